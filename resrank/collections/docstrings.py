@@ -1,0 +1,139 @@
+"""The embedded default collection: docstrings of the installed scientific packages.
+
+Real text and real relevance with no download. A passage is one documented object's text with its
+"See Also" section cut out; a query is the summary line of an object that has such a section; the
+objects named there are relevant. A demonstration of the pipeline, never a standard benchmark: it
+depends on the packages' versions, which the manifest records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import networkx as nx
+from tqdm import tqdm
+
+from resrank.collections.numpydoc import Docstring, parse
+from resrank.collections.objects import documented_objects
+from resrank.collections.sampling import sample_test
+from resrank.config import DocstringsCollection
+from resrank.records import Passage, Query, Split
+from resrank.store import write_collection
+
+MIN_WORDS = 4  # a shorter text or query ("Alias of x.") says nothing that could be searched for
+LARGE = 0.05  # a component with more of the queries than this is too large to test on
+
+
+class Objects:
+    """Documented objects under one canonical name each, and every other name they go by."""
+
+    def __init__(self) -> None:
+        self.docs: dict[str, Docstring] = {}
+        self.canonical: dict[str, str] = {}
+        self.by_last: dict[tuple[str, str], set[str]] = defaultdict(set)
+
+    def add(self, package: str, max_words: int) -> None:
+        """Read a package. Objects of one text are one object: its shortest public name stands."""
+        names: dict[str, list[str]] = defaultdict(list)
+        parsed: dict[str, Docstring] = {}
+        cached = cache(parse)  # most objects go by several names
+        for name, raw in documented_objects(package):
+            doc = cached(raw)
+            if doc is not None and len(doc.text.split()) >= MIN_WORDS:
+                key = cut(doc.text, max_words)
+                names[key].append(name)
+                parsed.setdefault(key, doc)
+        for key, aliases in names.items():
+            best = min(aliases, key=lambda name: (name.count("."), len(name), name))
+            self.docs[best] = parsed[key]
+            for alias in aliases:
+                self.canonical[alias] = best
+                self.by_last[package, alias.rpartition(".")[2]].add(best)
+
+    def lookup(self, written: str, owner: str) -> str | None:
+        """The object that a name written in `owner`'s docstring means; None if it is unclear."""
+        parts = owner.split(".")
+        for depth in range(len(parts) - 1, -1, -1):
+            found = self.canonical.get(".".join([*parts[:depth], written]))
+            if found:
+                return found
+        same_last = self.by_last.get((parts[0], written.rpartition(".")[2]), set())
+        matches = {n for n in same_last if f".{n}".endswith(f".{written}")}
+        return matches.pop() if len(matches) == 1 else None
+
+
+def collect(spec: DocstringsCollection, out: Path) -> None:
+    """Build the collection from the packages installed here and write it under `out`."""
+    objects = Objects()
+    for package in tqdm(spec.packages, desc="reading docstrings", unit="package"):
+        objects.add(package, spec.max_words)
+    relevant = links(objects)
+    splits = split_by_component(relevant)
+    queries = [
+        Query(f"q:{name}", objects.docs[name].summary, splits[name], excluded=name)
+        for name in relevant
+    ]
+    write_collection(
+        out,
+        sample_test(queries, spec.test_sample),
+        (Passage(name, cut(doc.text, spec.max_words)) for name, doc in objects.docs.items()),
+        {f"q:{name}": dict.fromkeys(found, 1) for name, found in relevant.items()},
+        config=spec.model_dump(mode="json"),
+        inputs={name: _release(name) for name in spec.packages},
+        source="docstrings of installed packages (see inputs for their versions)",
+        licence="BSD-3-Clause (PSF-style for matplotlib), as the packages they are read from",
+        test_sample=spec.test_sample,
+        components=len(set(components(relevant).values())),
+    )
+
+
+def cut(text: str, max_words: int) -> str:
+    """The first `max_words` words."""
+    return " ".join(text.split()[:max_words])
+
+
+def links(objects: Objects) -> dict[str, list[str]]:
+    """Object -> the objects its "See Also" names; objects without any are left out."""
+    relevant: dict[str, list[str]] = {}
+    for name in sorted(objects.docs):
+        if len(objects.docs[name].summary.split()) < MIN_WORDS:
+            continue
+        found = {objects.lookup(w, name) for w in objects.docs[name].see_also} - {None, name}
+        if found:
+            relevant[name] = sorted(f for f in found if f)
+    return relevant
+
+
+def components(relevant: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Object -> the smallest name in its connected component of the See Also graph."""
+    graph: nx.Graph[str] = nx.Graph((a, b) for a, found in relevant.items() for b in found)
+    return {name: min(part) for part in nx.connected_components(graph) for name in part}
+
+
+def split_by_component(relevant: Mapping[str, Iterable[str]]) -> dict[str, Split]:
+    """Whole components go to train (70%), dev (10%) or test (20%) by a hash of their name;
+    a component of more than 5% of the queries always goes to train.
+
+    So no test query's relevant passage, nor its own object, is a query or a positive in training.
+    """
+    part_of = components(relevant)
+    size = Counter(part_of[name] for name in relevant)
+    large = {part for part, queries in size.items() if queries > LARGE * len(relevant)}
+    return {
+        name: Split.TRAIN if part_of[name] in large else _split(part_of[name]) for name in relevant
+    }
+
+
+def _split(component: str) -> Split:
+    place = int(hashlib.sha256(component.encode()).hexdigest(), 16) % 10
+    return Split.TRAIN if place < 7 else Split.DEV if place == 7 else Split.TEST
+
+
+def _release(package: str) -> str:
+    distribution = packages_distributions().get(package, [package])[0]
+    return f"{distribution} {version(distribution)}"

@@ -1,0 +1,48 @@
+"""Which device and number format a model runs in, decided in one place and recorded."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """'auto' is the first CUDA device if there is one, else the processor."""
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """'auto' is bfloat16 where the hardware multiplies it natively, else float32."""
+    if name != "auto":
+        dtype = getattr(torch, name)
+        assert isinstance(dtype, torch.dtype)
+        return dtype
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if _processor_has_bf16() else torch.float32
+
+
+def _processor_has_bf16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def set_seeds(seed: int) -> None:
+    """Seed every generator that training draws from, and ask torch for repeatable kernels."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries draw from the global generator
+    torch.manual_seed(seed)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)

@@ -1,0 +1,176 @@
+"""The Encoder-LLM: texts to unit-length embeddings (ResRank, facts 1 and 8 of docs/papers.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from resrank.model.batches import token_budget_batches
+from resrank.model.device import DtypeName, pick_device, pick_dtype
+from resrank.model.hub import locate
+from resrank.strict import Strict
+
+Pooling = Literal["auto", "last", "mean", "cls"]
+
+
+class EncoderOptions(Strict):
+    """How texts are embedded."""
+
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    revision: str | None = None
+    pooling: Pooling = "auto"
+    query_instruction: str = ""
+    passage_instruction: str = ""
+    max_tokens: int = 256
+    batch_tokens: int = 8192
+    dtype: DtypeName = "auto"
+    device: str = "auto"
+
+
+class Tokens(NamedTuple):
+    """Tokenised texts: ids per text, and whether each text was cut to fit."""
+
+    ids: list[list[int]]
+    truncated: list[bool]
+
+
+class Encoder(nn.Module):
+    """A Hugging Face encoder or decoder with pooling, instructions and L2 normalisation."""
+
+    def __init__(self, model: nn.Module, tokenizer: Any, options: EncoderOptions) -> None:
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+        self.options = options
+        if options.pooling == "auto":
+            raise ValueError("pooling must be decided here: 'last', 'mean' or 'cls'")
+
+    @classmethod
+    def from_options(cls, options: EncoderOptions) -> Encoder:
+        """Load the model that the options name; `auto` pooling becomes the model's own."""
+        folder = locate(options.model, options.revision)
+        device = pick_device(options.device)
+        dtype = pick_dtype(options.dtype, device)
+        model = AutoModel.from_pretrained(folder, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        pooling = own_pooling(folder) if options.pooling == "auto" else options.pooling
+        encoder = cls(model, tokenizer, options.model_copy(update={"pooling": pooling}))
+        return encoder.to(device).eval()
+
+    @property
+    def width(self) -> int:
+        """Length of an embedding."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' number format."""
+        return next(self.parameters()).dtype
+
+    def tokenize(self, texts: Sequence[str], *, query: bool = False) -> Tokens:
+        """Token ids with the instruction in front; only the text's end is ever cut.
+
+        Raises ValueError if the instruction leaves no room for the text.
+        """
+        o = self.options
+        instruction = o.query_instruction if query else o.passage_instruction
+        if instruction and len(self.tokenizer(instruction)["input_ids"]) >= o.max_tokens:
+            raise ValueError(
+                f"the instruction alone fills max_tokens={o.max_tokens}; raise max_tokens"
+            )
+        if not texts:
+            return Tokens([], [])
+        ids = self.tokenizer([instruction + text for text in texts], truncation=False)["input_ids"]
+        truncated = [len(row) > o.max_tokens for row in ids]
+        if any(truncated):
+            cut = self.tokenizer(
+                [instruction + t for t, long in zip(texts, truncated, strict=True) if long],
+                truncation=True,
+                max_length=o.max_tokens,
+            )["input_ids"]
+            rows = iter(cut)
+            ids = [next(rows) if long else row for row, long in zip(ids, truncated, strict=True)]
+        return Tokens(ids, truncated)
+
+    def forward(self, ids: Sequence[Sequence[int]]) -> Tensor:
+        """Embed one batch of token ids: (n, width), unit length, in the weights' dtype."""
+        input_ids, mask = self._pad(ids)
+        hidden = self.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        return nn.functional.normalize(pool(hidden, mask, self.options.pooling), dim=-1)
+
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Tensor:
+        """Embed any number of texts without gradients: (n, width) float32, in the order given."""
+        tokens = self.tokenize(texts, query=query)
+        out = torch.empty(len(texts), self.width)
+        for places, vectors in self.embed_batches(tokens.ids):
+            out[places] = vectors
+        return out
+
+    @torch.inference_mode()
+    def embed_batches(self, ids: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Tensor]]:
+        """Yield (places, their float32 embeddings), length-sorted under the token budget."""
+        lengths = [len(row) for row in ids]
+        for places in token_budget_batches(lengths, self.options.batch_tokens):
+            yield places, self([ids[place] for place in places]).float().cpu()
+
+    def fingerprint(self) -> str:
+        """A hash of everything an embedding depends on: weights, tokenizer, options, versions."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
+        o = self.options
+        about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype)]
+        about += [self.device.type, torch.__version__, transformers.__version__]
+        digest.update(json.dumps(about).encode())
+        return digest.hexdigest()
+
+    def _pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Right-padded ids and their mask, (n, longest) each."""
+        longest = max(len(row) for row in ids)
+        pad = self.tokenizer.pad_token_id or 0
+        input_ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in ids])
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids])
+        return input_ids.to(self.device), mask.to(self.device)
+
+
+def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    """Hidden states (n, length, width) of right-padded texts to one vector a text (n, width)."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    if pooling == "last":
+        last = mask.sum(dim=1) - 1
+        return hidden[torch.arange(len(hidden), device=hidden.device), last]
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def own_pooling(folder: Path) -> Pooling:
+    """The pooling a model was trained with: what its sentence-transformers config says, else the
+    last token for a decoder and the mean for an encoder."""
+    config = folder / "1_Pooling" / "config.json"
+    if config.is_file():
+        said = json.loads(config.read_text("utf-8"))
+        if said.get("pooling_mode_lasttoken"):
+            return "last"
+        if said.get("pooling_mode_cls_token"):
+            return "cls"
+        if said.get("pooling_mode_mean_tokens", said.get("pooling_mode") == "mean"):
+            return "mean"
+    architectures = AutoConfig.from_pretrained(folder).architectures or []
+    decoder = any(name.endswith("ForCausalLM") for name in architectures)
+    return "last" if decoder else "mean"

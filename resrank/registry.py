@@ -1,0 +1,45 @@
+"""System kinds by name, imported only when asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+KINDS: dict[str, str] = {
+    "first_stage": "baselines.first_stage:FirstStage",
+    "bi_encoder": "baselines.bi_encoder:BiEncoder",
+    "rank_fusion": "baselines.rank_fusion:RankFusion",
+    "cross_encoder": "baselines.cross_encoder:CrossEncoder",
+    "resrank": "resrank.system:ResRankSystem",
+}
+
+
+def reference(kind: str) -> str:
+    """The `module:Class` of a kind; a kind that is itself `module:Class` is a user's own."""
+    if ":" in kind:
+        return kind
+    if kind not in KINDS:
+        raise ValueError(
+            f"unknown system kind {kind!r}; known: {', '.join(sorted(KINDS))}; "
+            "or name your own class as 'package.module:Class'"
+        )
+    return KINDS[kind]
+
+
+def resolve(kind: str) -> Any:
+    """The class behind a kind. Modules of systems import torch only when they are built."""
+    module, _, name = reference(kind).partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and not module.startswith(error.name):
+            raise
+        raise ValueError(f"system kind {kind!r}: no module {module!r} ({error})") from error
+    except AttributeError as error:
+        raise ValueError(f"system kind {kind!r}: {module} has no class {name!r}") from error
+
+
+def source_file(kind: str) -> str:
+    """The file that a kind lives in, relative to the project, for Snakemake's inputs."""
+    module = reference(kind).partition(":")[0]
+    return module.replace(".", "/") + ".py"

@@ -1,0 +1,93 @@
+"""The one interface behind which every system stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import BaseModel
+
+from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
+
+Request = tuple[Query, Sequence[Candidate]]
+
+
+class Reranker(Protocol):
+    """Orders a query's candidates. Knows nothing of datasets, metrics, files or clocks."""
+
+    Options: ClassVar[type[BaseModel]]
+
+    @classmethod
+    def load(cls, options: Any, model_dir: Path | None = None) -> Self:
+        """Build the system from its typed options; `model_dir` holds what `train` wrote."""
+        ...
+
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """Rank one query's candidates: a permutation of them, best first."""
+        ...
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank many queries, batched; the same rankings as `rerank` one at a time."""
+        ...
+
+
+@runtime_checkable
+class CachesPassages(Protocol):
+    """A reranker whose passage embeddings do not depend on the query."""
+
+    def prepare(self, passages: Iterable[Passage]) -> Usage:
+        """Embed passages ahead of time; later rankings take them from the store."""
+        ...
+
+    def forget(self) -> None:
+        """Drop every stored embedding, so that the next ranking encodes its passages."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A reranker that learns from a collection's train split."""
+
+    Training: ClassVar[type[BaseModel]]
+
+    @classmethod
+    def train(
+        cls,
+        options: Any,
+        training: Any,
+        train: Sequence[TrainingExample],
+        dev: Sequence[TrainingExample],
+        out: Path,
+        seed: int,
+        on_step: Callable[[dict[str, float]], None] | None = None,
+    ) -> None:
+        """Train and write the model under `out`, loadable by `load`."""
+        ...
+
+
+def ranked(
+    query: Query, candidates: Sequence[Candidate], scores: ArrayLike, usage: Usage
+) -> Ranking:
+    """Order candidates by score, ties by their place in the first stage's list.
+
+    scores: (n,) one per candidate. Raises ValueError on a non-finite score, naming the passage.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape != (len(candidates),):
+        raise ValueError(f"{len(candidates)} candidates but scores of shape {values.shape}")
+    if not np.isfinite(values).all():
+        place = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise ValueError(
+            f"query {query.id!r}: score {values[place]} for passage "
+            f"{candidates[place].passage.id!r}; a reranker must return finite scores"
+        )
+    order = np.argsort(-values, kind="stable")
+    return Ranking(
+        query_id=query.id,
+        passage_ids=tuple(candidates[i].passage.id for i in order),
+        scores=tuple(float(values[i]) for i in order),
+        usage=usage,
+    )

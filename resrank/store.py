@@ -1,0 +1,183 @@
+"""The common on-disk form: collections, candidates, runs and usage as parquet and TREC files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resrank.files import atomic_file, atomic_folder, sha256_file, sha256_lines, write_manifest
+from resrank.records import Candidate, Passage, Qrels, Query, Ranking, Split
+
+CANDIDATES = pa.schema(
+    [("query_id", pa.string()), ("passage_id", pa.string()),
+     ("rank", pa.int32()), ("score", pa.float64())]
+)  # fmt: skip
+
+
+class Collection:
+    """A collection on disk, read lazily: `queries`, `qrels`, `passages`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / "manifest.json").is_file():
+            raise FileNotFoundError(
+                f"{folder} holds no collection (no manifest.json); make one with "
+                "`python -m resrank collect`"
+            )
+        self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+
+    def queries(self, *splits: Split) -> list[Query]:
+        """Queries of the given splits (all if none is given), ordered by id."""
+        rows = pq.read_table(self.folder / "queries.parquet").to_pylist()
+        queries = [Query(r["query_id"], r["text"], Split(r["split"]), r["excluded"]) for r in rows]
+        return [q for q in queries if not splits or q.split in splits]
+
+    def qrels(self, *splits: Split) -> dict[str, dict[str, int]]:
+        """Judgments of the given splits' queries; a query judged without a candidate stays."""
+        wanted = {q.id for q in self.queries(*splits)}
+        qrels: dict[str, dict[str, int]] = {}
+        table = pq.read_table(self.folder / "qrels.parquet").to_pydict()
+        columns = (table["query_id"], table["passage_id"], table["grade"])
+        for query_id, passage_id, grade in zip(*columns, strict=True):
+            if query_id in wanted:
+                qrels.setdefault(query_id, {})[passage_id] = grade
+        return qrels
+
+    def passages(self) -> list[Passage]:
+        """Every passage, ordered by id."""
+        table = pq.read_table(self.folder / "passages.parquet").to_pydict()
+        return [Passage(*row) for row in zip(table["passage_id"], table["text"], strict=True)]
+
+    @property
+    def hash(self) -> str:
+        """The content hash that the manifest states."""
+        return str(self.manifest["hash"])
+
+
+def write_collection(
+    folder: Path,
+    queries: Iterable[Query],
+    passages: Iterable[Passage],
+    qrels: Qrels,
+    *,
+    config: Any,
+    inputs: Mapping[str, Path | str],
+    **facts: Any,
+) -> None:
+    """Write a collection whole: rows sorted by id, a content hash and counts in its manifest."""
+    queries = sorted(queries, key=lambda q: q.id)
+    passages = sorted(passages, key=lambda p: p.id)
+    judgments = [(q, p, g) for q in sorted(qrels) for p, g in sorted(qrels[q].items())]
+    lines = [json.dumps([q.id, q.text, q.split, q.excluded]) for q in queries]
+    lines += [json.dumps([p.id, p.text]) for p in passages]
+    lines += [json.dumps(row) for row in judgments]
+    with atomic_folder(folder) as out:
+        query_rows = [
+            {"query_id": q.id, "text": q.text, "split": str(q.split), "excluded": q.excluded}
+            for q in queries
+        ]
+        query_schema = pa.schema([(n, pa.string()) for n in ("query_id", "text", "split", "excluded")])
+        pq.write_table(pa.Table.from_pylist(query_rows, query_schema), out / "queries.parquet")
+        columns = {"passage_id": [p.id for p in passages], "text": [p.text for p in passages]}
+        passage_schema = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
+        pq.write_table(pa.table(columns, passage_schema), out / "passages.parquet")
+        write_qrels_parquet(out / "qrels.parquet", judgments)
+        known = {p.id for p in passages}
+        write_manifest(
+            out / "manifest.json",
+            inputs=inputs,
+            config=config,
+            hash=sha256_lines(lines),
+            counts={
+                "passages": len(passages),
+                "empty_passages": sum(not p.text.strip() for p in passages),
+                "queries": {str(s): sum(q.split == s for q in queries) for s in Split},
+                "judgments": len(judgments),
+                "judged_passages_absent": len({p for _, p, _ in judgments} - known),
+            },
+            **facts,
+        )
+
+
+def write_qrels_parquet(path: Path, judgments: Sequence[tuple[str, str, int]]) -> None:
+    """Judgments as (query_id, passage_id, grade) rows."""
+    schema = pa.schema(
+        [("query_id", pa.string()), ("passage_id", pa.string()), ("grade", pa.int32())]
+    )
+    columns = {n: [row[i] for row in judgments] for i, n in enumerate(schema.names)}
+    pq.write_table(pa.table(columns, schema), path)
+
+
+RankedList = Sequence[tuple[str, float]]
+"""(passage id, score) pairs, best first."""
+
+
+def write_candidates(path: Path, lists: Mapping[str, RankedList]) -> str:
+    """Freeze candidate lists as parquet, rows by query id then rank; returns their hash."""
+    rows = [
+        (query_id, passage_id, rank, float(score))
+        for query_id in sorted(lists)
+        for rank, (passage_id, score) in enumerate(lists[query_id], start=1)
+    ]
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(CANDIDATES.names)}
+    with atomic_file(path) as partial:
+        pq.write_table(pa.table(columns, CANDIDATES), partial)
+    return sha256_lines(json.dumps(row) for row in rows)
+
+
+def read_candidates(path: Path) -> dict[str, list[tuple[str, float]]]:
+    """Candidate lists by query id, best first."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no candidates at {path}; make them with `python -m resrank candidates`"
+        )
+    table = pq.read_table(path).to_pydict()
+    lists: dict[str, list[tuple[str, float]]] = {}
+    columns = (table["query_id"], table["passage_id"], table["score"])
+    for query_id, passage_id, score in zip(*columns, strict=True):
+        lists.setdefault(query_id, []).append((passage_id, score))
+    return lists
+
+
+def with_text(
+    lists: Mapping[str, RankedList], passages: Iterable[Passage]
+) -> dict[str, list[Candidate]]:
+    """Candidate lists with their passages' text. KeyError names a passage that is absent."""
+    by_id = {p.id: p for p in passages}
+    return {q: [Candidate(by_id[p], s) for p, s in ranked] for q, ranked in lists.items()}
+
+
+def write_run(path: Path, rankings: Iterable[Ranking], tag: str) -> None:
+    """Write a TREC run with strictly decreasing scores (n, n-1, ... 1: no tie can reorder it).
+
+    Columns are separated by tabs: TREC tools read them as white space, and `read_run` keeps
+    ids that hold spaces.
+    """
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
+        for ranking in sorted(rankings, key=lambda r: r.query_id):
+            depth = len(ranking.passage_ids)
+            for place, passage_id in enumerate(ranking.passage_ids):
+                row = (ranking.query_id, "Q0", passage_id, place + 1, depth - place, tag)
+                file.write("\t".join(map(str, row)) + "\n")
+
+
+def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
+    """What each query's ranking consumed, a row a query, with its number of candidates."""
+    rows = [
+        {"query_id": r.query_id, "candidates": len(r.passage_ids), **asdict(r.usage)}
+        for r in sorted(rankings, key=lambda r: r.query_id)
+    ]
+    with atomic_file(path) as partial:
+        pq.write_table(pa.Table.from_pylist(rows), partial)
+
+
+__all__ = [
+    "Collection", "RankedList", "read_candidates", "sha256_file", "with_text",
+    "write_candidates", "write_collection", "write_run", "write_usage",
+]  # fmt: skip

@@ -1,0 +1,24 @@
+"""The base of every configuration section: an unknown key is an error that lists the known ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Strict(BaseModel):
+    """A frozen section in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            unknown = sorted(str(key) for key in value if key not in cls.model_fields)
+            if unknown:
+                known = ", ".join(sorted(cls.model_fields))
+                raise ValueError(f"unknown key {', '.join(unknown)}; known: {known}")
+        return value
