@@ -38,8 +38,8 @@ class Reranker(Protocol):
 class CachesPassages(Protocol):
     """A reranker whose passage embeddings do not depend on the query."""
 
-    def prepare(self, passages: Iterable[Passage]) -> Usage:
-        """Embed passages ahead of time; later rankings take them from the store."""
+    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
+        """Embed passages ahead of time into `folder`; later rankings take them from there."""
         ...
 
     def forget(self) -> None:
@@ -62,9 +62,13 @@ class Trainable(Protocol):
         dev: Sequence[TrainingExample],
         out: Path,
         seed: int,
+        store: Path,
         on_step: Callable[[dict[str, float]], None] | None = None,
     ) -> None:
-        """Train and write the model under `out`, loadable by `load`."""
+        """Train and write the model under `out`, loadable by `load`.
+
+        store: the folder of passage embeddings that systems share; on_step: gets each step's loss.
+        """
         ...
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resrank.files import atomic_file, atomic_folder, sha256_file, sha256_lines, write_manifest
-from resrank.records import Candidate, Passage, Qrels, Query, Ranking, Split
+from resrank.files import atomic_file, atomic_folder, sha256_lines, write_manifest
+from resrank.records import Passage, Qrels, Query, Ranking, Split
 
 CANDIDATES = pa.schema(
     [("query_id", pa.string()), ("passage_id", pa.string()),
@@ -145,14 +145,6 @@ def read_candidates(path: Path) -> dict[str, list[tuple[str, float]]]:
     return lists
 
 
-def with_text(
-    lists: Mapping[str, RankedList], passages: Iterable[Passage]
-) -> dict[str, list[Candidate]]:
-    """Candidate lists with their passages' text. KeyError names a passage that is absent."""
-    by_id = {p.id: p for p in passages}
-    return {q: [Candidate(by_id[p], s) for p, s in ranked] for q, ranked in lists.items()}
-
-
 def write_run(path: Path, rankings: Iterable[Ranking], tag: str) -> None:
     """Write a TREC run with strictly decreasing scores (n, n-1, ... 1: no tie can reorder it).
 
@@ -176,8 +168,3 @@ def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
     with atomic_file(path) as partial:
         pq.write_table(pa.Table.from_pylist(rows), partial)
 
-
-__all__ = [
-    "Collection", "RankedList", "read_candidates", "sha256_file", "with_text",
-    "write_candidates", "write_collection", "write_run", "write_usage",
-]  # fmt: skip

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
-DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+from resrank.model.options import DtypeName
 
 
 def pick_device(name: str = "auto") -> torch.device:

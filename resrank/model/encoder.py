@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -14,26 +14,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from resrank.model.batches import token_budget_batches
-from resrank.model.device import DtypeName, pick_device, pick_dtype
+from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
-from resrank.strict import Strict
-
-Pooling = Literal["auto", "last", "mean", "cls"]
-
-
-class EncoderOptions(Strict):
-    """How texts are embedded."""
-
-    model: str = "sentence-transformers/all-MiniLM-L6-v2"
-    revision: str | None = None
-    pooling: Pooling = "auto"
-    query_instruction: str = ""
-    passage_instruction: str = ""
-    max_tokens: int = 256
-    batch_tokens: int = 8192
-    dtype: DtypeName = "auto"
-    device: str = "auto"
-
+from resrank.model.options import EncoderOptions, Pooling
 
 class Tokens(NamedTuple):
     """Tokenised texts: ids per text, and whether each text was cut to fit."""
@@ -111,32 +94,40 @@ class Encoder(nn.Module):
         hidden = self.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
         return nn.functional.normalize(pool(hidden, mask, self.options.pooling), dim=-1)
 
+    @torch.inference_mode()
+    def embed_batch(self, ids: Sequence[Sequence[int]]) -> Tensor:
+        """Embed one batch of token ids without gradients: (n, width) float32 on the processor."""
+        return self(ids).float().cpu()
+
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Tensor:
         """Embed any number of texts without gradients: (n, width) float32, in the order given."""
-        tokens = self.tokenize(texts, query=query)
-        out = torch.empty(len(texts), self.width)
-        for places, vectors in self.embed_batches(tokens.ids):
-            out[places] = vectors
-        return out
+        return self.embed_ids(self.tokenize(texts, query=query).ids)
 
-    @torch.inference_mode()
-    def embed_batches(self, ids: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Tensor]]:
-        """Yield (places, their float32 embeddings), length-sorted under the token budget."""
+    def embed_ids(self, ids: Sequence[Sequence[int]]) -> Tensor:
+        """As `embed`, from token ids; length-sorted batches under the token budget."""
+        out = torch.empty(len(ids), self.width)
         lengths = [len(row) for row in ids]
         for places in token_budget_batches(lengths, self.options.batch_tokens):
-            yield places, self([ids[place] for place in places]).float().cpu()
+            out[places] = self.embed_batch([ids[place] for place in places])
+        return out
 
     def fingerprint(self) -> str:
         """A hash of everything an embedding depends on: weights, tokenizer, options, versions."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest = hashlib.sha256(self.weights_hash().encode())
         digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
         o = self.options
         about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype)]
         about += [self.device.type, torch.__version__, transformers.__version__]
         digest.update(json.dumps(about).encode())
+        return digest.hexdigest()
+
+    def weights_hash(self) -> str:
+        """SHA-256 of the weights, tensor by tensor in the order of their names."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            flat = weight.detach().cpu().contiguous().flatten()
+            digest.update(flat.view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
     def _pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

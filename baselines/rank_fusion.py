@@ -1,0 +1,81 @@
+"""Reciprocal-rank fusion of the first stage's order with another system's (Cormack et al., 2009).
+
+The bar for any listwise model that sees candidates in first-stage order: such a model may learn no
+more than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from resrank.records import Candidate, Passage, Query, Ranking, Usage
+from resrank.registry import resolve
+from resrank.reranker import Request, ranked
+from resrank.strict import Strict
+
+
+class Part(Strict):
+    """The system fused with the first stage."""
+
+    kind: str = Field(description="A registered kind, or 'package.module:Class'.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of that kind.")
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Part:
+        resolve(self.kind).Options.model_validate(self.options)
+        return self
+
+
+class RankFusion:
+    """score = 1 / (k + first-stage rank) + 1 / (k + the system's rank)."""
+
+    class Options(Strict):
+        """What is fused, and how fast ranks lose weight."""
+
+        system: Part = Field(description="The system fused with the first stage.")
+        k: int = Field(60, ge=0, description="Constant of reciprocal-rank fusion.")
+
+    def __init__(self, options: Options) -> None:
+        cls = resolve(options.system.kind)
+        self.system = cls.load(cls.Options.model_validate(options.system.options))
+        self.k = options.k
+
+    @classmethod
+    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+        """Load the fused system."""
+        return cls(options)
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the fused system."""
+        return str(getattr(self.system, "dtype", "none"))
+
+    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
+        """Prepare the fused system, if it can be."""
+        usage: Usage = self.system.prepare(passages, folder)
+        return usage
+
+    def forget(self) -> None:
+        """Have the fused system forget."""
+        self.system.forget()
+
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """Rank one query's candidates."""
+        return self.rerank_many([(query, candidates)])[0]
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Fuse each query's two orders; the cost is the fused system's."""
+        fused = []
+        rankings = self.system.rerank_many(requests)
+        for (query, candidates), other in zip(requests, rankings, strict=True):
+            place = {passage_id: rank for rank, passage_id in enumerate(other.passage_ids, 1)}
+            scores = [
+                1 / (self.k + rank) + 1 / (self.k + place[c.passage.id])
+                for rank, c in enumerate(candidates, start=1)
+            ]
+            fused.append(ranked(query, candidates, scores, other.usage))
+        return fused

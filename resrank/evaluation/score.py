@@ -1,0 +1,117 @@
+"""Scores of every run over one candidate set, per query, with the audits beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resrank.candidates.texts import candidate_lists
+from resrank.evaluation.audits import lists_with_ties, short_lists, unjudged_share
+from resrank.evaluation.leak import audit, training_positives
+from resrank.evaluation.metrics import per_query
+from resrank.files import atomic_file, sha256_file, write_json, write_manifest
+from resrank.records import Split
+from resrank.store import Collection
+from resrank.trec import read_run
+
+SCHEMA = pa.schema(
+    [("system", pa.string()), ("seed", pa.int32()), ("query_id", pa.string()),
+     ("metric", pa.string()), ("value", pa.float64())]
+)  # fmt: skip
+Runs = Mapping[tuple[str, int], Path]
+
+
+def score_runs(
+    collection: Collection,
+    candidates: Path,
+    runs: Runs,
+    metrics: Sequence[str],
+    relevant_grade: int,
+    trained_on: Mapping[str, Collection],
+    out: Path,
+    audits: Path,
+) -> None:
+    """Score runs keyed by (system, seed); `trained_on` names the collection a system learned from.
+
+    Writes `out` (parquet: system, seed, query_id, metric, value) and `audits` (JSON).
+    """
+    qrels = collection.qrels(Split.TEST)
+    rows = []
+    judged = []
+    audit_of = _Auditor(collection, candidates, relevant_grade, trained_on)
+    for (system, seed), path in sorted(runs.items()):
+        run = {q: found for q, found in read_run(path).items() if q in qrels}
+        plain = {q: dict(found) for q, found in run.items()}
+        for metric, query_id, value in per_query(metrics, qrels, plain, relevant_grade):
+            rows.append((system, seed, query_id, metric, value))
+        judged.append(
+            {
+                "system": system,
+                "seed": seed,
+                "missing_queries": len(qrels) - len(run),
+                "short_lists": short_lists(run.values(), audit_of.depth),
+                "ties_top10": lists_with_ties(run.values(), 10),
+                "unjudged_top10": unjudged_share(run, qrels, 10),
+                "truncated_passages": _truncated(path),
+                "leak": audit_of(system, plain),
+            }
+        )
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(SCHEMA.names)}
+    with atomic_file(out) as partial:
+        pq.write_table(pa.table(columns, SCHEMA), partial)
+    write_json(
+        audits,
+        {"judged_queries": len(qrels), "candidates": audit_of.manifest, "systems": judged},
+    )
+    write_manifest(
+        out.with_suffix(".manifest.json"),
+        inputs={f"{s}/seed{k}": path for (s, k), path in runs.items()} | {"candidates": candidates},
+        config={"metrics": list(metrics), "relevant_grade": relevant_grade},
+        judged_queries=len(qrels),
+        outputs={out.name: sha256_file(out)},
+    )
+
+
+class _Auditor:
+    """What the leak audits of one candidate set share."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        candidates: Path,
+        relevant_grade: int,
+        trained_on: Mapping[str, Collection],
+    ) -> None:
+        self.qrels = collection.qrels(Split.TEST)
+        self.lists = candidate_lists(collection, candidates)
+        self.passages = {p.id: p for p in collection.passages()}
+        self.relevant_grade = relevant_grade
+        self.trained_on = trained_on
+        manifest = json.loads(candidates.with_suffix(".manifest.json").read_text("utf-8"))
+        self.manifest: dict[str, Any] = manifest["splits"]["test"]
+        self.depth = int(manifest["depth"])
+        self.seen: dict[Path, Mapping[str, int]] = {}
+
+    def __call__(self, system: str, run: Mapping[str, Mapping[str, float]]) -> Any:
+        """The leak audit of a trained system; None for one that was not trained."""
+        source = self.trained_on.get(system)
+        if source is None:
+            return None
+        if source.folder not in self.seen:
+            passages = {p.id: p for p in source.passages()}
+            self.seen[source.folder] = training_positives(source.qrels(Split.TRAIN), passages, 1)
+        found = audit(
+            run, self.qrels, self.lists, self.passages, self.seen[source.folder],
+            self.relevant_grade,
+        )  # fmt: skip
+        return {"trained_on": source.folder.name, **found}
+
+
+def _truncated(run: Path) -> int:
+    usage = pq.read_table(run.with_suffix(".usage.parquet"), columns=["truncated_passages"])
+    return int(sum(usage["truncated_passages"].to_pylist()))

@@ -1,0 +1,131 @@
+"""Passage embeddings on disk, keyed by content, so that each text is encoded once.
+
+Two append-only files in a folder named by the encoder's fingerprint: `vectors.f32` (one row a
+text) and `rows.bin` (text hash, token count, truncated). A row counts once both files hold it, so
+a killed fill loses at most the batch it was in.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from resrank.model.batches import token_budget_batches
+from resrank.model.encoder import Encoder
+
+ROW = np.dtype([("key", "S32"), ("tokens", "<i4"), ("truncated", "?")])
+
+
+class EmbeddingStore:
+    """The embeddings of one encoder. `root` may be shared by many encoders and processes."""
+
+    def __init__(self, root: Path, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.folder = root / encoder.fingerprint()[:32]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._place: dict[bytes, int] = {}
+        self._rows = np.empty(0, ROW)
+        self._vectors = np.empty((0, encoder.width), np.float32)
+        self._open()
+
+    def fill(self, texts: Sequence[str]) -> None:
+        """Encode the texts that are not stored yet; safe beside other processes that fill.
+
+        Batches are formed over all the texts given, stored or not, so that an interrupted fill
+        resumes with the very batches, hence the very numbers, of an undisturbed one.
+        """
+        unique = sorted(set(texts))
+        if all(_key(text) in self._place for text in unique):
+            return
+        with self._locked():
+            self._open()
+            tokens = self.encoder.tokenize(unique)
+            lengths = [len(ids) for ids in tokens.ids]
+            budget = self.encoder.options.batch_tokens
+            batches = list(token_budget_batches(lengths, budget))
+            with tqdm(total=len(unique), desc="encoding passages", unit="passage") as bar:
+                for places in batches:
+                    self._fill_batch(unique, tokens.ids, tokens.truncated, places)
+                    bar.update(len(places))
+            self._open()
+
+    def rows(self, texts: Sequence[str]) -> NDArray[np.intp]:
+        """Places of stored texts, (n,). KeyError if one was never filled."""
+        return np.fromiter((self._place[_key(t)] for t in texts), np.intp, len(texts))
+
+    def has(self, texts: Sequence[str]) -> bool:
+        """Whether every text is stored."""
+        return all(_key(text) in self._place for text in texts)
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings of stored texts, (n, width) float32."""
+        return np.asarray(self._vectors[self.rows(texts)])
+
+    def tokens(self, texts: Sequence[str]) -> tuple[int, int]:
+        """Encoder tokens of stored texts in all, and how many of the texts were cut."""
+        rows = self._rows[self.rows(texts)]
+        return int(rows["tokens"].sum()), int(rows["truncated"].sum())
+
+    @property
+    def bytes(self) -> int:
+        """Size of the stored vectors."""
+        return int(self._vectors.nbytes)
+
+    def _fill_batch(
+        self,
+        texts: Sequence[str],
+        ids: Sequence[list[int]],
+        truncated: Sequence[bool],
+        places: list[int],
+    ) -> None:
+        missing = [p for p in places if _key(texts[p]) not in self._place]
+        if not missing:
+            return
+        vectors = self.encoder.embed_batch([ids[p] for p in places]).numpy()
+        row_of = {p: row for row, p in enumerate(places)}
+        block = vectors[[row_of[p] for p in missing]]
+        rows = [(_key(texts[p]), len(ids[p]), truncated[p]) for p in missing]
+        with (self.folder / "vectors.f32").open("ab") as file:
+            file.write(block.tobytes())
+        with (self.folder / "rows.bin").open("ab") as file:
+            file.write(np.array(rows, ROW).tobytes())
+
+    def _open(self) -> None:
+        """Map what is stored whole, dropping a torn tail that a killed process left."""
+        rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.f32"
+        width = self.encoder.width * 4
+        rows_path.touch()
+        vectors_path.touch()
+        whole = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
+        self._rows = np.fromfile(rows_path, ROW, whole)
+        self._place = {bytes(row["key"]).ljust(32, b"\0"): i for i, row in enumerate(self._rows)}
+        shape = (whole, self.encoder.width)
+        if whole:
+            self._vectors = np.memmap(vectors_path, np.float32, "r", shape=shape)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._drop_torn_tail()
+            yield
+
+    def _drop_torn_tail(self) -> None:
+        rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.f32"
+        width = self.encoder.width * 4
+        whole = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
+        with rows_path.open("r+b") as file:
+            file.truncate(whole * ROW.itemsize)
+        with vectors_path.open("r+b") as file:
+            file.truncate(whole * width)
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,70 @@
+"""Typed options of the models: no torch here, so that a configuration is checked in no time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from resrank.strict import Strict
+
+DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+Pooling = Literal["auto", "last", "mean", "cls"]
+
+
+class EncoderOptions(Strict):
+    """How texts are embedded."""
+
+    model: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2", description="A folder or a hub id."
+    )
+    revision: str | None = Field(None, description="Hub commit to pin.")
+    pooling: Pooling = Field("auto", description="'auto' is what the model was trained with.")
+    query_instruction: str = Field("", description="Put in front of a query; never cut.")
+    passage_instruction: str = Field("", description="Put in front of a passage; never cut.")
+    max_tokens: int = Field(256, ge=8, description="Longer texts lose their end, in tokens.")
+    batch_tokens: int = Field(8192, ge=8, description="Padded tokens in one forward pass.")
+    dtype: DtypeName = Field("auto", description="'auto': bfloat16 where the hardware has it.")
+    device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
+
+
+class ScratchDecoder(Strict):
+    """A Qwen3-shaped decoder made here with random weights; it borrows the encoder's tokenizer."""
+
+    layers: int = Field(2, ge=1, description="Decoder layers.")
+    hidden: int = Field(384, ge=8, description="Hidden size.")
+    heads: int = Field(6, ge=1, description="Attention heads; key-value heads are as many.")
+    intermediate: int = Field(1024, ge=8, description="Width of the gated feed-forward layer.")
+    output_scale: float = Field(
+        0.1, gt=0, description="Factor on the initial output projections: below 1, the untrained "
+        "score starts near the encoder's cosine."
+    )  # fmt: skip
+
+
+class ResRankOptions(Strict):
+    """ResRank's shape. Where the paper is silent, the default is explained in docs/papers.md."""
+
+    encoder: EncoderOptions = EncoderOptions()
+    reranker: str | ScratchDecoder = Field(
+        ScratchDecoder(), description="A decoder's folder or hub id, or a shape made here."
+    )
+    reranker_revision: str | None = Field(None, description="Hub commit to pin.")
+    reranker_dtype: DtypeName = Field("float32", description="Number format of the reranker.")
+    instruction: str = Field("Rank the passages for the query: ", description="Opens the prompt.")
+    closing: str = Field("", description="Text after the passages, before the closing token.")
+    max_query_tokens: int = Field(128, ge=1, description="Longer queries lose their end.")
+    embedding_scale: Literal["unit", "token_norm", "raw"] = Field(
+        "token_norm", description="Length of an injected embedding: 1, the mean length of the "
+        "reranker's own token embeddings, or as the encoder gives it."
+    )  # fmt: skip
+    residual_weight: float = Field(
+        1.0, ge=0, description="Weight of the fed embedding in the passage state; 0 is the ablation."
+    )
+    query_slot: bool = Field(
+        False, description="Ours: feed the query's own embedding at the closing position, and add "
+        "it to the closing state as the residual is added to a passage's."
+    )  # fmt: skip
+    projector: bool = Field(
+        False, description="A bias-free linear map where the hidden sizes differ."
+    )
+    batch_queries: int = Field(16, ge=1, description="Queries in one forward pass.")

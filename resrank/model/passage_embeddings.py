@@ -1,0 +1,47 @@
+"""A system's access to passage embeddings: from the store if prepared, else encoded on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resrank.model.embedding_store import EmbeddingStore
+from resrank.model.encoder import Encoder
+from resrank.records import Passage, Usage
+
+
+class PassageEmbeddings:
+    """Embeddings of one encoder, with the tokens they cost."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.store: EmbeddingStore | None = None
+
+    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
+        """Fill the store in `folder`; returns what these passages' encoding costs, once each."""
+        texts = sorted({p.text for p in passages})
+        self.store = self.store or EmbeddingStore(folder, self.encoder)
+        self.store.fill(texts)
+        tokens, truncated = self.store.tokens(texts)
+        return Usage(passage_encoder_tokens=tokens, truncated_passages=truncated)
+
+    def forget(self) -> None:
+        """Use no store from now on: every call encodes its passages."""
+        self.store = None
+
+    def __call__(self, passages: Sequence[Passage]) -> tuple[NDArray[np.float32], Usage]:
+        """(n, width) float32 unit vectors in the passages' order, and their cost."""
+        texts = [p.text for p in passages]
+        if self.store is not None and self.store.has(texts):
+            tokens, truncated = self.store.tokens(texts)
+            usage = Usage(tokens, tokens, truncated_passages=truncated)
+            return self.store.vectors(texts), usage
+        encoded = self.encoder.tokenize(texts)
+        usage = Usage(
+            passage_encoder_tokens=sum(map(len, encoded.ids)),
+            truncated_passages=sum(encoded.truncated),
+        )
+        return self.encoder.embed_ids(encoded.ids).numpy(), usage

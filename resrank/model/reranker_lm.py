@@ -1,0 +1,95 @@
+"""The Reranker-LLM: a causal decoder that reads token and passage embeddings alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, Qwen3Config, Qwen3Model
+
+from resrank.model.device import pick_device, pick_dtype
+from resrank.model.hub import locate
+from resrank.model.options import ResRankOptions, ScratchDecoder
+
+
+class RerankerLM(nn.Module):
+    """Any Hugging Face decoder without its vocabulary head, fed through `inputs_embeds`."""
+
+    def __init__(self, model: nn.Module, tokenizer: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def from_options(cls, options: ResRankOptions, encoder_tokenizer: Any) -> RerankerLM:
+        """Load the named decoder, or make the described shape with random weights."""
+        device = pick_device(options.encoder.device)
+        dtype = pick_dtype(options.reranker_dtype, device)
+        if isinstance(options.reranker, ScratchDecoder):
+            model = scratch(options.reranker, len(encoder_tokenizer)).to(dtype=dtype)
+            return cls(model, encoder_tokenizer).to(device).eval()
+        folder = locate(options.reranker, options.reranker_revision)
+        model = AutoModel.from_pretrained(folder, dtype=dtype)
+        return cls(model, AutoTokenizer.from_pretrained(folder)).to(device).eval()
+
+    @property
+    def width(self) -> int:
+        """Hidden size."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def positions(self) -> int:
+        """The longest input the decoder was made for."""
+        return int(self.model.config.max_position_embeddings)
+
+    @property
+    def closing_token(self) -> int:
+        """The end-of-sequence token whose hidden state stands for the query."""
+        token = self.tokenizer.eos_token_id
+        return int(self.tokenizer.sep_token_id if token is None else token)
+
+    def token_norm(self) -> float:
+        """Mean length of the decoder's own token embeddings."""
+        weight = self.model.get_input_embeddings().weight.detach()
+        return float(weight.float().norm(dim=-1).mean())
+
+    def embed_tokens(self, ids: list[int]) -> Tensor:
+        """(length, width) input embeddings of token ids."""
+        table = self.model.get_input_embeddings()
+        vectors: Tensor = table(torch.tensor(ids, dtype=torch.long, device=table.weight.device))
+        return vectors
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        """(queries, length, width) embeddings and their mask to hidden states of that shape."""
+        positions = (mask.cumsum(dim=-1) - 1).clamp(min=0)
+        hidden: Tensor = self.model(
+            inputs_embeds=inputs, attention_mask=mask, position_ids=positions, use_cache=False
+        ).last_hidden_state
+        return hidden
+
+
+def scratch(shape: ScratchDecoder, vocabulary: int) -> Qwen3Model:
+    """A Qwen3-shaped decoder with random weights.
+
+    Token embeddings have unit variance, the scale of the states behind the final norm, so that a
+    residual of weight 1 counts; output projections start small (see `output_scale`).
+    """
+    config = Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        head_dim=shape.hidden // shape.heads,
+        max_position_embeddings=4096,
+        pad_token_id=None,
+    )
+    model = Qwen3Model(config)
+    with torch.no_grad():
+        nn.init.normal_(model.get_input_embeddings().weight)
+        for layer in model.layers:
+            layer.self_attn.o_proj.weight.mul_(shape.output_scale)
+            layer.mlp.down_proj.weight.mul_(shape.output_scale)
+    return model

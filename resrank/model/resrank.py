@@ -1,0 +1,207 @@
+"""ResRank: residual passage compression (Ke et al., arXiv 2604.22180; facts in docs/papers.md).
+
+Each passage becomes one embedding; a causal decoder reads the query's tokens and those embeddings
+at once; a passage's score is the cosine of its hidden state, with its embedding added back, and
+the closing token's hidden state. One forward pass, no generated token.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from resrank.files import atomic_folder, write_json
+from resrank.model.encoder import Encoder
+from resrank.model.options import ResRankOptions, ScratchDecoder
+from resrank.model.reranker_lm import RerankerLM
+
+INITIAL_SCALE = 20.0  # of the cosine, inside the ranking loss
+
+
+class Lists(NamedTuple):
+    """Queries with their compressed passages, ready for one forward pass.
+
+    query_ids: token ids a query; query_embeddings: (queries, d), used where `query_slot` is on;
+    passages: one (n_i, d) tensor a query, ragged.
+    """
+
+    query_ids: Sequence[list[int]]
+    query_embeddings: Tensor | None
+    passages: Sequence[Tensor]
+
+
+class ResRank(nn.Module):
+    """Encoder, optional projector and reranker in one module."""
+
+    def __init__(self, encoder: Encoder, reranker: RerankerLM, options: ResRankOptions) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.reranker = reranker
+        self.options = options
+        self.projector = self._make_projector()
+        self.log_scale = nn.Parameter(torch.tensor(INITIAL_SCALE).log())
+        self.token_norm = reranker.token_norm()
+
+    @classmethod
+    def from_options(cls, options: ResRankOptions) -> ResRank:
+        """Load or make both parts as the options say."""
+        encoder = Encoder.from_options(options.encoder)
+        return cls(encoder, RerankerLM.from_options(options, encoder.tokenizer), options)
+
+    def query_tokens(self, query: str) -> tuple[list[int], bool]:
+        """Prompt token ids of a query, instruction first, and whether the query was cut."""
+        tokenizer = self.reranker.tokenizer
+        instruction = tokenizer(self.options.instruction, add_special_tokens=False)["input_ids"]
+        text = tokenizer(query, add_special_tokens=False)["input_ids"]
+        limit = self.options.max_query_tokens
+        return [*instruction, *text[:limit]], len(text) > limit
+
+    def compress(self, passages: Sequence[str]) -> Tensor:
+        """One unit-length embedding a passage: (n, d) float32."""
+        return self.encoder.embed(passages)
+
+    def embed_query(self, query: str) -> Tensor:
+        """The encoder's embedding of a query, for retrieval: (d,) float32."""
+        return self.encoder.embed([query], query=True)[0]
+
+    @torch.inference_mode()
+    def score(self, query: str, embeddings: Tensor) -> Tensor:
+        """Scores (n,) in [-1, 1] of compressed passages (n, d)."""
+        slot = self.embed_query(query).unsqueeze(0) if self.options.query_slot else None
+        lists = Lists([self.query_tokens(query)[0]], slot, [embeddings])
+        return self(lists)[0]
+
+    def rerank(self, query: str, passages: Sequence[str]) -> list[tuple[int, float]]:
+        """(place in `passages`, score), best first."""
+        scores = self.score(query, self.compress(passages)) if passages else torch.empty(0)
+        order = torch.argsort(-scores, stable=True)
+        return [(int(i), float(scores[i])) for i in order]
+
+    def forward(self, lists: Lists) -> list[Tensor]:
+        """Scores of each query's passages: a list of (n_i,) float32 tensors."""
+        fed = [self._feed(block) for block in lists.passages]
+        slots = self._feed(lists.query_embeddings) if lists.query_embeddings is not None else None
+        rows, starts = self._rows(lists.query_ids, fed, slots)
+        inputs = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        lengths = torch.tensor([len(row) for row in rows], device=inputs.device)
+        places = torch.arange(inputs.shape[1], device=inputs.device)
+        hidden = self.reranker(inputs, (places < lengths.unsqueeze(1)).long())
+        return [
+            self._cosines(hidden[i], starts[i], fed[i], None if slots is None else slots[i], row)
+            for i, row in enumerate(rows)
+        ]
+
+    def _cosines(
+        self, hidden: Tensor, start: int, fed: Tensor, slot: Tensor | None, row: Tensor
+    ) -> Tensor:
+        """Residual passage states against the closing state (facts 4 and 5)."""
+        weight = self.options.residual_weight
+        states = hidden[start : start + len(fed)] + weight * fed
+        closing = hidden[len(row) - 1]
+        if slot is not None:
+            closing = closing + weight * slot
+        return nn.functional.cosine_similarity(states.float(), closing.float().unsqueeze(0), dim=-1)
+
+    def _rows(
+        self, query_ids: Sequence[list[int]], fed: Sequence[Tensor], slots: Tensor | None
+    ) -> tuple[list[Tensor], list[int]]:
+        """Input embeddings a query, [query tokens, passages, closing], and where passages start."""
+        lm = self.reranker
+        closing = lm.tokenizer(self.options.closing, add_special_tokens=False)["input_ids"]
+        tail = lm.embed_tokens([*closing, lm.closing_token])
+        rows, starts = [], []
+        for i, ids in enumerate(query_ids):
+            end = tail if slots is None else torch.cat([tail[:-1], slots[i : i + 1]])
+            row = torch.cat([lm.embed_tokens(ids), fed[i], end])
+            if len(row) > lm.positions:
+                raise ValueError(
+                    f"{len(fed[i])} passages and {len(ids)} query tokens make {len(row)} "
+                    f"positions; the reranker has {lm.positions}; use fewer candidates"
+                )
+            rows.append(row)
+            starts.append(len(ids))
+        return rows, starts
+
+    def _feed(self, embeddings: Tensor) -> Tensor:
+        """Embeddings as the reranker is fed them: projected and scaled, in its number format."""
+        weight = self.reranker.model.get_input_embeddings().weight
+        fed = embeddings.to(weight.device)
+        if self.projector is not None:
+            fed = self.projector(fed)
+        if self.options.embedding_scale != "raw":
+            length = self.token_norm if self.options.embedding_scale == "token_norm" else 1.0
+            fed = nn.functional.normalize(fed, dim=-1) * length
+        return fed.to(weight.dtype)
+
+    def _make_projector(self) -> nn.Linear | None:
+        given, wanted = self.encoder.width, self.reranker.width
+        if given == wanted:
+            return None
+        if not self.options.projector:
+            raise ValueError(
+                f"the encoder's embeddings have {given} dimensions, the reranker's hidden states "
+                f"{wanted}; choose models of one size or set `projector: true`"
+            )
+        return nn.Linear(given, wanted, bias=False)
+
+    def save_pretrained(self, folder: Path, *, encoder_trained: bool, **provenance: Any) -> None:
+        """Write the model whole: weights as safetensors, options, tokenizer, provenance.
+
+        An encoder that was not trained is named by its weights' hash instead of being copied.
+        """
+        with atomic_folder(folder) as out:
+            self.reranker.model.save_pretrained(out / "reranker")
+            self.reranker.tokenizer.save_pretrained(out / "reranker")
+            if encoder_trained:
+                self.encoder.model.save_pretrained(out / "encoder")
+                self.encoder.tokenizer.save_pretrained(out / "encoder")
+            extra = {"log_scale": self.log_scale.detach()}
+            if self.projector is not None:
+                extra["projector"] = self.projector.weight.detach()
+            save_file(extra, out / "extra.safetensors")
+            about = {
+                "format": 1,
+                "options": self.options.model_dump(mode="json"),
+                "encoder": "encoder" if encoder_trained else self.encoder.weights_hash(),
+                "token_norm": self.token_norm,
+                "provenance": provenance,
+            }
+            write_json(out / "resrank.json", about)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> ResRank:
+        """Load what `save_pretrained` wrote. ValueError if it holds another kind of model."""
+        folder = Path(folder)
+        if not (folder / "resrank.json").is_file():
+            raise ValueError(f"{folder} holds no ResRank model (no resrank.json)")
+        about = json.loads((folder / "resrank.json").read_text("utf-8"))
+        options = ResRankOptions.model_validate(about["options"])
+        own = options.encoder
+        if about["encoder"] == "encoder":
+            own = own.model_copy(update={"model": str(folder / "encoder"), "revision": None})
+        encoder = Encoder.from_options(own)
+        if about["encoder"] != "encoder" and encoder.weights_hash() != about["encoder"]:
+            raise ValueError(
+                f"{folder} was trained on top of another version of {own.model!r}: its weights "
+                "differ from those found here; pin its revision or train again"
+            )
+        parts = options.model_copy(update={"reranker": str(folder / "reranker")})
+        model = cls(encoder, RerankerLM.from_options(parts, encoder.tokenizer), options)
+        model._load_extra(load_file(folder / "extra.safetensors"), about["token_norm"])
+        return model.eval()
+
+    def _load_extra(self, extra: dict[str, Tensor], token_norm: float) -> None:
+        self.token_norm = token_norm  # as in training, though token embeddings may have moved
+        with torch.no_grad():
+            self.log_scale.copy_(extra["log_scale"])
+            if self.projector is not None:
+                self.projector.weight.copy_(extra["projector"])
+
+
+__all__ = ["Lists", "ResRank", "ResRankOptions", "ScratchDecoder"]

@@ -1,0 +1,151 @@
+"""The jobs between files and rerankers: train, rerank, measure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from resrank.candidates.texts import candidate_lists
+from resrank.config import Measurement, System
+from resrank.files import atomic_file, environment, sha256_file, write_json, write_manifest
+from resrank.records import Passage, Split, TrainingExample
+from resrank.registry import resolve
+from resrank.reranker import CachesPassages, Request
+from resrank.store import Collection, write_run, write_usage
+
+
+def train(
+    collection: Collection, candidates: Path, name: str, spec: System, seed: int,
+    store: Path, out: Path,
+) -> None:  # fmt: skip
+    """Train one system with one seed and save it under `out`, with its training log beside it."""
+    cls = resolve(spec.kind)
+    examples = training_examples(collection, candidates)
+    with _log(out.parent / f"{out.name}.log.jsonl") as on_step:
+        cls.train(
+            cls.Options.model_validate(spec.options),
+            cls.Training.model_validate(spec.training),
+            examples[Split.TRAIN],
+            examples[Split.DEV],
+            out,
+            seed,
+            store,
+            on_step,
+        )
+    write_manifest(
+        out.parent / f"{out.name}.manifest.json",
+        inputs={"collection": collection.hash, "candidates": candidates},
+        config=spec.model_dump(mode="json"),
+        system=name,
+        seed=seed,
+        outputs={p.relative_to(out).as_posix(): sha256_file(p) for p in _files(out)},
+    )
+
+
+def rerank(
+    collection: Collection, candidates: Path, name: str, spec: System, seed: int,
+    model: Path | None, store: Path, out: Path,
+) -> None:  # fmt: skip
+    """Rerank every test query's candidates; write a TREC run and its usage."""
+    reranker = load(spec, model)
+    requests = test_requests(collection, candidates)
+    if isinstance(reranker, CachesPassages):
+        reranker.prepare(all_passages(collection, candidates), store)
+    rankings = reranker.rerank_many(requests)
+    for (query, listed), ranking in zip(requests, rankings, strict=True):
+        if sorted(c.passage.id for c in listed) != sorted(ranking.passage_ids):
+            raise RuntimeError(
+                f"system {name!r} did not return a permutation of the candidates of {query.id!r}"
+            )
+    write_run(out, rankings, name)
+    write_usage(out.with_suffix(".usage.parquet"), rankings)
+    write_manifest(
+        out.with_suffix(".manifest.json"),
+        inputs={"collection": collection.hash, "candidates": candidates}
+        | ({"model": sha256_file(model.parent / f"{model.name}.manifest.json")} if model else {}),
+        config=spec.model_dump(mode="json"),
+        system=name,
+        seed=seed,
+        dtype=getattr(reranker, "dtype", "none"),
+        outputs={out.name: sha256_file(out)},
+    )
+
+
+def measure(
+    collection: Collection, candidates: Path, name: str, spec: System, seed: int,
+    model: Path | None, how: Measurement, out: Path,
+) -> None:  # fmt: skip
+    """Time one query at a time over a sample of the test queries; keep every sample."""
+    from resrank.efficiency.meter import measure as time_queries
+    from resrank.efficiency.threads import limit_threads
+
+    threads = limit_threads(how.threads)
+    reranker = load(spec, model)
+    requests = [r for r in test_requests(collection, candidates) if r[1]]
+    warmup = requests[-how.warmup :] if how.warmup else []
+    sample = requests[: how.queries]
+    result = {
+        "system": name,
+        "seed": seed,
+        "machine": environment()["machine"],
+        "dtype": getattr(reranker, "dtype", "none"),
+        "threads": threads,
+        "batch": 1,
+        "warmup": len(warmup),
+        "query_ids": [query.id for query, _ in sample],
+    }
+    write_json(out, result | time_queries(reranker, sample, warmup))
+
+
+def load(spec: System, model: Path | None) -> Any:
+    """Build a system from its entry, with its trained model if it has one."""
+    cls = resolve(spec.kind)
+    return cls.load(cls.Options.model_validate(spec.options), model)
+
+
+def test_requests(collection: Collection, candidates: Path) -> list[Request]:
+    """Every test query, by id, with its candidates (an empty list if it has none)."""
+    lists = candidate_lists(collection, candidates)
+    return [(q, lists.get(q.id, [])) for q in collection.queries(Split.TEST)]
+
+
+def all_passages(collection: Collection, candidates: Path) -> Iterator[Passage]:
+    """Every passage that is a candidate of some query: what a store must hold."""
+    for listed in candidate_lists(collection, candidates).values():
+        yield from (c.passage for c in listed)
+
+
+def training_examples(
+    collection: Collection, candidates: Path
+) -> dict[Split, list[TrainingExample]]:
+    """Train and dev queries with their lists, grades and relevant passages."""
+    lists = candidate_lists(collection, candidates)
+    passages = {p.id: p for p in collection.passages()}
+    examples: dict[Split, list[TrainingExample]] = {}
+    for split in (Split.TRAIN, Split.DEV):
+        qrels = collection.qrels(split)
+        examples[split] = [
+            TrainingExample(
+                query=q,
+                candidates=lists.get(q.id, []),
+                grades=qrels.get(q.id, {}),
+                positives=[
+                    passages[p] for p, g in qrels.get(q.id, {}).items() if g > 0 and p in passages
+                ],
+            )
+            for q in collection.queries(split)
+        ]
+    return examples
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[Callable[[dict[str, float]], None]]:
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
+        yield lambda row: print(json.dumps(row), file=file, flush=True)
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file())

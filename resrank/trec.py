@@ -1,0 +1,92 @@
+"""Reading what the field exchanges: TREC runs and qrels, and BEIR's qrels in tsv."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class TrecError(ValueError):
+    """A run or qrels file that cannot be used; names the file and the line."""
+
+
+def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
+    """Each query's (passage id, score) in the file's order.
+
+    A line with exactly five tabs is split on tabs, so that ids may hold spaces; any other on white
+    space. What follows the sixth column is ignored, as by trec_eval.
+    """
+    run: dict[str, dict[str, float]] = {}
+    for number, line in _lines(path):
+        columns = line.split("\t") if line.count("\t") == 5 else line.split()
+        if len(columns) < 5:
+            raise TrecError(
+                f"{path}:{number}: {len(columns)} columns; a run has 'query Q0 passage rank score "
+                "tag'"
+            )
+        query_id, _, passage_id, _, score = (column.strip() for column in columns[:5])
+        listed = run.setdefault(query_id, {})
+        if passage_id in listed:
+            raise TrecError(
+                f"{path}:{number}: passage {passage_id!r} stands twice for query {query_id!r}; "
+                "a run lists each passage once a query"
+            )
+        listed[passage_id] = _score(score, path, number)
+    if not run:
+        raise TrecError(f"{path}: the run is empty")
+    return {query_id: list(listed.items()) for query_id, listed in run.items()}
+
+
+def read_qrels(path: Path) -> dict[str, dict[str, int]]:
+    """Each query's passage id -> grade, from TREC qrels (4 columns) or BEIR tsv (3, headed)."""
+    qrels: dict[str, dict[str, int]] = {}
+    for number, line in _lines(path):
+        columns = line.split("\t") if line.count("\t") in (2, 3) else line.split()
+        if number == 1 and columns[0].strip().lower() in ("query-id", "query_id", "qid"):
+            continue
+        if len(columns) not in (3, 4):
+            raise TrecError(
+                f"{path}:{number}: {len(columns)} columns; qrels have 'query 0 passage grade' "
+                "(TREC) or 'query passage grade' under a header (BEIR)"
+            )
+        query_id, passage_id = columns[0].strip(), columns[-2].strip()
+        grade = _grade(columns[-1].strip(), path, number)
+        known = qrels.setdefault(query_id, {}).setdefault(passage_id, grade)
+        if known != grade:
+            raise TrecError(
+                f"{path}:{number}: passage {passage_id!r} of query {query_id!r} has grade {grade} "
+                f"here and {known} above; keep one"
+            )
+    if not qrels:
+        raise TrecError(f"{path}: the qrels are empty")
+    return qrels
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line.rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise TrecError(f"{path}: not UTF-8 text ({error.reason})") from error
+    except OSError as error:
+        raise TrecError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _score(text: str, path: Path, number: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise TrecError(f"{path}:{number}: score {text!r}; a finite number is needed")
+    return value
+
+
+def _grade(text: str, path: Path, number: int) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise TrecError(f"{path}:{number}: grade {text!r}; a whole number is needed") from error
