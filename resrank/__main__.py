@@ -1,0 +1,5 @@
+"""`python -m resrank`."""
+
+from resrank.cli import main
+
+main()

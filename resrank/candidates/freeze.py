@@ -1,0 +1,103 @@
+"""Freeze a first stage's lists, with what they allow at best written beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from resrank.candidates.bm25 import search
+from resrank.collections.jsonl import DataError
+from resrank.config import Bm25Stage, FirstStage, RunStage
+from resrank.evaluation.audits import lists_with_ties, short_lists
+from resrank.evaluation.metrics import averages, per_query
+from resrank.files import sha256_file, write_manifest
+from resrank.records import Qrels, Split
+from resrank.store import Collection, RankedList, read_candidates, write_candidates
+from resrank.trec import read_run
+
+SPLITS = (Split.TRAIN, Split.DEV, Split.TEST)
+
+
+def freeze(collection: Collection, spec: FirstStage, out: Path) -> None:
+    """Write `out` (parquet) and its manifest: hash, recall, oracle, short lists, ties by split."""
+    lists = _lists(collection, spec)
+    content = write_candidates(out, lists)
+    write_manifest(
+        out.with_suffix(".manifest.json"),
+        inputs={"collection": collection.hash}
+        | ({"run": sha256_file(spec.path)} if isinstance(spec, RunStage) else {}),
+        config=spec.model_dump(mode="json"),
+        depth=spec.depth,
+        hash=content,
+        splits={
+            str(split): describe(lists, collection, split, spec.depth)
+            for split in SPLITS
+            if collection.queries(split)
+        },
+    )
+
+
+def describe(
+    lists: Mapping[str, RankedList], collection: Collection, split: Split, depth: int
+) -> dict[str, Any]:
+    """What a reranker of these lists can reach, over every judged query of the split."""
+    qrels = collection.qrels(split)
+    found = {q: lists.get(q, []) for q in qrels}
+    grade = int(collection.manifest["config"].get("relevant_grade", 1))
+    recall = per_query([f"Recall@{depth}"], qrels, _plain(found), grade)
+    return {
+        "queries": len(collection.queries(split)),
+        "judged_queries": len(qrels),
+        f"recall@{depth}": averages(recall).get(f"Recall@{depth}"),
+        "oracle_nDCG@10": averages(per_query(["nDCG@10"], qrels, oracle(found, qrels))).get(
+            "nDCG@10"
+        ),
+        "short_lists": short_lists(found.values(), depth),
+        "queries_without_candidates": sum(not ranked for ranked in found.values()),
+        "queries_with_ties_in_first_10": lists_with_ties(found.values(), 10),
+        "candidates": sum(map(len, found.values())),
+    }
+
+
+def oracle(lists: Mapping[str, RankedList], qrels: Qrels) -> dict[str, dict[str, float]]:
+    """The lists reordered by grade: the best that any reranker could do with them."""
+    return {
+        q: {p: qrels[q].get(p, 0) + 1 / (2 + place) for place, (p, _) in enumerate(ranked)}
+        for q, ranked in lists.items()
+    }
+
+
+def _lists(collection: Collection, spec: FirstStage) -> Mapping[str, RankedList]:
+    queries = collection.queries(*SPLITS)
+    if isinstance(spec, Bm25Stage):
+        return search(queries, collection.passages(), spec)
+    if isinstance(spec, RunStage):
+        lists: Mapping[str, RankedList] = _from_run(collection, spec)
+    else:
+        lists = read_candidates(collection.folder / "imported.parquet")
+    return {q.id: _cut(lists[q.id], q.excluded, spec.depth) for q in queries if q.id in lists}
+
+
+def _cut(ranked: RankedList, excluded: str | None, depth: int) -> RankedList:
+    return [(p, score) for p, score in ranked if p != excluded][:depth]
+
+
+def _from_run(collection: Collection, spec: RunStage) -> dict[str, RankedList]:
+    """A run's lists, best score first, equal scores by passage id."""
+    known = {p.id for p in collection.passages()}
+    run = read_run(spec.path)
+    absent = sorted({p for ranked in run.values() for p, _ in ranked} - known)
+    if absent:
+        raise DataError(
+            f"{spec.path}: {len(absent)} passages are not in the collection "
+            f"({', '.join(map(repr, absent[:3]))}, ...); a run must be of this collection"
+        )
+    if not any(q.id in run for q in collection.queries(*SPLITS)):
+        raise DataError(f"{spec.path}: no query of the run ({min(run)!r}, ...) is judged here")
+    return {q: sorted(ranked, key=lambda item: (-item[1], item[0])) for q, ranked in run.items()}
+
+
+def _plain(lists: Mapping[str, RankedList]) -> dict[str, dict[str, float]]:
+    """Scores that decrease with the rank: a list's own order decides its ties."""
+    return {q: {p: -float(i) for i, (p, _) in enumerate(r)} for q, r in lists.items()}

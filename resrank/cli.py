@@ -1,0 +1,191 @@
+"""`python -m resrank <verb>`: one verb a stage; heavy imports only inside the verbs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Rerank, score and time: the stages of the resrank harness, one verb each.
+
+    Most people run the whole DAG with `snakemake --cores 2 all`. By hand, start with
+
+    `python -m resrank evaluate --qrels qrels.txt --run my.run --metric nDCG@10`
+    """,
+)
+
+CollectionDir = Annotated[
+    Path, typer.Option("--collection", help="Folder that `collect` wrote.", show_default=False)
+]
+CandidatesFile = Annotated[
+    Path, typer.Option("--candidates", help="Parquet that `candidates` wrote.", show_default=False)
+]
+Name = Annotated[str, typer.Option(help="The system's name.", show_default=False)]
+Spec = Annotated[
+    str, typer.Option(help="The entry of the configuration, as JSON.", show_default=False)
+]
+Out = Annotated[Path, typer.Option(help="What to write.", show_default=False)]
+Seed = Annotated[int, typer.Option(help="Seed of training; 0 for an untrained system.")]
+Model = Annotated[Path | None, typer.Option(help="Folder that `train` wrote.")]
+Store = Annotated[
+    Path, typer.Option(help="Folder of passage embeddings that systems share.", show_default=False)
+]
+
+
+@app.command()
+def evaluate(
+    qrels: Annotated[Path, typer.Option(help="TREC qrels or BEIR tsv.", show_default=False)],
+    run: Annotated[Path, typer.Option(help="TREC run.", show_default=False)],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A metric, e.g. nDCG@10; may be repeated.")
+    ] = None,
+    depth: Annotated[int, typer.Option(help="Depth that full lists should have.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score a run against judgments, over every judged query.
+
+    Example: `python -m resrank evaluate --qrels qrels.txt --run bm25.run --metric nDCG@10
+    --metric "RR(rel=2)@10"`. A judged query that the run lacks counts 0.
+    """
+    from resrank.evaluation.evaluate import evaluate as score
+
+    result = score(qrels, run, metric or ["nDCG@10", "MRR@10", "Recall@100"], depth)
+    typer.echo(json.dumps(result.to_dict()) if as_json else result.to_text())
+
+
+@app.command()
+def collect(spec: Spec, out: Out) -> None:
+    """Bring a collection into the common form: queries, passages, qrels, manifest."""
+    from resrank.collections.collect import collect as write
+    from resrank.config import parse_collection
+
+    write(parse_collection(json.loads(spec)), out)
+
+
+@app.command()
+def candidates(collection: CollectionDir, spec: Spec, out: Out) -> None:
+    """Freeze a first stage's candidate lists, with their recall and oracle."""
+    from resrank.candidates.freeze import freeze
+    from resrank.config import parse_first_stage
+    from resrank.store import Collection
+
+    freeze(Collection(collection), parse_first_stage(json.loads(spec)), out)
+
+
+@app.command()
+def train(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    store: Store, seed: Seed = 1,
+) -> None:  # fmt: skip
+    """Train one system with one seed on a collection's train split."""
+    from resrank.running import train as run_training
+    from resrank.store import Collection
+
+    run_training(Collection(collection), candidates, name, _system(spec), seed, store, out)
+
+
+@app.command()
+def rerank(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    store: Store, seed: Seed = 0, model: Model = None,
+) -> None:  # fmt: skip
+    """Rerank every test query's candidates: a TREC run and what each query consumed."""
+    from resrank.running import rerank as run_reranker
+    from resrank.store import Collection
+
+    run_reranker(Collection(collection), candidates, name, _system(spec), seed, model, store, out)
+
+
+@app.command()
+def measure(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    how: Annotated[str, typer.Option(help="The suite's `measure`, as JSON.")] = "{}",
+    seed: Seed = 0, model: Model = None,
+) -> None:  # fmt: skip
+    """Time a system one query at a time, with passage embeddings cached and not cached."""
+    from resrank.config import Measurement
+    from resrank.running import measure as run_meter
+    from resrank.store import Collection
+
+    wanted = Measurement.model_validate_json(how)
+    run_meter(Collection(collection), candidates, name, _system(spec), seed, model, wanted, out)
+
+
+@app.command()
+def score(
+    collection: CollectionDir,
+    candidates: CandidatesFile,
+    runs: Annotated[str, typer.Option(help="[[system, seed, run file], ...] as JSON.")],
+    trained_on: Annotated[str, typer.Option(help="{system: collection folder} as JSON.")],
+    metrics: Annotated[str, typer.Option(help="[metric, ...] as JSON.")],
+    out: Out,
+    audits: Annotated[Path, typer.Option(help="JSON of audits to write.", show_default=False)],
+    relevant_grade: Annotated[int, typer.Option(help="Lowest grade that is relevant.")] = 1,
+) -> None:
+    """Score runs per query over one candidate set, with leak and other audits."""
+    from resrank.evaluation.score import score_runs
+    from resrank.store import Collection
+
+    score_runs(
+        Collection(collection),
+        candidates,
+        {(system, int(seed)): Path(path) for system, seed, path in json.loads(runs)},
+        json.loads(metrics),
+        relevant_grade,
+        {name: Collection(Path(folder)) for name, folder in json.loads(trained_on).items()},
+        out,
+        audits,
+    )
+
+
+@app.command()
+def report(
+    suite: Annotated[str, typer.Option(help="The suite, as JSON.", show_default=False)],
+    root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
+) -> None:
+    """Write the tables and figures of a suite's results."""
+    from resrank.config import load_suite
+    from resrank.reporting.report import report as write
+
+    write(load_suite(json.loads(suite)), root)
+
+
+@app.command()
+def readme(
+    table: Annotated[Path, typer.Option(help="The table to show.")] = Path(
+        "results/demo/tables/comparison.md"
+    ),
+    file: Annotated[Path, typer.Option(help="The README to update.")] = Path("README.md"),
+) -> None:
+    """Put the demo's table into the README, between its markers."""
+    from resrank.reporting.readme import update_readme
+
+    update_readme(file, table)
+
+
+def _system(spec: str) -> Any:
+    from resrank.config import System
+
+    return System.model_validate_json(spec)
+
+
+def main() -> None:
+    """Run a verb; an error that names its cause is shown without a traceback."""
+    from pydantic import ValidationError
+
+    try:
+        app()
+    except ValidationError as error:
+        from resrank.config import explain
+
+        sys.exit(f"error: {explain(error, 'configuration')}")
+    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,23 @@
+"""From a collection's entry in the configuration to the common form on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resrank.config import Collection
+
+
+def collect(spec: Collection, out: Path) -> None:
+    """Write the collection that `spec` describes under `out`."""
+    if spec.kind == "docstrings":
+        from resrank.collections import docstrings
+
+        docstrings.collect(spec, out)
+    elif spec.kind == "beir":
+        from resrank.collections import folder
+
+        folder.collect(spec, out)
+    else:
+        from resrank.collections import imported
+
+        imported.collect(spec, out)

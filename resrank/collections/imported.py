@@ -1,0 +1,165 @@
+"""Candidates that come with their text, in both of RankLLM's layouts, with qrels.
+
+The older layout: `{"query": text, "hits": [{"content", "qid", "docid", "rank", "score"}]}`; the
+newer: `{"query": {"text", "qid"}, "candidates": [{"docid", "score", "doc"}]}`. Either as one JSON
+list or as JSON lines.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resrank.collections.checks import check_overlap
+from resrank.collections.jsonl import DataError, read_jsonl, text_field
+from resrank.collections.sampling import sample_test
+from resrank.config import CandidatesCollection
+from resrank.records import Passage, Query
+from resrank.store import write_candidates, write_collection
+from resrank.trec import read_qrels
+
+TITLE_PREFIX = re.compile(r"^Title: (.*?)\s?Content: ", re.DOTALL)
+TEXT_FIELDS = ("content", "contents", "text", "segment", "passage", "body")
+
+
+class Hit(NamedTuple):
+    """One imported candidate."""
+
+    passage_id: str
+    text: str
+    score: float
+
+
+class ImportedList(NamedTuple):
+    """One query with its candidates, best first."""
+
+    query_id: str
+    text: str
+    hits: list[Hit]
+
+
+def collect(spec: CandidatesCollection, out: Path) -> None:
+    """Read candidates and qrels, check them, and write the common form and the frozen lists."""
+    lists = read_lists(spec.path)
+    qrels = read_qrels(spec.qrels)
+    passages: dict[str, str] = {}
+    for item in lists:
+        for hit in item.hits:
+            if passages.setdefault(hit.passage_id, hit.text) != hit.text:
+                raise DataError(
+                    f"{spec.path}: passage {hit.passage_id!r} has two texts (one of them under "
+                    f"query {item.query_id!r}); an id must name one text"
+                )
+    ids = {item.query_id for item in lists}
+    check_overlap(qrels, ids, passages, spec.qrels)
+    queries = [Query(item.query_id, item.text) for item in lists if item.query_id in qrels]
+    write_collection(
+        out,
+        sample_test(queries, spec.test_sample),
+        [Passage(p, text) for p, text in passages.items()],
+        qrels,
+        config=spec.model_dump(mode="json"),
+        inputs={"candidates": spec.path, "qrels": spec.qrels},
+        source=spec.source,
+        licence=spec.licence,
+        test_sample=spec.test_sample,
+        text_fields="the candidate's text; a leading 'Title: ... Content: ' is unwrapped",
+        unjudged_queries_left_out=len(lists) - len(queries),
+        judged_queries_without_text=len(qrels.keys() - ids),
+    )
+    ranked = {i.query_id: [(h.passage_id, h.score) for h in i.hits] for i in lists}
+    write_candidates(out / "imported.parquet", ranked)
+
+
+def read_lists(path: Path) -> list[ImportedList]:
+    """Every query's list in the file's order. Raises DataError with the file and the place."""
+    lists: dict[str, ImportedList] = {}
+    for where, row in _rows(path):
+        item = _list(row, where)
+        if item.query_id in lists:
+            raise DataError(f"{where}: query id {item.query_id!r} stands twice")
+        lists[item.query_id] = item
+    if not lists:
+        raise DataError(f"{path}: no query")
+    return list(lists.values())
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    if path.suffix == ".jsonl":
+        yield from ((f"{path}:{number}", row) for number, row in read_jsonl(path))
+        return
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(value, list):
+        raise DataError(f"{path}: a JSON list of queries is needed, found {type(value).__name__}")
+    for number, row in enumerate(value):
+        if not isinstance(row, dict):
+            raise DataError(f"{path}: entry {number} is {type(row).__name__}, not an object")
+        yield f"{path}: entry {number}", row
+
+
+def _list(row: dict[str, Any], where: str) -> ImportedList:
+    hits = row.get("hits", row.get("candidates"))
+    if not isinstance(hits, list) or not all(isinstance(hit, dict) for hit in hits):
+        raise DataError(f"{where}: a list of objects under 'hits' or 'candidates' is needed")
+    query = row.get("query")
+    if isinstance(query, dict):
+        text, query_id = text_field(query, "text", where), text_field(query, "qid", where)
+    else:
+        text = text_field(row, "query", where)
+        query_id = _query_id(row, hits, where)
+    if not text.strip():
+        raise DataError(f"{where}: query {query_id!r} is empty")
+    found = [_hit(hit, f"{where}, candidate {place}") for place, hit in enumerate(hits)]
+    ids = [hit.passage_id for hit in found]
+    if len(set(ids)) < len(ids):
+        twice = next(i for i in ids if ids.count(i) > 1)
+        raise DataError(f"{where}: passage {twice!r} stands twice for query {query_id!r}")
+    return ImportedList(query_id, text, found)
+
+
+def _query_id(row: dict[str, Any], hits: list[dict[str, Any]], where: str) -> str:
+    """The older layout keeps the query's id in its hits."""
+    for holder in (row, *hits[:1]):
+        if "qid" in holder:
+            return text_field(holder, "qid", where)
+    raise DataError(f"{where}: no 'qid', neither beside the query nor in its first hit")
+
+
+def _hit(hit: dict[str, Any], where: str) -> Hit:
+    doc = hit.get("doc", hit)
+    if isinstance(doc, str):
+        text = doc
+    elif isinstance(doc, dict):
+        name = next((n for n in TEXT_FIELDS if n in doc), None)
+        if name is None:
+            raise DataError(f"{where}: no text; one of {', '.join(TEXT_FIELDS)} is needed")
+        title = text_field(doc, "title", where, "")
+        text = f"{title} {text_field(doc, name, where)}".strip()
+    else:
+        raise DataError(f"{where}: 'doc' is {type(doc).__name__}; text or an object is needed")
+    return Hit(text_field(hit, "docid", where), unwrap(text), _score(hit.get("score"), where))
+
+
+def unwrap(text: str) -> str:
+    """Drop the `Title: ... Content: ` wrapping of the older layout, keeping the title's words."""
+    found = TITLE_PREFIX.match(text)
+    return f"{found[1]} {text[found.end() :]}".strip() if found else text
+
+
+def _score(value: Any, where: str) -> float:
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        score = math.nan
+    if not math.isfinite(score):
+        raise DataError(f"{where}: score {value!r}; a finite number is needed")
+    return score

@@ -1,0 +1,46 @@
+"""JSON lines, one object each, streamed; what is wrong is named by file and line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+class DataError(ValueError):
+    """Input data that cannot be used; names the file, the line, what was found, what is allowed."""
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object). Blank lines are skipped."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, _object(line, path, number)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error.reason})") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def text_field(row: dict[str, Any], name: str, where: str, default: str | None = None) -> str:
+    """A field that must hold text (a number is taken as its digits)."""
+    value = row.get(name, default)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        found = "missing" if name not in row else type(value).__name__
+        raise DataError(f"{where}: field {name!r} is {found}; text is needed")
+    return value
+
+
+def _object(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path}:{number}: not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path}:{number}: a JSON object is needed, found {type(value).__name__}")
+    return value
