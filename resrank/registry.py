@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 KINDS: dict[str, str] = {
@@ -39,7 +40,17 @@ def resolve(kind: str) -> Any:
         raise ValueError(f"system kind {kind!r}: {module} has no class {name!r}") from error
 
 
-def source_file(kind: str) -> str:
-    """The file that a kind lives in, relative to the project, for Snakemake's inputs."""
-    module = reference(kind).partition(":")[0]
-    return module.replace(".", "/") + ".py"
+def source_files(spec: Any) -> list[str]:
+    """The files that a system's kind lives in, relative to the project, for Snakemake's inputs.
+
+    A kind is one file and its helpers beside it, named `<kind>_*.py`; a system that holds another
+    one in its options has that one's files too. A user's own module outside the project is left
+    out if it is not found.
+    """
+    module = reference(spec["kind"] if isinstance(spec, dict) else spec.kind).partition(":")[0]
+    options = spec.get("options", {}) if isinstance(spec, dict) else spec.options
+    main = Path(module.replace(".", "/") + ".py")
+    files = [main, *sorted(main.parent.glob(f"{main.stem}_*.py"))]
+    nested = [v for v in options.values() if isinstance(v, dict) and "kind" in v]
+    found = [path.as_posix() for path in files if path.is_file()]
+    return found + [file for part in nested for file in source_files(part)]

@@ -98,15 +98,25 @@ def cut(text: str, max_words: int) -> str:
 
 
 def links(objects: Objects) -> dict[str, list[str]]:
-    """Object -> the objects its "See Also" names; objects without any are left out."""
+    """Object -> the objects of its own package that its "See Also" names, if there are any.
+
+    Links between packages are dropped: they are few, and would join half of all queries into one
+    component, which no split could divide.
+    """
     relevant: dict[str, list[str]] = {}
     for name in sorted(objects.docs):
         if len(objects.docs[name].summary.split()) < MIN_WORDS:
             continue
-        found = {objects.lookup(w, name) for w in objects.docs[name].see_also} - {None, name}
+        named = {objects.lookup(w, name) for w in objects.docs[name].see_also}
+        found = sorted(f for f in named if f and f != name and package_of(f) == package_of(name))
         if found:
-            relevant[name] = sorted(f for f in found if f)
+            relevant[name] = found
     return relevant
+
+
+def package_of(name: str) -> str:
+    """The top-level package of a dotted name."""
+    return name.partition(".")[0]
 
 
 def components(relevant: Mapping[str, Iterable[str]]) -> dict[str, str]:

@@ -20,4 +20,8 @@ class ResRankTraining(Strict):
     order: Literal["first_stage", "shuffled"] = Field(
         "shuffled", description="Order in which a training list is fed."
     )
+    train_token_embeddings: bool = Field(
+        False, description="Whether the reranker's vocabulary is trained too."
+    )
+    autocast: bool = Field(True, description="Compute in bfloat16, keep float32 weights.")
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")

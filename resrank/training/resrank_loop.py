@@ -39,6 +39,8 @@ def train_frozen(
         raise ValueError("no training query has a relevant passage among its candidates")
     for parameter in model.encoder.parameters():
         parameter.requires_grad_(False)
+    table = model.reranker.model.get_input_embeddings()
+    table.weight.requires_grad_(options.train_token_embeddings)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=options.learning_rate, weight_decay=0.01)
     steps = options.epochs * math.ceil(len(kept) / options.batch_queries)
@@ -49,7 +51,8 @@ def train_frozen(
             for batch in batches(
                 kept, options.batch_queries, options.list_length, options.order == "shuffled", rng
             ):
-                loss = ranking_loss(model, embeddings, batch)
+                with torch.autocast(table.weight.device.type, torch.bfloat16, options.autocast):
+                    loss = ranking_loss(model, embeddings, batch)
                 _step(loss, trained, optimizer, schedule, bar.n)
                 bar.update()
                 bar.set_postfix(loss=f"{loss.item():.4f}")

@@ -1,0 +1,23 @@
+# The whole DAG of one suite: `snakemake --cores 2 all`. Another suite: `--configfile my_suite.yaml`.
+if not config:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/collections.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/rerank.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        f"{OUT}/report.manifest.json",
+        [f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
+    default_target: True

@@ -1,0 +1,106 @@
+"""The tables and figures of a suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from resrank.config import Resolved
+from resrank.files import sha256_file, write_manifest
+from resrank.reporting.figures import effectiveness_against
+from resrank.reporting.results import comparison, first_stages, leaks
+from resrank.reporting.tables import Column, write_table
+
+DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a benchmark. "
+
+
+def report(resolved: Resolved, root: Path) -> None:
+    """Write tables/, figures/ and report.manifest.json under `root`."""
+    frame = comparison(resolved, root)
+    note = conditions(resolved, frame)
+    tables, figures = root / "tables", root / "figures"
+    groups = ["collection", "first_stage"]
+    shown = _columns(resolved, frame)
+    caption = note + (
+        " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
+        "takes its embedding from the index; a system without passage embeddings has one figure. "
+        "± is the standard deviation over seeds."
+    )
+    written = write_table(tables, "comparison", frame, shown, groups, caption)
+    stages = first_stages(resolved, root)
+    plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in stages}
+    recall = "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system."
+    written += write_table(
+        tables, "first_stages", stages, plain, ["collection"], _kind(resolved) + recall
+    )
+    audit = leaks(resolved, root)
+    if len(audit):
+        shown = {n: Column(n, _leak_decimals(audit[n])) for n in audit}
+        written += write_table(
+            tables, "leak", audit, shown, ["collection"], _kind(resolved) + LEAK
+        )
+    metric = resolved.suite.metrics[0]
+    written += effectiveness_against(
+        frame, metric, "p50_ms_online", "p50_ms_cached", "median latency of a query (ms)", note,
+        figures / "effectiveness_latency",
+    )  # fmt: skip
+    written += effectiveness_against(
+        frame, metric, "tokens_per_passage_online", "tokens_per_passage_cached",
+        "tokens per passage", note, figures / "effectiveness_tokens",
+    )  # fmt: skip
+    write_manifest(
+        root / "report.manifest.json",
+        inputs={p.relative_to(root).as_posix(): p for p in sorted(root.glob("scores/**/*.parquet"))},
+        config=resolved.suite.model_dump(mode="json"),
+        outputs={p.relative_to(root).as_posix(): sha256_file(p) for p in written},
+    )
+
+
+LEAK = (
+    "Leak audit, nDCG@10. Overlap: share of test positives that were training positives (by text). "
+    "Prior alone: candidates by how often they were training positives, blind to the query. Prior "
+    "over first stage: training positives first, each part in first-stage order."
+)
+
+
+def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
+    """Where, how and on how much the figures were measured."""
+    one = frame.iloc[0]
+    queries = ", ".join(
+        f"{n} judged queries of {c}" for c, n in frame.groupby("collection", sort=False)["queries"].max().items()
+    )
+    dtypes = ", ".join(dict.fromkeys(d for d in frame["dtype"] if d != "none"))
+    return (
+        f"{_kind(resolved)}Scores: {queries}. Times: {one['timed_queries']} queries one at a time, "
+        f"batch 1, {one['threads']} threads of {one['processor']}, {dtypes}."
+    )
+
+
+def _kind(resolved: Resolved) -> str:
+    return DEMONSTRATION if resolved.suite.demonstration else ""
+
+
+def _leak_decimals(values: pd.Series[float]) -> int:
+    return 4 if pd.api.types.is_float_dtype(values) else 0
+
+
+def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
+    several = frame[["collection", "first_stage"]].drop_duplicates().shape[0] > 1
+    columns = {}
+    if several:
+        columns = {"collection": Column("collection"), "first_stage": Column("first stage")}
+    columns["label"] = Column("system")
+    for metric in resolved.suite.metrics:
+        columns[metric] = Column(metric, 4, 1, f"{metric} sd")
+    return columns | {
+        "seeds": Column("seeds"),
+        "tokens_per_passage_online": Column("tokens/passage online", 1, -1),
+        "tokens_per_passage_cached": Column("cached", 1, -1),
+        "generated_tokens": Column("generated tokens"),
+        "model_calls": Column("model calls"),
+        "p50_ms_online": Column("p50 ms online", 1, -1),
+        "p95_ms_online": Column("p95", 1, -1),
+        "p50_ms_cached": Column("p50 ms cached", 1, -1),
+        "p95_ms_cached": Column("p95", 1, -1),
+    }

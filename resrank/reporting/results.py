@@ -1,0 +1,107 @@
+"""A suite's results as one tidy table: a row per collection, first stage and system."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from resrank.config import Resolved
+
+USAGE = [
+    "passage_encoder_tokens", "prompt_tokens", "embedding_slots", "generated_tokens",
+    "model_calls", "truncated_passages",
+]  # fmt: skip
+
+
+def comparison(resolved: Resolved, root: Path) -> pd.DataFrame:
+    """One row a (collection, first stage, system): scores over seeds, usage, times."""
+    rows = [
+        _row(resolved, root, dataset, stage, system)
+        for dataset in resolved.suite.collections
+        for stage in resolved.stages_of(dataset)
+        for system in resolved.suite.systems
+    ]
+    return pd.DataFrame(rows)
+
+
+def first_stages(resolved: Resolved, root: Path) -> pd.DataFrame:
+    """What each candidate set allows: recall, oracle, short lists."""
+    rows = []
+    for dataset in resolved.suite.collections:
+        for stage in resolved.stages_of(dataset):
+            manifest = read_json(root / "candidates" / dataset / f"{stage}.manifest.json")
+            about = {"collection": dataset, "first stage": stage, "depth": manifest["depth"]}
+            found = {f"{k}": v for k, v in manifest["splits"]["test"].items()}
+            recall = found.pop(f"recall@{manifest['depth']}")
+            rows.append(about | {"recall": recall} | found | {"hash": manifest["hash"][:12]})
+    return pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
+
+
+def leaks(resolved: Resolved, root: Path) -> pd.DataFrame:
+    """The leak audit of each trained system, a row a seed."""
+    rows = []
+    for dataset in resolved.suite.collections:
+        for stage in resolved.stages_of(dataset):
+            for item in read_json(root / "audits" / dataset / f"{stage}.json")["systems"]:
+                if item["leak"]:
+                    about = {"collection": dataset, "first stage": stage}
+                    about |= {"system": item["system"], "seed": item["seed"]}
+                    rows.append(about | item["leak"])
+    return pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
+
+
+def read_json(path: Path) -> Any:
+    """A result file. FileNotFoundError says which job makes it."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}; run `snakemake --cores 2 all` to make it")
+    return json.loads(path.read_text("utf-8"))
+
+
+def _row(
+    resolved: Resolved, root: Path, dataset: str, stage: str, system: str
+) -> dict[str, Any]:
+    scores = pd.read_parquet(root / "scores" / dataset / f"{stage}.parquet")
+    scores = scores[scores["system"] == system]
+    by_seed = scores.groupby(["metric", "seed"])["value"].mean()
+    row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
+    row["label"] = resolved.systems[system].label or system
+    for metric in resolved.suite.metrics:
+        row[metric] = float(by_seed[metric].mean())
+        row[f"{metric} sd"] = float(by_seed[metric].std()) if len(by_seed[metric]) > 1 else None
+    row["seeds"] = int(scores["seed"].nunique())
+    row["queries"] = int(scores["query_id"].nunique())
+    return row | _usage(resolved, root, dataset, stage, system) | _times(
+        root / "efficiency" / dataset / stage / f"{system}.json"
+    )
+
+
+def _usage(
+    resolved: Resolved, root: Path, dataset: str, stage: str, system: str
+) -> dict[str, float]:
+    folder = root / "runs" / dataset / stage / system
+    files = [folder / f"seed{seed}.usage.parquet" for seed in resolved.seeds_of(system)]
+    usage = pd.concat([pd.read_parquet(file) for file in files])
+    total = usage[USAGE].sum()
+    candidates = max(1, int(usage["candidates"].sum()))
+    online = total[USAGE[:4]].sum()
+    means = {name: float(total[name]) / len(usage) for name in USAGE[1:]}
+    return {
+        "tokens_per_passage_online": float(online / candidates),
+        "tokens_per_passage_cached": float((online - total[USAGE[0]]) / candidates),
+        "caches_passages": bool(total[USAGE[0]] > 0),
+        **means,
+    }
+
+
+def _times(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    times: dict[str, Any] = {}
+    for mode in ("online", "cached"):
+        for point in ("p50_ms", "p95_ms"):
+            times[f"{point}_{mode}"] = found.get(mode, {}).get(point)
+    about = {"dtype": found["dtype"], "threads": found["threads"]}
+    return times | about | {"processor": found["machine"]["processor"],
+                            "timed_queries": len(found["query_ids"])}

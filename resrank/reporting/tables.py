@@ -1,0 +1,138 @@
+"""Tables as CSV, Markdown and LaTeX, the best of each column in bold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from resrank.files import atomic_file, write_text
+
+LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
+         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+         "±": r"$\pm$"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """A shown column: its header, decimals, and whether high or low is best (0: neither)."""
+
+    header: str
+    decimals: int = 0
+    best: int = 0
+    spread: str | None = None
+
+
+def write_table(
+    folder: Path,
+    name: str,
+    frame: pd.DataFrame,
+    columns: Mapping[str, Column],
+    groups: Sequence[str],
+    caption: str,
+) -> list[Path]:
+    """Write `<name>.csv` (plain numbers, all columns), `.md` and `.tex` (as shown)."""
+    with atomic_file(folder / f"{name}.csv") as partial:
+        frame.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    marked = best_cells(frame, columns, groups)
+    headers = [column.header for column in columns.values()]
+
+    def rows(bold: Callable[[str], str], plain: Callable[[str], str]) -> list[list[str]]:
+        return [
+            [
+                bold(plain(cell)) if (place, key) in marked else plain(cell)
+                for key, cell in zip(columns, _cells(frame, place, columns), strict=True)
+            ]
+            for place in range(len(frame))
+        ]
+
+    write_text(folder / f"{name}.md", _markdown(headers, rows(_md_bold, _md), columns, caption))
+    write_text(folder / f"{name}.tex", _latex(headers, rows(_tex_bold, _tex), columns, caption))
+    return [folder / f"{name}.{ending}" for ending in ("csv", "md", "tex")]
+
+
+def best_cells(
+    frame: pd.DataFrame, columns: Mapping[str, Column], groups: Sequence[str]
+) -> set[tuple[int, str]]:
+    """(row, column) of the best values of each group, as shown: what rounds alike ties."""
+    marked: set[tuple[int, str]] = set()
+    keys = frame[list(groups)].apply(tuple, axis=1) if len(frame) else []
+    for key, column in columns.items():
+        if not column.best or key not in frame:
+            continue
+        for group in dict.fromkeys(keys):
+            values = {
+                place: round(float(frame[key].iloc[place]), column.decimals)
+                for place in range(len(frame))
+                if keys.iloc[place] == group and pd.notna(frame[key].iloc[place])
+            }
+            if len(set(values.values())) > 1:
+                top = max(values.values()) if column.best > 0 else min(values.values())
+                marked |= {(place, key) for place, value in values.items() if value == top}
+    return marked
+
+
+def _cells(frame: pd.DataFrame, place: int, columns: Mapping[str, Column]) -> list[str]:
+    row = frame.iloc[place]
+    cells = []
+    for key, column in columns.items():
+        value = row[key]
+        if isinstance(value, str):
+            cells.append(value)
+        elif pd.isna(value):
+            cells.append("–")
+        else:
+            text = f"{float(value):,.{column.decimals}f}"
+            spread = row[column.spread] if column.spread else None
+            cells.append(text if pd.isna(spread) else f"{text} ± {spread:.{column.decimals}f}")
+    return cells
+
+
+def _markdown(
+    headers: list[str], rows: list[list[str]], columns: Mapping[str, Column], caption: str
+) -> str:
+    rule = [":--" if not column.decimals and not column.best else "--:" for column in columns.values()]
+    lines = [headers, rule, *rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{table}\n\n{caption}\n"
+
+
+def _latex(
+    headers: list[str], rows: list[list[str]], columns: Mapping[str, Column], caption: str
+) -> str:
+    body = [" & ".join(row) + r" \\" for row in rows]
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_tex(caption)}}}",
+            rf"\begin{{tabular}}{{{'l' * len(columns)}}}",
+            r"\toprule",
+            " & ".join(map(_tex, headers)) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _md(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def _md_bold(text: str) -> str:
+    return f"**{text}**"
+
+
+def _tex(text: str) -> str:
+    return "".join(LATEX.get(c, c) for c in text)
+
+
+def _tex_bold(text: str) -> str:
+    return rf"\textbf{{{text}}}"

@@ -1,0 +1,39 @@
+rule collect:
+    input:
+        library=library("collections"),
+        data=lambda w: collection_files(SUITE.collections[w.dataset]),
+    output:
+        f"{OUT}/collections/{{dataset}}/manifest.json",
+    params:
+        spec=lambda w: as_json(SUITE.collections[w.dataset]),
+        out=f"{OUT}/collections/{{dataset}}",
+    log:
+        f"{OUT}/logs/collect/{{dataset}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/collect/{{dataset}}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "{PYTHON} -m resrank collect --spec {params.spec:q} --out {params.out:q} 2> {log:q}"
+
+
+rule candidates:
+    input:
+        library=library("candidates"),
+        data=lambda w: collection_files(SUITE.first_stages[w.stage]),
+        collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+    output:
+        f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
+        f"{OUT}/candidates/{{dataset}}/{{stage}}.manifest.json",
+    params:
+        spec=lambda w: as_json(SUITE.first_stages[w.stage]),
+        folder=f"{OUT}/collections/{{dataset}}",
+    log:
+        f"{OUT}/logs/candidates/{{dataset}}/{{stage}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/candidates/{{dataset}}/{{stage}}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "{PYTHON} -m resrank candidates --collection {params.folder:q} "
+        "--spec {params.spec:q} --out {output[0]:q} 2> {log:q}"

@@ -1,0 +1,80 @@
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from resrank.config import ConfigError, load_suite
+from resrank.registry import source_files
+
+try:
+    SUITE = load_suite(dict(config))
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+OUT = f"results/{SUITE.suite.name}"
+PYTHON = sys.executable
+PAIRS = [(d, s) for d in SUITE.suite.collections for s in SUITE.stages_of(d)]
+
+
+def as_json(entry):
+    """A configuration entry as the command line takes it; equal entries are equal text."""
+    return json.dumps(entry.model_dump(mode="json"), sort_keys=True)
+
+
+def library(*rooms):
+    """The sources of some rooms: a job whose sources changed runs again."""
+    return sorted(str(f) for room in rooms for f in Path("resrank", room).glob("[a-z]*.py"))
+
+
+def sources(wildcards):
+    """The files that one system is made of, beside the shared library."""
+    return source_files(SUITE.systems[wildcards.system])
+
+
+def system_spec(wildcards):
+    return as_json(SUITE.systems[wildcards.system])
+
+
+def candidates_of_training(wildcards):
+    """The lists that a system is trained on: the first stage of its training collection."""
+    name = SUITE.trained_on(wildcards.system)
+    return f"{OUT}/candidates/{name}/{SUITE.stages_of(name)[0]}.parquet"
+
+
+def model_of(wildcards):
+    """The trained model behind a run; none for a system that is not trained."""
+    if SUITE.systems[wildcards.system].training is None:
+        return []
+    seed = getattr(wildcards, "seed", SUITE.seeds_of(wildcards.system)[0])
+    return f"{OUT}/models/{wildcards.system}/seed{seed}.manifest.json"
+
+
+def model_option(wildcards, input):
+    return f"--model {str(input.model).removesuffix('.manifest.json')}" if input.model else ""
+
+
+def runs_of(dataset, stage):
+    return [
+        (system, seed, f"{OUT}/runs/{dataset}/{stage}/{system}/seed{seed}.trec")
+        for system in SUITE.suite.systems
+        for seed in SUITE.seeds_of(system)
+    ]
+
+
+def trained_collections():
+    return {
+        system: f"{OUT}/collections/{SUITE.trained_on(system)}"
+        for system in SUITE.suite.systems
+        if SUITE.systems[system].training is not None
+    }
+
+
+def collection_files(spec):
+    """The user's own files behind a collection or a run: a change in them runs the job again."""
+    if spec.kind == "beir":
+        named = [f"qrels/{name}.tsv" for name in (spec.test, spec.train, spec.dev) if name]
+        paths = [spec.path / name for name in ("corpus.jsonl", "queries.jsonl", *named)]
+        return [str(path) for path in paths if path.is_file()]
+    paths = [getattr(spec, name, None) for name in ("path", "qrels")]
+    return [str(path) for path in paths if path is not None and path.is_file()]

@@ -1,0 +1,28 @@
+rule measure:
+    input:
+        library=library("model", "efficiency"),
+        source=sources,
+        candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
+        collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+        model=model_of,
+    output:
+        f"{OUT}/efficiency/{{dataset}}/{{stage}}/{{system}}.json",
+    params:
+        spec=system_spec,
+        how=as_json(SUITE.suite.measure),
+        seed=lambda w: SUITE.seeds_of(w.system)[0],
+        folder=f"{OUT}/collections/{{dataset}}",
+        model=model_option,
+    # Every core: nothing else runs on the machine while a clock does.
+    threads: workflow.cores
+    resources:
+        gpu=1,
+        measure=1,
+    log:
+        f"{OUT}/logs/measure/{{dataset}}/{{stage}}/{{system}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "{PYTHON} -m resrank measure --collection {params.folder:q} "
+        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
+        "--seed {params.seed} {params.model} --how {params.how:q} --out {output:q} 2> {log:q}"

@@ -1,0 +1,63 @@
+rule score:
+    input:
+        library=library("evaluation"),
+        runs=lambda w: [path for _, _, path in runs_of(w.dataset, w.stage)],
+        candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
+        trained_on=[f"{folder}/manifest.json" for folder in trained_collections().values()],
+    output:
+        f"{OUT}/scores/{{dataset}}/{{stage}}.parquet",
+        f"{OUT}/audits/{{dataset}}/{{stage}}.json",
+    params:
+        runs=lambda w: json.dumps(runs_of(w.dataset, w.stage)),
+        trained_on=json.dumps(trained_collections(), sort_keys=True),
+        metrics=json.dumps(SUITE.suite.metrics),
+        grade=lambda w: SUITE.collections[w.dataset].relevant_grade,
+        folder=f"{OUT}/collections/{{dataset}}",
+    log:
+        f"{OUT}/logs/score/{{dataset}}/{{stage}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "{PYTHON} -m resrank score --collection {params.folder:q} "
+        "--candidates {input.candidates:q} --runs {params.runs:q} "
+        "--trained-on {params.trained_on:q} --metrics {params.metrics:q} "
+        "--relevant-grade {params.grade} --out {output[0]:q} --audits {output[1]:q} 2> {log:q}"
+
+
+rule report:
+    input:
+        library=library("reporting"),
+        scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
+        audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
+        efficiency=[
+            f"{OUT}/efficiency/{d}/{s}/{system}.json"
+            for d, s in PAIRS
+            for system in SUITE.suite.systems
+        ],
+    output:
+        f"{OUT}/report.manifest.json",
+        report(
+            f"{OUT}/tables/comparison.csv",
+            caption="../report/comparison.rst",
+            category="Tables",
+        ),
+        report(
+            f"{OUT}/figures/effectiveness_latency.svg",
+            caption="../report/effectiveness_latency.rst",
+            category="Figures",
+        ),
+        report(
+            f"{OUT}/figures/effectiveness_tokens.svg",
+            caption="../report/effectiveness_tokens.rst",
+            category="Figures",
+        ),
+    params:
+        suite=as_json(SUITE.suite),
+        root=OUT,
+    localrule: True
+    log:
+        f"{OUT}/logs/report.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "{PYTHON} -m resrank report --suite {params.suite:q} --root {params.root:q} 2> {log:q}"
