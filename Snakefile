@@ -17,7 +17,7 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         f"{OUT}/report.manifest.json",
         [f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
-    default_target: True

@@ -65,7 +65,7 @@ def fit(
 def _pairs(example: TrainingExample, negatives: int, rng: Generator) -> list[Pair]:
     """One positive and `negatives` candidates that are not judged relevant."""
     wrong = [c.passage for c in example.candidates if example.grades.get(c.passage.id, 0) <= 0]
-    chosen = rng.choice(len(wrong), min(negatives, len(wrong)), replace=False) if wrong else []
+    chosen = rng.permutation(len(wrong))[:negatives]
     right = example.positives[int(rng.integers(len(example.positives)))]
     query = example.query.text
     return [(query, right.text, 1.0), *((query, wrong[i].text, 0.0) for i in chosen)]

@@ -185,9 +185,9 @@ class Suite(Strict):
 class Definitions(Strict):
     """Named collections, first stages and systems: the library, or a suite's own additions."""
 
-    collections: dict[str, Collection] = {}
-    first_stages: dict[str, FirstStage] = {}
-    systems: dict[str, System] = {}
+    collections: dict[str, Collection] = Field(default_factory=dict)
+    first_stages: dict[str, FirstStage] = Field(default_factory=dict)
+    systems: dict[str, System] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _plain_names(self) -> Definitions:
@@ -250,7 +250,7 @@ def has_train_split(collection: Any) -> bool:
         return True
     if collection.kind != "beir" or collection.train is None:
         return False
-    return (collection.path / "qrels" / f"{collection.train}.tsv").is_file()
+    return bool((collection.path / "qrels" / f"{collection.train}.tsv").is_file())
 
 
 def load_suite(config: Mapping[str, Any] | Path) -> Resolved:

@@ -60,12 +60,14 @@ def rerank(
             raise RuntimeError(
                 f"system {name!r} did not return a permutation of the candidates of {query.id!r}"
             )
+    inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
+    if model:
+        inputs["model"] = model.parent / f"{model.name}.manifest.json"
     write_run(out, rankings, name)
     write_usage(out.with_suffix(".usage.parquet"), rankings)
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs={"collection": collection.hash, "candidates": candidates}
-        | ({"model": sha256_file(model.parent / f"{model.name}.manifest.json")} if model else {}),
+        inputs=inputs,
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,

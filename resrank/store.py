@@ -82,7 +82,9 @@ def write_collection(
             {"query_id": q.id, "text": q.text, "split": str(q.split), "excluded": q.excluded}
             for q in queries
         ]
-        query_schema = pa.schema([(n, pa.string()) for n in ("query_id", "text", "split", "excluded")])
+        query_schema = pa.schema(
+            [(n, pa.string()) for n in ("query_id", "text", "split", "excluded")]
+        )
         pq.write_table(pa.Table.from_pylist(query_rows, query_schema), out / "queries.parquet")
         columns = {"passage_id": [p.id for p in passages], "text": [p.text for p in passages]}
         passage_schema = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
@@ -167,4 +169,3 @@ def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
     ]
     with atomic_file(path) as partial:
         pq.write_table(pa.Table.from_pylist(rows), partial)
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from resrank.records import Qrels
 
@@ -14,7 +15,7 @@ def lists_with_ties(lists: Iterable[Scored], cutoff: int) -> int:
     count = 0
     for found in lists:
         scores = sorted((score for _, score in found), reverse=True)
-        count += any(a == b for a, b in zip(scores[:cutoff], scores[1 : cutoff + 1], strict=False))
+        count += any(a == b for a, b in pairwise(scores[: cutoff + 1]))
     return count
 
 

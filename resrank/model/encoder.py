@@ -18,6 +18,7 @@ from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions, Pooling
 
+
 class Tokens(NamedTuple):
     """Tokenised texts: ids per text, and whether each text was cut to fit."""
 
@@ -27,6 +28,9 @@ class Tokens(NamedTuple):
 
 class Encoder(nn.Module):
     """A Hugging Face encoder or decoder with pooling, instructions and L2 normalisation."""
+
+    model: Any
+    tokenizer: Any
 
     def __init__(self, model: nn.Module, tokenizer: Any, options: EncoderOptions) -> None:
         super().__init__()
@@ -97,7 +101,8 @@ class Encoder(nn.Module):
     @torch.inference_mode()
     def embed_batch(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Embed one batch of token ids without gradients: (n, width) float32 on the processor."""
-        return self(ids).float().cpu()
+        embeddings: Tensor = self(ids)
+        return embeddings.float().cpu()
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Tensor:
         """Embed any number of texts without gradients: (n, width) float32, in the order given."""

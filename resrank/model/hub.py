@@ -1,4 +1,4 @@
-"""Where a pretrained model's files are: a local folder, an installed package, or the hub's cache."""
+"""Where a pretrained model's files are: a folder, an installed package, or the hub's cache."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ class ResRankOptions(Strict):
         "reranker's own token embeddings, or as the encoder gives it."
     )  # fmt: skip
     residual_weight: float = Field(
-        1.0, ge=0, description="Weight of the fed embedding in the passage state; 0 is the ablation."
+        1.0,
+        ge=0,
+        description="Weight of the fed embedding in the passage state; 0 is the ablation.",
     )
     query_slot: bool = Field(
         False, description="Ours: feed the query's own embedding at the closing position, and add "

@@ -16,6 +16,9 @@ from resrank.model.options import ResRankOptions, ScratchDecoder
 class RerankerLM(nn.Module):
     """Any Hugging Face decoder without its vocabulary head, fed through `inputs_embeds`."""
 
+    model: Any
+    tokenizer: Any
+
     def __init__(self, model: nn.Module, tokenizer: Any) -> None:
         super().__init__()
         self.model = model

@@ -75,7 +75,8 @@ class ResRank(nn.Module):
         """Scores (n,) in [-1, 1] of compressed passages (n, d)."""
         slot = self.embed_query(query).unsqueeze(0) if self.options.query_slot else None
         lists = Lists([self.query_tokens(query)[0]], slot, [embeddings])
-        return self(lists)[0]
+        scores: list[Tensor] = self(lists)
+        return scores[0]
 
     def rerank(self, query: str, passages: Sequence[str]) -> list[tuple[int, float]]:
         """(place in `passages`, score), best first."""

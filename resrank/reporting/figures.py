@@ -6,18 +6,21 @@ A filled marker counts passage encoding; a hollow one, joined to it, has the emb
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from resrank.files import atomic_file
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 - the back end is chosen first
+import matplotlib.pyplot as plt
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
     "grid.color": "#dddddd", "grid.linewidth": 0.6, "axes.axisbelow": True,
     "svg.hashsalt": "resrank", "figure.dpi": 160, "legend.frameon": False,
@@ -44,10 +47,15 @@ def effectiveness_against(
         return [_save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
 
 
-def _panel(axis: plt.Axes, rows: pd.DataFrame, metric: str, online: str, cached: str) -> None:
+def _panel(axis: Axes, rows: pd.DataFrame, metric: str, online: str, cached: str) -> None:
     for place, row in enumerate(rows.to_dict("records")):
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        look = {"marker": marker, "markersize": 8, "color": colour, "linestyle": "none"}
+        look: dict[str, Any] = {
+            "marker": marker,
+            "markersize": 8,
+            "color": colour,
+            "linestyle": "none",
+        }
         score = row[metric]
         axis.plot([row[online]], [score], label=row["label"], **look)
         spread = row.get(f"{metric} sd")
@@ -64,10 +72,11 @@ def _threshold(rows: pd.DataFrame, cached: str) -> dict[str, float]:
     return {"linthresh": 0.1} if rows[cached].min() <= 0 else {}
 
 
-def _save(figure: plt.Figure, path: Path) -> Path:
+def _save(figure: Figure, path: Path) -> Path:
     kind = path.suffix.removeprefix(".")
     plain = {"Date": None} if kind == "svg" else {"Software": None}
     with atomic_file(path) as partial:
         figure.savefig(partial, format=kind, bbox_inches="tight", metadata=plain)
-    plt.close(figure) if kind == "png" else None
+    if kind == "png":
+        plt.close(figure)
     return path

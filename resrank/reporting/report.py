@@ -29,17 +29,15 @@ def report(resolved: Resolved, root: Path) -> None:
     )
     written = write_table(tables, "comparison", frame, shown, groups, caption)
     stages = first_stages(resolved, root)
-    plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in stages}
+    plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in map(str, stages)}
     recall = "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system."
     written += write_table(
         tables, "first_stages", stages, plain, ["collection"], _kind(resolved) + recall
     )
     audit = leaks(resolved, root)
     if len(audit):
-        shown = {n: Column(n, _leak_decimals(audit[n])) for n in audit}
-        written += write_table(
-            tables, "leak", audit, shown, ["collection"], _kind(resolved) + LEAK
-        )
+        shown = {n: Column(n, _leak_decimals(audit[n])) for n in map(str, audit)}
+        written += write_table(tables, "leak", audit, shown, ["collection"], _kind(resolved) + LEAK)
     metric = resolved.suite.metrics[0]
     written += effectiveness_against(
         frame, metric, "p50_ms_online", "p50_ms_cached", "median latency of a query (ms)", note,
@@ -51,7 +49,9 @@ def report(resolved: Resolved, root: Path) -> None:
     )  # fmt: skip
     write_manifest(
         root / "report.manifest.json",
-        inputs={p.relative_to(root).as_posix(): p for p in sorted(root.glob("scores/**/*.parquet"))},
+        inputs={
+            p.relative_to(root).as_posix(): p for p in sorted(root.glob("scores/**/*.parquet"))
+        },
         config=resolved.suite.model_dump(mode="json"),
         outputs={p.relative_to(root).as_posix(): sha256_file(p) for p in written},
     )
@@ -67,9 +67,8 @@ LEAK = (
 def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
     """Where, how and on how much the figures were measured."""
     one = frame.iloc[0]
-    queries = ", ".join(
-        f"{n} judged queries of {c}" for c, n in frame.groupby("collection", sort=False)["queries"].max().items()
-    )
+    judged = frame.groupby("collection", sort=False)["queries"].max()
+    queries = ", ".join(f"{n} judged queries of {c}" for c, n in judged.items())
     dtypes = ", ".join(dict.fromkeys(d for d in frame["dtype"] if d != "none"))
     return (
         f"{_kind(resolved)}Scores: {queries}. Times: {one['timed_queries']} queries one at a time, "

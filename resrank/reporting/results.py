@@ -60,9 +60,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def _row(
-    resolved: Resolved, root: Path, dataset: str, stage: str, system: str
-) -> dict[str, Any]:
+def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) -> dict[str, Any]:
     scores = pd.read_parquet(root / "scores" / dataset / f"{stage}.parquet")
     scores = scores[scores["system"] == system]
     by_seed = scores.groupby(["metric", "seed"])["value"].mean()
@@ -73,8 +71,10 @@ def _row(
         row[f"{metric} sd"] = float(by_seed[metric].std()) if len(by_seed[metric]) > 1 else None
     row["seeds"] = int(scores["seed"].nunique())
     row["queries"] = int(scores["query_id"].nunique())
-    return row | _usage(resolved, root, dataset, stage, system) | _times(
-        root / "efficiency" / dataset / stage / f"{system}.json"
+    return (
+        row
+        | _usage(resolved, root, dataset, stage, system)
+        | _times(root / "efficiency" / dataset / stage / f"{system}.json")
     )
 
 
@@ -103,5 +103,8 @@ def _times(path: Path) -> dict[str, Any]:
         for point in ("p50_ms", "p95_ms"):
             times[f"{point}_{mode}"] = found.get(mode, {}).get(point)
     about = {"dtype": found["dtype"], "threads": found["threads"]}
-    return times | about | {"processor": found["machine"]["processor"],
-                            "timed_queries": len(found["query_ids"])}
+    return (
+        times
+        | about
+        | {"processor": found["machine"]["processor"], "timed_queries": len(found["query_ids"])}
+    )

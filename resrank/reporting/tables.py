@@ -58,7 +58,7 @@ def best_cells(
 ) -> set[tuple[int, str]]:
     """(row, column) of the best values of each group, as shown: what rounds alike ties."""
     marked: set[tuple[int, str]] = set()
-    keys = frame[list(groups)].apply(tuple, axis=1) if len(frame) else []
+    keys: list[tuple[object, ...]] = list(frame[list(groups)].itertuples(index=False, name=None))
     for key, column in columns.items():
         if not column.best or key not in frame:
             continue
@@ -66,7 +66,7 @@ def best_cells(
             values = {
                 place: round(float(frame[key].iloc[place]), column.decimals)
                 for place in range(len(frame))
-                if keys.iloc[place] == group and pd.notna(frame[key].iloc[place])
+                if keys[place] == group and pd.notna(frame[key].iloc[place])
             }
             if len(set(values.values())) > 1:
                 top = max(values.values()) if column.best > 0 else min(values.values())
@@ -93,7 +93,7 @@ def _cells(frame: pd.DataFrame, place: int, columns: Mapping[str, Column]) -> li
 def _markdown(
     headers: list[str], rows: list[list[str]], columns: Mapping[str, Column], caption: str
 ) -> str:
-    rule = [":--" if not column.decimals and not column.best else "--:" for column in columns.values()]
+    rule = ["--:" if c.decimals or c.best else ":--" for c in columns.values()]
     lines = [headers, rule, *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return f"{table}\n\n{caption}\n"

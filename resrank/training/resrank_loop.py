@@ -34,7 +34,8 @@ def train_frozen(
     Raises FloatingPointError on a non-finite loss, naming the step.
     """
     rng = np.random.default_rng(seed)
-    kept = usable(examples, options.list_length)[: options.max_queries]
+    found = usable(examples, options.list_length)
+    kept = [found[i] for i in rng.permutation(len(found))[: options.max_queries]]
     if not kept:
         raise ValueError("no training query has a relevant passage among its candidates")
     for parameter in model.encoder.parameters():
@@ -53,7 +54,7 @@ def train_frozen(
             ):
                 with torch.autocast(table.weight.device.type, torch.bfloat16, options.autocast):
                     loss = ranking_loss(model, embeddings, batch)
-                _step(loss, trained, optimizer, schedule, bar.n)
+                _step(loss, trained, optimizer, schedule, int(bar.n))
                 bar.update()
                 bar.set_postfix(loss=f"{loss.item():.4f}")
                 if on_step:
@@ -96,4 +97,3 @@ def _step(
     nn.utils.clip_grad_norm_(trained, 1.0)
     optimizer.step()
     schedule.step()
-

@@ -4,17 +4,17 @@ rule collect:
         data=lambda w: collection_files(SUITE.collections[w.dataset]),
     output:
         f"{OUT}/collections/{{dataset}}/manifest.json",
-    params:
-        spec=lambda w: as_json(SUITE.collections[w.dataset]),
-        out=f"{OUT}/collections/{{dataset}}",
     log:
         f"{OUT}/logs/collect/{{dataset}}.log",
     benchmark:
         f"{OUT}/benchmarks/collect/{{dataset}}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        spec=lambda w: as_json(SUITE.collections[w.dataset]),
+        out=lambda w, output: str(Path(output[0]).parent),
     shell:
-        "{PYTHON} -m resrank collect --spec {params.spec:q} --out {params.out:q} 2> {log:q}"
+        "python -m resrank collect --spec {params.spec:q} --out {params.out:q} 2> {log:q}"
 
 
 rule candidates:
@@ -25,15 +25,15 @@ rule candidates:
     output:
         f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         f"{OUT}/candidates/{{dataset}}/{{stage}}.manifest.json",
-    params:
-        spec=lambda w: as_json(SUITE.first_stages[w.stage]),
-        folder=f"{OUT}/collections/{{dataset}}",
     log:
         f"{OUT}/logs/candidates/{{dataset}}/{{stage}}.log",
     benchmark:
         f"{OUT}/benchmarks/candidates/{{dataset}}/{{stage}}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        spec=lambda w: as_json(SUITE.first_stages[w.stage]),
+        folder=lambda w, input: str(Path(input.collection).parent),
     shell:
-        "{PYTHON} -m resrank candidates --collection {params.folder:q} "
+        "python -m resrank candidates --collection {params.folder:q} "
         "--spec {params.spec:q} --out {output[0]:q} 2> {log:q}"

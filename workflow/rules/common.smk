@@ -1,5 +1,4 @@
 import json
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -13,7 +12,6 @@ except ConfigError as error:
     raise WorkflowError(str(error))
 
 OUT = f"results/{SUITE.suite.name}"
-PYTHON = sys.executable
 PAIRS = [(d, s) for d in SUITE.suite.collections for s in SUITE.stages_of(d)]
 
 
@@ -24,7 +22,9 @@ def as_json(entry):
 
 def library(*rooms):
     """The sources of some rooms: a job whose sources changed runs again."""
-    return sorted(str(f) for room in rooms for f in Path("resrank", room).glob("[a-z]*.py"))
+    return sorted(
+        str(f) for room in rooms for f in Path("resrank", room).glob("[a-z]*.py")
+    )
 
 
 def sources(wildcards):
@@ -51,7 +51,11 @@ def model_of(wildcards):
 
 
 def model_option(wildcards, input):
-    return f"--model {str(input.model).removesuffix('.manifest.json')}" if input.model else ""
+    return (
+        f"--model {str(input.model).removesuffix('.manifest.json')}"
+        if input.model
+        else ""
+    )
 
 
 def runs_of(dataset, stage):
@@ -73,7 +77,9 @@ def trained_collections():
 def collection_files(spec):
     """The user's own files behind a collection or a run: a change in them runs the job again."""
     if spec.kind == "beir":
-        named = [f"qrels/{name}.tsv" for name in (spec.test, spec.train, spec.dev) if name]
+        named = [
+            f"qrels/{name}.tsv" for name in (spec.test, spec.train, spec.dev) if name
+        ]
         paths = [spec.path / name for name in ("corpus.jsonl", "queries.jsonl", *named)]
         return [str(path) for path in paths if path.is_file()]
     paths = [getattr(spec, name, None) for name in ("path", "qrels")]

@@ -7,22 +7,22 @@ rule measure:
         model=model_of,
     output:
         f"{OUT}/efficiency/{{dataset}}/{{stage}}/{{system}}.json",
-    params:
-        spec=system_spec,
-        how=as_json(SUITE.suite.measure),
-        seed=lambda w: SUITE.seeds_of(w.system)[0],
-        folder=f"{OUT}/collections/{{dataset}}",
-        model=model_option,
+    log:
+        f"{OUT}/logs/measure/{{dataset}}/{{stage}}/{{system}}.log",
+    conda:
+        "../../environment.yml"
     # Every core: nothing else runs on the machine while a clock does.
     threads: workflow.cores
     resources:
         gpu=1,
         measure=1,
-    log:
-        f"{OUT}/logs/measure/{{dataset}}/{{stage}}/{{system}}.log",
-    conda:
-        "../../environment.yml"
+    params:
+        spec=system_spec,
+        how=as_json(SUITE.suite.measure),
+        seed=lambda w: SUITE.seeds_of(w.system)[0],
+        folder=lambda w, input: str(Path(input.collection).parent),
+        model=model_option,
     shell:
-        "{PYTHON} -m resrank measure --collection {params.folder:q} "
+        "python -m resrank measure --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
         "--seed {params.seed} {params.model} --how {params.how:q} --out {output:q} 2> {log:q}"

@@ -3,22 +3,24 @@ rule score:
         library=library("evaluation"),
         runs=lambda w: [path for _, _, path in runs_of(w.dataset, w.stage)],
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
-        trained_on=[f"{folder}/manifest.json" for folder in trained_collections().values()],
+        trained_on=[
+            f"{folder}/manifest.json" for folder in trained_collections().values()
+        ],
     output:
         f"{OUT}/scores/{{dataset}}/{{stage}}.parquet",
         f"{OUT}/audits/{{dataset}}/{{stage}}.json",
+    log:
+        f"{OUT}/logs/score/{{dataset}}/{{stage}}.log",
+    conda:
+        "../../environment.yml"
     params:
         runs=lambda w: json.dumps(runs_of(w.dataset, w.stage)),
         trained_on=json.dumps(trained_collections(), sort_keys=True),
         metrics=json.dumps(SUITE.suite.metrics),
         grade=lambda w: SUITE.collections[w.dataset].relevant_grade,
-        folder=f"{OUT}/collections/{{dataset}}",
-    log:
-        f"{OUT}/logs/score/{{dataset}}/{{stage}}.log",
-    conda:
-        "../../environment.yml"
+        folder=lambda w, input: str(Path(input.collection).parent),
     shell:
-        "{PYTHON} -m resrank score --collection {params.folder:q} "
+        "python -m resrank score --collection {params.folder:q} "
         "--candidates {input.candidates:q} --runs {params.runs:q} "
         "--trained-on {params.trained_on:q} --metrics {params.metrics:q} "
         "--relevant-grade {params.grade} --out {output[0]:q} --audits {output[1]:q} 2> {log:q}"
@@ -51,13 +53,13 @@ rule report:
             caption="../report/effectiveness_tokens.rst",
             category="Figures",
         ),
-    params:
-        suite=as_json(SUITE.suite),
-        root=OUT,
-    localrule: True
     log:
         f"{OUT}/logs/report.log",
+    localrule: True
     conda:
         "../../environment.yml"
+    params:
+        suite=as_json(SUITE.suite),
+        root=lambda w, output: str(Path(output[0]).parent),
     shell:
-        "{PYTHON} -m resrank report --suite {params.suite:q} --root {params.root:q} 2> {log:q}"
+        "python -m resrank report --suite {params.suite:q} --root {params.root:q} 2> {log:q}"

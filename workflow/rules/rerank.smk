@@ -8,22 +8,22 @@ rule rerank:
     output:
         f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.trec",
         f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.usage.parquet",
-    params:
-        spec=system_spec,
-        folder=f"{OUT}/collections/{{dataset}}",
-        store=f"{OUT}/embeddings",
-        model=model_option,
-    threads: 2
-    resources:
-        gpu=1,
     log:
         f"{OUT}/logs/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.log",
     benchmark:
         f"{OUT}/benchmarks/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.tsv"
     conda:
         "../../environment.yml"
+    threads: 2
+    resources:
+        gpu=1,
+    params:
+        spec=system_spec,
+        folder=lambda w, input: str(Path(input.collection).parent),
+        store=f"{OUT}/embeddings",
+        model=model_option,
     shell:
-        "{PYTHON} -m resrank rerank --collection {params.folder:q} "
+        "python -m resrank rerank --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
         "--seed {wildcards.seed} {params.model} --store {params.store:q} "
         "--out {output[0]:q} 2> {log:q}"

@@ -7,20 +7,20 @@ rule train:
     output:
         f"{OUT}/models/{{system}}/seed{{seed}}.manifest.json",
         directory(f"{OUT}/models/{{system}}/seed{{seed}}"),
-    params:
-        spec=system_spec,
-        folder=lambda w: f"{OUT}/collections/{SUITE.trained_on(w.system)}",
-        store=f"{OUT}/embeddings",
-    threads: 2
-    resources:
-        gpu=1,
     log:
         f"{OUT}/logs/train/{{system}}/seed{{seed}}.log",
     benchmark:
         f"{OUT}/benchmarks/train/{{system}}/seed{{seed}}.tsv"
     conda:
         "../../environment.yml"
+    threads: 2
+    resources:
+        gpu=1,
+    params:
+        spec=system_spec,
+        folder=lambda w, input: str(Path(input.collection).parent),
+        store=f"{OUT}/embeddings",
     shell:
-        "{PYTHON} -m resrank train --collection {params.folder:q} "
+        "python -m resrank train --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
         "--seed {wildcards.seed} --store {params.store:q} --out {output[1]:q} 2> {log:q}"
