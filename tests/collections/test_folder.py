@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from resrank.collections.collect import collect
+from resrank.config import BeirCollection
+from resrank.records import Split
+from resrank.store import Collection
+
+
+def build(beir, out, **options):
+    collect(BeirCollection(kind="beir", path=beir, **options), out)
+    return Collection(out)
+
+
+def test_common_form(beir, tmp_path):
+    made = build(beir, tmp_path / "out")
+    assert [(q.id, q.split) for q in made.queries()] == [
+        ("q1", Split.TEST), ("q2", Split.TEST), ("q3", Split.TRAIN), ("q4", Split.TRAIN),
+    ]  # fmt: skip
+    assert made.qrels(Split.TEST) == {"q1": {"p1": 1, "p5": 2}, "q2": {"p4": 1, "pX": 1}}
+    counts = made.manifest["counts"]
+    assert (counts["passages"], counts["empty_passages"]) == (6, 1)
+    assert counts["judged_passages_absent"] == 1
+    again = build(beir, tmp_path / "again")
+    assert again.hash == made.hash
+
+
+def test_a_sample_holds_the_other_test_queries_out(beir, tmp_path):
+    made = build(beir, tmp_path / "out", test_sample=1)
+    assert len(made.queries(Split.TEST)) == 1
+    assert len(made.queries(Split.HELD_OUT)) == 1
+    assert len(made.qrels(Split.TEST)) == 1
+
+
+def append(path, line):
+    with path.open("a") as file:
+        file.write(line + "\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        ("corpus.jsonl", "{not json", r"corpus.jsonl:7: not valid JSON"),
+        ("corpus.jsonl", "[1]", r"corpus.jsonl:7: a JSON object is needed, found list"),
+        ("corpus.jsonl", '{"_id": "p1", "text": "x"}', r"corpus.jsonl:7: passage id 'p1' stands twice"),
+        ("corpus.jsonl", '{"_id": "p9"}', r"corpus.jsonl:7: field 'text' is missing"),
+        ("queries.jsonl", '{"_id": "q9", "text": " "}', r"queries.jsonl:5: query 'q9' is empty"),
+        ("queries.jsonl", '{"_id": "q1", "text": "x"}', r"queries.jsonl:5: query id 'q1' stands twice"),
+        ("qrels/test.tsv", "q1\tp1\thigh", r"test.tsv:6: grade 'high'"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_by_file_and_line(beir, tmp_path, file, line, said):
+    append(beir / file, line)
+    with pytest.raises(ValueError, match=said):
+        build(beir, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("row", ["nobody\tp1\t1", "q1\tnothing\t1"])
+def test_qrels_of_another_collection(beir, tmp_path, row):
+    (beir / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{row}\n")
+    with pytest.raises(ValueError, match="no judged (query|passage) is in the collection"):
+        build(beir, tmp_path / "out")
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(ValueError, match="no folder .*nowhere"):
+        build(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_missing_test_qrels_names_those_that_are_there(beir, tmp_path):
+    with pytest.raises(ValueError, match=r"no .*final.tsv.*test.tsv, train.tsv"):
+        build(beir, tmp_path / "out", test="final")
+
+
+def test_ids_given_as_numbers_are_text(beir, tmp_path):
+    append(beir / "corpus.jsonl", json.dumps({"_id": 7, "title": "T", "text": "x"}))
+    texts = {p.id: p.text for p in build(beir, tmp_path / "out").passages()}
+    assert texts["7"] == "T x"

@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.collections.imported import unwrap
+from resrank.config import CandidatesCollection, ImportedStage
+from resrank.store import Collection, read_candidates
+
+OLD = [{"query": "fleas", "hits": [
+    {"content": "Title: Fleas Content: Fleas jump.", "qid": 1, "docid": "d1", "rank": 1, "score": 2.0},
+    {"content": "Dogs bark.", "qid": 1, "docid": "d2", "rank": 2, "score": 1.0}]}]  # fmt: skip
+NEW = [{"query": {"text": "fleas", "qid": "1"}, "candidates": [
+    {"docid": "d1", "score": 2.0, "doc": {"title": "Fleas", "contents": "Fleas jump."}},
+    {"docid": "d2", "score": 1.0, "doc": "Dogs bark."}]}]  # fmt: skip
+
+
+def build(tmp_path, rows, ending="json"):
+    path, qrels = tmp_path / f"c.{ending}", tmp_path / "qrels.txt"
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    path.write_text(json.dumps(rows) if ending == "json" else lines)
+    qrels.write_text("1 0 d2 1\n1 0 d7 1\n2 0 d1 1\n")
+    collect(CandidatesCollection(kind="candidates", path=path, qrels=qrels), tmp_path / "out")
+    return Collection(tmp_path / "out")
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+@pytest.mark.parametrize("rows", [OLD, NEW], ids=["hits", "candidates"])
+def test_both_layouts_give_one_collection(tmp_path, rows, ending):
+    made = build(tmp_path, rows, ending)
+    assert {p.id: p.text for p in made.passages()} == {
+        "d1": "Fleas Fleas jump.", "d2": "Dogs bark.",
+    }  # fmt: skip
+    out = tmp_path / "imported.parquet"
+    freeze(made, ImportedStage(kind="imported"), out)
+    assert read_candidates(out) == {"1": [("d1", 2.0), ("d2", 1.0)]}
+    about = json.loads(out.with_suffix(".manifest.json").read_text())["splits"]["test"]
+    assert about["recall@100"] == 0.5
+    assert about["short_lists"] == 1
+
+
+def test_unwrap():
+    assert unwrap("Title:  Content: A flea.") == "A flea."
+    assert unwrap("No wrapping here.") == "No wrapping here."
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"query": "x", "hits": "none"}, "entry 1: a list of objects"),
+        ({"query": "x", "hits": [{"docid": "a", "qid": 3, "content": "t", "score": None}]},
+         "entry 1, candidate 0: score None"),
+        ({"query": "x", "hits": []}, "no 'qid'"),
+        ({"query": {"qid": "5", "text": ""}, "candidates": []}, "query '5' is empty"),
+        ({"query": {"qid": "1", "text": "x"}, "candidates": []}, "query id '1' stands twice"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(tmp_path, row, said):
+    with pytest.raises(ValueError, match=said):
+        build(tmp_path, [*OLD, row])

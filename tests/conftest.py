@@ -1,0 +1,71 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
+from resrank.records import Candidate, Passage, Query
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PASSAGES = {
+    "p1": "How to sort an array of numbers in place.",
+    "p2": "Invert a square matrix by Gaussian elimination.",
+    "p3": "Draw a histogram of the values of a sample.",
+    "p4": "Find the shortest path between two nodes of a graph.",
+    "p5": "Return the sorted copy of an array.",
+    "p6": "",
+}
+QUERIES = {
+    "q1": "sort an array",
+    "q2": "shortest path graph",
+    "q3": "matrix inverse",
+    "q4": "array",
+}
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    path = Path(os.environ.get("RESRANK_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not (path / "SHA256SUMS").is_file():
+        pytest.skip(f"no real collections at {path}; set RESRANK_REAL_DATA to their folder")
+    return path
+
+
+def write_beir(folder: Path) -> Path:
+    (folder / "qrels").mkdir(parents=True)
+    rows = [{"_id": i, "title": "", "text": t} for i, t in PASSAGES.items()]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    rows = [{"_id": i, "text": t} for i, t in QUERIES.items()]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    head = "query-id\tcorpus-id\tscore\n"
+    (folder / "qrels" / "test.tsv").write_text(
+        head + "q1\tp1\t1\nq1\tp5\t2\nq2\tp4\t1\nq2\tpX\t1\n"
+    )
+    (folder / "qrels" / "train.tsv").write_text(head + "q3\tp2\t1\nq4\tp5\t1\n")
+    return folder
+
+
+@pytest.fixture
+def beir(tmp_path: Path) -> Path:
+    return write_beir(tmp_path / "beir")
+
+
+@pytest.fixture(scope="session")
+def encoder_options() -> EncoderOptions:
+    return EncoderOptions(dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def resrank_options(encoder_options: EncoderOptions) -> ResRankOptions:
+    return ResRankOptions(encoder=encoder_options, reranker=ScratchDecoder(layers=1, heads=2))
+
+
+@pytest.fixture
+def request_of():
+    def make(query: str, ids: list[str]):
+        listed = [Candidate(Passage(i, PASSAGES[i]), float(-n)) for n, i in enumerate(ids)]
+        return Query("q", query), listed
+
+    return make

@@ -1,0 +1,112 @@
+import pytest
+import torch
+
+from resrank.model.encoder import Encoder
+from resrank.model.hub import ModelNotFound, locate
+from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
+from resrank.model.resrank import Lists, ResRank
+
+
+@pytest.fixture(scope="module")
+def model(resrank_options):
+    torch.manual_seed(0)
+    return ResRank.from_options(resrank_options).eval()
+
+
+def lists_of(model, sizes):
+    generator = torch.Generator().manual_seed(1)
+    blocks = [torch.randn(n, 384, generator=generator) for n in sizes]
+    prompts = [model.query_tokens("word " * (i + 1))[0] for i in range(len(sizes))]
+    return prompts, blocks
+
+
+def test_scores_do_not_depend_on_the_batch(model):
+    prompts, blocks = lists_of(model, [1, 7, 30, 100])
+    with torch.inference_mode():
+        together = model(Lists(prompts, None, blocks))
+        alone = [model(Lists([p], None, [b]))[0] for p, b in zip(prompts, blocks, strict=True)]
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_one_slot_a_passage_and_no_token_generated(model):
+    seen = []
+    hook = model.reranker.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape))
+    prompts, blocks = lists_of(model, [20])
+    model(Lists(prompts, None, blocks))
+    hook.remove()
+    assert seen == [(1, len(prompts[0]) + 20 + 1, 384)]
+
+
+def test_every_passage_state_sees_the_query_and_the_closing_state_sees_all(model):
+    prompts, blocks = lists_of(model, [3])
+    changed = blocks[0].clone()
+    changed[2] = -changed[2]
+    with torch.inference_mode():
+        first = model(Lists(prompts, None, blocks))[0]
+        assert (model(Lists([prompts[0][:-1]], None, blocks))[0] != first).all()
+        assert (model(Lists(prompts, None, [changed]))[0] != first).all()
+
+
+def test_residual_weight_moves_the_score_towards_the_cosine(encoder_options):
+    torch.manual_seed(0)
+    heavy = ResRank.from_options(
+        ResRankOptions(
+            encoder=encoder_options, reranker=ScratchDecoder(layers=1, heads=2),
+            residual_weight=1e4, query_slot=True,
+        )
+    ).eval()  # fmt: skip
+    texts = ["sort an array", "draw a histogram", "invert a matrix"]
+    embeddings = heavy.compress(texts)
+    wanted = embeddings @ heavy.embed_query("sorting arrays")
+    torch.testing.assert_close(heavy.score("sorting arrays", embeddings), wanted, atol=1e-3, rtol=0)
+    assert heavy.rerank("sorting arrays", texts)[0][0] == 0
+    assert heavy.rerank("sorting arrays", []) == []
+
+
+def test_saved_and_loaded(model, tmp_path):
+    model.save_pretrained(tmp_path / "m", encoder_trained=False, seed=3)
+    loaded = ResRank.from_pretrained(tmp_path / "m")
+    embeddings = model.compress(["sort an array", "draw a histogram"])
+    assert torch.equal(loaded.score("x", embeddings), model.score("x", embeddings))
+    with pytest.raises(ValueError, match="holds no ResRank model"):
+        ResRank.from_pretrained(tmp_path)
+
+
+def test_widths_that_differ_need_a_projector(encoder_options):
+    shape = ScratchDecoder(layers=1, hidden=64, heads=2)
+    with pytest.raises(ValueError, match="384 dimensions.*64.*projector"):
+        ResRank.from_options(ResRankOptions(encoder=encoder_options, reranker=shape))
+    options = ResRankOptions(encoder=encoder_options, reranker=shape, projector=True)
+    assert ResRank.from_options(options).score("x", torch.randn(2, 384)).shape == (2,)
+
+
+def test_too_many_passages(model):
+    with pytest.raises(ValueError, match="5000 passages .* positions"):
+        model.score("x", torch.randn(5000, 384))
+
+
+def test_only_the_texts_end_is_cut():
+    options = EncoderOptions(max_tokens=12, query_instruction="find this: ", dtype="float32")
+    encoder = Encoder.from_options(options)
+    tokens = encoder.tokenize(["word " * 50, "short"], query=True)
+    assert tokens.truncated == [True, False]
+    assert len(tokens.ids[0]) == 12
+    assert encoder.tokenizer.decode(tokens.ids[0]).startswith("[CLS] find this")
+    bad = EncoderOptions(max_tokens=8, query_instruction="a very long instruction indeed, truly")
+    with pytest.raises(ValueError, match="fills max_tokens=8"):
+        Encoder.from_options(bad).tokenize(["x"], query=True)
+
+
+def test_encoder_equals_sentence_transformers(encoder_options):
+    from sentence_transformers import SentenceTransformer
+
+    texts = ["sort an array", "", "a much longer text about matrices " * 20]
+    own = Encoder.from_options(encoder_options).embed(texts)
+    theirs = SentenceTransformer(str(locate(encoder_options.model)), device="cpu").encode(texts)
+    torch.testing.assert_close(own, torch.tensor(theirs), atol=1e-5, rtol=0)
+
+
+def test_a_model_that_cannot_be_had_says_how_to_get_it(monkeypatch):
+    with pytest.raises(ModelNotFound, match="hf download nobody/nothing"):
+        locate("nobody/nothing")

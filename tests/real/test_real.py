@@ -1,0 +1,113 @@
+"""On real collections and recorded runs that nobody here wrote."""
+
+import json
+
+import pytest
+
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.config import BeirCollection, Bm25Stage, CandidatesCollection, ImportedStage
+from resrank.evaluation.evaluate import evaluate
+from resrank.evaluation.metrics import averages, per_query
+from resrank.records import Split
+from resrank.store import Collection, read_candidates
+from resrank.trec import read_qrels, read_run
+
+pytestmark = pytest.mark.real
+
+
+@pytest.mark.parametrize(
+    ("run", "ndcg"), [("bm25_top100", 0.5058), ("rankvicuna_bm25", 0.6682),
+                      ("lostbracket", 0.6675), ("vicuna13b_malformed", 0.4517)],
+)  # fmt: skip
+def test_published_scores_of_dl19_runs(real_data, run, ndcg):
+    dl19 = real_data / "dl19"
+    found = evaluate(dl19 / "qrels.txt", dl19 / f"{run}.run", ["nDCG@10"])
+    assert round(found.metrics["nDCG@10"], 4) == ndcg
+    assert (found.judged_queries, found.missing_queries) == (43, 0)
+
+
+NAMES = {"map": "AP", "recip_rank": "RR", "Rprec": "Rprec", "bpref": "Bpref", "P_5": "P@5",
+         "P_10": "P@10", "P_100": "P@100", "recall_10": "R@10", "recall_100": "R@100",
+         "recall_1000": "R@1000", "ndcg": "nDCG", "ndcg_cut_10": "nDCG@10",
+         "ndcg_cut_100": "nDCG@100", "success_1": "Success@1", "map_cut_100": "AP@100"}  # fmt: skip
+
+
+def expected(path):
+    """trec_eval's own output: (measure, query or 'all') -> value."""
+    rows = [line.split() for line in path.read_text().splitlines()]
+    return {(r[0], r[1]): float(r[2]) for r in rows if len(r) == 3 and r[0] in NAMES}
+
+
+@pytest.mark.parametrize("output", ["out.test.aq", "out.test.aqc"])
+def test_trec_evals_own_expected_output(real_data, output):
+    folder = real_data / "trec_eval"
+    qrels, run = read_qrels(folder / "qrels.test"), read_run(folder / "results.test")
+    wanted = expected(folder / output)
+    measures = sorted({name for name, _ in wanted})
+    assert len(measures) > 10
+    if not output.endswith("c"):  # without -c, trec_eval averages over the queries of the run
+        qrels = {q: grades for q, grades in qrels.items() if q in run}
+    plain = {q: dict(found) for q, found in run.items()}
+    scores = per_query([NAMES[m] for m in measures], qrels, plain)
+    means = averages(scores)
+    values = {(name, q): value for name, q, value in scores}
+    compared = 0
+    for (measure, query), value in wanted.items():
+        name = NAMES[measure]
+        ours = means[name] if query == "all" else values[name, query]
+        assert ours == pytest.approx(value, abs=5.1e-5), (measure, query)
+        compared += 1
+    assert compared > 40
+
+
+@pytest.fixture(scope="module")
+def scifact(real_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scifact")
+    collect(BeirCollection(kind="beir", path=real_data / "scifact"), folder / "c")
+    freeze(Collection(folder / "c"), Bm25Stage(kind="bm25"), folder / "bm25.parquet")
+    return folder
+
+
+def test_bm25_on_scifact(scifact):
+    collection = Collection(scifact / "c")
+    lists = read_candidates(scifact / "bm25.parquet")
+    qrels = collection.qrels(Split.TEST)
+    assert len(qrels) == 300
+    run = {q: dict(lists[q]) for q in qrels}
+    assert 0.670 <= averages(per_query(["nDCG@10"], qrels, run))["nDCG@10"] <= 0.690
+
+
+def test_minilm_over_the_whole_of_scifact(scifact):
+    import numpy as np
+
+    from resrank.model.encoder import Encoder
+    from resrank.model.options import EncoderOptions
+
+    collection = Collection(scifact / "c")
+    encoder = Encoder.from_options(EncoderOptions())
+    passages, queries = collection.passages(), collection.queries(Split.TEST)
+    vectors = encoder.embed([p.text for p in passages]).numpy()
+    asked = encoder.embed([q.text for q in queries], query=True).numpy()
+    run = {}
+    for query, scores in zip(queries, asked @ vectors.T, strict=True):
+        best = np.argsort(-scores, kind="stable")[:100]
+        run[query.id] = {passages[i].id: float(scores[i]) for i in best}
+    ndcg = averages(per_query(["nDCG@10"], collection.qrels(Split.TEST), run))["nDCG@10"]
+    assert ndcg == pytest.approx(0.645, abs=0.005)
+
+
+def test_imported_candidates_of_dl19(real_data, tmp_path):
+    dl19 = real_data / "dl19"
+    spec = CandidatesCollection(
+        kind="candidates", path=dl19 / "bm25_top100.json", qrels=dl19 / "qrels.txt"
+    )
+    collect(spec, tmp_path / "c")
+    collection = Collection(tmp_path / "c")
+    freeze(collection, ImportedStage(kind="imported"), tmp_path / "imported.parquet")
+    about = json.loads((tmp_path / "imported.manifest.json").read_text())["splits"]["test"]
+    assert round(about["oracle_nDCG@10"], 3) == 0.892
+    assert 0.4 < about["recall@100"] < 0.5
+    run = {q: dict(found) for q, found in read_candidates(tmp_path / "imported.parquet").items()}
+    score = averages(per_query(["nDCG@10"], collection.qrels(Split.TEST), run))["nDCG@10"]
+    assert round(score, 4) == 0.5058

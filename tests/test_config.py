@@ -1,0 +1,67 @@
+import pytest
+
+from resrank.config import ConfigError, load_suite
+from resrank.registry import source_files
+
+SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"systems": ["bm52"]}, r"unknown system 'bm52'; known: .*bm25"),
+        ({"collections": ["nfcorpus2"]}, "unknown collection 'nfcorpus2'; known: .*docstrings"),
+        ({"metrics": ["nDGC@10"]}, "unknown metric 'nDGC@10'.*known: .*nDCG"),
+        ({"sytems": []}, "unknown key sytems; known: .*systems"),
+        ({"seeds": "three"}, "seeds: .*list.*three"),
+        ({"measure": {"querys": 3}}, "measure: unknown key querys; known: .*queries"),
+        ({"name": "a/b"}, "name 'a/b'"),
+        ({"first_stages": ["imported"]}, "'docstrings'.*must be"),
+        ({"define": {"systems": {"x": {"kind": "nope"}}}}, "unknown system kind 'nope'; known"),
+        (
+            {"define": {"systems": {"x": {"kind": "resrank", "options": {"residul": 1}}}}},
+            "unknown key residul; known: .*residual_weight",
+        ),
+        (
+            {"define": {"systems": {"x": {"kind": "bi_encoder", "training": {}}}}},
+            "cannot be trained",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_what_is_allowed(change, said):
+    with pytest.raises(ConfigError, match=said):
+        load_suite(SUITE | change)
+
+
+def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
+    define = {"collections": {"mine": {"kind": "beir", "path": str(beir)}}}
+    own = load_suite(SUITE | {"collections": ["mine"], "systems": ["resrank"], "define": define})
+    assert own.trained_on("resrank") == "mine"
+    (beir / "qrels" / "train.tsv").unlink()
+    assert own.trained_on("resrank") == "docstrings"
+
+
+def test_untrained_systems_have_one_seed():
+    suite = load_suite(SUITE | {"systems": ["bm25", "resrank", "cross_encoder"]})
+    assert [suite.seeds_of(s) for s in suite.systems] == [[0], [1, 2, 3], [1]]
+
+
+def test_a_system_is_made_of_its_own_files():
+    suite = load_suite(SUITE | {"systems": ["cross_encoder", "rrf_bm25_bi_encoder"]}).systems
+    assert source_files(suite["cross_encoder"]) == [
+        "baselines/cross_encoder.py",
+        "baselines/cross_encoder_training.py",
+    ]
+    assert source_files(suite["rrf_bm25_bi_encoder"]) == [
+        "baselines/rank_fusion.py",
+        "baselines/bi_encoder.py",
+    ]
+
+
+def test_planning_imports_no_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, resrank.cli, resrank.config as c; from pathlib import Path;"
+    code += "c.load_suite(Path('config/config.yaml')); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

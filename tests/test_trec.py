@@ -1,0 +1,66 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resrank.records import Ranking
+from resrank.store import write_run
+from resrank.trec import TrecError, read_qrels, read_run
+
+
+def write(tmp_path, text):
+    path = tmp_path / "file"
+    path.write_text(text)
+    return path
+
+
+def test_run_with_junk_behind_the_sixth_column(tmp_path):
+    path = write(tmp_path, "1 Q0 a 1 2.5 tag more junk\n1\tQ0\tb\t2\t1.5\ttag\n")
+    assert read_run(path) == {"1": [("a", 2.5), ("b", 1.5)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 Q0 a 1 2 t\n1 Q0 a 2 1 t\n", ":2: passage 'a' stands twice for query '1'"),
+        ("1 Q0 a 1 nan t\n", ":1: score 'nan'; a finite number"),
+        ("1 Q0 a 1 x t\n", ":1: score 'x'"),
+        ("1 Q0 a\n", ":1: 3 columns"),
+        ("", "empty"),
+    ],
+)
+def test_bad_runs(tmp_path, text, said):
+    with pytest.raises(TrecError, match=said):
+        read_run(write(tmp_path, text))
+
+
+def test_qrels_in_both_forms(tmp_path):
+    wanted = {"1": {"a": 2, "b": 0}}
+    assert read_qrels(write(tmp_path, "1 0 a 2\n1 0 b 0\n1 0 a 2\n")) == wanted
+    assert read_qrels(write(tmp_path, "query-id\tcorpus-id\tscore\n1\ta\t2\n1\tb\t0\n")) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("1 0 a 1\n1 0 a 2\n", ":2: .* has grade 2 here and 1 above"), ("1 0 a x\n", "grade 'x'"),
+     ("1 a\n", ":1: 2 columns"), ("\n", "empty")],
+)  # fmt: skip
+def test_bad_qrels(tmp_path, text, said):
+    with pytest.raises(TrecError, match=said):
+        read_qrels(write(tmp_path, text))
+
+
+@given(st.binary(max_size=200))
+def test_no_input_breaks_the_readers_otherwise(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("fuzz") / "file"
+    path.write_bytes(content)
+    for read in (read_run, read_qrels):
+        try:
+            read(path)
+        except TrecError as error:
+            assert str(path) in str(error)
+
+
+def test_written_runs_have_strictly_decreasing_scores_and_keep_ids_with_spaces(tmp_path):
+    path = tmp_path / "a.trec"
+    write_run(path, [Ranking("q 1", ("b x", "a", "c"), (1.0, 1.0, 1.0))], "tag")
+    assert read_run(path) == {"q 1": [("b x", 3.0), ("a", 2.0), ("c", 1.0)]}
