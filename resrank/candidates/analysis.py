@@ -15,41 +15,10 @@ import Stemmer
 # Letters and digits, joined inside by ' . or _ as by Unicode's word rules (can't, 3.5, snake_case).
 TOKEN = re.compile(r"\w+(?:(?:'|’(?=\w))\w+|\.(?=\d)(?<=\d\.)\d\w*|\.(?<=[^\W\d]\.)[^\W\d]\w*)*")
 STOP_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "for",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "such",
-        "that",
-        "the",
-        "their",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "to",
-        "was",
-        "will",
-        "with",
-    ]
+    """
+    a an and are as at be but by for if in into is it no not of on or such that the their then there
+    these they this to was will with
+    """.split()  # noqa: SIM905 - a sentence is easier to check against Lucene's list
 )
 _STEMMER = Stemmer.Stemmer("porter", 0)
 

@@ -119,7 +119,10 @@ class Encoder(nn.Module):
     def fingerprint(self) -> str:
         """A hash of everything an embedding depends on: weights, tokenizer, options, versions."""
         digest = hashlib.sha256(self.weights_hash().encode())
-        digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
+        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        for state in ("truncation", "padding"):  # set by the last call, not part of the model
+            tokenizer.pop(state, None)
+        digest.update(json.dumps(tokenizer, sort_keys=True).encode())
         o = self.options
         about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype)]
         about += [self.device.type, torch.__version__, transformers.__version__]

@@ -50,12 +50,8 @@ def effectiveness_against(
 def _panel(axis: Axes, rows: pd.DataFrame, metric: str, online: str, cached: str) -> None:
     for place, row in enumerate(rows.to_dict("records")):
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        look: dict[str, Any] = {
-            "marker": marker,
-            "markersize": 8,
-            "color": colour,
-            "linestyle": "none",
-        }
+        look: dict[str, Any] = {"marker": marker, "markersize": 8, "color": colour}
+        look["linestyle"] = "none"
         score = row[metric]
         axis.plot([row[online]], [score], label=row["label"], **look)
         spread = row.get(f"{metric} sd")

@@ -23,8 +23,8 @@ rule candidates:
         data=lambda w: collection_files(SUITE.first_stages[w.stage]),
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
     output:
-        f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
-        f"{OUT}/candidates/{{dataset}}/{{stage}}.manifest.json",
+        lists=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
+        manifest=f"{OUT}/candidates/{{dataset}}/{{stage}}.manifest.json",
     log:
         f"{OUT}/logs/candidates/{{dataset}}/{{stage}}.log",
     benchmark:
@@ -36,4 +36,4 @@ rule candidates:
         folder=lambda w, input: str(Path(input.collection).parent),
     shell:
         "python -m resrank candidates --collection {params.folder:q} "
-        "--spec {params.spec:q} --out {output[0]:q} 2> {log:q}"
+        "--spec {params.spec:q} --out {output.lists:q} 2> {log:q}"

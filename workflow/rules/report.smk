@@ -23,7 +23,7 @@ rule score:
         "python -m resrank score --collection {params.folder:q} "
         "--candidates {input.candidates:q} --runs {params.runs:q} "
         "--trained-on {params.trained_on:q} --metrics {params.metrics:q} "
-        "--relevant-grade {params.grade} --out {output[0]:q} --audits {output[1]:q} 2> {log:q}"
+        "--relevant-grade {params.grade} --out {output.scores:q} --audits {output.audits:q} 2> {log:q}"
 
 
 rule report:

@@ -6,8 +6,8 @@ rule rerank:
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
         model=model_of,
     output:
-        f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.trec",
-        f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.usage.parquet",
+        run=f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.trec",
+        usage=f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.usage.parquet",
     log:
         f"{OUT}/logs/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.log",
     benchmark:
@@ -26,4 +26,4 @@ rule rerank:
         "python -m resrank rerank --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
         "--seed {wildcards.seed} {params.model} --store {params.store:q} "
-        "--out {output[0]:q} 2> {log:q}"
+        "--out {output.run:q} 2> {log:q}"

@@ -5,8 +5,8 @@ rule train:
         candidates=candidates_of_training,
         collection=lambda w: f"{OUT}/collections/{SUITE.trained_on(w.system)}/manifest.json",
     output:
-        f"{OUT}/models/{{system}}/seed{{seed}}.manifest.json",
-        directory(f"{OUT}/models/{{system}}/seed{{seed}}"),
+        manifest=f"{OUT}/models/{{system}}/seed{{seed}}.manifest.json",
+        model=directory(f"{OUT}/models/{{system}}/seed{{seed}}"),
     log:
         f"{OUT}/logs/train/{{system}}/seed{{seed}}.log",
     benchmark:
@@ -23,4 +23,4 @@ rule train:
     shell:
         "python -m resrank train --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
-        "--seed {wildcards.seed} --store {params.store:q} --out {output[1]:q} 2> {log:q}"
+        "--seed {wildcards.seed} --store {params.store:q} --out {output.model:q} 2> {log:q}"
