@@ -54,7 +54,7 @@ def train(tmp_path, name, seed=1, **training):
     losses = []
     ResRankSystem.train(
         ResRankOptions.model_validate(OPTIONS),
-        ResRankTraining(epochs=12, batch_queries=2, learning_rate=1e-3, **training),
+        ResRankTraining(epochs=40, batch_queries=2, learning_rate=1e-3, **training),
         examples(), [], tmp_path / name, seed, tmp_path / "store",
         lambda row: losses.append(row["loss"]),
     )  # fmt: skip
