@@ -3,12 +3,13 @@ rule score:
         library=library("evaluation"),
         runs=lambda w: [path for _, _, path in runs_of(w.dataset, w.stage)],
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
+        collection=f"{OUT}/collections/{{dataset}}/manifest.json",
         trained_on=[
             f"{folder}/manifest.json" for folder in trained_collections().values()
         ],
     output:
-        f"{OUT}/scores/{{dataset}}/{{stage}}.parquet",
-        f"{OUT}/audits/{{dataset}}/{{stage}}.json",
+        scores=f"{OUT}/scores/{{dataset}}/{{stage}}.parquet",
+        audits=f"{OUT}/audits/{{dataset}}/{{stage}}.json",
     log:
         f"{OUT}/logs/score/{{dataset}}/{{stage}}.log",
     conda:
@@ -23,7 +24,8 @@ rule score:
         "python -m resrank score --collection {params.folder:q} "
         "--candidates {input.candidates:q} --runs {params.runs:q} "
         "--trained-on {params.trained_on:q} --metrics {params.metrics:q} "
-        "--relevant-grade {params.grade} --out {output.scores:q} --audits {output.audits:q} 2> {log:q}"
+        "--relevant-grade {params.grade} --out {output.scores:q} "
+        "--audits {output.audits:q} 2> {log:q}"
 
 
 rule report:
