@@ -1,4 +1,4 @@
-# The whole DAG of one suite: `snakemake --cores 2 all`. Another suite: `--configfile my_suite.yaml`.
+# The whole DAG of one suite: `snakemake --cores 2 all`. Another suite: `snakemake --cores 2 all --configfile my_suite.yaml`.
 if not config:
 
     configfile: "config/config.yaml"

@@ -47,10 +47,19 @@ def project(tmp_path_factory) -> Path:
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "suite.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        *words,
+        "--configfile",
+        "suite.yaml",
+    ]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(
-        [*command, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -103,7 +112,7 @@ def test_two_runs_and_a_killed_one_agree(built):
     shutil.rmtree(built / ".snakemake")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "suite.yaml", "all"],
+        [sys.executable, "-m", "snakemake", "--cores", "2", "all", "--configfile", "suite.yaml"],
         cwd=built, env=environment, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -119,7 +128,7 @@ def test_two_runs_and_a_killed_one_agree(built):
 def test_a_wrong_suite_stops_before_anything_runs(project):
     suite = yaml.safe_load((project / "suite.yaml").read_text())
     (project / "wrong.yaml").write_text(yaml.safe_dump(suite | {"systems": ["bm52"]}))
-    command = [sys.executable, "-m", "snakemake", "-n", "--configfile", "wrong.yaml", "all"]
+    command = [sys.executable, "-m", "snakemake", "-n", "all", "--configfile", "wrong.yaml"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "unknown system 'bm52'; known: " in done.stderr

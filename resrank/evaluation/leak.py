@@ -57,8 +57,8 @@ def audit(
         "queries_without_overlap": len(clean),
         "score": _mean(qrels, run),
         "score_without_overlap": _mean(clean, run),
-        "first_stage": _mean(qrels, first_stage),
-        "first_stage_without_overlap": _mean(clean, first_stage),
+        "first_stage_score": _mean(qrels, first_stage),
+        "first_stage_score_without_overlap": _mean(clean, first_stage),
         "prior_alone": _mean(qrels, _by(candidates, lambda _, c: _prior(c, seen))),
         "prior_over_first_stage": _mean(
             qrels, _by(candidates, lambda place, c: (c.passage.text in seen) * 1e6 - place)

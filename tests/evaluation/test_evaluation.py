@@ -61,6 +61,6 @@ def test_leak_audit_by_hand():
     assert found["overlap"] == 0.5
     assert found["queries_without_overlap"] == 1
     assert found["score_without_overlap"] == pytest.approx(second)
-    assert found["first_stage"] == pytest.approx((second + third) / 2)
+    assert found["first_stage_score"] == pytest.approx((second + third) / 2)
     # a first, then b, c in first-stage order
     assert found["prior_over_first_stage"] == pytest.approx((1 + third) / 2)
