@@ -16,6 +16,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import networkx as nx
+import numpy as np
 from tqdm import tqdm
 
 from resrank.collections.numpydoc import Docstring, parse
@@ -126,22 +127,32 @@ def components(relevant: Mapping[str, Iterable[str]]) -> dict[str, str]:
 
 
 def split_by_component(relevant: Mapping[str, Iterable[str]]) -> dict[str, Split]:
-    """Whole components go to train (70%), dev (10%) or test (20%) by a hash of their name;
-    a component of more than 5% of the queries always goes to train.
+    """Whole components go to train (70%), dev (10%) or test (20%), in shares of each package's
+    queries and in the order of a hash of their name; one of more than 5% of the queries always
+    goes to train.
 
-    So no test query's relevant passage, nor its own object, is a query or a positive in training.
+    So no test query's relevant passage, nor its own object, is a query or a positive in training,
+    and a split does not consist of whichever package's large components fell into it.
     """
     part_of = components(relevant)
     size = Counter(part_of[name] for name in relevant)
-    large = {part for part, queries in size.items() if queries > LARGE * len(relevant)}
-    return {
-        name: Split.TRAIN if part_of[name] in large else _split(part_of[name]) for name in relevant
-    }
+    large = LARGE * len(relevant)
+    split_of = {part: Split.TRAIN for part, queries in size.items() if queries > large}
+    small = sorted(size.keys() - split_of.keys(), key=_hash)
+    for package in sorted({package_of(part) for part in small}):
+        own = [part for part in small if package_of(part) == package]
+        ends = np.cumsum([size[part] for part in own])
+        middles = (ends - [size[part] / 2 for part in own]) / ends[-1]
+        split_of |= {part: _split(middle) for part, middle in zip(own, middles, strict=True)}
+    return {name: split_of[part_of[name]] for name in relevant}
 
 
-def _split(component: str) -> Split:
-    place = int(hashlib.sha256(component.encode()).hexdigest(), 16) % 10
-    return Split.TRAIN if place < 7 else Split.DEV if place == 7 else Split.TEST
+def _split(share: float) -> Split:
+    return Split.TRAIN if share < 0.7 else Split.DEV if share < 0.8 else Split.TEST
+
+
+def _hash(component: str) -> str:
+    return hashlib.sha256(component.encode()).hexdigest()
 
 
 def _release(package: str) -> str:
