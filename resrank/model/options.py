@@ -66,6 +66,10 @@ class ResRankOptions(Strict):
         False, description="Ours: feed the query's own embedding at the closing position, and add "
         "it to the closing state as the residual is added to a passage's."
     )  # fmt: skip
+    place_encoding: bool = Field(
+        False, description="Ours: add a fixed sinusoid of a passage's place in the list to its "
+        "fed embedding (not to the residual), so that a small decoder need not learn to count."
+    )  # fmt: skip
     projector: bool = Field(
         False, description="A bias-free linear map where the hidden sizes differ."
     )

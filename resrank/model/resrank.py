@@ -8,6 +8,7 @@ the closing token's hidden state. One forward pass, no generated token.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,7 +120,7 @@ class ResRank(nn.Module):
         rows, starts = [], []
         for i, ids in enumerate(query_ids):
             end = tail if slots is None else torch.cat([tail[:-1], slots[i : i + 1]])
-            row = torch.cat([lm.embed_tokens(ids), fed[i], end])
+            row = torch.cat([lm.embed_tokens(ids), self._with_places(fed[i]), end])
             if len(row) > lm.positions:
                 raise ValueError(
                     f"{len(fed[i])} passages and {len(ids)} query tokens make {len(row)} "
@@ -128,6 +129,11 @@ class ResRank(nn.Module):
             rows.append(row)
             starts.append(len(ids))
         return rows, starts
+
+    def _with_places(self, fed: Tensor) -> Tensor:
+        if not self.options.place_encoding:
+            return fed
+        return fed + sinusoids(*fed.shape).to(fed)
 
     def _feed(self, embeddings: Tensor) -> Tensor:
         """Embeddings as the reranker is fed them: projected and scaled, in its number format."""
@@ -203,6 +209,14 @@ class ResRank(nn.Module):
             self.log_scale.copy_(extra["log_scale"])
             if self.projector is not None:
                 self.projector.weight.copy_(extra["projector"])
+
+
+def sinusoids(places: int, width: int, longest: float = 1000.0) -> Tensor:
+    """Fixed codes of the places 0, 1, ... (Vaswani et al., 2017, section 3.5): (places, width)
+    float32 of unit variance, with wavelengths up to 2 pi times `longest`."""
+    rates = longest ** -torch.linspace(0, 1, (width + 1) // 2 + 1)[:-1]
+    angles = torch.arange(places).unsqueeze(1) * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width] * math.sqrt(2)
 
 
 __all__ = ["Lists", "ResRank", "ResRankOptions", "ScratchDecoder"]
