@@ -6,6 +6,7 @@ if not config:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/collections.smk"
+include: "workflow/rules/encode.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/rerank.smk"
 include: "workflow/rules/measure.smk"

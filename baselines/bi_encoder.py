@@ -32,6 +32,11 @@ class BiEncoder:
 
         return cls(Encoder.from_options(options))
 
+    @staticmethod
+    def encoder_options(options: EncoderOptions) -> EncoderOptions:
+        """The encoder whose passage embeddings can be stored: this one."""
+        return options
+
     @property
     def dtype(self) -> str:
         """Number format of the weights."""

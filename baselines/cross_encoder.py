@@ -16,6 +16,9 @@ from resrank.strict import Strict
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder as Model
+    from torch import Tensor
+
+Ids = dict[str, list[int]]
 
 
 class CrossEncoder:
@@ -29,8 +32,11 @@ class CrossEncoder:
             description="A folder or hub id; an encoder without a head gets a fresh one.",
         )
         revision: str | None = Field(None, description="Hub commit to pin.")
-        max_tokens: int = Field(256, ge=16, description="Longer pairs lose the passage's end.")
-        batch_pairs: int = Field(32, ge=1, description="Pairs in one forward pass.")
+        max_tokens: int = Field(256, ge=16, description="Longer pairs lose the longer text's end.")
+        batch_tokens: int | None = Field(
+            None, ge=16, description="Padded tokens in one forward pass; unset: 1,024 on the "
+            "processor, where that many stay in its cache, and 32,768 on a GPU."
+        )  # fmt: skip
         dtype: DtypeName = Field("auto", description="Number format when scoring.")
         device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
 
@@ -65,23 +71,13 @@ class CrossEncoder:
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Score one query's candidates pair by pair."""
-        import torch
-
-        pairs = [(query.text, c.passage.text) for c in candidates]
-        scores = self.model.predict(
-            pairs,
-            batch_size=self.options.batch_pairs,
-            show_progress_bar=False,
-            activation_fn=torch.nn.Identity(),
-        )
-        lengths = [len(ids) for ids in self._ids(pairs, truncation=False)]
-        limit = self.options.max_tokens
+        pairs, truncated = self._tokenize(query.text, [c.passage.text for c in candidates])
         usage = Usage(
-            prompt_tokens=sum(min(length, limit) for length in lengths),
+            prompt_tokens=sum(len(pair["input_ids"]) for pair in pairs),
             model_calls=len(pairs),
-            truncated_passages=sum(length > limit for length in lengths),
+            truncated_passages=truncated,
         )
-        return ranked(query, candidates, scores, usage)
+        return ranked(query, candidates, self._scores(pairs), usage)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Score queries in turn: a query's pairs fill the batches by themselves."""
@@ -90,11 +86,42 @@ class CrossEncoder:
         bar = tqdm(requests, desc="scoring pairs", unit="query")
         return [self.rerank(query, candidates) for query, candidates in bar]
 
-    def _ids(self, pairs: Sequence[tuple[str, str]], **options: Any) -> Any:
-        if not pairs:
-            return []
-        queries, passages = zip(*pairs, strict=True)
-        return self.model.tokenizer(list(queries), list(passages), **options)["input_ids"]
+    def _tokenize(self, query: str, passages: Sequence[str]) -> tuple[list[Ids], int]:
+        """Each pair's token ids, cut to fit, and how many pairs were cut."""
+        if not passages:
+            return [], 0
+        tokenizer, limit = self.model.tokenizer, self.options.max_tokens
+        whole = tokenizer([query] * len(passages), list(passages), truncation=False, verbose=False)
+        long = [i for i, ids in enumerate(whole["input_ids"]) if len(ids) > limit]
+        pairs = [{name: whole[name][i] for name in whole} for i in range(len(passages))]
+        for i in long:
+            pairs[i] = dict(tokenizer(query, passages[i], truncation=True, max_length=limit))
+        return pairs, len(long)
+
+    def _scores(self, pairs: Sequence[Ids]) -> list[float]:
+        """A logit a pair; length-sorted batches, a batch a core on the processor."""
+        from resrank.model.batches import token_budget_batches
+        from resrank.model.cores import map_batches
+
+        device = self.model.device
+        budget = self.options.batch_tokens or (1024 if device.type == "cpu" else 32768)
+        batches = list(token_budget_batches([len(p["input_ids"]) for p in pairs], budget))
+        blocks = map_batches(
+            self._forward, [[pairs[i] for i in places] for places in batches], device
+        )
+        scores = [0.0] * len(pairs)
+        for places, block in zip(batches, blocks, strict=True):
+            for place, score in zip(places, block.tolist(), strict=True):
+                scores[place] = score
+        return scores
+
+    def _forward(self, pairs: Sequence[Ids]) -> Tensor:
+        import torch
+
+        batch = self.model.tokenizer.pad(list(pairs), return_tensors="pt").to(self.model.device)
+        with torch.inference_mode():
+            logits: Tensor = self.model.model(**batch).logits
+        return logits.squeeze(-1).float().cpu()
 
     @classmethod
     def train(
@@ -135,4 +162,4 @@ def _model(folder: Path, options: CrossEncoder.Options, dtype: Any) -> Model:
         max_length=options.max_tokens,
         device=str(pick_device(options.device)),
         model_kwargs={"dtype": dtype},
-    )
+    ).eval()

@@ -11,6 +11,7 @@ import torch
 from numpy.random import Generator
 from tqdm import tqdm
 
+from resrank.model.device import autocast
 from resrank.records import TrainingExample
 from resrank.training.schedule import linear
 
@@ -29,7 +30,7 @@ def fit(
     seed: int,
     on_step: Callable[[dict[str, float]], None] | None = None,
 ) -> dict[str, int]:
-    """Train in place with bfloat16 autocast; returns the number of queries used."""
+    """Train in place; returns the number of queries used."""
     rng = np.random.default_rng(seed)
     usable = [e for e in examples if e.positives and e.candidates]
     kept = [usable[i] for i in rng.permutation(len(usable))[: options.max_queries]]
@@ -38,7 +39,7 @@ def fit(
     steps = options.epochs * math.ceil(len(kept) / options.batch_queries)
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, linear(steps, 0.1))
-    device = next(model.parameters()).device.type
+    device = next(model.parameters()).device
     model.train()
     with tqdm(total=steps, desc="training cross-encoder", unit="step") as bar:
         for epoch in range(options.epochs):
@@ -46,7 +47,7 @@ def fit(
             for start in range(0, len(order), options.batch_queries):
                 chosen = [kept[i] for i in order[start : start + options.batch_queries]]
                 pairs = [p for e in chosen for p in _pairs(e, options.negatives, rng)]
-                with torch.autocast(device, torch.bfloat16):
+                with autocast(None, device):
                     loss = _loss(model, pairs, options.max_tokens)
                 if not torch.isfinite(loss):
                     raise FloatingPointError(f"loss is {loss.item()} at step {bar.n}")
@@ -77,7 +78,7 @@ def _loss(model: Model, pairs: Sequence[Pair], max_tokens: int) -> torch.Tensor:
         list(queries),
         list(passages),
         padding=True,
-        truncation="only_second",
+        truncation=True,
         max_length=max_tokens,
         return_tensors="pt",
     ).to(next(model.parameters()).device)

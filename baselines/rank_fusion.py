@@ -6,15 +6,16 @@ more than this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from resrank.records import Candidate, Passage, Query, Ranking, Usage
-from resrank.registry import resolve
-from resrank.reranker import Request, ranked
+from resrank.model.options import EncoderOptions
+from resrank.records import Candidate, Query, Ranking
+from resrank.registry import encoder_of, resolve
+from resrank.reranker import CachesPassages, Request, ranked
 from resrank.strict import Strict
 
 
@@ -43,25 +44,24 @@ class RankFusion:
         cls = resolve(options.system.kind)
         self.system = cls.load(cls.Options.model_validate(options.system.options))
         self.k = options.k
+        if isinstance(self.system, CachesPassages):  # then so does this one
+            self.prepare, self.forget = self.system.prepare, self.system.forget
 
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Load the fused system."""
         return cls(options)
 
+    @staticmethod
+    def encoder_options(options: Options) -> EncoderOptions | None:
+        """The fused system's encoder, if it has one."""
+        found: EncoderOptions | None = encoder_of(options.system.kind, options.system.options)
+        return found
+
     @property
     def dtype(self) -> str:
         """Number format of the fused system."""
         return str(getattr(self.system, "dtype", "none"))
-
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Prepare the fused system, if it can be."""
-        usage: Usage = self.system.prepare(passages, folder)
-        return usage
-
-    def forget(self) -> None:
-        """Have the fused system forget."""
-        self.system.forget()
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Rank one query's candidates."""

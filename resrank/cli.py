@@ -81,6 +81,25 @@ def candidates(collection: CollectionDir, spec: Spec, out: Out) -> None:
 
 
 @app.command()
+def encode(
+    collection: CollectionDir,
+    candidates: Annotated[
+        list[Path], typer.Option(help="Parquet that `candidates` wrote; may be repeated.")
+    ],
+    encoder: Annotated[str, typer.Option(help="The encoder's options, as JSON.")],
+    store: Store,
+    out: Out,
+) -> None:
+    """Embed every candidate passage once, for all systems that share the encoder."""
+    from resrank.model.options import EncoderOptions
+    from resrank.running import encode as embed
+    from resrank.store import Collection
+
+    wanted = EncoderOptions.model_validate_json(encoder)
+    embed(Collection(collection), candidates, wanted, store, out)
+
+
+@app.command()
 def train(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
     store: Store, seed: Seed = 1,
@@ -108,6 +127,7 @@ def rerank(
 def measure(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
     how: Annotated[str, typer.Option(help="The suite's `measure`, as JSON.")] = "{}",
+    store: Annotated[Path | None, typer.Option(help="Folder of passage embeddings.")] = None,
     seed: Seed = 0, model: Model = None,
 ) -> None:  # fmt: skip
     """Time a system one query at a time, with passage embeddings cached and not cached."""
@@ -116,7 +136,9 @@ def measure(
     from resrank.store import Collection
 
     wanted = Measurement.model_validate_json(how)
-    run_meter(Collection(collection), candidates, name, _system(spec), seed, model, wanted, out)
+    run_meter(
+        Collection(collection), candidates, name, _system(spec), seed, model, wanted, store, out
+    )
 
 
 @app.command()

@@ -33,6 +33,9 @@ class _Collection(Strict):
     test_sample: int | None = Field(
         None, ge=1, description="Evaluate a fixed sample of this many test queries (all if unset)."
     )
+    train_sample: int | None = Field(
+        None, ge=1, description="Train on a fixed sample of this many train queries (all if unset)."
+    )
     first_stages: list[str] | None = Field(
         None, description="First stages for this collection, in place of the suite's."
     )
@@ -125,6 +128,10 @@ class System(Strict):
         "with a train split, else docstrings.",
     )
     seeds: list[int] | None = Field(None, description="Training seeds, in place of the suite's.")
+    threads: int = Field(
+        2, ge=1, description="Processor threads of a training or reranking job. Small models run "
+        "faster as two jobs of one thread than as one of two."
+    )  # fmt: skip
     note: str | None = Field(None, description="A remark for the tables' footnotes.")
 
     @model_validator(mode="after")

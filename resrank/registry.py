@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ def resolve(kind: str) -> Any:
         raise ValueError(f"system kind {kind!r}: no module {module!r} ({error})") from error
     except AttributeError as error:
         raise ValueError(f"system kind {kind!r}: {module} has no class {name!r}") from error
+
+
+def encoder_of(kind: str, options: Mapping[str, Any]) -> Any:
+    """The `EncoderOptions` of a system whose passage embeddings can be stored; else None."""
+    cls = resolve(kind)
+    if not hasattr(cls, "encoder_options"):
+        return None
+    return cls.encoder_options(cls.Options.model_validate(options))
 
 
 def source_files(spec: Any) -> list[str]:

@@ -36,7 +36,11 @@ class Reranker(Protocol):
 
 @runtime_checkable
 class CachesPassages(Protocol):
-    """A reranker whose passage embeddings do not depend on the query."""
+    """A reranker whose passage embeddings do not depend on the query.
+
+    Its class says which encoder makes them, by a static method `encoder_options(options)`, so that
+    they are computed once for all systems that share it.
+    """
 
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
         """Embed passages ahead of time into `folder`; later rankings take them from there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,45 @@ from typing import Any
 from resrank.candidates.texts import candidate_lists
 from resrank.config import Measurement, System
 from resrank.files import atomic_file, environment, sha256_file, write_json, write_manifest
+from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Split, TrainingExample
 from resrank.registry import resolve
 from resrank.reranker import CachesPassages, Request
 from resrank.store import Collection, write_run, write_usage
+
+
+def encode(
+    collection: Collection, candidates: Sequence[Path], options: EncoderOptions,
+    store: Path, out: Path,
+) -> None:  # fmt: skip
+    """Embed every passage that is a candidate of some query into the store in `store`.
+
+    One job does this for all systems, so that a passage's embedding, whose last bits depend on the
+    batch it is computed in, does not depend on which system's job came first. Writes to `out` what
+    it took: texts, tokens, seconds of this run, bytes.
+    """
+    from resrank.model.embedding_store import EmbeddingStore
+    from resrank.model.encoder import Encoder
+
+    passages = {p.text for path in candidates for p in all_passages(collection, path)}
+    encoder = Encoder.from_options(options)
+    held = EmbeddingStore(store, encoder)
+    start = time.perf_counter()
+    held.fill(sorted(passages))
+    seconds = time.perf_counter() - start
+    tokens, truncated = held.tokens(sorted(passages))
+    write_manifest(
+        out,
+        inputs={"collection": collection.hash} | {p.stem: p for p in candidates},
+        config=options.model_dump(mode="json"),
+        folder=held.folder.name,
+        dtype=str(encoder.dtype).removeprefix("torch."),
+        texts=len(passages),
+        truncated_texts=truncated,
+        tokens=tokens,
+        bytes=len(passages) * encoder.width * 4,
+        seconds=round(seconds, 3),
+    )
 
 
 def train(
@@ -78,9 +114,12 @@ def rerank(
 
 def measure(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    model: Path | None, how: Measurement, out: Path,
+    model: Path | None, how: Measurement, store: Path | None, out: Path,
 ) -> None:  # fmt: skip
-    """Time one query at a time over a sample of the test queries; keep every sample."""
+    """Time one query at a time over a sample of the test queries; keep every sample.
+
+    store: where passage embeddings are taken from for the cached mode; a temporary one if None.
+    """
     from resrank.efficiency.meter import measure as time_queries
     from resrank.efficiency.threads import limit_threads
 
@@ -99,7 +138,7 @@ def measure(
         "warmup": len(warmup),
         "query_ids": [query.id for query, _ in sample],
     }
-    write_json(out, result | time_queries(reranker, sample, warmup))
+    write_json(out, result | time_queries(reranker, sample, warmup, store))
 
 
 def load(spec: System, model: Path | None) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from resrank.model.options import ResRankOptions
+from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
 from resrank.reranker import Request, ranked
 from resrank.training.options import ResRankTraining
@@ -35,6 +35,11 @@ class ResRankSystem:
         if model_dir is None:
             return cls(ResRank.from_options(options).eval())
         return cls(ResRank.from_pretrained(model_dir))
+
+    @staticmethod
+    def encoder_options(options: ResRankOptions) -> EncoderOptions:
+        """The encoder that compresses passages."""
+        return options.encoder
 
     @property
     def dtype(self) -> str:

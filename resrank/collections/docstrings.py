@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from resrank.collections.numpydoc import Docstring, parse
 from resrank.collections.objects import documented_objects
-from resrank.collections.sampling import sample_test
+from resrank.collections.sampling import sample
 from resrank.config import DocstringsCollection
 from resrank.records import Passage, Query, Split
 from resrank.store import write_collection
@@ -81,7 +81,7 @@ def collect(spec: DocstringsCollection, out: Path) -> None:
     ]
     write_collection(
         out,
-        sample_test(queries, spec.test_sample),
+        sample(queries, spec.test_sample, spec.train_sample),
         (Passage(name, cut(doc.text, spec.max_words)) for name, doc in objects.docs.items()),
         {f"q:{name}": dict.fromkeys(found, 1) for name, found in relevant.items()},
         config=spec.model_dump(mode="json"),
@@ -89,6 +89,7 @@ def collect(spec: DocstringsCollection, out: Path) -> None:
         source="docstrings of installed packages (see inputs for their versions)",
         licence="BSD-3-Clause (PSF-style for matplotlib), as the packages they are read from",
         test_sample=spec.test_sample,
+        train_sample=spec.train_sample,
         components=len(set(components(relevant).values())),
     )
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from resrank.collections.checks import check_overlap
 from resrank.collections.jsonl import DataError, read_jsonl, text_field
-from resrank.collections.sampling import sample_test
+from resrank.collections.sampling import sample
 from resrank.config import BeirCollection
 from resrank.records import Passage, Query, Split
 from resrank.store import write_collection
@@ -39,7 +39,7 @@ def collect(spec: BeirCollection, out: Path) -> None:
     queries = [Query(q, text, splits.get(q, Split.HELD_OUT)) for q, text in texts.items()]
     write_collection(
         out,
-        sample_test(queries, spec.test_sample),
+        sample(queries, spec.test_sample, spec.train_sample),
         [Passage(p, text) for p, text in passages.items()],
         qrels,
         config=spec.model_dump(mode="json"),
@@ -47,6 +47,7 @@ def collect(spec: BeirCollection, out: Path) -> None:
         source=spec.source,
         licence=spec.licence,
         test_sample=spec.test_sample,
+        train_sample=spec.train_sample,
         text_fields="title + ' ' + text",
         queries_in_several_splits=in_several,
         judged_queries_without_text=len(qrels.keys() - texts.keys()),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from resrank.collections.checks import check_overlap
 from resrank.collections.jsonl import DataError, read_jsonl, text_field
-from resrank.collections.sampling import sample_test
+from resrank.collections.sampling import sample
 from resrank.config import CandidatesCollection
 from resrank.records import Passage, Query
 from resrank.store import write_candidates, write_collection
@@ -59,7 +59,7 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
     queries = [Query(item.query_id, item.text) for item in lists if item.query_id in qrels]
     write_collection(
         out,
-        sample_test(queries, spec.test_sample),
+        sample(queries, spec.test_sample, spec.train_sample),
         [Passage(p, text) for p, text in passages.items()],
         qrels,
         config=spec.model_dump(mode="json"),
@@ -67,6 +67,7 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
         source=spec.source,
         licence=spec.licence,
         test_sample=spec.test_sample,
+        train_sample=spec.train_sample,
         text_fields="the candidate's text; a leading 'Title: ... Content: ' is unwrapped",
         unjudged_queries_left_out=len(lists) - len(queries),
         judged_queries_without_text=len(qrels.keys() - ids),

@@ -1,4 +1,4 @@
-"""A fixed sample of test queries, the same for every system and on every machine."""
+"""A fixed sample of a split's queries, the same for every system and on every machine."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import replace
 from resrank.records import Query, Split
 
 
-def sample_test(queries: Sequence[Query], size: int | None) -> list[Query]:
-    """Keep the `size` test queries of lowest sha256(id); the other test queries are held out.
+def sample(queries: Sequence[Query], test: int | None, train: int | None) -> list[Query]:
+    """Keep the `test` test queries and `train` train queries of lowest sha256(id).
 
-    All test queries stay where `size` is None or not below their number.
+    The others of these splits are held out. None keeps a split whole.
     """
-    test = sorted((q.id for q in queries if q.split == Split.TEST), key=_place)
-    kept = set(test if size is None else test[:size])
-    return [
-        q if q.split != Split.TEST or q.id in kept else replace(q, split=Split.HELD_OUT)
-        for q in queries
-    ]
+    sizes = {Split.TEST: test, Split.TRAIN: train}
+    kept: set[str] = set()
+    for split in {q.split for q in queries}:
+        members = sorted((q.id for q in queries if q.split == split), key=_place)
+        kept.update(members[: sizes.get(split)])
+    return [q if q.id in kept else replace(q, split=Split.HELD_OUT) for q in queries]
 
 
 def _place(query_id: str) -> str:

@@ -27,9 +27,10 @@ def measure(
     reranker: Any,
     requests: Sequence[Request],
     warmup: Sequence[Request],
+    store: Path | None = None,
     clock: Clock = time.perf_counter_ns,
 ) -> dict[str, Any]:
-    """Time `reranker.rerank` on each request.
+    """Time `reranker.rerank` on each request; `store` holds embeddings for the cached mode.
 
     Returns {"online": timing, "cached": timing (only for a system that can cache), "usage": mean
     of each counter a query, "candidates": mean list length}; a timing is {"samples_ms", "p50_ms",
@@ -41,7 +42,7 @@ def measure(
     if isinstance(reranker, CachesPassages):
         with tempfile.TemporaryDirectory() as folder:
             listed = [c.passage for _, found in (*warmup, *requests) for c in found]
-            reranker.prepare(listed, Path(folder))
+            reranker.prepare(listed, store or Path(folder))
             result["cached"], _ = _time(reranker, requests, warmup, clock, "timing, cached")
         reranker.forget()
     result["online"], usages = _time(reranker, requests, warmup, clock, "timing, online")

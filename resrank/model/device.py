@@ -19,6 +19,12 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def autocast(wanted: bool | None, device: torch.device) -> torch.autocast:
+    """Mixed precision in bfloat16; None is where the hardware multiplies it natively."""
+    native = pick_dtype("auto", device) == torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, native if wanted is None else wanted)
+
+
 def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
     """'auto' is bfloat16 where the hardware multiplies it natively, else float32."""
     if name != "auto":

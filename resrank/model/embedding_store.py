@@ -12,13 +12,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from resrank.model.batches import token_budget_batches
-from resrank.model.encoder import Encoder
+from resrank.model.encoder import Encoder, Tokens
 
 ROW = np.dtype([("key", "S32"), ("tokens", "<i4"), ("truncated", "?")])
 
@@ -48,12 +49,9 @@ class EmbeddingStore:
             self._open()
             tokens = self.encoder.tokenize(unique)
             lengths = [len(ids) for ids in tokens.ids]
-            budget = self.encoder.options.batch_tokens
+            budget = self.encoder.batch_tokens
             batches = list(token_budget_batches(lengths, budget))
-            with tqdm(total=len(unique), desc="encoding passages", unit="passage") as bar:
-                for places in batches:
-                    self._fill_batch(unique, tokens.ids, tokens.truncated, places)
-                    bar.update(len(places))
+            self._fill_batches(unique, tokens, batches)
             self._open()
 
     def rows(self, texts: Sequence[str]) -> NDArray[np.intp]:
@@ -78,24 +76,34 @@ class EmbeddingStore:
         """Size of the stored vectors."""
         return int(self._vectors.nbytes)
 
-    def _fill_batch(
-        self,
-        texts: Sequence[str],
-        ids: Sequence[list[int]],
-        truncated: Sequence[bool],
-        places: list[int],
+    def _fill_batches(
+        self, texts: Sequence[str], tokens: Tokens, batches: Sequence[list[int]]
     ) -> None:
-        missing = [p for p in places if _key(texts[p]) not in self._place]
-        if not missing:
-            return
-        vectors = self.encoder.embed_batch([ids[p] for p in places]).numpy()
-        row_of = {p: row for row, p in enumerate(places)}
-        block = vectors[[row_of[p] for p in missing]]
-        rows = [(_key(texts[p]), len(ids[p]), truncated[p]) for p in missing]
-        with (self.folder / "vectors.f32").open("ab") as file:
-            file.write(block.tobytes())
-        with (self.folder / "rows.bin").open("ab") as file:
-            file.write(np.array(rows, ROW).tobytes())
+        """Encode and append the batches that hold a text that is not stored."""
+        wanted = [b for b in batches if any(_key(texts[place]) not in self._place for place in b)]
+        blocks = self.encoder.embed_batches([[tokens.ids[p] for p in places] for places in wanted])
+        stored = len(texts) - sum(map(len, wanted))
+        bar = tqdm(total=len(texts), initial=stored, desc="encoding passages", unit="passage")
+        with bar, self._files() as (vectors_file, rows_file):
+            for places, block in zip(wanted, blocks, strict=True):
+                missing = [i for i, p in enumerate(places) if _key(texts[p]) not in self._place]
+                rows = [
+                    (_key(texts[p]), len(tokens.ids[p]), tokens.truncated[p])
+                    for p in (places[i] for i in missing)
+                ]
+                vectors_file.write(block.numpy()[missing].tobytes())
+                vectors_file.flush()
+                rows_file.write(np.array(rows, ROW).tobytes())
+                rows_file.flush()
+                bar.update(len(places))
+
+    @contextmanager
+    def _files(self) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+        with (
+            (self.folder / "vectors.f32").open("ab") as vectors,
+            (self.folder / "rows.bin").open("ab") as rows,
+        ):
+            yield vectors, rows
 
     def _open(self) -> None:
         """Map what is stored whole, dropping a torn tail that a killed process left."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from resrank.model.batches import token_budget_batches
+from resrank.model.cores import map_batches
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions, Pooling
@@ -63,6 +64,11 @@ class Encoder(nn.Module):
         return next(self.parameters()).device
 
     @property
+    def batch_tokens(self) -> int:
+        """Padded tokens in one forward pass."""
+        return self.options.batch_tokens or (2048 if self.device.type == "cpu" else 32768)
+
+    @property
     def dtype(self) -> torch.dtype:
         """The weights' number format."""
         return next(self.parameters()).dtype
@@ -80,7 +86,9 @@ class Encoder(nn.Module):
             )
         if not texts:
             return Tokens([], [])
-        ids = self.tokenizer([instruction + text for text in texts], truncation=False)["input_ids"]
+        ids = self.tokenizer(
+            [instruction + text for text in texts], truncation=False, verbose=False
+        )["input_ids"]
         truncated = [len(row) > o.max_tokens for row in ids]
         if any(truncated):
             cut = self.tokenizer(
@@ -112,9 +120,15 @@ class Encoder(nn.Module):
         """As `embed`, from token ids; length-sorted batches under the token budget."""
         out = torch.empty(len(ids), self.width)
         lengths = [len(row) for row in ids]
-        for places in token_budget_batches(lengths, self.options.batch_tokens):
-            out[places] = self.embed_batch([ids[place] for place in places])
+        batches = list(token_budget_batches(lengths, self.batch_tokens))
+        blocks = self.embed_batches([[ids[place] for place in places] for places in batches])
+        for places, block in zip(batches, blocks, strict=True):
+            out[places] = block
         return out
+
+    def embed_batches(self, batches: Iterable[Sequence[Sequence[int]]]) -> Iterator[Tensor]:
+        """Yield `embed_batch` of each batch, in order; a batch a core on the processor."""
+        yield from map_batches(self.embed_batch, batches, self.device)
 
     def fingerprint(self) -> str:
         """A hash of everything an embedding depends on: weights, tokenizer, options, versions."""

@@ -23,5 +23,8 @@ class ResRankTraining(Strict):
     train_token_embeddings: bool = Field(
         False, description="Whether the reranker's vocabulary is trained too."
     )
-    autocast: bool = Field(True, description="Compute in bfloat16, keep float32 weights.")
+    autocast: bool | None = Field(
+        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
+        "multiplies bfloat16 natively."
+    )  # fmt: skip
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from resrank.model.device import autocast
 from resrank.model.passage_embeddings import PassageEmbeddings
 from resrank.model.resrank import Lists, ResRank
 from resrank.records import Passage, TrainingExample
@@ -52,7 +53,7 @@ def train_frozen(
             for batch in batches(
                 kept, options.batch_queries, options.list_length, options.order == "shuffled", rng
             ):
-                with torch.autocast(table.weight.device.type, torch.bfloat16, options.autocast):
+                with autocast(options.autocast, table.weight.device):
                     loss = ranking_loss(model, embeddings, batch)
                 _step(loss, trained, optimizer, schedule, int(bar.n))
                 bar.update()

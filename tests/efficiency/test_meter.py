@@ -33,7 +33,7 @@ REQUESTS = [(Query(str(i), "x"), [Candidate(Passage("p", "t"), 1.0)]) for i in r
 
 def test_both_modes_are_timed_and_warmup_is_not():
     slow = Caching()
-    found = measure(slow, REQUESTS, REQUESTS[:1], slow.clock)
+    found = measure(slow, REQUESTS, REQUESTS[:1], clock=slow.clock)
     assert found["online"] == {"samples_ms": [5.0] * 4, "p50_ms": 5.0, "p95_ms": 5.0}
     assert found["cached"]["p50_ms"] == 2.0
     assert slow.calls == 10
@@ -42,6 +42,6 @@ def test_both_modes_are_timed_and_warmup_is_not():
 
 def test_a_system_without_passage_embeddings_has_one_mode():
     slow = Slow()
-    assert "cached" not in measure(slow, REQUESTS, [], slow.clock)
+    assert "cached" not in measure(slow, REQUESTS, [], clock=slow.clock)
     with pytest.raises(ValueError, match="nothing to measure"):
         measure(slow, [], [])

@@ -1,10 +1,11 @@
+import hashlib
 import json
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from resrank.config import ConfigError, load_suite
-from resrank.registry import source_files
+from resrank.registry import encoder_of, source_files
 
 try:
     SUITE = load_suite(dict(config))
@@ -12,6 +13,10 @@ except ConfigError as error:
     raise WorkflowError(str(error))
 
 OUT = f"results/{SUITE.suite.name}"
+# Modules that every job's result goes through; the command line and the configuration's types are
+# left out, since they only pass on what `params` already states.
+SHARED = ["files", "records", "reranker", "running", "store", "trec"]
+STORE = f"{OUT}/embeddings/store"
 PAIRS = [(d, s) for d in SUITE.suite.collections for s in SUITE.stages_of(d)]
 
 
@@ -22,14 +27,34 @@ def as_json(entry):
 
 def library(*rooms):
     """The sources of some rooms: a job whose sources changed runs again."""
-    return sorted(
-        str(f) for room in rooms for f in Path("resrank", room).glob("[a-z]*.py")
-    )
+    files = {f for room in rooms for f in Path("resrank", room).glob("[a-z]*.py")}
+    files |= {Path("resrank", f"{name}.py") for name in SHARED}
+    return sorted(map(str, files))
 
 
 def sources(wildcards):
     """The files that one system is made of, beside the shared library."""
     return source_files(SUITE.systems[wildcards.system])
+
+
+def encoder_of_system(name):
+    """The encoder whose passage embeddings a system can take from the store; None without one."""
+    spec = SUITE.systems[name]
+    return encoder_of(spec.kind, spec.options)
+
+
+def encoder_name(options):
+    """A name for an encoder's folder: the model's own, and a hash of every option."""
+    digest = hashlib.sha256(as_json(options).encode()).hexdigest()[:8]
+    return f"{Path(options.model).name}-{digest}"
+
+
+def encoded(dataset, system):
+    """The job that embeds a collection's candidates for a system, if it has an encoder."""
+    options = encoder_of_system(system)
+    if options is None:
+        return []
+    return f"{OUT}/embeddings/{dataset}/{encoder_name(options)}.json"
 
 
 def system_spec(wildcards):
@@ -84,3 +109,10 @@ def collection_files(spec):
         return [str(path) for path in paths if path.is_file()]
     paths = [getattr(spec, name, None) for name in ("path", "qrels")]
     return [str(path) for path in paths if path is not None and path.is_file()]
+
+
+ENCODERS = {
+    encoder_name(options): as_json(options)
+    for options in map(encoder_of_system, SUITE.suite.systems)
+    if options is not None
+}

@@ -4,6 +4,7 @@ rule measure:
         source=sources,
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+        embeddings=lambda w: encoded(w.dataset, w.system),
         model=model_of,
     output:
         f"{OUT}/efficiency/{{dataset}}/{{stage}}/{{system}}.json",
@@ -22,7 +23,9 @@ rule measure:
         seed=lambda w: SUITE.seeds_of(w.system)[0],
         folder=lambda w, input: str(Path(input.collection).parent),
         model=model_option,
+        store=STORE,
     shell:
         "python -m resrank measure --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
-        "--seed {params.seed} {params.model} --how {params.how:q} --out {output:q} 2> {log:q}"
+        "--seed {params.seed} {params.model} --how {params.how:q} "
+        "--store {params.store:q} --out {output:q} 2> {log:q}"

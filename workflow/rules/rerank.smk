@@ -4,6 +4,7 @@ rule rerank:
         source=sources,
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+        embeddings=lambda w: encoded(w.dataset, w.system),
         model=model_of,
     output:
         run=f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.trec",
@@ -14,13 +15,13 @@ rule rerank:
         f"{OUT}/benchmarks/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.tsv"
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: lambda w: SUITE.systems[w.system].threads
     resources:
         gpu=1,
     params:
         spec=system_spec,
         folder=lambda w, input: str(Path(input.collection).parent),
-        store=f"{OUT}/embeddings",
+        store=STORE,
         model=model_option,
     shell:
         "python -m resrank rerank --collection {params.folder:q} "

@@ -3,6 +3,7 @@ rule train:
         library=library("model", "training"),
         source=sources,
         candidates=candidates_of_training,
+        embeddings=lambda w: encoded(SUITE.trained_on(w.system), w.system),
         collection=lambda w: f"{OUT}/collections/{SUITE.trained_on(w.system)}/manifest.json",
     output:
         manifest=f"{OUT}/models/{{system}}/seed{{seed}}.manifest.json",
@@ -13,13 +14,13 @@ rule train:
         f"{OUT}/benchmarks/train/{{system}}/seed{{seed}}.tsv"
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: lambda w: SUITE.systems[w.system].threads
     resources:
         gpu=1,
     params:
         spec=system_spec,
         folder=lambda w, input: str(Path(input.collection).parent),
-        store=f"{OUT}/embeddings",
+        store=STORE,
     shell:
         "python -m resrank train --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "

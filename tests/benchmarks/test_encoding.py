@@ -1,0 +1,53 @@
+"""Passage encoding: `pytest tests/benchmarks/test_encoding.py --benchmark-enable`.
+
+One run compares a batch a core (ours), one operation over all cores, and sentence-transformers.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from resrank.collections.docstrings import Objects
+from resrank.model.batches import token_budget_batches
+from resrank.model.encoder import Encoder
+from resrank.model.hub import locate
+from resrank.model.options import EncoderOptions
+
+pytestmark = pytest.mark.benchmark(group="encode 100 passages, MiniLM, float32")
+
+
+@pytest.fixture(scope="module")
+def texts():
+    objects = Objects()
+    objects.add("networkx", 100)
+    return [doc.text for _, doc in sorted(objects.docs.items())][:100]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return Encoder.from_options(EncoderOptions(dtype="float32"))
+
+
+def test_a_batch_a_core(benchmark, encoder, texts):
+    assert benchmark(encoder.embed, texts).shape == (100, 384)
+
+
+def one_after_another(encoder, texts):
+    ids = encoder.tokenize(texts).ids
+    out = torch.empty(len(ids), encoder.width)
+    for places in token_budget_batches([len(row) for row in ids], encoder.batch_tokens):
+        out[places] = encoder.embed_batch([ids[place] for place in places])
+    return out
+
+
+def test_one_operation_over_all_cores(benchmark, encoder, texts):
+    found = benchmark(one_after_another, encoder, texts)
+    torch.testing.assert_close(found, encoder.embed(texts), atol=1e-5, rtol=0)
+
+
+def test_sentence_transformers(benchmark, encoder, texts):
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(str(locate(encoder.options.model)), device="cpu")
+    found = benchmark(theirs.encode, texts, show_progress_bar=False)
+    np.testing.assert_allclose(found, encoder.embed(texts).numpy(), atol=1e-5)

@@ -1,0 +1,29 @@
+rule encode:
+    input:
+        library=library("model"),
+        candidates=lambda w: [
+            f"{OUT}/candidates/{w.dataset}/{stage}.parquet"
+            for stage in SUITE.stages_of(w.dataset)
+        ],
+        collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+    output:
+        f"{OUT}/embeddings/{{dataset}}/{{encoder}}.json",
+    log:
+        f"{OUT}/logs/encode/{{dataset}}/{{encoder}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/encode/{{dataset}}/{{encoder}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        options=lambda w: ENCODERS[w.encoder],
+        folder=lambda w, input: str(Path(input.collection).parent),
+        candidates=lambda w, input: " ".join(
+            f"--candidates {f}" for f in input.candidates
+        ),
+        store=STORE,
+    shell:
+        "python -m resrank encode --collection {params.folder:q} {params.candidates} "
+        "--encoder {params.options:q} --store {params.store:q} --out {output:q} 2> {log:q}"
