@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from resrank.files import atomic_folder, write_json
 from resrank.model.options import EncoderOptions
-from resrank.records import Candidate, Passage, Query, Ranking, Usage
-from resrank.reranker import Request, ranked
+from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
+from resrank.reranker import Bench, Request, ranked
+from resrank.training.options import EncoderTraining
 
 if TYPE_CHECKING:
     from resrank.model.encoder import Encoder
@@ -18,6 +20,7 @@ class BiEncoder:
     """Any sentence-transformers or Hugging Face encoder; passages can be embedded beforehand."""
 
     Options = EncoderOptions
+    Training = EncoderTraining
 
     def __init__(self, encoder: Encoder) -> None:
         from resrank.model.passage_embeddings import PassageEmbeddings
@@ -27,15 +30,19 @@ class BiEncoder:
 
     @classmethod
     def load(cls, options: EncoderOptions, model_dir: Path | None = None) -> Self:
-        """Load the encoder that the options name."""
+        """Load the encoder that was trained, or the one that the options name."""
         from resrank.model.encoder import Encoder
 
+        if model_dir is not None:
+            options = options.model_copy(update={"model": str(model_dir), "revision": None})
         return cls(Encoder.from_options(options))
 
     @staticmethod
-    def encoder_options(options: EncoderOptions) -> EncoderOptions:
-        """The encoder whose passage embeddings can be stored: this one."""
-        return options
+    def encoder_options(
+        options: EncoderOptions, training: EncoderTraining | None, model_dir: str | None
+    ) -> EncoderOptions:
+        """The encoder whose passage embeddings can be stored: this one, trained or not."""
+        return options.model_copy(update={"model": model_dir}) if model_dir else options
 
     @property
     def dtype(self) -> str:
@@ -65,3 +72,29 @@ class BiEncoder:
             usage.model_calls += 1
             rankings.append(ranked(query, candidates, passages @ vector, usage))
         return rankings
+
+    @classmethod
+    def train(
+        cls,
+        options: EncoderOptions,
+        training: EncoderTraining,
+        train: Sequence[TrainingExample],
+        dev: Sequence[TrainingExample],
+        out: Path,
+        seed: int,
+        bench: Bench,
+    ) -> None:
+        """Train the encoder with InfoNCE and save it under `out`."""
+        from resrank.model.device import set_seeds
+        from resrank.model.encoder import Encoder
+        from resrank.training.checkpoints import Checkpoints
+        from resrank.training.encoder_loop import train_encoder
+
+        set_seeds(seed)
+        encoder = Encoder.from_options(options.model_copy(update={"dtype": "float32"}))
+        checkpoints = Checkpoints(bench.checkpoints, bench.key)
+        counts = train_encoder(encoder, train, training, seed, checkpoints, bench.on_step)
+        with atomic_folder(out) as folder:
+            encoder.save_pretrained(folder)
+            about = {"seed": seed, "training": training.model_dump(), **counts}
+            write_json(folder / "provenance.json", about)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from resrank.files import atomic_folder, write_json
 from resrank.model.options import DtypeName
 from resrank.records import Candidate, Query, Ranking, TrainingExample, Usage
-from resrank.reranker import Request, ranked
+from resrank.reranker import Bench, Request, ranked
 from resrank.strict import Strict
 
 if TYPE_CHECKING:
@@ -132,19 +132,18 @@ class CrossEncoder:
         dev: Sequence[TrainingExample],
         out: Path,
         seed: int,
-        store: Path,
-        on_step: Callable[[dict[str, float]], None] | None = None,
+        bench: Bench,
     ) -> None:
         """Train from the named encoder and save under `out`."""
         import torch
 
-        from baselines.cross_encoder_training import fit
+        from baselines.cross_encoder_training import train_pairs
         from resrank.model.device import set_seeds
         from resrank.model.hub import locate
 
         set_seeds(seed)
         model = _model(locate(options.model, options.revision), options, torch.float32)
-        counts = fit(model, train, training, seed, on_step)
+        counts = train_pairs(model, train, training, seed, bench)
         with atomic_folder(out) as folder:
             model.save_pretrained(str(folder))
             about = {"seed": seed, "training": training.model_dump(), **counts}

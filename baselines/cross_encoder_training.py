@@ -1,19 +1,19 @@
-"""The cross-encoder's training loop: every positive against sampled first-stage negatives."""
+"""The cross-encoder's training: every query's relevant passage against first-stage negatives."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.random import Generator
-from tqdm import tqdm
 
 from resrank.model.device import autocast
 from resrank.records import TrainingExample
-from resrank.training.schedule import linear
+from resrank.reranker import Bench
+from resrank.training.checkpoints import Checkpoints
+from resrank.training.loop import Phase, fit
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder as Model
@@ -23,48 +23,45 @@ if TYPE_CHECKING:
 Pair = tuple[str, str, float]
 
 
-def fit(
+def train_pairs(
     model: Model,
     examples: Sequence[TrainingExample],
     options: CrossEncoder.Training,
     seed: int,
-    on_step: Callable[[dict[str, float]], None] | None = None,
+    bench: Bench,
 ) -> dict[str, int]:
-    """Train in place; returns the number of queries used."""
-    rng = np.random.default_rng(seed)
+    """Fit in place with binary cross-entropy; returns how many queries were used and skipped."""
     usable = [e for e in examples if e.positives and e.candidates]
-    kept = [usable[i] for i in rng.permutation(len(usable))[: options.max_queries]]
+    chosen = np.random.default_rng([seed]).permutation(len(usable))[: options.max_queries]
+    kept = [usable[i] for i in chosen]
     if not kept:
         raise ValueError("no training query has both a relevant passage and candidates")
-    steps = options.epochs * math.ceil(len(kept) / options.batch_queries)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, linear(steps, 0.1))
-    device = next(model.parameters()).device
+
+    def batches(epoch: int) -> list[list[Pair]]:
+        rng = np.random.default_rng([seed, epoch])
+        order, size = rng.permutation(len(kept)), options.batch_queries
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        return [[p for i in group for p in _pairs(kept[i], options.negatives, rng)]
+                for group in groups]  # fmt: skip
+
+    def backward(pairs: Sequence[Pair]) -> dict[str, float]:
+        with autocast(None, next(model.parameters()).device):
+            loss = _loss(model, pairs, options.max_tokens)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": loss.item()}
+
     model.train()
-    with tqdm(total=steps, desc="training cross-encoder", unit="step") as bar:
-        for epoch in range(options.epochs):
-            order = rng.permutation(len(kept))
-            for start in range(0, len(order), options.batch_queries):
-                chosen = [kept[i] for i in order[start : start + options.batch_queries]]
-                pairs = [p for e in chosen for p in _pairs(e, options.negatives, rng)]
-                with autocast(None, device):
-                    loss = _loss(model, pairs, options.max_tokens)
-                if not torch.isfinite(loss):
-                    raise FloatingPointError(f"loss is {loss.item()} at step {bar.n}")
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                bar.update()
-                if on_step:
-                    on_step({"step": bar.n, "epoch": epoch, "loss": loss.item()})
+    phase = Phase(
+        "cross-encoder", {n: options.learning_rate for n, _ in model.named_parameters()},
+        options.epochs, 0.1, batches, backward, lambda pairs: repr(pairs[0][0]),
+    )  # fmt: skip
+    fit(model, phase, Checkpoints(bench.checkpoints, bench.key), bench.on_step)
     model.eval()
     return {"queries_used": len(kept), "queries_skipped": len(examples) - len(usable)}
 
 
 def _pairs(example: TrainingExample, negatives: int, rng: Generator) -> list[Pair]:
-    """One positive and `negatives` candidates that are not judged relevant."""
+    """One relevant passage and `negatives` candidates that are not judged relevant."""
     wrong = [c.passage for c in example.candidates if example.grades.get(c.passage.id, 0) <= 0]
     chosen = rng.permutation(len(wrong))[:negatives]
     right = example.positives[int(rng.integers(len(example.positives)))]

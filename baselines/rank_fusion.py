@@ -53,7 +53,9 @@ class RankFusion:
         return cls(options)
 
     @staticmethod
-    def encoder_options(options: Options) -> EncoderOptions | None:
+    def encoder_options(
+        options: Options, training: None, model_dir: str | None
+    ) -> EncoderOptions | None:
         """The fused system's encoder, if it has one."""
         found: EncoderOptions | None = encoder_of(options.system.kind, options.system.options)
         return found

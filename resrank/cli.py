@@ -89,26 +89,35 @@ def encode(
     encoder: Annotated[str, typer.Option(help="The encoder's options, as JSON.")],
     store: Store,
     out: Out,
+    split: Annotated[
+        list[str] | None, typer.Option(help="train, dev or test; may be repeated; default: test.")
+    ] = None,
 ) -> None:
     """Embed every candidate passage once, for all systems that share the encoder."""
     from resrank.model.options import EncoderOptions
+    from resrank.records import Split
     from resrank.running import encode as embed
     from resrank.store import Collection
 
     wanted = EncoderOptions.model_validate_json(encoder)
-    embed(Collection(collection), candidates, wanted, store, out)
+    splits = [Split(name) for name in split or ["test"]]
+    embed(Collection(collection), candidates, splits, wanted, store, out)
 
 
 @app.command()
 def train(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
-    store: Store, seed: Seed = 1,
+    store: Store, checkpoints: Annotated[
+        Path, typer.Option(help="Folder for the state that a killed run resumes from.")
+    ], seed: Seed = 1,
 ) -> None:  # fmt: skip
-    """Train one system with one seed on a collection's train split."""
+    """Train one system with one seed on a collection's train split; resumes if it was killed."""
     from resrank.running import train as run_training
     from resrank.store import Collection
 
-    run_training(Collection(collection), candidates, name, _system(spec), seed, store, out)
+    run_training(
+        Collection(collection), candidates, name, _system(spec), seed, store, checkpoints, out
+    )
 
 
 @app.command()
@@ -146,7 +155,7 @@ def score(
     collection: CollectionDir,
     candidates: CandidatesFile,
     runs: Annotated[str, typer.Option(help="[[system, seed, run file], ...] as JSON.")],
-    trained_on: Annotated[str, typer.Option(help="{system: collection folder} as JSON.")],
+    trained_on: Annotated[str, typer.Option(help="{system: [collection folder, ...]} as JSON.")],
     metrics: Annotated[str, typer.Option(help="[metric, ...] as JSON.")],
     out: Out,
     audits: Annotated[Path, typer.Option(help="JSON of audits to write.", show_default=False)],
@@ -162,7 +171,10 @@ def score(
         {(system, int(seed)): Path(path) for system, seed, path in json.loads(runs)},
         json.loads(metrics),
         relevant_grade,
-        {name: Collection(Path(folder)) for name, folder in json.loads(trained_on).items()},
+        {
+            name: [Collection(Path(folder)) for folder in folders]
+            for name, folders in json.loads(trained_on).items()
+        },
         out,
         audits,
     )

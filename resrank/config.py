@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from resrank.parts import parts
 from resrank.registry import resolve
 from resrank.strict import Strict
 
@@ -240,6 +241,13 @@ class Resolved(BaseModel):
             return [0]
         return spec.seeds if spec.seeds is not None else self.suite.seeds
 
+    def learns_from(self, system: str) -> list[str]:
+        """The collections that a system, or a trained part of it, learns from."""
+        spec = self.systems[system]
+        own = [self.trained_on(system)] if spec.training is not None else []
+        found = own + [name for part in parts(spec.options) for name in self.learns_from(part)]
+        return list(dict.fromkeys(found))
+
     def trained_on(self, system: str) -> str:
         """The collection that a trained system learns from."""
         named = self.systems[system].trained_on
@@ -276,13 +284,13 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
         suite=suite,
         collections=collections,
         first_stages=stages,
-        systems={name: _pick(systems, name, "system") for name in suite.systems},
+        systems=_with_parts(systems, suite.systems),
     )
     for name in suite.collections:
         _pick(collections, name, "collection")
         for stage in resolved.stages_of(name):
             _check_stage(name, collections[name], stage, _pick(stages, stage, "first stage"))
-    for name in suite.systems:
+    for name in resolved.systems:
         if resolved.systems[name].training is not None:
             trained_on = _pick(collections, resolved.trained_on(name), "collection")
             if not has_train_split(trained_on):
@@ -291,6 +299,19 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
                     "has no train split; name another collection in its 'trained_on'"
                 )
     return resolved
+
+
+def _with_parts(systems: Mapping[str, System], names: list[str]) -> dict[str, System]:
+    """The named systems and those that they stand on."""
+    found = {name: _pick(systems, name, "system") for name in names}
+    for name, spec in list(found.items()):
+        for part in parts(spec.options):
+            if _pick(systems, part, "system").training is None:
+                raise ConfigError(
+                    f"system {name!r} names 'trained:{part}', but {part!r} has no 'training'"
+                )
+            found |= _with_parts(systems, [part])
+    return found
 
 
 def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> None:

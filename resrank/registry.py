@@ -41,12 +41,21 @@ def resolve(kind: str) -> Any:
         raise ValueError(f"system kind {kind!r}: {module} has no class {name!r}") from error
 
 
-def encoder_of(kind: str, options: Mapping[str, Any]) -> Any:
-    """The `EncoderOptions` of a system whose passage embeddings can be stored; else None."""
+def encoder_of(
+    kind: str,
+    options: Mapping[str, Any],
+    training: Mapping[str, Any] | None = None,
+    model_dir: str | None = None,
+) -> Any:
+    """The `EncoderOptions` of a system whose passage embeddings can be stored; else None.
+
+    training, model_dir: of a trained system, whose own encoder may lie in its folder.
+    """
     cls = resolve(kind)
     if not hasattr(cls, "encoder_options"):
         return None
-    return cls.encoder_options(cls.Options.model_validate(options))
+    trained = None if training is None else cls.Training.model_validate(training)
+    return cls.encoder_options(cls.Options.model_validate(options), trained, model_dir)
 
 
 def source_files(spec: Any) -> list[str]:

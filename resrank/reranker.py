@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -38,8 +39,9 @@ class Reranker(Protocol):
 class CachesPassages(Protocol):
     """A reranker whose passage embeddings do not depend on the query.
 
-    Its class says which encoder makes them, by a static method `encoder_options(options)`, so that
-    they are computed once for all systems that share it.
+    Its class says which encoder makes them, by a static method
+    `encoder_options(options, training, model_dir)`, so that they are computed once for all systems
+    that share it.
     """
 
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
@@ -49,6 +51,20 @@ class CachesPassages(Protocol):
     def forget(self) -> None:
         """Drop every stored embedding, so that the next ranking encodes its passages."""
         ...
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a training job works with beside its data.
+
+    store: the folder of passage embeddings that systems share; checkpoints: a folder that outlives
+    a killed job; key: a hash of all that training depends on; on_step: gets each step's losses.
+    """
+
+    store: Path
+    checkpoints: Path
+    key: str = ""
+    on_step: Callable[[dict[str, Any]], None] | None = None
 
 
 @runtime_checkable
@@ -66,13 +82,9 @@ class Trainable(Protocol):
         dev: Sequence[TrainingExample],
         out: Path,
         seed: int,
-        store: Path,
-        on_step: Callable[[dict[str, float]], None] | None = None,
+        bench: Bench,
     ) -> None:
-        """Train and write the model under `out`, loadable by `load`.
-
-        store: the folder of passage embeddings that systems share; on_step: gets each step's loss.
-        """
+        """Train and write the model under `out`, loadable by `load`."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,19 +12,26 @@ from typing import Any
 
 from resrank.candidates.texts import candidate_lists
 from resrank.config import Measurement, System
-from resrank.files import atomic_file, environment, sha256_file, write_json, write_manifest
+from resrank.files import (
+    atomic_file,
+    environment,
+    sha256_file,
+    sha256_lines,
+    write_json,
+    write_manifest,
+)
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Split, TrainingExample
 from resrank.registry import resolve
-from resrank.reranker import CachesPassages, Request
+from resrank.reranker import Bench, CachesPassages, Request
 from resrank.store import Collection, write_run, write_usage
 
 
 def encode(
-    collection: Collection, candidates: Sequence[Path], options: EncoderOptions,
-    store: Path, out: Path,
+    collection: Collection, candidates: Sequence[Path], splits: Sequence[Split],
+    options: EncoderOptions, store: Path, out: Path,
 ) -> None:  # fmt: skip
-    """Embed every passage that is a candidate of some query into the store in `store`.
+    """Embed every passage that is a candidate of these splits' queries into the store in `store`.
 
     One job does this for all systems, so that a passage's embedding, whose last bits depend on the
     batch it is computed in, does not depend on which system's job came first. Writes to `out` what
@@ -32,7 +40,8 @@ def encode(
     from resrank.model.embedding_store import EmbeddingStore
     from resrank.model.encoder import Encoder
 
-    passages = {p.text for path in candidates for p in all_passages(collection, path)}
+    listed = (listed_passages(collection, path, splits) for path in candidates)
+    passages = {p.text for found in listed for p in found}
     encoder = Encoder.from_options(options)
     held = EmbeddingStore(store, encoder)
     start = time.perf_counter()
@@ -43,6 +52,7 @@ def encode(
         out,
         inputs={"collection": collection.hash} | {p.stem: p for p in candidates},
         config=options.model_dump(mode="json"),
+        splits=list(splits),
         folder=held.folder.name,
         dtype=str(encoder.dtype).removeprefix("torch."),
         texts=len(passages),
@@ -55,11 +65,18 @@ def encode(
 
 def train(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    store: Path, out: Path,
+    store: Path, checkpoints: Path, out: Path,
 ) -> None:  # fmt: skip
-    """Train one system with one seed and save it under `out`, with its training log beside it."""
+    """Train one system with one seed and save it under `out`, with its training log beside it.
+
+    checkpoints: where the state of a killed run lies; removed once the model is written.
+    """
     cls = resolve(spec.kind)
     examples = training_examples(collection, candidates)
+    inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
+    key = sha256_lines(
+        [name, str(seed), spec.model_dump_json(), collection.hash, sha256_file(candidates)]
+    )
     with _log(out.parent / f"{out.name}.log.jsonl") as on_step:
         cls.train(
             cls.Options.model_validate(spec.options),
@@ -68,12 +85,12 @@ def train(
             examples[Split.DEV],
             out,
             seed,
-            store,
-            on_step,
+            Bench(store, checkpoints, key, on_step),
         )
+    shutil.rmtree(checkpoints, ignore_errors=True)
     write_manifest(
         out.parent / f"{out.name}.manifest.json",
-        inputs={"collection": collection.hash, "candidates": candidates},
+        inputs=inputs,
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,
@@ -89,7 +106,7 @@ def rerank(
     reranker = load(spec, model)
     requests = test_requests(collection, candidates)
     if isinstance(reranker, CachesPassages):
-        reranker.prepare(all_passages(collection, candidates), store)
+        reranker.prepare((c.passage for _, listed in requests for c in listed), store)
     rankings = reranker.rerank_many(requests)
     for (query, listed), ranking in zip(requests, rankings, strict=True):
         if sorted(c.passage.id for c in listed) != sorted(ranking.passage_ids):
@@ -153,10 +170,13 @@ def test_requests(collection: Collection, candidates: Path) -> list[Request]:
     return [(q, lists.get(q.id, [])) for q in collection.queries(Split.TEST)]
 
 
-def all_passages(collection: Collection, candidates: Path) -> Iterator[Passage]:
-    """Every passage that is a candidate of some query: what a store must hold."""
-    for listed in candidate_lists(collection, candidates).values():
-        yield from (c.passage for c in listed)
+def listed_passages(
+    collection: Collection, candidates: Path, splits: Sequence[Split]
+) -> Iterator[Passage]:
+    """Every passage that is a candidate of one of the splits' queries."""
+    lists = candidate_lists(collection, candidates)
+    for query in collection.queries(*splits):
+        yield from (c.passage for c in lists.get(query.id, []))
 
 
 def training_examples(

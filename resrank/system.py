@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
-from resrank.reranker import Request, ranked
+from resrank.reranker import Bench, Request, ranked
 from resrank.training.options import ResRankTraining
 
 if TYPE_CHECKING:
@@ -37,9 +37,13 @@ class ResRankSystem:
         return cls(ResRank.from_pretrained(model_dir))
 
     @staticmethod
-    def encoder_options(options: ResRankOptions) -> EncoderOptions:
-        """The encoder that compresses passages."""
-        return options.encoder
+    def encoder_options(
+        options: ResRankOptions, training: ResRankTraining | None, model_dir: str | None
+    ) -> EncoderOptions:
+        """The encoder that compresses passages: its own if training reached it."""
+        if training is None or not training.trains_encoder:
+            return options.encoder
+        return options.encoder.model_copy(update={"model": f"{model_dir}/encoder"})
 
     @property
     def dtype(self) -> str:
@@ -105,19 +109,17 @@ class ResRankSystem:
         dev: Sequence[TrainingExample],
         out: Path,
         seed: int,
-        store: Path,
-        on_step: Callable[[dict[str, float]], None] | None = None,
+        bench: Bench,
     ) -> None:
-        """Train on first-stage lists and save under `out`."""
+        """Train in stages and save under `out`."""
         from resrank.model.device import set_seeds
         from resrank.model.resrank import ResRank
-        from resrank.training.resrank_loop import train_frozen
+        from resrank.training.resrank_loop import train_stages
 
         set_seeds(seed)
-        model = ResRank.from_options(options)
-        system = cls(model)
-        system.prepare((c.passage for e in train for c in e.candidates), store)
-        counts = train_frozen(model, system.embeddings, train, training, seed, on_step)
+        tuned = training.trains_encoder
+        model = ResRank.from_options(options, encoder_dtype="float32" if tuned else None)
+        counts = train_stages(model, train, training, seed, bench)
         model.save_pretrained(
-            out, encoder_trained=False, seed=seed, training=training.model_dump(), **counts
+            out, encoder_trained=tuned, seed=seed, training=training.model_dump(), stages=counts
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,11 @@ def score_runs(
     runs: Runs,
     metrics: Sequence[str],
     relevant_grade: int,
-    trained_on: Mapping[str, Collection],
+    trained_on: Mapping[str, Sequence[Collection]],
     out: Path,
     audits: Path,
 ) -> None:
-    """Score runs keyed by (system, seed); `trained_on` names the collection a system learned from.
+    """Score runs keyed by (system, seed); `trained_on` names the collections a system learned from.
 
     Writes `out` (parquet: system, seed, query_id, metric, value) and `audits` (JSON).
     """
@@ -85,7 +86,7 @@ class _Auditor:
         collection: Collection,
         candidates: Path,
         relevant_grade: int,
-        trained_on: Mapping[str, Collection],
+        trained_on: Mapping[str, Sequence[Collection]],
     ) -> None:
         self.qrels = collection.qrels(Split.TEST)
         self.lists = candidate_lists(collection, candidates)
@@ -95,21 +96,22 @@ class _Auditor:
         manifest = json.loads(candidates.with_suffix(".manifest.json").read_text("utf-8"))
         self.manifest: dict[str, Any] = manifest["splits"]["test"]
         self.depth = int(manifest["depth"])
-        self.seen: dict[Path, Mapping[str, int]] = {}
+        self.seen: dict[Path, Counter[str]] = {}
 
     def __call__(self, system: str, run: Mapping[str, Mapping[str, float]]) -> Any:
         """The leak audit of a trained system; None for one that was not trained."""
-        source = self.trained_on.get(system)
-        if source is None:
+        sources = self.trained_on.get(system)
+        if not sources:
             return None
+        seen = sum((self._seen_in(source) for source in sources), Counter[str]())
+        found = audit(run, self.qrels, self.lists, self.passages, seen, self.relevant_grade)
+        return {"trained_on": ", ".join(source.folder.name for source in sources), **found}
+
+    def _seen_in(self, source: Collection) -> Counter[str]:
         if source.folder not in self.seen:
             passages = {p.id: p for p in source.passages()}
             self.seen[source.folder] = training_positives(source.qrels(Split.TRAIN), passages, 1)
-        found = audit(
-            run, self.qrels, self.lists, self.passages, self.seen[source.folder],
-            self.relevant_grade,
-        )  # fmt: skip
-        return {"trained_on": source.folder.name, **found}
+        return self.seen[source.folder]
 
 
 def _truncated(run: Path) -> int:

@@ -13,11 +13,14 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from resrank.files import write_json
 from resrank.model.batches import token_budget_batches
 from resrank.model.cores import map_batches
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions, Pooling
+
+_POOLING_KEYS = {"last": "lasttoken", "cls": "cls_token", "mean": "mean_tokens"}
 
 
 class Tokens(NamedTuple):
@@ -53,6 +56,13 @@ class Encoder(nn.Module):
         encoder = cls(model, tokenizer, options.model_copy(update={"pooling": pooling}))
         return encoder.to(device).eval()
 
+    def save_pretrained(self, folder: Path) -> None:
+        """Write weights, tokenizer and pooling, loadable by name of the folder."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        pooling = {f"pooling_mode_{_POOLING_KEYS[self.options.pooling]}": True}
+        write_json(folder / "1_Pooling" / "config.json", pooling)
+
     @property
     def width(self) -> int:
         """Length of an embedding."""
@@ -73,28 +83,30 @@ class Encoder(nn.Module):
         """The weights' number format."""
         return next(self.parameters()).dtype
 
-    def tokenize(self, texts: Sequence[str], *, query: bool = False) -> Tokens:
+    def tokenize(
+        self, texts: Sequence[str], *, query: bool = False, max_tokens: int | None = None
+    ) -> Tokens:
         """Token ids with the instruction in front; only the text's end is ever cut.
 
-        Raises ValueError if the instruction leaves no room for the text.
+        max_tokens: a lower limit than the options', as in training. Raises ValueError if the
+        instruction leaves no room for the text.
         """
         o = self.options
+        limit = min(o.max_tokens, max_tokens or o.max_tokens)
         instruction = o.query_instruction if query else o.passage_instruction
-        if instruction and len(self.tokenizer(instruction)["input_ids"]) >= o.max_tokens:
-            raise ValueError(
-                f"the instruction alone fills max_tokens={o.max_tokens}; raise max_tokens"
-            )
+        if instruction and len(self.tokenizer(instruction)["input_ids"]) >= limit:
+            raise ValueError(f"the instruction alone fills max_tokens={limit}; raise max_tokens")
         if not texts:
             return Tokens([], [])
         ids = self.tokenizer(
             [instruction + text for text in texts], truncation=False, verbose=False
         )["input_ids"]
-        truncated = [len(row) > o.max_tokens for row in ids]
+        truncated = [len(row) > limit for row in ids]
         if any(truncated):
             cut = self.tokenizer(
                 [instruction + t for t, long in zip(texts, truncated, strict=True) if long],
                 truncation=True,
-                max_length=o.max_tokens,
+                max_length=limit,
             )["input_ids"]
             rows = iter(cut)
             ids = [next(rows) if long else row for row, long in zip(ids, truncated, strict=True)]

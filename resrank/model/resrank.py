@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from resrank.files import atomic_folder, write_json
 from resrank.model.encoder import Encoder
-from resrank.model.options import ResRankOptions, ScratchDecoder
+from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
 
 INITIAL_SCALE = 20.0  # of the cosine, inside the ranking loss
@@ -50,9 +50,17 @@ class ResRank(nn.Module):
         self.token_norm = reranker.token_norm()
 
     @classmethod
-    def from_options(cls, options: ResRankOptions) -> ResRank:
-        """Load or make both parts as the options say."""
-        encoder = Encoder.from_options(options.encoder)
+    def from_options(
+        cls, options: ResRankOptions, encoder_dtype: DtypeName | None = None
+    ) -> ResRank:
+        """Load or make both parts as the options say.
+
+        encoder_dtype: in place of the options', as an encoder that is trained needs float32.
+        """
+        own = options.encoder
+        if encoder_dtype is not None:
+            own = own.model_copy(update={"dtype": encoder_dtype})
+        encoder = Encoder.from_options(own)
         return cls(encoder, RerankerLM.from_options(options, encoder.tokenizer), options)
 
     def query_tokens(self, query: str) -> tuple[list[int], bool]:
@@ -166,8 +174,7 @@ class ResRank(nn.Module):
             self.reranker.model.save_pretrained(out / "reranker")
             self.reranker.tokenizer.save_pretrained(out / "reranker")
             if encoder_trained:
-                self.encoder.model.save_pretrained(out / "encoder")
-                self.encoder.tokenizer.save_pretrained(out / "encoder")
+                self.encoder.save_pretrained(out / "encoder")
             extra = {"log_scale": self.log_scale.detach()}
             if self.projector is not None:
                 extra["projector"] = self.projector.weight.detach()

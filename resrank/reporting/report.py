@@ -25,6 +25,7 @@ def report(resolved: Resolved, root: Path) -> None:
     caption = note + (
         " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
         "takes its embedding from the index; a system without passage embeddings has one figure. "
+        "Passages cut: share of candidates of which a model does not read the end. "
         "± is the standard deviation over seeds."
     )
     written = write_table(tables, "comparison", frame, shown, groups, caption)
@@ -96,6 +97,7 @@ def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
         "seeds": Column("seeds"),
         "tokens_per_passage_online": Column("tokens/passage online", 1, -1),
         "tokens_per_passage_cached": Column("cached", 1, -1),
+        "truncated_share": Column("passages cut", 2),
         "generated_tokens": Column("generated tokens"),
         "model_calls": Column("model calls"),
         "p50_ms_online": Column("p50 ms online", 1, -1),

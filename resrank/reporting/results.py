@@ -91,6 +91,7 @@ def _usage(
     return {
         "tokens_per_passage_online": float(online / candidates),
         "tokens_per_passage_cached": float((online - total[USAGE[0]]) / candidates),
+        "truncated_share": float(total["truncated_passages"] / candidates),
         "caches_passages": bool(total[USAGE[0]] > 0),
         **means,
     }

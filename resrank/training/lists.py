@@ -1,52 +1,74 @@
-"""Training examples as lists of grades and texts, shuffled and cut the way a stage asks for."""
+"""Training examples as lists of grades and texts, chosen and ordered the way a stage asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
-from resrank.records import TrainingExample
+from resrank.records import Passage, TrainingExample
+from resrank.training.options import Stage
 
 
 class TrainingList(NamedTuple):
-    """One query's list: passage texts and their grades, in the order they are fed."""
+    """One query's list: passage texts and their grades, in the order they are fed.
 
+    `relevant` holds every relevant text of the query, whether it is in the list or not: another
+    query's passage must not be taken for a negative if it is one of them.
+    """
+
+    query_id: str
     query: str
     texts: list[str]
     grades: list[int]
+    relevant: frozenset[str]
 
 
-def usable(examples: Sequence[TrainingExample], list_length: int) -> list[TrainingExample]:
-    """Examples whose cut list holds a relevant passage; the others teach a ranker nothing."""
-    return [
-        e
-        for e in examples
-        if any(e.grades.get(c.passage.id, 0) > 0 for c in e.candidates[:list_length])
-    ]
+def usable(examples: Sequence[TrainingExample], stage: Stage) -> list[TrainingExample]:
+    """Examples whose list holds a relevant and another passage; the rest teach a ranker nothing."""
+    return [e for e in examples if _teaches(e, stage)]
 
 
 def batches(
-    examples: Sequence[TrainingExample],
-    size: int,
-    list_length: int,
-    shuffled: bool,
-    rng: Generator,
-) -> Iterator[list[TrainingList]]:
-    """Yield batches of lists in a random order of queries; the last one may be short."""
+    examples: Sequence[TrainingExample], stage: Stage, rng: Generator
+) -> list[list[TrainingList]]:
+    """Batches of lists in a random order of queries; the last one may be short."""
     order = rng.permutation(len(examples))
-    for start in range(0, len(order), size):
-        chosen = [examples[i] for i in order[start : start + size]]
-        yield [_list(example, list_length, shuffled, rng) for example in chosen]
+    size = stage.batch_queries
+    chosen = [[examples[i] for i in order[s : s + size]] for s in range(0, len(order), size)]
+    return [[_list(example, stage, rng) for example in batch] for batch in chosen]
 
 
-def _list(
-    example: TrainingExample, list_length: int, shuffled: bool, rng: Generator
-) -> TrainingList:
-    kept = list(example.candidates[:list_length])
-    places = rng.permutation(len(kept)) if shuffled else np.arange(len(kept))
-    passages = [kept[i].passage for i in places]
+def _teaches(example: TrainingExample, stage: Stage) -> bool:
+    if stage.negatives == "sampled":
+        return bool(example.positives) and len(example.candidates) > 0
+    kept = example.candidates[: stage.list_length]
+    relevant = sum(example.grades.get(c.passage.id, 0) > 0 for c in kept)
+    return 0 < relevant < len(kept)
+
+
+def _list(example: TrainingExample, stage: Stage, rng: Generator) -> TrainingList:
+    if stage.negatives == "sampled":
+        kept = _sampled(example, stage.list_length, rng)
+    else:
+        kept = [c.passage for c in example.candidates[: stage.list_length]]
+    places = rng.permutation(len(kept)) if stage.order == "shuffled" else np.arange(len(kept))
+    passages = [kept[i] for i in places]
     grades = [example.grades.get(p.id, 0) for p in passages]
-    return TrainingList(example.query.text, [p.text for p in passages], grades)
+    return TrainingList(
+        example.query.id,
+        example.query.text,
+        [p.text for p in passages],
+        grades,
+        frozenset(p.text for p in example.positives),
+    )
+
+
+def _sampled(example: TrainingExample, length: int, rng: Generator) -> list[Passage]:
+    """One relevant passage, also one that the first stage missed, among candidates that are not."""
+    wrong = [c.passage for c in example.candidates if example.grades.get(c.passage.id, 0) <= 0]
+    right = example.positives[int(rng.integers(len(example.positives)))]
+    chosen = sorted(int(i) for i in rng.permutation(len(wrong))[: length - 1])
+    return [right, *(wrong[i] for i in chosen)]

@@ -1,4 +1,4 @@
-"""How ResRank is trained, as a configuration."""
+"""How an encoder and ResRank are trained, as a configuration."""
 
 from __future__ import annotations
 
@@ -9,17 +9,66 @@ from pydantic import Field
 from resrank.strict import Strict
 
 
-class ResRankTraining(Strict):
-    """One stage over first-stage lists with a frozen encoder."""
+class Stage(Strict):
+    """One stage of training: its lists, its losses, its rates."""
 
     epochs: int = Field(1, ge=1, description="Passes over the training queries.")
-    learning_rate: float = Field(1e-4, gt=0, description="AdamW's peak rate.")
-    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
+    max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
     batch_queries: int = Field(16, ge=1, description="Lists in one step.")
-    list_length: int = Field(100, ge=2, description="Candidates a training list keeps.")
+    list_length: int = Field(100, ge=2, description="Passages in a training list.")
+    negatives: Literal["top", "sampled"] = Field(
+        "top", description="'top': a list is the first stage's best; 'sampled': one relevant "
+        "passage and candidates drawn at random that are not."
+    )  # fmt: skip
     order: Literal["first_stage", "shuffled"] = Field(
         "shuffled", description="Order in which a training list is fed."
     )
+    train_encoder: bool = Field(False, description="Whether gradients reach the encoder.")
+    ranking_weight: float = Field(1.0, ge=0, description="Weight of RankNet on the scores.")
+    retrieval_weight: float = Field(
+        1.0, ge=0, description="Weight of InfoNCE on the encoder, where it is trained."
+    )
+    learning_rate: float = Field(1e-4, gt=0, description="AdamW's peak rate, reranker.")
+    encoder_learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate, encoder.")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
+    max_tokens: int | None = Field(
+        None, ge=8, description="Cut passages to this many tokens where the encoder is trained; "
+        "unset: the encoder's own limit."
+    )  # fmt: skip
+
+
+class EncoderTraining(Strict):
+    """InfoNCE on an encoder alone, with in-batch and first-stage negatives."""
+
+    epochs: int = Field(1, ge=1, description="Passes over the training queries.")
+    max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
+    batch_queries: int = Field(32, ge=2, description="Queries in one step.")
+    negatives: int = Field(1, ge=1, description="Negatives a query, from its candidates.")
+    learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate.")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
+    max_tokens: int | None = Field(
+        None, ge=8, description="Cut passages to this many tokens; unset: the encoder's own limit."
+    )
+    temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
+    chunk_tokens: int | None = Field(
+        None, ge=8, description="Compute the encoder's gradient in chunks of this many padded "
+        "tokens (gradient caching), so that memory does not grow with the batch; unset: at once."
+    )  # fmt: skip
+    autocast: bool | None = Field(
+        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
+        "multiplies bfloat16 natively."
+    )  # fmt: skip
+
+
+class ResRankTraining(Strict):
+    """Stages one after the other, and what they share."""
+
+    stages: tuple[Stage, ...] = Field((Stage(),), min_length=1, description="In their order.")
+    temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
+    chunk_tokens: int | None = Field(
+        None, ge=8, description="Compute the encoder's gradient in chunks of this many padded "
+        "tokens (gradient caching), so that memory does not grow with the lists; unset: at once."
+    )  # fmt: skip
     train_token_embeddings: bool = Field(
         False, description="Whether the reranker's vocabulary is trained too."
     )
@@ -27,4 +76,8 @@ class ResRankTraining(Strict):
         None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
         "multiplies bfloat16 natively."
     )  # fmt: skip
-    max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
+
+    @property
+    def trains_encoder(self) -> bool:
+        """Whether any stage's gradients reach the encoder."""
+        return any(stage.train_encoder for stage in self.stages)

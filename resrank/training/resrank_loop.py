@@ -1,100 +1,156 @@
-"""Training ResRank's reranker over first-stage lists, with the encoder frozen."""
+"""Training ResRank in stages: RankNet on the reranker's scores and InfoNCE on the encoder, at once.
+
+Facts 6 and 7 of docs/papers.md. Where a stage trains the encoder, both losses' gradients reach it,
+the ranking loss's through the compressed passages; elsewhere embeddings come from the store.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import Tensor
 
 from resrank.model.device import autocast
 from resrank.model.passage_embeddings import PassageEmbeddings
 from resrank.model.resrank import Lists, ResRank
 from resrank.records import Passage, TrainingExample
+from resrank.reranker import Bench
+from resrank.training.checkpoints import Checkpoints
+from resrank.training.encoder_loop import retrieval_loss
+from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import TrainingList, batches, usable
+from resrank.training.loop import Phase, fit
 from resrank.training.losses import ranknet
-from resrank.training.options import ResRankTraining
-from resrank.training.schedule import linear
-
-OnStep = Callable[[dict[str, float]], None]
+from resrank.training.options import ResRankTraining, Stage
 
 
-def train_frozen(
+def train_stages(
     model: ResRank,
-    embeddings: PassageEmbeddings,
     examples: Sequence[TrainingExample],
     options: ResRankTraining,
     seed: int,
-    on_step: OnStep | None = None,
-) -> dict[str, int]:
-    """Fit the reranker with RankNet; returns how many queries were used and skipped.
+    bench: Bench,
+) -> list[dict[str, int]]:
+    """Fit in place, a stage after the other; returns each one's queries used and skipped."""
+    checkpoints = Checkpoints(bench.checkpoints, bench.key)
+    counts = []
+    for number, stage in enumerate(options.stages, start=1):
+        found = usable(examples, stage)
+        chosen = np.random.default_rng([seed, number]).permutation(len(found))[: stage.max_queries]
+        kept = [found[i] for i in chosen]
+        if not kept:
+            raise ValueError("no training query has a relevant passage among its candidates")
+        losses = StageLosses(model, options, stage, kept, bench)
 
-    Raises FloatingPointError on a non-finite loss, naming the step.
-    """
-    rng = np.random.default_rng(seed)
-    found = usable(examples, options.list_length)
-    kept = [found[i] for i in rng.permutation(len(found))[: options.max_queries]]
-    if not kept:
-        raise ValueError("no training query has a relevant passage among its candidates")
-    for parameter in model.encoder.parameters():
-        parameter.requires_grad_(False)
-    table = model.reranker.model.get_input_embeddings()
-    table.weight.requires_grad_(options.train_token_embeddings)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=options.learning_rate, weight_decay=0.01)
-    steps = options.epochs * math.ceil(len(kept) / options.batch_queries)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, linear(steps, options.warmup))
-    model.train()
-    with tqdm(total=steps, desc="training resrank", unit="step") as bar:
-        for epoch in range(options.epochs):
-            for batch in batches(
-                kept, options.batch_queries, options.list_length, options.order == "shuffled", rng
-            ):
-                with autocast(options.autocast, table.weight.device):
-                    loss = ranking_loss(model, embeddings, batch)
-                _step(loss, trained, optimizer, schedule, int(bar.n))
-                bar.update()
-                bar.set_postfix(loss=f"{loss.item():.4f}")
-                if on_step:
-                    on_step({"step": bar.n, "epoch": epoch, "loss": loss.item()})
+        def lists(
+            epoch: int, kept: list[TrainingExample] = kept, stage: Stage = stage, n: int = number
+        ) -> list[list[TrainingList]]:
+            return batches(kept, stage, np.random.default_rng([seed, n, epoch]))
+
+        phase = Phase(
+            f"stage {number}", rates(model, options, stage), stage.epochs, stage.warmup, lists,
+            losses, lambda batch: ", ".join(item.query_id for item in batch[:3]),
+        )  # fmt: skip
+        fit(model, phase, checkpoints, bench.on_step)
+        counts.append({"queries_used": len(kept), "queries_skipped": len(examples) - len(found)})
     model.eval()
-    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(kept)}
+    return counts
 
 
-def ranking_loss(
-    model: ResRank, embeddings: PassageEmbeddings, batch: Sequence[TrainingList]
-) -> Tensor:
-    """Mean RankNet loss of a batch of lists, over the scaled cosines."""
-    blocks = [
-        torch.from_numpy(embeddings([Passage("", text) for text in item.texts])[0])
-        for item in batch
-    ]
-    slots = None
-    if model.options.query_slot:
-        slots = model.encoder.embed([item.query for item in batch], query=True).clone()
-    lists = Lists([model.query_tokens(item.query)[0] for item in batch], slots, blocks)
-    scale = model.log_scale.exp()
-    losses = [
-        ranknet(scores * scale, torch.tensor(item.grades, device=scores.device))
-        for scores, item in zip(model(lists), batch, strict=True)
-    ]
-    return torch.stack(losses).mean()
+def rates(model: ResRank, options: ResRankTraining, stage: Stage) -> dict[str, float]:
+    """Peak learning rate of every parameter that a stage trains."""
+    table = model.reranker.model.get_input_embeddings().weight
+    trained: dict[str, float] = {}
+    for name, parameter in model.named_parameters():
+        if name.startswith("encoder."):
+            if stage.train_encoder:
+                trained[name] = stage.encoder_learning_rate
+        elif stage.ranking_weight and (parameter is not table or options.train_token_embeddings):
+            trained[name] = stage.learning_rate
+    if not trained:
+        raise ValueError("a stage with ranking_weight 0 and a frozen encoder trains nothing")
+    return trained
 
 
-def _step(
-    loss: Tensor,
-    trained: Sequence[nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    step: int,
-) -> None:
-    if not torch.isfinite(loss):
-        raise FloatingPointError(f"loss is {loss.item()} at step {step}; lower the learning rate")
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(trained, 1.0)
-    optimizer.step()
-    schedule.step()
+class StageLosses:
+    """Adds the gradients of one batch of lists."""
+
+    def __init__(
+        self,
+        model: ResRank,
+        options: ResRankTraining,
+        stage: Stage,
+        examples: Sequence[TrainingExample],
+        bench: Bench,
+    ) -> None:
+        self.model = model
+        self.options = options
+        self.stage = stage
+        self.embeddings = PassageEmbeddings(model.encoder)
+        self.examples = examples
+        self.bench = bench
+        self.device = model.encoder.device
+
+    def __call__(self, batch: Sequence[TrainingList]) -> dict[str, float]:
+        """Losses by name; gradients are added to the model's parameters."""
+        if self.stage.train_encoder:
+            return self._joint(batch)
+        with autocast(self.options.autocast, self.device):
+            loss = self._ranking(batch, *self._stored(batch))
+        (loss * self.stage.ranking_weight).backward()  # type: ignore[no-untyped-call]
+        return {"ranking": loss.item()}
+
+    def _joint(self, batch: Sequence[TrainingList]) -> dict[str, float]:
+        stage, o = self.stage, self.options
+        with autocast(o.autocast, self.device):
+            retrieval, (queries, passages) = retrieval_loss(
+                self.model.encoder, batch, o.temperature, stage.max_tokens, o.chunk_tokens
+            )
+            losses = {"retrieval": retrieval}
+            if stage.ranking_weight:
+                losses["ranking"] = self._ranking(batch, *_joined(batch, queries, passages))
+        weights = {"retrieval": stage.retrieval_weight, "ranking": stage.ranking_weight}
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        passages.backward()
+        queries.backward()
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def _ranking(
+        self, batch: Sequence[TrainingList], slots: Tensor, blocks: Sequence[Tensor]
+    ) -> Tensor:
+        """Mean RankNet loss of the lists, over the scaled cosines."""
+        prompts = [self.model.query_tokens(item.query)[0] for item in batch]
+        scores = self.model(
+            Lists(prompts, slots if self.model.options.query_slot else None, blocks)
+        )
+        scale = self.model.log_scale.exp()
+        losses = [
+            ranknet(found * scale, torch.tensor(item.grades, device=found.device))
+            for found, item in zip(scores, batch, strict=True)
+        ]
+        return torch.stack(losses).mean()
+
+    def _stored(self, batch: Sequence[TrainingList]) -> tuple[Tensor, list[Tensor]]:
+        """Query embeddings and passage embeddings of a frozen encoder."""
+        if self.embeddings.store is None:
+            wanted = (c.passage for e in self.examples for c in e.candidates)
+            self.embeddings.prepare(wanted, self.bench.store)
+        slots = self.model.encoder.embed([item.query for item in batch], query=True).clone()
+        blocks = [
+            torch.from_numpy(self.embeddings([Passage("", t) for t in item.texts])[0])
+            for item in batch
+        ]
+        return slots, blocks
+
+
+def _joined(
+    batch: Sequence[TrainingList], queries: Embedded, passages: Embedded
+) -> tuple[Tensor, list[Tensor]]:
+    """The same from embeddings that carry a gradient; `passages` holds each text of the batch."""
+    texts = sorted({text for item in batch for text in item.texts})
+    place = {text: i for i, text in enumerate(texts)}
+    blocks = [passages.vectors[[place[text] for text in item.texts]] for item in batch]
+    return queries.vectors, blocks

@@ -3,12 +3,15 @@ import math
 import pytest
 import torch
 
-from resrank.model.options import ResRankOptions
+from baselines.bi_encoder import BiEncoder
+from resrank.model.encoder import Encoder
+from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Passage, Query, TrainingExample
-from resrank.reranker import CachesPassages
+from resrank.reranker import Bench, CachesPassages
 from resrank.system import ResRankSystem
+from resrank.training.gradient_cache import Embedded
 from resrank.training.losses import info_nce, ranknet
-from resrank.training.options import ResRankTraining
+from resrank.training.options import EncoderTraining, ResRankTraining
 from resrank.training.schedule import linear
 
 
@@ -37,38 +40,65 @@ def test_schedule_rises_then_falls():
     assert [factor(0), factor(9), factor(99)] == pytest.approx([0.1, 1.0, 0.1], abs=0.02)
 
 
+def test_cached_gradients_are_the_gradients(encoder_options):
+    encoder = Encoder.from_options(encoder_options)
+    ids = encoder.tokenize(["sort an array", "draw a histogram of values", "x"]).ids
+    found = []
+    for chunk in (None, 6):
+        encoder.zero_grad()
+        texts = Embedded(encoder, ids, chunk)
+        assert texts.cached == (chunk is not None)
+        (texts.vectors[0] @ texts.vectors[1] + texts.vectors[2].sum()).backward()
+        texts.backward()
+        found.append(
+            {n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None}
+        )
+    assert found[0].keys() == found[1].keys()
+    for name, grad in found[0].items():
+        torch.testing.assert_close(grad, found[1][name], atol=1e-6, rtol=1e-4)
+
+
+WORDS = ["array", "graph", "matrix", "sample"]
+
+
 def examples():
-    words = ["array", "graph", "matrix", "sample"]
-    passages = [Passage(f"p{i}", f"about the {w}") for i, w in enumerate(words)]
+    passages = [Passage(f"p{i}", f"about the {w}") for i, w in enumerate(WORDS)]
     listed = [Candidate(p, 0.0) for p in passages]
     return [
         TrainingExample(Query(f"q{i}", f"find {w}"), listed, {f"p{i}": 1}, [passages[i]])
-        for i, w in enumerate(words)
+        for i, w in enumerate(WORDS)
     ]
 
 
-OPTIONS = {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
+OPTIONS = ResRankOptions.model_validate(
+    {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
+)
+FROZEN = {"epochs": 40, "batch_queries": 2, "learning_rate": 1e-3}
+JOINT = {"epochs": 3, "batch_queries": 2, "train_encoder": True, "list_length": 3,
+         "negatives": "sampled"}  # fmt: skip
 
 
-def train(tmp_path, name, seed=1, **training):
+def train(tmp_path, name, stages=(FROZEN,), seed=1, on_step=None, chunk=None):
     losses = []
     ResRankSystem.train(
-        ResRankOptions.model_validate(OPTIONS),
-        ResRankTraining(epochs=40, batch_queries=2, learning_rate=1e-3, **training),
-        examples(), [], tmp_path / name, seed, tmp_path / "store",
-        lambda row: losses.append(row["loss"]),
+        OPTIONS, ResRankTraining(stages=stages, chunk_tokens=chunk), examples(), [],
+        tmp_path / name, seed,
+        Bench(tmp_path / "store", tmp_path / f"{name}.state", "key", on_step or losses.append),
     )  # fmt: skip
     return losses
 
 
+def weights(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.safetensors")}
+
+
 def test_training_learns_repeats_itself_and_is_loadable(tmp_path):
-    losses = train(tmp_path, "a")
+    losses = [row["ranking"] for row in train(tmp_path, "a")]
     assert sum(losses[-4:]) < 0.5 * sum(losses[:4])
-    assert train(tmp_path, "b") == losses
-    assert train(tmp_path, "c", seed=2) != losses
-    one = tmp_path / "a" / "reranker" / "model.safetensors"
-    assert one.read_bytes() == (tmp_path / "b" / "reranker" / "model.safetensors").read_bytes()
-    system = ResRankSystem.load(ResRankOptions.model_validate(OPTIONS), tmp_path / "a")
+    assert [row["ranking"] for row in train(tmp_path, "b")] == losses
+    assert [row["ranking"] for row in train(tmp_path, "c", seed=2)] != losses
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    system = ResRankSystem.load(OPTIONS, tmp_path / "a")
     assert isinstance(system, CachesPassages)
     for example in examples():
         ranking = system.rerank(example.query, example.candidates)
@@ -77,11 +107,70 @@ def test_training_learns_repeats_itself_and_is_loadable(tmp_path):
         assert (usage.generated_tokens, usage.model_calls, usage.embedding_slots) == (0, 1, 4)
 
 
+@pytest.mark.parametrize("chunk", [None, 8])
+def test_joint_training_moves_the_encoder_by_both_losses(tmp_path, chunk):
+    rows = train(tmp_path, "joint", (JOINT, FROZEN), chunk=chunk)
+    assert rows[0].keys() >= {"retrieval", "ranking"}
+    assert rows[-1]["phase"] == "stage 2"
+    system = ResRankSystem.load(OPTIONS, tmp_path / "joint")
+    before = Encoder.from_options(OPTIONS.encoder).embed(WORDS)
+    assert not torch.allclose(system.model.encoder.embed(WORDS), before, atol=1e-3)
+
+
+def test_gradient_of_the_ranking_loss_reaches_the_encoder(tmp_path):
+    train(tmp_path, "ranking", ({**JOINT, "retrieval_weight": 0},))
+    system = ResRankSystem.load(OPTIONS, tmp_path / "ranking")
+    before = Encoder.from_options(OPTIONS.encoder).embed(WORDS)
+    assert not torch.allclose(system.model.encoder.embed(WORDS), before, atol=1e-4)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 4, 6, 8])
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path, monkeypatch, at):
+    monkeypatch.setattr("resrank.training.checkpoints.Checkpoints.SECONDS", 0.0)
+    stages = (JOINT, {**FROZEN, "epochs": 2})
+    train(tmp_path, "whole", stages)
+    steps = []
+
+    def kill(row):
+        steps.append(row)
+        if len(steps) == at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(tmp_path, "cut", stages, on_step=kill)
+    rest = train(tmp_path, "cut", stages)
+    assert len(rest) == 10 - at
+    assert weights(tmp_path / "whole") == weights(tmp_path / "cut")
+
+
 def test_lists_without_a_relevant_passage_are_refused_when_nothing_is_left(tmp_path):
     with pytest.raises(ValueError, match="no training query has a relevant passage"):
         ResRankSystem.train(
-            ResRankOptions.model_validate(OPTIONS), ResRankTraining(),
+            OPTIONS, ResRankTraining(),
             [TrainingExample(e.query, e.candidates, {}, []) for e in examples()], [],
-            tmp_path / "x", 1, tmp_path / "store",
+            tmp_path / "x", 1, Bench(tmp_path / "store", tmp_path / "state"),
         )  # fmt: skip
     assert not (tmp_path / "x").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_its_queries(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"stage 1: loss .* at step \d+ \(queries q"):
+        train(tmp_path, "x", ({**FROZEN, "learning_rate": 1e30},))
+
+
+def test_a_bi_encoder_is_trained_saved_and_loaded(tmp_path):
+    options, losses = EncoderOptions(dtype="float32"), []
+    BiEncoder.train(
+        options, EncoderTraining(epochs=6, batch_queries=4, learning_rate=1e-4), examples(), [],
+        tmp_path / "bi", 1, Bench(tmp_path / "s", tmp_path / "state", "", losses.append),
+    )  # fmt: skip
+    assert losses[-1]["loss"] < losses[0]["loss"]
+    system = BiEncoder.load(options, tmp_path / "bi")
+    assert system.encoder.options.pooling == "mean"
+    for example in examples():
+        ranking = system.rerank(example.query, example.candidates)
+        assert ranking.passage_ids[0] == example.positives[0].id

@@ -5,7 +5,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from resrank.config import ConfigError, load_suite
-from resrank.registry import encoder_of, source_files
+from resrank.parts import parts, substitute
+from resrank.registry import encoder_of, resolve, source_files
 
 try:
     SUITE = load_suite(dict(config))
@@ -37,28 +38,62 @@ def sources(wildcards):
     return source_files(SUITE.systems[wildcards.system])
 
 
-def encoder_of_system(name):
-    """The encoder whose passage embeddings a system can take from the store; None without one."""
-    spec = SUITE.systems[name]
-    return encoder_of(spec.kind, spec.options)
+def first_seed(system):
+    return SUITE.seeds_of(system)[0]
 
 
-def encoder_name(options):
-    """A name for an encoder's folder: the model's own, and a hash of every option."""
-    digest = hashlib.sha256(as_json(options).encode()).hexdigest()[:8]
-    return f"{Path(options.model).name}-{digest}"
+def model_folder(system, seed=None):
+    return f"{OUT}/models/{system}/seed{first_seed(system) if seed is None else seed}"
 
 
-def encoded(dataset, system):
-    """The job that embeds a collection's candidates for a system, if it has an encoder."""
-    options = encoder_of_system(system)
-    if options is None:
-        return []
-    return f"{OUT}/embeddings/{dataset}/{encoder_name(options)}.json"
+def options_of(system):
+    """A system's options, with the folders of the trained systems that it stands on."""
+    return substitute(SUITE.systems[system].options, model_folder)
 
 
 def system_spec(wildcards):
-    return as_json(SUITE.systems[wildcards.system])
+    spec = SUITE.systems[wildcards.system]
+    return as_json(spec.model_copy(update={"options": options_of(wildcards.system)}))
+
+
+def parts_of(wildcards):
+    """The trained models that a system stands on, beside its own."""
+    names = parts(SUITE.systems[wildcards.system].options)
+    return [f"{model_folder(name)}.manifest.json" for name in names]
+
+
+def encoder_name(system, seed):
+    """A name for the encoder whose passage embeddings a system can store; None without one.
+
+    It is the name of the model, or of the trained system that holds it, and a hash of its options.
+    """
+    spec = SUITE.systems[system]
+    folder = model_folder(system, seed) if spec.training is not None else None
+    options = encoder_of(spec.kind, options_of(system), spec.training, folder)
+    if options is None:
+        return None
+    holders = [(p, model_folder(p)) for p in parts(spec.options)] + [(system, folder)]
+    held_by = [(n, f) for n, f in holders if f and options.model.startswith(f)]
+    text = as_json(options)
+    name = held_by[0][0] if held_by else Path(options.model).name
+    name = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    ENCODERS[name] = (text, [f"{f}.manifest.json" for _, f in held_by])
+    return name
+
+
+def encoded(dataset, system, seed):
+    """The job that embeds a collection's candidates for a system, if it has an encoder."""
+    name = encoder_name(system, seed)
+    return [] if name is None else f"{OUT}/embeddings/{dataset}/{name}.json"
+
+
+def encoded_for_training(wildcards):
+    """The same over the training collection, for a system whose encoder is not trained itself."""
+    name = encoder_name(wildcards.system, wildcards.seed)
+    own = f"{model_folder(wildcards.system, wildcards.seed)}.manifest.json"
+    if name is None or own in ENCODERS[name][1]:
+        return []
+    return f"{OUT}/embeddings/{SUITE.trained_on(wildcards.system)}/{name}.json"
 
 
 def candidates_of_training(wildcards):
@@ -71,8 +106,8 @@ def model_of(wildcards):
     """The trained model behind a run; none for a system that is not trained."""
     if SUITE.systems[wildcards.system].training is None:
         return []
-    seed = getattr(wildcards, "seed", SUITE.seeds_of(wildcards.system)[0])
-    return f"{OUT}/models/{wildcards.system}/seed{seed}.manifest.json"
+    seed = getattr(wildcards, "seed", None)
+    return f"{model_folder(wildcards.system, seed)}.manifest.json"
 
 
 def model_option(wildcards, input):
@@ -92,10 +127,12 @@ def runs_of(dataset, stage):
 
 
 def trained_collections():
+    """System -> the collections that it, or a part of it, learned from."""
+    found = {name: SUITE.learns_from(name) for name in SUITE.suite.systems}
     return {
-        system: f"{OUT}/collections/{SUITE.trained_on(system)}"
-        for system in SUITE.suite.systems
-        if SUITE.systems[system].training is not None
+        name: [f"{OUT}/collections/{c}" for c in learned]
+        for name, learned in found.items()
+        if learned
     }
 
 
@@ -111,8 +148,21 @@ def collection_files(spec):
     return [str(path) for path in paths if path is not None and path.is_file()]
 
 
-ENCODERS = {
-    encoder_name(options): as_json(options)
-    for options in map(encoder_of_system, SUITE.suite.systems)
-    if options is not None
-}
+def splits_to_encode(wildcards):
+    """Test, and train where a system learns there from this encoder's embeddings."""
+    learned = (wildcards.dataset, wildcards.encoder) in {
+        (SUITE.trained_on(system), encoder_name(system, seed))
+        for system in SUITE.systems
+        if SUITE.systems[system].training is not None
+        for seed in SUITE.seeds_of(system)
+        if f"{model_folder(system, seed)}.manifest.json"
+        not in ENCODERS.get(encoder_name(system, seed), ("", []))[1]
+    }
+    return "--split train --split test" if learned else "--split test"
+
+
+# encoder's name -> its options as JSON, and the trained models it stands on
+ENCODERS: dict[str, tuple[str, list[str]]] = {}
+for _system in SUITE.systems:
+    for _seed in SUITE.seeds_of(_system):
+        encoder_name(_system, _seed)

@@ -5,6 +5,7 @@ rule encode:
             f"{OUT}/candidates/{w.dataset}/{stage}.parquet"
             for stage in SUITE.stages_of(w.dataset)
         ],
+        model=lambda w: ENCODERS[w.encoder][1],
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
     output:
         f"{OUT}/embeddings/{{dataset}}/{{encoder}}.json",
@@ -18,12 +19,13 @@ rule encode:
     resources:
         gpu=1,
     params:
-        options=lambda w: ENCODERS[w.encoder],
+        options=lambda w: ENCODERS[w.encoder][0],
         folder=lambda w, input: str(Path(input.collection).parent),
         candidates=lambda w, input: " ".join(
             f"--candidates {f}" for f in input.candidates
         ),
+        splits=splits_to_encode,
         store=STORE,
     shell:
         "python -m resrank encode --collection {params.folder:q} {params.candidates} "
-        "--encoder {params.options:q} --store {params.store:q} --out {output:q} 2> {log:q}"
+        "{params.splits} --encoder {params.options:q} --store {params.store:q} --out {output:q} 2> {log:q}"

@@ -4,7 +4,8 @@ rule measure:
         source=sources,
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
-        embeddings=lambda w: encoded(w.dataset, w.system),
+        parts=parts_of,
+        embeddings=lambda w: encoded(w.dataset, w.system, first_seed(w.system)),
         model=model_of,
     output:
         f"{OUT}/efficiency/{{dataset}}/{{stage}}/{{system}}.json",
@@ -20,7 +21,7 @@ rule measure:
     params:
         spec=system_spec,
         how=as_json(SUITE.suite.measure),
-        seed=lambda w: SUITE.seeds_of(w.system)[0],
+        seed=lambda w: first_seed(w.system),
         folder=lambda w, input: str(Path(input.collection).parent),
         model=model_option,
         store=STORE,

@@ -4,9 +4,13 @@ rule score:
         runs=lambda w: [path for _, _, path in runs_of(w.dataset, w.stage)],
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
-        trained_on=[
-            f"{folder}/manifest.json" for folder in trained_collections().values()
-        ],
+        trained_on=sorted(
+            {
+                f"{folder}/manifest.json"
+                for folders in trained_collections().values()
+                for folder in folders
+            }
+        ),
     output:
         scores=f"{OUT}/scores/{{dataset}}/{{stage}}.parquet",
         audits=f"{OUT}/audits/{{dataset}}/{{stage}}.json",

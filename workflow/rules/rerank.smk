@@ -4,7 +4,8 @@ rule rerank:
         source=sources,
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
-        embeddings=lambda w: encoded(w.dataset, w.system),
+        parts=parts_of,
+        embeddings=lambda w: encoded(w.dataset, w.system, w.seed),
         model=model_of,
     output:
         run=f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.trec",

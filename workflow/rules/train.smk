@@ -3,7 +3,8 @@ rule train:
         library=library("model", "training"),
         source=sources,
         candidates=candidates_of_training,
-        embeddings=lambda w: encoded(SUITE.trained_on(w.system), w.system),
+        parts=parts_of,
+        embeddings=encoded_for_training,
         collection=lambda w: f"{OUT}/collections/{SUITE.trained_on(w.system)}/manifest.json",
     output:
         manifest=f"{OUT}/models/{{system}}/seed{{seed}}.manifest.json",
@@ -21,7 +22,9 @@ rule train:
         spec=system_spec,
         folder=lambda w, input: str(Path(input.collection).parent),
         store=STORE,
+        checkpoints=f"{OUT}/checkpoints/{{system}}/seed{{seed}}",
     shell:
         "python -m resrank train --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
-        "--seed {wildcards.seed} --store {params.store:q} --out {output.model:q} 2> {log:q}"
+        "--seed {wildcards.seed} --store {params.store:q} "
+        "--checkpoints {params.checkpoints:q} --out {output.model:q} 2> {log:q}"

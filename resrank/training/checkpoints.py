@@ -1,0 +1,83 @@
+"""Where a killed training run takes up again: weights, optimiser, random state, as safetensors.
+
+A run that resumes ends with the weights of one that was never killed, bit for bit on one device.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from resrank.files import atomic_file
+
+
+class Checkpoints:
+    """One file a phase under `folder`, written every `SECONDS` and at the phase's end.
+
+    key: a hash of all that training depends on; a file of another key is never resumed from.
+    """
+
+    SECONDS = 60.0
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self.key = key
+        self._last = time.monotonic()
+
+    def resume(
+        self, phase: str, named: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    ) -> int:
+        """Load the phase's state, if there is one; returns the number of steps it has done."""
+        path = self._path(phase)
+        if not path.is_file():
+            return 0
+        with safe_open(path, "pt") as file:
+            about = file.metadata()
+            if about["key"] != self.key:
+                return 0
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with torch.no_grad():
+            for name, parameter in named.items():
+                parameter.copy_(tensors[f"weights.{name}"])
+        _load_optimizer(optimizer, tensors)
+        torch.set_rng_state(tensors["random"])
+        return int(about["step"])
+
+    def save(
+        self,
+        phase: str,
+        step: int,
+        steps: int,
+        named: Mapping[str, nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        """Write the state after `step` of `steps`, if it is time to."""
+        if step < steps and time.monotonic() - self._last < self.SECONDS:
+            return
+        tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}
+        tensors |= {f"weights.{name}": p.detach().contiguous() for name, p in named.items()}
+        for place, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{place}.{k}": v.contiguous() for k, v in state.items()}
+        with atomic_file(self._path(phase)) as partial:
+            save_file(tensors, partial, {"key": self.key, "step": str(step)})
+        self._last = time.monotonic()
+
+    def _path(self, phase: str) -> Path:
+        return self.folder / f"{phase.replace(' ', '_')}.safetensors"
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    current = optimizer.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "optimizer":
+            place, _, key = rest.partition(".")
+            state.setdefault(int(place), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})

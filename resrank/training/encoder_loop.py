@@ -1,0 +1,80 @@
+"""Training an encoder alone with InfoNCE: the bi-encoder's training, ResRank's yardstick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from resrank.model.device import autocast
+from resrank.model.encoder import Encoder
+from resrank.records import TrainingExample
+from resrank.training.checkpoints import Checkpoints
+from resrank.training.gradient_cache import Embedded
+from resrank.training.lists import TrainingList, batches, usable
+from resrank.training.loop import OnStep, Phase, fit
+from resrank.training.losses import info_nce
+from resrank.training.options import EncoderTraining, Stage
+
+
+def train_encoder(
+    encoder: Encoder,
+    examples: Sequence[TrainingExample],
+    options: EncoderTraining,
+    seed: int,
+    checkpoints: Checkpoints,
+    on_step: OnStep | None = None,
+) -> dict[str, int]:
+    """Fit in place; returns how many queries were used and skipped."""
+    stage = Stage(
+        batch_queries=options.batch_queries, list_length=options.negatives + 1, negatives="sampled"
+    )
+    found = usable(examples, stage)
+    chosen = np.random.default_rng([seed]).permutation(len(found))[: options.max_queries]
+    kept = [found[i] for i in chosen]
+    if not kept:
+        raise ValueError("no training query has a relevant passage and candidates")
+
+    def backward(batch: Sequence[TrainingList]) -> dict[str, float]:
+        with autocast(options.autocast, encoder.device):
+            loss, parts = retrieval_loss(
+                encoder, batch, options.temperature, options.max_tokens, options.chunk_tokens
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        for part in parts:
+            part.backward()
+        return {"loss": loss.item()}
+
+    rates = {name: options.learning_rate for name, _ in encoder.named_parameters()}
+    phase = Phase(
+        "encoder", rates, options.epochs, options.warmup,
+        lambda epoch: batches(kept, stage, np.random.default_rng([seed, 0, epoch])),
+        backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),
+    )  # fmt: skip
+    fit(encoder, phase, checkpoints, on_step)
+    encoder.eval()
+    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(found)}
+
+
+def retrieval_loss(
+    encoder: Encoder,
+    batch: Sequence[TrainingList],
+    temperature: float,
+    max_tokens: int | None,
+    chunk_tokens: int | None,
+) -> tuple[torch.Tensor, tuple[Embedded, Embedded]]:
+    """InfoNCE of a batch's queries over all of the batch's passages, and what to send back."""
+    texts = sorted({text for item in batch for text in item.texts})
+    queries = Embedded(
+        encoder, encoder.tokenize([item.query for item in batch], query=True).ids, chunk_tokens
+    )
+    passages = Embedded(encoder, encoder.tokenize(texts, max_tokens=max_tokens).ids, chunk_tokens)
+    loss = info_nce(queries.vectors, passages.vectors, positives(batch, texts), temperature)
+    return loss, (queries, passages)
+
+
+def positives(batch: Sequence[TrainingList], texts: Sequence[str]) -> torch.Tensor:
+    """(queries, texts) bool: which texts are relevant to which query of the batch."""
+    positive = [[text in item.relevant for text in texts] for item in batch]
+    return torch.tensor(positive, dtype=torch.bool)
