@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,53 +14,36 @@ import pytest
 import yaml
 
 from resrank.trec import read_run
-from tests.conftest import ROOT, write_beir
+from tests.conftest import write_beir
+from tests.dag import ENVIRONMENT, command, copy_project, snakemake
 
 TINY = {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
+FROM_TUNED = {**TINY, "encoder": {"dtype": "float32", "model": "trained:tuned"}}
+SUITE = {
+    "name": "small",
+    "collections": ["mine"],
+    "systems": ["bm25", "bi", "tiny", "on_tuned"],
+    "seeds": [1, 2],
+    "measure": {"queries": 2, "warmup": 1},
+    "define": {
+        "collections": {"mine": {"kind": "beir", "path": "data"}},
+        "systems": {
+            "bi": {"kind": "bi_encoder", "options": {"dtype": "float32"}},
+            "tuned": {"kind": "bi_encoder", "options": {"dtype": "float32"},
+                      "training": {"batch_queries": 2}, "seeds": [5]},
+            "tiny": {"kind": "resrank", "options": TINY, "training": {}, "threads": 1},
+            "on_tuned": {"kind": "resrank", "options": FROM_TUNED, "training": {}, "seeds": [1]},
+        },
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A copy of the project's sources with a small suite beside it."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("resrank", "baselines", "workflow", "config", "profiles"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, folder / name)
+    folder = copy_project(tmp_path_factory.mktemp("project"), SUITE)
     write_beir(folder / "data")
-    suite = {
-        "name": "small",
-        "collections": ["mine"],
-        "systems": ["bm25", "bi", "tiny"],
-        "seeds": [1, 2],
-        "measure": {"queries": 2, "warmup": 1},
-        "define": {
-            "collections": {"mine": {"kind": "beir", "path": "data"}},
-            "systems": {
-                "bi": {"kind": "bi_encoder", "options": {"dtype": "float32"}},
-                "tiny": {"kind": "resrank", "options": TINY, "training": {"epochs": 1}},
-            },
-        },
-    }
-    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
     return folder
-
-
-def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        "2",
-        *words,
-        "--configfile",
-        "suite.yaml",
-    ]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -80,9 +62,9 @@ def built(project) -> Path:
 def test_everything_is_there(built):
     root = built / "results" / "small"
     table = pd.read_csv(root / "tables" / "comparison.csv")
-    assert table["system"].tolist() == ["bm25", "bi", "tiny"]
-    assert table["seeds"].tolist() == [1, 1, 2]
-    assert table["queries"].tolist() == [2, 2, 2]
+    assert table["system"].tolist() == ["bm25", "bi", "tiny", "on_tuned"]
+    assert table["seeds"].tolist() == [1, 1, 2, 1]
+    assert table["queries"].tolist() == [2, 2, 2, 2]
     for name in ("tables/comparison.md", "tables/comparison.tex", "tables/leak.md",
                  "figures/effectiveness_latency.png", "figures/effectiveness_tokens.svg"):  # fmt: skip
         assert (root / name).stat().st_size > 0
@@ -98,23 +80,31 @@ def test_a_second_run_does_nothing(built):
     assert "Nothing to be done" in (snakemake(built, "all").stderr)
 
 
+def planned(said: str) -> dict[str, int]:
+    """Jobs of a dry run by rule, from Snakemake's own table."""
+    rows = re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)
+    return {rule: int(count) for rule, count in rows}
+
+
 def test_editing_a_system_reruns_it_and_what_depends_on_it_alone(built):
-    source = built / "baselines" / "bi_encoder.py"
-    source.write_text(source.read_text() + "\n# edited\n")
-    said = snakemake(built, "-n", "all")
-    jobs = {x.split()[0]: int(x.split()[1]) for x in said.stdout.splitlines()
-            if re.fullmatch(r"\w+ +\d+", x)}  # fmt: skip
+    def edit(name):
+        source = built / "baselines" / name
+        source.write_text(source.read_text() + "\n# edited\n")
+        return snakemake(built, "-n", "all").stdout
+
+    jobs = planned(edit("first_stage.py"))
     assert jobs == {"rerank": 1, "measure": 1, "score": 1, "report": 1, "all": 1, "total": 5}
+    said = edit("bi_encoder.py")  # a reranker stands on a bi-encoder that is trained
+    systems = set(re.findall(r"system=(\w+)", said))
+    assert systems == {"bm25", "bi", "tuned", "on_tuned"}
 
 
 def test_two_runs_and_a_killed_one_agree(built):
     first = contents(built)
     shutil.rmtree(built / "results")
     shutil.rmtree(built / ".snakemake")
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2", "all", "--configfile", "suite.yaml"],
-        cwd=built, env=environment, start_new_session=True,
+        command("all"), cwd=built, env=ENVIRONMENT, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     time.sleep(14)
@@ -127,9 +117,7 @@ def test_two_runs_and_a_killed_one_agree(built):
 
 
 def test_a_wrong_suite_stops_before_anything_runs(project):
-    suite = yaml.safe_load((project / "suite.yaml").read_text())
-    (project / "wrong.yaml").write_text(yaml.safe_dump(suite | {"systems": ["bm52"]}))
-    command = [sys.executable, "-m", "snakemake", "-n", "all", "--configfile", "wrong.yaml"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    (project / "wrong.yaml").write_text(yaml.safe_dump(SUITE | {"systems": ["bm52"]}))
+    done = snakemake(project, "-n", "all", suite="wrong.yaml")
     assert done.returncode != 0
     assert "unknown system 'bm52'; known: " in done.stderr

@@ -1,0 +1,70 @@
+"""The whole DAG on SciFact (BEIR folder) and DL19 (imported candidates), all five systems."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tests.dag import copy_project, snakemake
+
+pytestmark = pytest.mark.real
+
+ENCODER = {"model": "sentence-transformers/all-MiniLM-L6-v2", "max_tokens": 64}
+RESRANK = {"encoder": ENCODER, "reranker": {"layers": 1}, "query_slot": True}
+STAGES = {"stages": [{"order": "first_stage", "batch_queries": 4}]}
+SYSTEMS = {
+    "bi_encoder": {"kind": "bi_encoder", "options": ENCODER},
+    "cross_encoder": {"kind": "cross_encoder", "options": ENCODER,
+                      "training": {"max_queries": 40, "max_tokens": 64, "negatives": 1}},
+    "resrank": {"kind": "resrank", "options": RESRANK, "training": STAGES},
+    "resrank_no_residual": {"kind": "resrank", "options": {**RESRANK, "residual_weight": 0},
+                            "training": STAGES},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(real_data, tmp_path_factory):
+    dl19 = real_data / "dl19"
+    scifact = {"kind": "beir", "path": str(real_data / "scifact"), "test_sample": 20,
+               "train_sample": 60}  # fmt: skip
+    imported = {"kind": "candidates", "path": str(dl19 / "bm25_top100.json"),
+                "qrels": str(dl19 / "qrels.txt"), "relevant_grade": 2, "test_sample": 20}  # fmt: skip
+    suite = {
+        "name": "real", "collections": ["scifact", "dl19"], "systems": ["bm25", *SYSTEMS],
+        "seeds": [1], "measure": {"queries": 2, "warmup": 1},
+        "define": {"collections": {"scifact": scifact, "dl19": imported}, "systems": SYSTEMS},
+    }  # fmt: skip
+    folder = copy_project(tmp_path_factory.mktemp("real"), suite)
+    done = snakemake(folder, "all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "results" / "real"
+
+
+def test_a_row_for_each_system_on_each_collection(results):
+    table = pd.read_csv(results / "tables" / "comparison.csv")
+    rows = list(table[["collection", "first_stage", "system"]].itertuples(index=False, name=None))
+    stages = [("scifact", "bm25"), ("dl19", "imported")]
+    assert rows == [(*stage, name) for stage in stages for name in ("bm25", *SYSTEMS)]
+    assert (table["queries"] == 20).all()
+    assert table["nDCG@10"].between(0.05, 1).all()
+    for name in ("comparison", "first_stages", "leak"):
+        for ending in ("csv", "md", "tex"):
+            assert (results / "tables" / f"{name}.{ending}").stat().st_size > 0
+    for name in ("effectiveness_latency", "effectiveness_tokens"):
+        for ending in ("svg", "png"):
+            assert (results / "figures" / f"{name}.{ending}").stat().st_size > 0
+
+
+def test_trained_on_scifact_tested_on_both(results):
+    leaks = pd.read_csv(results / "tables" / "leak.csv")
+    assert set(leaks["trained on"]) == {"scifact"}
+    assert (leaks[leaks["collection"] == "dl19"]["overlap"] == 0).all()
+    scifact = leaks[leaks["collection"] == "scifact"]
+    assert (scifact["queries without overlap"] < 20).all()
+
+
+def test_relevant_grade_of_dl19_is_two(results):
+    scores = pd.read_parquet(results / "scores" / "dl19" / "imported.parquet")
+    manifest = json.loads((results / "scores" / "dl19" / "imported.manifest.json").read_text())
+    assert manifest["config"]["relevant_grade"] == 2
+    assert set(scores["metric"]) == {"nDCG@10", "MRR@10", "Recall@100"}
