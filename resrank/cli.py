@@ -71,13 +71,22 @@ def collect(spec: Spec, out: Out) -> None:
 
 
 @app.command()
-def candidates(collection: CollectionDir, spec: Spec, out: Out) -> None:
+def candidates(
+    collection: CollectionDir,
+    spec: Spec,
+    out: Out,
+    store: Annotated[Path | None, typer.Option(help="Embeddings, for a dense stage.")] = None,
+    fused: Annotated[
+        str, typer.Option(help="{stage: candidates file} of a fusion, as JSON.")
+    ] = "{}",
+) -> None:
     """Freeze a first stage's candidate lists, with their recall and oracle."""
     from resrank.candidates.freeze import freeze
     from resrank.config import parse_first_stage
     from resrank.store import Collection
 
-    freeze(Collection(collection), parse_first_stage(json.loads(spec)), out)
+    stages = {name: Path(path) for name, path in json.loads(fused).items()}
+    freeze(Collection(collection), parse_first_stage(json.loads(spec)), out, store, stages)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from resrank.model.options import EncoderOptions
 from resrank.parts import parts
 from resrank.registry import resolve
 from resrank.strict import Strict
@@ -109,7 +110,28 @@ class RunStage(Strict):
     depth: int = Field(100, ge=1, description="Candidates a query; longer lists are cut.")
 
 
-FirstStage = Annotated[Bm25Stage | ImportedStage | RunStage, Field(discriminator="kind")]
+class DenseStage(Strict):
+    """Exact search over the embeddings of every passage."""
+
+    kind: Literal["dense"]
+    encoder: EncoderOptions = Field(
+        EncoderOptions(), description="The encoder; its `model` may be 'trained:<system>'."
+    )
+    depth: int = Field(100, ge=1, description="Candidates a query.")
+
+
+class FusionStage(Strict):
+    """Reciprocal-rank fusion of other first stages."""
+
+    kind: Literal["fusion"]
+    of: list[str] = Field(min_length=2, description="Names of the first stages to fuse.")
+    k: int = Field(60, ge=0, description="Constant of reciprocal-rank fusion.")
+    depth: int = Field(100, ge=1, description="Candidates a query.")
+
+
+FirstStage = Annotated[
+    Bm25Stage | DenseStage | FusionStage | ImportedStage | RunStage, Field(discriminator="kind")
+]
 
 
 class System(Strict):
@@ -280,16 +302,20 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
     collections = library.collections | suite.define.collections
     stages = library.first_stages | suite.define.first_stages
     systems = library.systems | suite.define.systems
+    encoders = [s.encoder.model for s in stages.values() if s.kind == "dense"]
     resolved = Resolved.model_construct(
         suite=suite,
         collections=collections,
         first_stages=stages,
-        systems=_with_parts(systems, suite.systems),
+        systems=_with_parts(systems, [*suite.systems, *parts(encoders)]),
     )
     for name in suite.collections:
         _pick(collections, name, "collection")
         for stage in resolved.stages_of(name):
-            _check_stage(name, collections[name], stage, _pick(stages, stage, "first stage"))
+            spec = _pick(stages, stage, "first stage")
+            _check_stage(name, collections[name], stage, spec)
+            for part in spec.of if spec.kind == "fusion" else []:
+                _check_stage(name, collections[name], part, _pick(stages, part, "first stage"))
     for name in resolved.systems:
         if resolved.systems[name].training is not None:
             trained_on = _pick(collections, resolved.trained_on(name), "collection")
@@ -316,7 +342,7 @@ def _with_parts(systems: Mapping[str, System], names: list[str]) -> dict[str, Sy
 
 def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> None:
     if (collection.kind == "candidates") != (stage.kind == "imported"):
-        wanted = "'imported'" if collection.kind == "candidates" else "'bm25' or a 'run'"
+        wanted = "'imported'" if collection.kind == "candidates" else "another kind"
         raise ConfigError(
             f"collection {name!r} is of kind {collection.kind!r}; its first stage "
             f"{stage_name!r} is of kind {stage.kind!r}, but must be {wanted}"

@@ -58,13 +58,16 @@ class Bench:
     """What a training job works with beside its data.
 
     store: the folder of passage embeddings that systems share; checkpoints: a folder that outlives
-    a killed job; key: a hash of all that training depends on; on_step: gets each step's losses.
+    a killed job; key: a hash of all that training depends on; on_step: gets each step's losses;
+    dev_score: what rankings of dev queries are worth, for early stopping; a reranker need not know
+    which metric that is.
     """
 
     store: Path
     checkpoints: Path
     key: str = ""
     on_step: Callable[[dict[str, Any]], None] | None = None
+    dev_score: Callable[[Sequence[Ranking]], float] | None = None
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from resrank.files import (
     write_manifest,
 )
 from resrank.model.options import EncoderOptions
-from resrank.records import Passage, Split, TrainingExample
+from resrank.records import Passage, Ranking, Split, TrainingExample
 from resrank.registry import resolve
 from resrank.reranker import Bench, CachesPassages, Request
 from resrank.store import Collection, write_run, write_usage
@@ -58,7 +58,7 @@ def encode(
         texts=len(passages),
         truncated_texts=truncated,
         tokens=tokens,
-        bytes=len(passages) * encoder.width * 4,
+        bytes=len(passages) * held.codec.row_bytes,
         seconds=round(seconds, 3),
     )
 
@@ -85,7 +85,7 @@ def train(
             examples[Split.DEV],
             out,
             seed,
-            Bench(store, checkpoints, key, on_step),
+            Bench(store, checkpoints, key, on_step, _dev_score(collection)),
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     write_manifest(
@@ -200,6 +200,22 @@ def training_examples(
             for q in collection.queries(split)
         ]
     return examples
+
+
+def _dev_score(collection: Collection) -> Callable[[Sequence[Ranking]], float]:
+    """nDCG@10 of rankings, over the dev queries that are ranked."""
+    from resrank.evaluation.metrics import averages, per_query
+
+    qrels = collection.qrels(Split.DEV)
+
+    def score(rankings: Sequence[Ranking]) -> float:
+        run = {
+            r.query_id: {p: float(-rank) for rank, p in enumerate(r.passage_ids)} for r in rankings
+        }
+        judged = {q: qrels[q] for q in run if q in qrels}
+        return averages(per_query(["nDCG@10"], judged, run))["nDCG@10"]
+
+    return score
 
 
 @contextmanager

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Request, ranked
-from resrank.training.options import ResRankTraining
+from resrank.training.options import ResRankTraining, Stage
+from resrank.windows import slide
 
 if TYPE_CHECKING:
+    from resrank.model.passage_embeddings import PassageEmbeddings
     from resrank.model.resrank import ResRank
 
 
@@ -72,33 +77,20 @@ class ResRankSystem:
         return rankings
 
     def _rerank_batch(self, requests: Sequence[Request]) -> list[Ranking]:
-        import torch
-
-        from resrank.model.resrank import Lists
-
-        blocks, usages = [], []
-        for _, candidates in requests:
-            vectors, usage = self.embeddings([c.passage for c in candidates])
-            blocks.append(torch.from_numpy(vectors))
-            usages.append(usage)
-        prompts = [self.model.query_tokens(query.text)[0] for query, _ in requests]
-        slots = None
-        if self.model.options.query_slot:
-            queries = self.model.encoder.tokenize([q.text for q, _ in requests], query=True).ids
-            slots = self.model.encoder.embed_ids(queries)
-            for usage, ids in zip(usages, queries, strict=True):
-                usage.prompt_tokens += len(ids)
-        with torch.inference_mode():
-            scores = self.model(Lists(prompts, slots, blocks))
-        rankings = []
-        for (query, candidates), usage, ids, values in zip(
-            requests, usages, prompts, scores, strict=True
-        ):
-            usage.prompt_tokens += len(ids) + 1  # the closing token
-            usage.embedding_slots += len(candidates) + (slots is not None)
-            usage.model_calls += 1
-            rankings.append(ranked(query, candidates, values.cpu().numpy(), usage))
-        return rankings
+        batch = _Batch(self.model, self.embeddings, requests)
+        window = self.model.options.window
+        whole = [[(i, place) for place in range(len(c))] for i, (_, c) in enumerate(requests)]
+        if window is None:
+            scores = batch.scores(whole)
+        else:
+            lists = slide(whole, window, lambda pieces: [_order(s) for s in batch.scores(pieces)])
+            scores = [_by_rank(ranks) for ranks in lists]
+        return [
+            ranked(query, candidates, values, usage)
+            for (query, candidates), values, usage in zip(
+                requests, scores, batch.usages, strict=True
+            )
+        ]
 
     @classmethod
     def train(
@@ -119,7 +111,82 @@ class ResRankSystem:
         set_seeds(seed)
         tuned = training.trains_encoder
         model = ResRank.from_options(options, encoder_dtype="float32" if tuned else None)
-        counts = train_stages(model, train, training, seed, bench)
+        evaluate = partial(cls(model)._dev_score, dev, seed, bench) if bench.dev_score else None
+        counts = train_stages(model, train, training, seed, bench, evaluate)
         model.save_pretrained(
             out, encoder_trained=tuned, seed=seed, training=training.model_dump(), stages=counts
         )
+
+    def _dev_score(
+        self, dev: Sequence[TrainingExample], seed: int, bench: Bench, stage: Stage
+    ) -> float:
+        """What reranking a sample of the dev queries is worth with the weights as they are."""
+        assert bench.dev_score is not None
+        chosen = np.random.default_rng([seed]).permutation(len(dev))[: stage.dev_queries]
+        asked = [(dev[i].query, dev[i].candidates) for i in chosen]
+        self.forget()
+        if not stage.train_encoder:
+            self.prepare((c.passage for _, listed in asked for c in listed), bench.store)
+        return bench.dev_score(self.rerank_many(asked))
+
+
+Piece = Sequence[tuple[int, int]]
+"""Passages of one query: (place of the request in its batch, place of the candidate)."""
+
+
+class _Batch:
+    """Requests with their passages compressed once, scored whole or window by window."""
+
+    def __init__(
+        self, model: ResRank, embeddings: PassageEmbeddings, requests: Sequence[Request]
+    ) -> None:
+        import torch
+
+        self.model = model
+        found = [embeddings([c.passage for c in candidates]) for _, candidates in requests]
+        self.blocks = [torch.from_numpy(vectors) for vectors, _ in found]
+        self.usages = [usage for _, usage in found]
+        self.prompts = [model.query_tokens(query.text)[0] for query, _ in requests]
+        self.slots = None
+        if model.options.query_slot:
+            ids = model.encoder.tokenize([q.text for q, _ in requests], query=True).ids
+            self.slots = model.encoder.embed_ids(ids)
+            for usage, row in zip(self.usages, ids, strict=True):
+                usage.prompt_tokens += len(row)
+
+    def scores(self, pieces: Sequence[Piece]) -> list[list[float]]:
+        """Scores of each piece's passages; one forward pass for all pieces, counted as used."""
+        import torch
+
+        from resrank.model.resrank import Lists
+
+        asked = [i for i, piece in enumerate(pieces) if piece]
+        rows = [pieces[i][0][0] for i in asked]
+        blocks = [
+            self.blocks[r][[p for _, p in pieces[i]]] for r, i in zip(rows, asked, strict=True)
+        ]
+        slots = None if self.slots is None else self.slots[rows]
+        scores: list[list[float]] = [[] for _ in pieces]
+        if not asked:
+            return scores
+        with torch.inference_mode():
+            values = self.model(Lists([self.prompts[row] for row in rows], slots, blocks))
+        for i, row, found in zip(asked, rows, values, strict=True):
+            scores[i] = found.tolist()
+            usage = self.usages[row]
+            usage.prompt_tokens += len(self.prompts[row]) + 1  # the closing token
+            usage.embedding_slots += len(found) + (slots is not None)
+            usage.model_calls += 1
+        return scores
+
+
+def _order(scores: Sequence[float]) -> list[int]:
+    return sorted(range(len(scores)), key=lambda place: -scores[place])
+
+
+def _by_rank(piece: Piece) -> list[float]:
+    """Scores of a query's candidates, in their first-stage order, from where windows put them."""
+    scores = [0.0] * len(piece)
+    for rank, (_, place) in enumerate(piece):
+        scores[place] = float(len(piece) - rank)
+    return scores

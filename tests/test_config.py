@@ -5,6 +5,13 @@ from resrank.registry import source_files
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
 
+FUSION = {"kind": "fusion", "of": ["bm25", "splade"]}
+
+
+def on_part(model):
+    system = {"kind": "bi_encoder", "options": {"model": model}}
+    return {"systems": ["x"], "define": {"systems": {"x": system}}}
+
 
 @pytest.mark.parametrize(
     ("change", "said"),
@@ -23,8 +30,14 @@ SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
             "unknown key residul; known: .*residual_weight",
         ),
         (
-            {"define": {"systems": {"x": {"kind": "bi_encoder", "training": {}}}}},
+            {"define": {"systems": {"x": {"kind": "first_stage", "training": {}}}}},
             "cannot be trained",
+        ),
+        (on_part("trained:nobody"), "unknown system 'nobody'; known: "),
+        (on_part("trained:bi_encoder"), "'trained:bi_encoder', but 'bi_encoder' has no 'training'"),
+        (
+            {"first_stages": ["f"], "define": {"first_stages": {"f": FUSION}}},
+            "unknown first stage 'splade'; known: .*bm25",
         ),
     ],
 )
@@ -43,7 +56,7 @@ def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
 
 def test_untrained_systems_have_one_seed():
     suite = load_suite(SUITE | {"systems": ["bm25", "resrank", "cross_encoder"]})
-    assert [suite.seeds_of(s) for s in suite.systems] == [[0], [1, 2, 3], [1]]
+    assert [suite.seeds_of(s) for s in suite.suite.systems] == [[0], [1, 2, 3], [1]]
 
 
 def test_a_system_is_made_of_its_own_files():
@@ -65,3 +78,10 @@ def test_planning_imports_no_torch():
     code = "import sys, resrank.cli, resrank.config as c; from pathlib import Path;"
     code += "c.load_suite(Path('config/config.yaml')); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_system_learns_where_its_parts_learn():
+    suite = load_suite(SUITE | {"systems": ["bm25", "rrf_bm25_bi_encoder_tuned"]})
+    assert set(suite.systems) == {"bm25", "rrf_bm25_bi_encoder_tuned", "bi_encoder_tuned"}
+    assert suite.learns_from("rrf_bm25_bi_encoder_tuned") == ["docstrings"]
+    assert suite.learns_from("bm25") == []

@@ -22,11 +22,17 @@ FROM_TUNED = {**TINY, "encoder": {"dtype": "float32", "model": "trained:tuned"}}
 SUITE = {
     "name": "small",
     "collections": ["mine"],
+    "first_stages": ["bm25", "both"],
     "systems": ["bm25", "bi", "tiny", "on_tuned"],
     "seeds": [1, 2],
     "measure": {"queries": 2, "warmup": 1},
     "define": {
         "collections": {"mine": {"kind": "beir", "path": "data"}},
+        "first_stages": {
+            "near": {"kind": "dense", "depth": 4,
+                     "encoder": {"dtype": "float32", "model": "trained:tuned"}},
+            "both": {"kind": "fusion", "of": ["bm25", "near"], "depth": 5},
+        },
         "systems": {
             "bi": {"kind": "bi_encoder", "options": {"dtype": "float32"}},
             "tuned": {"kind": "bi_encoder", "options": {"dtype": "float32"},
@@ -48,8 +54,10 @@ def project(tmp_path_factory) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     runs = sorted((folder / "results" / "small").glob("runs/**/*.trec"))
-    scores = folder / "results" / "small" / "scores" / "mine" / "bm25.parquet"
-    return {str(p): p.read_bytes() for p in [*runs, scores]}
+    scores = sorted((folder / "results" / "small").glob("scores/mine/*.parquet"))
+    assert len(runs) == 10
+    assert len(scores) == 2
+    return {str(p): p.read_bytes() for p in [*runs, *scores]}
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +70,10 @@ def built(project) -> Path:
 def test_everything_is_there(built):
     root = built / "results" / "small"
     table = pd.read_csv(root / "tables" / "comparison.csv")
-    assert table["system"].tolist() == ["bm25", "bi", "tiny", "on_tuned"]
-    assert table["seeds"].tolist() == [1, 1, 2, 1]
-    assert table["queries"].tolist() == [2, 2, 2, 2]
+    assert table["first_stage"].tolist() == ["bm25"] * 4 + ["both"] * 4
+    assert table["system"].tolist() == ["bm25", "bi", "tiny", "on_tuned"] * 2
+    assert table["seeds"].tolist() == [1, 1, 2, 1] * 2
+    assert table["queries"].tolist() == [2] * 8
     for name in ("tables/comparison.md", "tables/comparison.tex", "tables/leak.md",
                  "figures/effectiveness_latency.png", "figures/effectiveness_tokens.svg"):  # fmt: skip
         assert (root / name).stat().st_size > 0
@@ -93,7 +102,7 @@ def test_editing_a_system_reruns_it_and_what_depends_on_it_alone(built):
         return snakemake(built, "-n", "all").stdout
 
     jobs = planned(edit("first_stage.py"))
-    assert jobs == {"rerank": 1, "measure": 1, "score": 1, "report": 1, "all": 1, "total": 5}
+    assert jobs == {"rerank": 2, "measure": 2, "score": 2, "report": 1, "all": 1, "total": 8}
     said = edit("bi_encoder.py")  # a reranker stands on a bi-encoder that is trained
     systems = set(re.findall(r"system=(\w+)", said))
     assert systems == {"bm25", "bi", "tuned", "on_tuned"}

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from resrank.candidates.bm25 import search
+from resrank.candidates.fusion import fuse
 from resrank.collections.jsonl import DataError
-from resrank.config import Bm25Stage, FirstStage, RunStage
+from resrank.config import Bm25Stage, DenseStage, FirstStage, FusionStage, RunStage
 from resrank.evaluation.audits import lists_with_ties, short_lists
 from resrank.evaluation.metrics import averages, per_query
 from resrank.files import sha256_file, write_manifest
@@ -19,14 +20,25 @@ from resrank.trec import read_run
 SPLITS = (Split.TRAIN, Split.DEV, Split.TEST)
 
 
-def freeze(collection: Collection, spec: FirstStage, out: Path) -> None:
-    """Write `out` (parquet) and its manifest: hash, recall, oracle, short lists, ties by split."""
-    lists = _lists(collection, spec)
+def freeze(
+    collection: Collection,
+    spec: FirstStage,
+    out: Path,
+    store: Path | None = None,
+    fused: Mapping[str, Path] | None = None,
+) -> None:
+    """Write `out` (parquet) and its manifest: hash, recall, oracle, short lists, ties by split.
+
+    store: the folder of passage embeddings, for a dense stage; fused: the candidates of each stage
+    that a fusion names.
+    """
+    lists = _lists(collection, spec, store, fused or {})
     content = write_candidates(out, lists)
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={"collection": collection.hash}
-        | ({"run": sha256_file(spec.path)} if isinstance(spec, RunStage) else {}),
+        | ({"run": sha256_file(spec.path)} if isinstance(spec, RunStage) else {})
+        | {name: sha256_file(path) for name, path in (fused or {}).items()},
         config=spec.model_dump(mode="json"),
         depth=spec.depth,
         hash=content,
@@ -68,10 +80,23 @@ def oracle(lists: Mapping[str, RankedList], qrels: Qrels) -> dict[str, dict[str,
     }
 
 
-def _lists(collection: Collection, spec: FirstStage) -> Mapping[str, RankedList]:
+def _lists(
+    collection: Collection, spec: FirstStage, store: Path | None, fused: Mapping[str, Path]
+) -> Mapping[str, RankedList]:
     queries = collection.queries(*SPLITS)
     if isinstance(spec, Bm25Stage):
         return search(queries, collection.passages(), spec)
+    if isinstance(spec, DenseStage):
+        from resrank.candidates import dense
+
+        if store is None:
+            raise ValueError("a dense first stage needs the folder of embeddings; give --store")
+        return dense.search(queries, collection.passages(), spec, store)
+    if isinstance(spec, FusionStage):
+        absent = [name for name in spec.of if name not in fused]
+        if absent:
+            raise ValueError(f"no candidates given for {', '.join(absent)}; give --fused")
+        return fuse([read_candidates(fused[name]) for name in spec.of], spec.k, spec.depth)
     if isinstance(spec, RunStage):
         lists: Mapping[str, RankedList] = _from_run(collection, spec)
     else:

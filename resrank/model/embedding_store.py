@@ -1,6 +1,6 @@
 """Passage embeddings on disk, keyed by content, so that each text is encoded once.
 
-Two append-only files in a folder named by the encoder's fingerprint: `vectors.f32` (one row a
+Two append-only files in a folder named by the encoder's fingerprint: `vectors.bin` (one row a
 text) and `rows.bin` (text hash, token count, truncated). A row counts once both files hold it, so
 a killed fill loses at most the batch it was in.
 """
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from resrank.model.batches import token_budget_batches
 from resrank.model.encoder import Encoder, Tokens
+from resrank.model.vector_codec import VectorCodec
 
 ROW = np.dtype([("key", "S32"), ("tokens", "<i4"), ("truncated", "?")])
 
@@ -33,7 +34,8 @@ class EmbeddingStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._place: dict[bytes, int] = {}
         self._rows = np.empty(0, ROW)
-        self._vectors = np.empty((0, encoder.width), np.float32)
+        self.codec = VectorCodec(encoder.options.store_dtype, encoder.width)
+        self._vectors = np.empty((0, self.codec.row_bytes), np.uint8)
         self._open()
 
     def fill(self, texts: Sequence[str]) -> None:
@@ -64,7 +66,11 @@ class EmbeddingStore:
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings of stored texts, (n, width) float32."""
-        return np.asarray(self._vectors[self.rows(texts)])
+        return self.at(self.rows(texts))
+
+    def at(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Embeddings by row number, (n, width) float32."""
+        return self.codec.decode(self._vectors[rows])
 
     def tokens(self, texts: Sequence[str]) -> tuple[int, int]:
         """Encoder tokens of stored texts in all, and how many of the texts were cut."""
@@ -91,7 +97,7 @@ class EmbeddingStore:
                     (_key(texts[p]), len(tokens.ids[p]), tokens.truncated[p])
                     for p in (places[i] for i in missing)
                 ]
-                vectors_file.write(block.numpy()[missing].tobytes())
+                vectors_file.write(self.codec.encode(block.numpy()[missing]).tobytes())
                 vectors_file.flush()
                 rows_file.write(np.array(rows, ROW).tobytes())
                 rows_file.flush()
@@ -100,23 +106,23 @@ class EmbeddingStore:
     @contextmanager
     def _files(self) -> Iterator[tuple[BinaryIO, BinaryIO]]:
         with (
-            (self.folder / "vectors.f32").open("ab") as vectors,
+            (self.folder / "vectors.bin").open("ab") as vectors,
             (self.folder / "rows.bin").open("ab") as rows,
         ):
             yield vectors, rows
 
     def _open(self) -> None:
         """Map what is stored whole, dropping a torn tail that a killed process left."""
-        rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.f32"
-        width = self.encoder.width * 4
+        rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.bin"
+        width = self.codec.row_bytes
         rows_path.touch()
         vectors_path.touch()
         whole = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
         self._rows = np.fromfile(rows_path, ROW, whole)
         self._place = {bytes(row["key"]).ljust(32, b"\0"): i for i, row in enumerate(self._rows)}
-        shape = (whole, self.encoder.width)
         if whole:
-            self._vectors = np.memmap(vectors_path, np.float32, "r", shape=shape)
+            shape = (whole, self.codec.row_bytes)
+            self._vectors = np.memmap(vectors_path, np.uint8, "r", shape=shape)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -126,8 +132,8 @@ class EmbeddingStore:
             yield
 
     def _drop_torn_tail(self) -> None:
-        rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.f32"
-        width = self.encoder.width * 4
+        rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.bin"
+        width = self.codec.row_bytes
         whole = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
         with rows_path.open("r+b") as file:
             file.truncate(whole * ROW.itemsize)

@@ -150,7 +150,7 @@ class Encoder(nn.Module):
             tokenizer.pop(state, None)
         digest.update(json.dumps(tokenizer, sort_keys=True).encode())
         o = self.options
-        about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype)]
+        about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype), o.store_dtype]
         about += [self.device.type, torch.__version__, transformers.__version__]
         digest.update(json.dumps(about).encode())
         return digest.hexdigest()

@@ -7,8 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from resrank.strict import Strict
+from resrank.windows import Window
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+StoreDtype = Literal["float32", "bfloat16", "int8"]
 Pooling = Literal["auto", "last", "mean", "cls"]
 
 
@@ -28,6 +30,9 @@ class EncoderOptions(Strict):
         "where that many stay in its cache, and 32,768 on a GPU."
     )  # fmt: skip
     dtype: DtypeName = Field("auto", description="'auto': bfloat16 where the hardware has it.")
+    store_dtype: StoreDtype = Field(
+        "float32", description="Number format of stored passage embeddings."
+    )
     device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
 
 
@@ -77,3 +82,9 @@ class ResRankOptions(Strict):
         False, description="A bias-free linear map where the hidden sizes differ."
     )
     batch_queries: int = Field(16, ge=1, description="Queries in one forward pass.")
+    padding_side: Literal["right", "left"] = Field(
+        "right", description="Where shorter lists of a batch are padded; changes no score."
+    )
+    window: Window | None = Field(
+        None, description="Rerank in sliding windows; unset: all candidates in a single pass."
+    )

@@ -17,8 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from resrank.files import atomic_folder, write_json
+from resrank.files import atomic_folder, write_json, write_text
 from resrank.model.encoder import Encoder
+from resrank.model.hub import locate
+from resrank.model.model_card import model_card
 from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
 
@@ -98,10 +100,17 @@ class ResRank(nn.Module):
         fed = [self._feed(block) for block in lists.passages]
         slots = self._feed(lists.query_embeddings) if lists.query_embeddings is not None else None
         rows, starts = self._rows(lists.query_ids, fed, slots)
-        inputs = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        side = self.options.padding_side
+        inputs = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_side=side)
         lengths = torch.tensor([len(row) for row in rows], device=inputs.device)
         places = torch.arange(inputs.shape[1], device=inputs.device)
-        hidden = self.reranker(inputs, (places < lengths.unsqueeze(1)).long())
+        before = inputs.shape[1] - lengths if side == "left" else torch.zeros_like(lengths)
+        inside = (places >= before.unsqueeze(1)) & (places < (before + lengths).unsqueeze(1))
+        padded = self.reranker(inputs, inside.long())
+        hidden = [
+            states[start : start + len(row)]
+            for states, start, row in zip(padded, before.tolist(), rows, strict=True)
+        ]
         return [
             self._cosines(hidden[i], starts[i], fed[i], None if slots is None else slots[i], row)
             for i, row in enumerate(rows)
@@ -187,11 +196,15 @@ class ResRank(nn.Module):
                 "provenance": provenance,
             }
             write_json(out / "resrank.json", about)
+            write_text(out / "README.md", model_card(about))
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str) -> ResRank:
-        """Load what `save_pretrained` wrote. ValueError if it holds another kind of model."""
-        folder = Path(folder)
+    def from_pretrained(cls, name: Path | str, revision: str | None = None) -> ResRank:
+        """Load what `save_pretrained` wrote, from a folder or from the hub at a pinned revision.
+
+        Raises ValueError if it holds another kind of model, ModelNotFound if it cannot be had.
+        """
+        folder = locate(str(name), revision)
         if not (folder / "resrank.json").is_file():
             raise ValueError(f"{folder} holds no ResRank model (no resrank.json)")
         about = json.loads((folder / "resrank.json").read_text("utf-8"))

@@ -31,9 +31,16 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def resume(
-        self, phase: str, named: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+        self,
+        phase: str,
+        named: Mapping[str, nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        extra: dict[str, str],
     ) -> int:
-        """Load the phase's state, if there is one; returns the number of steps it has done."""
+        """Load the phase's state, if there is one; returns the number of steps it has done.
+
+        extra: text values of the caller's, replaced by those that were saved.
+        """
         path = self._path(phase)
         if not path.is_file():
             return 0
@@ -47,6 +54,7 @@ class Checkpoints:
                 parameter.copy_(tensors[f"weights.{name}"])
         _load_optimizer(optimizer, tensors)
         torch.set_rng_state(tensors["random"])
+        extra.update({name: about[name] for name in extra})
         return int(about["step"])
 
     def save(
@@ -56,6 +64,7 @@ class Checkpoints:
         steps: int,
         named: Mapping[str, nn.Parameter],
         optimizer: torch.optim.Optimizer,
+        extra: Mapping[str, str],
     ) -> None:
         """Write the state after `step` of `steps`, if it is time to."""
         if step < steps and time.monotonic() - self._last < self.SECONDS:
@@ -65,8 +74,20 @@ class Checkpoints:
         for place, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{place}.{k}": v.contiguous() for k, v in state.items()}
         with atomic_file(self._path(phase)) as partial:
-            save_file(tensors, partial, {"key": self.key, "step": str(step)})
+            save_file(tensors, partial, {"key": self.key, "step": str(step), **extra})
         self._last = time.monotonic()
+
+    def write(self, phase: str, named: Mapping[str, nn.Parameter]) -> None:
+        """Keep weights alone."""
+        weights = {name: p.detach().contiguous() for name, p in named.items()}
+        with atomic_file(self._path(phase)) as partial:
+            save_file(weights, partial, {"key": self.key})
+
+    def read(self, phase: str, named: Mapping[str, nn.Parameter]) -> None:
+        """Load weights that `write` kept."""
+        with safe_open(self._path(phase), "pt") as file, torch.no_grad():
+            for name, parameter in named.items():
+                parameter.copy_(file.get_tensor(name))
 
     def _path(self, phase: str) -> Path:
         return self.folder / f"{phase.replace(' ', '_')}.safetensors"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from resrank.training.best_epoch import BestEpoch
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.schedule import linear
 
@@ -24,6 +26,8 @@ class Phase:
     batches: epoch -> its batches; a function of nothing else, so that a resumed run repeats them.
     backward: adds a batch's gradients and returns its losses by name.
     describe: names a batch in an error.
+    evaluate: the dev score after an epoch, None without; `patience` epochs without a better one
+    end the phase, and the weights of the best epoch stay.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Phase:
     batches: Callable[[int], Sequence[Any]]
     backward: Callable[[Any], dict[str, float]]
     describe: Callable[[Any], str]
+    evaluate: Callable[[], float] | None = None
+    patience: int = 1
 
 
 def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnStep | None) -> None:
@@ -48,24 +54,37 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     plan = [(e, batch) for e in range(phase.epochs) for batch in phase.batches(e)]
     factor = linear(len(plan), phase.warmup)
-    done = checkpoints.resume(phase.name, named, optimizer)
+    best = BestEpoch(phase.name, phase.evaluate, phase.patience, checkpoints)
+    done = checkpoints.resume(phase.name, named, optimizer, best.state)
     with tqdm(total=len(plan), initial=done, desc=f"training, {phase.name}", unit="step") as bar:
         for step in range(done, len(plan)):
             epoch, batch = plan[step]
+            if best.is_over:
+                break
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * factor(step)
             optimizer.zero_grad(set_to_none=True)
             losses = phase.backward(batch)
-            if not all(torch.isfinite(torch.tensor(v)) for v in losses.values()):
-                raise FloatingPointError(
-                    f"{phase.name}: loss {losses} at step {step} (queries "
-                    f"{phase.describe(batch)}); lower the learning rate; the last checkpoint, if "
-                    f"one was written, is kept at {checkpoints.folder}"
-                )
+            _check(losses, phase, step, batch, checkpoints)
             nn.utils.clip_grad_norm_(list(named.values()), 1.0)
             optimizer.step()
-            checkpoints.save(phase.name, step + 1, len(plan), named, optimizer)
+            row = {"phase": phase.name, "step": step + 1, "epoch": epoch, **losses}
+            if step + 1 == len(plan) or plan[step + 1][0] != epoch:
+                row |= best.after_epoch(named)
+            checkpoints.save(phase.name, step + 1, len(plan), named, optimizer, best.state)
             bar.update()
             bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()})
             if on_step:
-                on_step({"phase": phase.name, "step": step + 1, "epoch": epoch, **losses})
+                on_step(row)
+    best.restore(named)
+
+
+def _check(
+    losses: Mapping[str, float], phase: Phase, step: int, batch: Any, checkpoints: Checkpoints
+) -> None:
+    if not all(math.isfinite(value) for value in losses.values()):
+        raise FloatingPointError(
+            f"{phase.name}: loss {dict(losses)} at step {step} (queries {phase.describe(batch)}); "
+            "lower the learning rate; the last checkpoint, if one was written, is kept at "
+            f"{checkpoints.folder}"
+        )

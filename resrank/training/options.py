@@ -31,6 +31,10 @@ class Stage(Strict):
     learning_rate: float = Field(1e-4, gt=0, description="AdamW's peak rate, reranker.")
     encoder_learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate, encoder.")
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
+    dev_queries: int = Field(
+        0, ge=0, description="Dev queries reranked after each epoch, for early stopping; 0: none."
+    )
+    patience: int = Field(1, ge=1, description="Epochs without a better dev score that end it.")
     max_tokens: int | None = Field(
         None, ge=8, description="Cut passages to this many tokens where the encoder is trained; "
         "unset: the encoder's own limit."

@@ -6,7 +6,8 @@ the ranking loss's through the compressed passages; elsewhere embeddings come fr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -32,8 +33,12 @@ def train_stages(
     options: ResRankTraining,
     seed: int,
     bench: Bench,
+    evaluate: Callable[[Stage], float] | None = None,
 ) -> list[dict[str, int]]:
-    """Fit in place, a stage after the other; returns each one's queries used and skipped."""
+    """Fit in place, a stage after the other; returns each one's queries used and skipped.
+
+    evaluate: the model's dev score as a stage asks for it; used where `dev_queries` is not 0.
+    """
     checkpoints = Checkpoints(bench.checkpoints, bench.key)
     counts = []
     for number, stage in enumerate(options.stages, start=1):
@@ -52,6 +57,7 @@ def train_stages(
         phase = Phase(
             f"stage {number}", rates(model, options, stage), stage.epochs, stage.warmup, lists,
             losses, lambda batch: ", ".join(item.query_id for item in batch[:3]),
+            partial(evaluate, stage) if evaluate and stage.dev_queries else None, stage.patience,
         )  # fmt: skip
         fit(model, phase, checkpoints, bench.on_step)
         counts.append({"queries_used": len(kept), "queries_skipped": len(examples) - len(found)})

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resrank.model.embedding_store import ROW, EmbeddingStore
 from resrank.model.encoder import Encoder
+from resrank.model.vector_codec import VectorCodec
 
 TEXTS = ["sort an array", "draw a histogram", "x " * 400, ""]
 
@@ -38,3 +41,26 @@ def test_a_torn_tail_is_filled_again_with_the_same_numbers(encoder, tmp_path):
 def test_another_truncation_is_another_store(encoder, tmp_path, encoder_options):
     other = Encoder.from_options(encoder_options.model_copy(update={"max_tokens": 64}))
     assert EmbeddingStore(tmp_path, other).folder != EmbeddingStore(tmp_path, encoder).folder
+
+
+@pytest.mark.parametrize(("dtype", "size", "error"), [("bfloat16", 2, 4e-3), ("int8", 1.02, 5e-3)])
+def test_smaller_number_formats(tmp_path, encoder_options, dtype, size, error):
+    small = Encoder.from_options(encoder_options.model_copy(update={"store_dtype": dtype}))
+    store = EmbeddingStore(tmp_path, small)
+    store.fill(TEXTS)
+    whole = small.embed(TEXTS).numpy()
+    found = store.vectors(TEXTS)
+    assert np.abs(found - whole).max() < error * np.abs(whole).max()
+    assert store.bytes == pytest.approx(len(TEXTS) * 384 * size, rel=0.01)
+    assert np.array_equal(EmbeddingStore(tmp_path, small).vectors(TEXTS), found)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
+def test_int8_is_exact_to_half_a_step(seed, width):
+    vectors = np.random.default_rng(seed).normal(size=(5, width)).astype(np.float32)
+    vectors[0] = 0
+    codec = VectorCodec("int8", width)
+    rows = codec.encode(vectors)
+    assert rows.shape == (5, codec.row_bytes)
+    step = np.abs(vectors).max(axis=1, keepdims=True) / 127
+    assert (np.abs(codec.decode(rows) - vectors) <= step * 0.5001).all()

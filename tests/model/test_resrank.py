@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from resrank.model.encoder import Encoder
 from resrank.model.hub import ModelNotFound, locate
@@ -20,12 +22,26 @@ def lists_of(model, sizes):
     return prompts, blocks
 
 
-def test_scores_do_not_depend_on_the_batch(model):
-    prompts, blocks = lists_of(model, [1, 7, 30, 100])
+@pytest.fixture(params=["right", "left"])
+def padded(request, model):
+    before = model.options
+    model.options = before.model_copy(update={"padding_side": request.param})
+    yield model
+    model.options = before
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from([0, 1, 2, 7, 30, 100]), min_size=1, max_size=5))
+@example([1000, 1])
+def test_scores_do_not_depend_on_the_batch(padded, sizes):
+    prompts, blocks = lists_of(padded, sizes)
     with torch.inference_mode():
-        together = model(Lists(prompts, None, blocks))
-        alone = [model(Lists([p], None, [b]))[0] for p, b in zip(prompts, blocks, strict=True)]
-    for one, other in zip(together, alone, strict=True):
+        together = padded(Lists(prompts, None, blocks))
+        alone = [padded(Lists([p], None, [b]))[0] for p, b in zip(prompts, blocks, strict=True)]
+    for one, other, size in zip(together, alone, sizes, strict=True):
+        assert one.shape == (size,)
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
 

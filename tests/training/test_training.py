@@ -174,3 +174,24 @@ def test_a_bi_encoder_is_trained_saved_and_loaded(tmp_path):
     for example in examples():
         ranking = system.rerank(example.query, example.candidates)
         assert ranking.passage_ids[0] == example.positives[0].id
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path):
+    scores = iter([0.3, 0.5, 0.4, 0.4, 0.9])
+    kept = []
+
+    def worth(rankings):
+        kept.append([r.scores for r in rankings])
+        return next(scores)
+
+    stage = {**FROZEN, "epochs": 10, "dev_queries": 2, "patience": 2}
+    rows = []
+    ResRankSystem.train(
+        OPTIONS, ResRankTraining(stages=[stage]), examples(), examples(), tmp_path / "m", 1,
+        Bench(tmp_path / "store", tmp_path / "state", "", rows.append, worth),
+    )  # fmt: skip
+    assert [row["dev_score"] for row in rows if "dev_score" in row] == [0.3, 0.5, 0.4, 0.4]
+    assert len(rows) == 8  # two batches an epoch, four epochs
+    system = ResRankSystem.load(OPTIONS, tmp_path / "m")
+    found = {system.rerank(e.query, e.candidates).scores for e in examples()}
+    assert all(any(row == pytest.approx(f, abs=1e-5) for f in found) for row in kept[1])

@@ -19,8 +19,10 @@ rule collect:
 
 rule candidates:
     input:
-        library=library("candidates"),
+        library=library("candidates", "model"),
         data=lambda w: collection_files(SUITE.first_stages[w.stage]),
+        fused=lambda w: list(fused_files(w.dataset, w.stage).values()),
+        model=lambda w: stage_models(w.stage),
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
     output:
         lists=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
@@ -32,8 +34,11 @@ rule candidates:
     conda:
         "../../environment.yml"
     params:
-        spec=lambda w: as_json(SUITE.first_stages[w.stage]),
+        spec=lambda w: as_json(stage_spec(w.stage)),
+        fused=lambda w: json.dumps(fused_files(w.dataset, w.stage), sort_keys=True),
+        store=STORE,
         folder=lambda w, input: str(Path(input.collection).parent),
     shell:
         "python -m resrank candidates --collection {params.folder:q} "
-        "--spec {params.spec:q} --out {output.lists:q} 2> {log:q}"
+        "--spec {params.spec:q} --store {params.store:q} --fused {params.fused:q} "
+        "--out {output.lists:q} 2> {log:q}"

@@ -51,6 +51,38 @@ def options_of(system):
     return substitute(SUITE.systems[system].options, model_folder)
 
 
+def stage_spec(stage):
+    """A first stage, with the folder of the trained encoder that a dense one may name."""
+    spec = SUITE.first_stages[stage]
+    if spec.kind != "dense":
+        return spec
+    model = substitute(spec.encoder.model, encoder_folder)
+    return spec.model_copy(
+        update={"encoder": spec.encoder.model_copy(update={"model": model})}
+    )
+
+
+def encoder_folder(system):
+    """Where a trained system's own encoder lies."""
+    spec = SUITE.systems[system]
+    folder = model_folder(system)
+    return encoder_of(spec.kind, spec.options, spec.training, folder).model
+
+
+def stage_models(stage):
+    """The trained models that a dense first stage stands on."""
+    spec = SUITE.first_stages[stage]
+    names = parts(spec.encoder.model) if spec.kind == "dense" else []
+    return [f"{model_folder(name)}.manifest.json" for name in names]
+
+
+def fused_files(dataset, stage):
+    """The candidates of each stage that a fusion names."""
+    spec = SUITE.first_stages[stage]
+    names = spec.of if spec.kind == "fusion" else []
+    return {name: f"{OUT}/candidates/{dataset}/{name}.parquet" for name in names}
+
+
 def system_spec(wildcards):
     spec = SUITE.systems[wildcards.system]
     return as_json(spec.model_copy(update={"options": options_of(wildcards.system)}))

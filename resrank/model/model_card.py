@@ -1,0 +1,52 @@
+"""The README beside a saved model: what it is, how it was trained, how to load it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from resrank.files import environment
+
+CARD = """---
+library_name: resrank
+pipeline_tag: text-ranking
+tags: [resrank, reranking, passage-compression]
+---
+# ResRank
+A reranker that reads one embedding a passage: an encoder compresses each passage, a causal decoder
+reads the query and the embeddings at once, and the score is the cosine of a passage's state (its
+embedding added back) and the closing state. After Ke et al., arXiv 2604.22180; made with resrank,
+not by the paper's authors.
+
+```python
+from resrank import ResRank
+
+model = ResRank.from_pretrained("this folder")
+model.rerank("a query", ["a passage", "another passage"])  # (place, score), best first
+```
+
+## Options
+```json
+{options}
+```
+
+## How it was trained
+```json
+{provenance}
+```
+
+## Versions
+```json
+{versions}
+```
+"""
+
+
+def model_card(about: Mapping[str, Any]) -> str:
+    """The card of a model, from what `resrank.json` says about it."""
+    return CARD.format(
+        options=json.dumps(about["options"], indent=1),
+        provenance=json.dumps(about["provenance"], indent=1, default=str),
+        versions=json.dumps(environment()["packages"], indent=1),
+    )
