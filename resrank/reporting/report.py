@@ -40,6 +40,7 @@ def report(resolved: Resolved, root: Path) -> None:
         shown = {n: Column(n, _leak_decimals(audit[n])) for n in map(str, audit)}
         written += write_table(tables, "leak", audit, shown, ["collection"], _kind(resolved) + LEAK)
     metric = resolved.suite.metrics[0]
+    note += "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached."
     written += effectiveness_against(
         frame, metric, "p50_ms_online", "p50_ms_cached", "median latency of a query (ms)", note,
         figures / "effectiveness_latency",

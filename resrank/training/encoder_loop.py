@@ -28,7 +28,10 @@ def train_encoder(
 ) -> dict[str, int]:
     """Fit in place; returns how many queries were used and skipped."""
     stage = Stage(
-        batch_queries=options.batch_queries, list_length=options.negatives + 1, negatives="sampled"
+        share=options.share,
+        batch_queries=options.batch_queries,
+        list_length=options.negatives + 1,
+        negatives="sampled",
     )
     found = usable(examples, stage)
     chosen = np.random.default_rng([seed]).permutation(len(found))[: options.max_queries]

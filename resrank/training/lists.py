@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,8 +28,19 @@ class TrainingList(NamedTuple):
 
 
 def usable(examples: Sequence[TrainingExample], stage: Stage) -> list[TrainingExample]:
-    """Examples whose list holds a relevant and another passage; the rest teach a ranker nothing."""
-    return [e for e in examples if _teaches(e, stage)]
+    """A stage's share of the examples, of which a list holds a relevant and another passage.
+
+    The rest teach a ranker nothing.
+    """
+    return [e for e in share(examples, *stage.share) if _teaches(e, stage)]
+
+
+def share(examples: Sequence[TrainingExample], start: float, end: float) -> list[TrainingExample]:
+    """The examples between two shares of them, in the order of sha256(query id)."""
+    ordered = sorted(
+        examples, key=lambda e: hashlib.sha256(e.query.id.encode("utf-8", "surrogatepass")).digest()
+    )
+    return ordered[round(start * len(ordered)) : round(end * len(ordered))]
 
 
 def batches(

@@ -13,6 +13,11 @@ class Stage(Strict):
     """One stage of training: its lists, its losses, its rates."""
 
     epochs: int = Field(1, ge=1, description="Passes over the training queries.")
+    share: tuple[float, float] = Field(
+        (0.0, 1.0), description="Part of the training queries that is used, in the order of a hash "
+        "of their ids. Who learns from a trained encoder's scores must see them on other queries "
+        "than that encoder was trained on."
+    )  # fmt: skip
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
     batch_queries: int = Field(16, ge=1, description="Lists in one step.")
     list_length: int = Field(100, ge=2, description="Passages in a training list.")
@@ -45,6 +50,11 @@ class EncoderTraining(Strict):
     """InfoNCE on an encoder alone, with in-batch and first-stage negatives."""
 
     epochs: int = Field(1, ge=1, description="Passes over the training queries.")
+    share: tuple[float, float] = Field(
+        (0.0, 1.0), description="Part of the training queries that is used, in the order of a hash "
+        "of their ids. Who learns from a trained encoder's scores must see them on other queries "
+        "than that encoder was trained on."
+    )  # fmt: skip
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
     batch_queries: int = Field(32, ge=2, description="Queries in one step.")
     negatives: int = Field(1, ge=1, description="Negatives a query, from its candidates.")

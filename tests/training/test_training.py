@@ -10,6 +10,7 @@ from resrank.records import Candidate, Passage, Query, TrainingExample
 from resrank.reranker import Bench, CachesPassages
 from resrank.system import ResRankSystem
 from resrank.training.gradient_cache import Embedded
+from resrank.training.lists import share
 from resrank.training.losses import info_nce, ranknet
 from resrank.training.options import EncoderTraining, ResRankTraining
 from resrank.training.schedule import linear
@@ -195,3 +196,11 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     system = ResRankSystem.load(OPTIONS, tmp_path / "m")
     found = {system.rerank(e.query, e.candidates).scores for e in examples()}
     assert all(any(row == pytest.approx(f, abs=1e-5) for f in found) for row in kept[1])
+
+
+def test_shares_are_disjoint_and_cover_all():
+    halves = [share(examples(), 0, 0.5), share(examples(), 0.5, 1)]
+    ids = [{e.query.id for e in half} for half in halves]
+    assert ids[0] | ids[1] == {"q0", "q1", "q2", "q3"}
+    assert not ids[0] & ids[1]
+    assert [len(half) for half in halves] == [2, 2]
