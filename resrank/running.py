@@ -166,7 +166,7 @@ def load(spec: System, model: Path | None) -> Any:
 
 def test_requests(collection: Collection, candidates: Path) -> list[Request]:
     """Every test query, by id, with its candidates (an empty list if it has none)."""
-    lists = candidate_lists(collection, candidates)
+    lists = candidate_lists(collection, candidates, Split.TEST)
     return [(q, lists.get(q.id, [])) for q in collection.queries(Split.TEST)]
 
 
@@ -174,7 +174,7 @@ def listed_passages(
     collection: Collection, candidates: Path, splits: Sequence[Split]
 ) -> Iterator[Passage]:
     """Every passage that is a candidate of one of the splits' queries."""
-    lists = candidate_lists(collection, candidates)
+    lists = candidate_lists(collection, candidates, *splits)
     for query in collection.queries(*splits):
         yield from (c.passage for c in lists.get(query.id, []))
 
@@ -183,7 +183,7 @@ def training_examples(
     collection: Collection, candidates: Path
 ) -> dict[Split, list[TrainingExample]]:
     """Train and dev queries with their lists, grades and relevant passages."""
-    lists = candidate_lists(collection, candidates)
+    lists = candidate_lists(collection, candidates, Split.TRAIN, Split.DEV)
     passages = {p.id: p for p in collection.passages()}
     examples: dict[Split, list[TrainingExample]] = {}
     for split in (Split.TRAIN, Split.DEV):

@@ -133,13 +133,19 @@ def write_candidates(path: Path, lists: Mapping[str, RankedList]) -> str:
     return sha256_lines(json.dumps(row) for row in rows)
 
 
-def read_candidates(path: Path) -> dict[str, list[tuple[str, float]]]:
-    """Candidate lists by query id, best first."""
+def read_candidates(
+    path: Path, query_ids: Iterable[str] | None = None
+) -> dict[str, list[tuple[str, float]]]:
+    """Candidate lists by query id, best first; only those of `query_ids` where they are given."""
     if not path.is_file():
         raise FileNotFoundError(
             f"no candidates at {path}; make them with `python -m resrank candidates`"
         )
-    table = pq.read_table(path).to_pydict()
+    ids = None if query_ids is None else list(query_ids)
+    if ids == []:
+        return {}
+    wanted = None if ids is None else [("query_id", "in", ids)]
+    table = pq.read_table(path, filters=wanted).to_pydict()
     lists: dict[str, list[tuple[str, float]]] = {}
     columns = (table["query_id"], table["passage_id"], table["score"])
     for query_id, passage_id, score in zip(*columns, strict=True):

@@ -89,7 +89,7 @@ class _Auditor:
         trained_on: Mapping[str, Sequence[Collection]],
     ) -> None:
         self.qrels = collection.qrels(Split.TEST)
-        self.lists = candidate_lists(collection, candidates)
+        self.lists = candidate_lists(collection, candidates, Split.TEST)
         self.passages = {p.id: p for p in collection.passages()}
         self.relevant_grade = relevant_grade
         self.trained_on = trained_on
