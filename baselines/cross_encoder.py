@@ -57,9 +57,11 @@ class CrossEncoder:
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """The model that was trained, or the published one that the options name."""
-        from resrank.model.device import pick_device, pick_dtype
+        from resrank.model.device import pick_device, pick_dtype, set_seeds
         from resrank.model.hub import locate
 
+        if model_dir is None:
+            set_seeds(0)  # a fresh head, if the model needs one, is the same in each run
         dtype = pick_dtype(options.dtype, pick_device(options.device))
         folder = model_dir or locate(options.model, options.revision)
         return cls(_model(folder, options, dtype), options)

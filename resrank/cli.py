@@ -35,6 +35,10 @@ Spec = Annotated[
 Out = Annotated[Path, typer.Option(help="What to write.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="Seed of training; 0 for an untrained system.")]
 Model = Annotated[Path | None, typer.Option(help="Folder that `train` wrote.")]
+Parts = Annotated[
+    list[Path] | None,
+    typer.Option("--part", help="Manifest of a trained model that the system stands on."),
+]
 Store = Annotated[
     Path, typer.Option(help="Folder of passage embeddings that systems share.", show_default=False)
 ]
@@ -118,27 +122,30 @@ def train(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
     store: Store, checkpoints: Annotated[
         Path, typer.Option(help="Folder for the state that a killed run resumes from.")
-    ], seed: Seed = 1,
+    ], seed: Seed = 1, part: Parts = None,
 ) -> None:  # fmt: skip
     """Train one system with one seed on a collection's train split; resumes if it was killed."""
     from resrank.running import train as run_training
     from resrank.store import Collection
 
     run_training(
-        Collection(collection), candidates, name, _system(spec), seed, store, checkpoints, out
-    )
+        Collection(collection), candidates, name, _system(spec), seed, store, checkpoints,
+        part or [], out,
+    )  # fmt: skip
 
 
 @app.command()
 def rerank(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
-    store: Store, seed: Seed = 0, model: Model = None,
+    store: Store, seed: Seed = 0, model: Model = None, part: Parts = None,
 ) -> None:  # fmt: skip
     """Rerank every test query's candidates: a TREC run and what each query consumed."""
     from resrank.running import rerank as run_reranker
     from resrank.store import Collection
 
-    run_reranker(Collection(collection), candidates, name, _system(spec), seed, model, store, out)
+    run_reranker(
+        Collection(collection), candidates, name, _system(spec), seed, model, store, part or [], out
+    )
 
 
 @app.command()
@@ -146,7 +153,7 @@ def measure(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
     how: Annotated[str, typer.Option(help="The suite's `measure`, as JSON.")] = "{}",
     store: Annotated[Path | None, typer.Option(help="Folder of passage embeddings.")] = None,
-    seed: Seed = 0, model: Model = None,
+    seed: Seed = 0, model: Model = None, part: Parts = None,
 ) -> None:  # fmt: skip
     """Time a system one query at a time, with passage embeddings cached and not cached."""
     from resrank.config import Measurement
@@ -155,8 +162,9 @@ def measure(
 
     wanted = Measurement.model_validate_json(how)
     run_meter(
-        Collection(collection), candidates, name, _system(spec), seed, model, wanted, store, out
-    )
+        Collection(collection), candidates, name, _system(spec), seed, model, wanted, store,
+        part or [], out,
+    )  # fmt: skip
 
 
 @app.command()

@@ -25,6 +25,7 @@ from resrank.strict import Strict
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+Seed = Annotated[int, Field(ge=0)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -41,7 +42,6 @@ class _Collection(Strict):
     first_stages: list[str] | None = Field(
         None, description="First stages for this collection, in place of the suite's."
     )
-    optional: bool = Field(False, description="Skip, and say so, if it cannot be had.")
 
 
 class DocstringsCollection(_Collection):
@@ -150,12 +150,17 @@ class System(Strict):
         description="Collection whose train split is used. 'auto': the suite's first BEIR folder "
         "with a train split, else docstrings.",
     )
-    seeds: list[int] | None = Field(None, description="Training seeds, in place of the suite's.")
+    trained_with: str = Field(
+        "bm25", description="First stage whose lists it is trained on; it must not itself stand on "
+        "a model that is trained."
+    )  # fmt: skip
+    seeds: list[Seed] | None = Field(
+        None, min_length=1, description="Training seeds, in place of the suite's."
+    )
     threads: int = Field(
         2, ge=1, description="Processor threads of a training or reranking job. Small models run "
         "faster as two jobs of one thread than as one of two."
     )  # fmt: skip
-    note: str | None = Field(None, description="A remark for the tables' footnotes.")
 
     @model_validator(mode="after")
     def _check_options(self) -> System:
@@ -186,7 +191,7 @@ class Suite(Strict):
     metrics: list[str] = Field(
         ["nDCG@10", "MRR@10", "Recall@100"], min_length=1, description="ir_measures names."
     )
-    seeds: list[int] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
+    seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
     measure: Measurement = Measurement()
     title: str | None = Field(None, description="Heading of the tables.")
     demonstration: bool = Field(
@@ -249,6 +254,18 @@ class Resolved(BaseModel):
     first_stages: dict[str, FirstStage]
     systems: dict[str, System]
 
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each (collection, first stage) that systems are compared on."""
+        return [(c, stage) for c in self.suite.collections for stage in self.stages_of(c)]
+
+    def stage_parts(self, stage: str) -> list[str]:
+        """The trained systems that a first stage stands on, by itself or through a fusion."""
+        spec = self.first_stages[stage]
+        if spec.kind == "fusion":
+            return sorted({part for name in spec.of for part in self.stage_parts(name)})
+        return parts(spec.encoder.model) if spec.kind == "dense" else []
+
     def stages_of(self, collection: str) -> list[str]:
         """The first stages that a collection is evaluated under."""
         spec = self.collections[collection]
@@ -302,12 +319,21 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
     collections = library.collections | suite.define.collections
     stages = library.first_stages | suite.define.first_stages
     systems = library.systems | suite.define.systems
-    encoders = [s.encoder.model for s in stages.values() if s.kind == "dense"]
+    encoders = {
+        f"first stage {name}": System(kind="bi_encoder", options={"model": stage.encoder.model})
+        for name, stage in stages.items()
+        if stage.kind == "dense"
+    }
     resolved = Resolved.model_construct(
         suite=suite,
         collections=collections,
         first_stages=stages,
-        systems=_with_parts(systems, [*suite.systems, *parts(encoders)]),
+        systems=_with_parts(systems, suite.systems)
+        | {
+            n: s
+            for n, s in _with_parts(systems | encoders, list(encoders)).items()
+            if n not in encoders
+        },
     )
     for name in suite.collections:
         _pick(collections, name, "collection")
@@ -319,6 +345,15 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
     for name in resolved.systems:
         if resolved.systems[name].training is not None:
             trained_on = _pick(collections, resolved.trained_on(name), "collection")
+            stage = resolved.systems[name].trained_with
+            _check_stage(
+                resolved.trained_on(name), trained_on, stage, _pick(stages, stage, "first stage")
+            )
+            if resolved.stage_parts(stage):
+                raise ConfigError(
+                    f"system {name!r} is to be trained on the lists of {stage!r}, which stands on "
+                    "a trained model; name another first stage in its 'trained_with'"
+                )
             if not has_train_split(trained_on):
                 raise ConfigError(
                     f"system {name!r} is to be trained on {resolved.trained_on(name)!r}, which "
@@ -327,16 +362,20 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
     return resolved
 
 
-def _with_parts(systems: Mapping[str, System], names: list[str]) -> dict[str, System]:
+def _with_parts(
+    systems: Mapping[str, System], names: list[str], above: tuple[str, ...] = ()
+) -> dict[str, System]:
     """The named systems and those that they stand on."""
     found = {name: _pick(systems, name, "system") for name in names}
     for name, spec in list(found.items()):
         for part in parts(spec.options):
+            if part in (*above, name):
+                raise ConfigError(f"system {part!r} stands on itself: 'trained:{part}'")
             if _pick(systems, part, "system").training is None:
                 raise ConfigError(
-                    f"system {name!r} names 'trained:{part}', but {part!r} has no 'training'"
+                    f"{name!r} names 'trained:{part}', but system {part!r} has no 'training'"
                 )
-            found |= _with_parts(systems, [part])
+            found |= _with_parts(systems, [part], (*above, name))
     return found
 
 

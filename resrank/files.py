@@ -81,6 +81,14 @@ def sha256_lines(lines: Iterable[str]) -> str:
 
 
 @cache
+def sources_hash() -> str:
+    """SHA-256 over the sources of resrank and baselines, as they are on disk."""
+    root = Path(__file__).resolve().parent.parent
+    files = sorted([*root.glob("resrank/**/*.py"), *root.glob("baselines/**/*.py")])
+    return sha256_lines(f"{f.relative_to(root)} {sha256_file(f)}" for f in files)
+
+
+@cache
 def environment() -> dict[str, Any]:
     """What the numbers depend on outside the configuration: versions, hardware, revision."""
     return {
@@ -120,6 +128,14 @@ def _git_revision() -> str | None:
     return done.stdout.strip()
 
 
+def hashed(inputs: Mapping[str, Path | str]) -> dict[str, str]:
+    """Inputs by name, a file as the hash of its bytes; a hash that is known stays."""
+    return {
+        name: sha256_file(source) if isinstance(source, Path) else source
+        for name, source in inputs.items()
+    }
+
+
 def write_manifest(
     path: Path, *, inputs: Mapping[str, Path | str], config: Any, **facts: Any
 ) -> None:
@@ -127,8 +143,5 @@ def write_manifest(
 
     inputs: name -> a file (hashed by its bytes) or a hash that is already known.
     """
-    hashes = {
-        name: sha256_file(source) if isinstance(source, Path) else source
-        for name, source in inputs.items()
-    }
-    write_json(path, {"inputs": hashes, "config": config, **facts, "environment": environment()})
+    about = {"inputs": hashed(inputs), "config": config, **facts, "environment": environment()}
+    write_json(path, about)

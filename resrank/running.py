@@ -15,8 +15,10 @@ from resrank.config import Measurement, System
 from resrank.files import (
     atomic_file,
     environment,
+    hashed,
     sha256_file,
     sha256_lines,
+    sources_hash,
     write_json,
     write_manifest,
 )
@@ -65,18 +67,18 @@ def encode(
 
 def train(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    store: Path, checkpoints: Path, out: Path,
+    store: Path, checkpoints: Path, parts: Sequence[Path], out: Path,
 ) -> None:  # fmt: skip
     """Train one system with one seed and save it under `out`, with its training log beside it.
 
-    checkpoints: where the state of a killed run lies; removed once the model is written.
+    checkpoints: where the state of a killed run lies; removed once the model is written; parts:
+    manifests of the trained models that this one stands on.
     """
     cls = resolve(spec.kind)
     examples = training_examples(collection, candidates)
-    inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
-    key = sha256_lines(
-        [name, str(seed), spec.model_dump_json(), collection.hash, sha256_file(candidates)]
-    )
+    inputs = _inputs(collection, candidates, parts)
+    about = [name, seed, spec.model_dump(mode="json"), hashed(inputs), environment()["packages"]]
+    key = sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
     with _log(out.parent / f"{out.name}.log.jsonl") as on_step:
         cls.train(
             cls.Options.model_validate(spec.options),
@@ -100,7 +102,7 @@ def train(
 
 def rerank(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    model: Path | None, store: Path, out: Path,
+    model: Path | None, store: Path, parts: Sequence[Path], out: Path,
 ) -> None:  # fmt: skip
     """Rerank every test query's candidates; write a TREC run and its usage."""
     reranker = load(spec, model)
@@ -113,25 +115,23 @@ def rerank(
             raise RuntimeError(
                 f"system {name!r} did not return a permutation of the candidates of {query.id!r}"
             )
-    inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
-    if model:
-        inputs["model"] = model.parent / f"{model.name}.manifest.json"
+    usage = out.with_suffix(".usage.parquet")
     write_run(out, rankings, name)
-    write_usage(out.with_suffix(".usage.parquet"), rankings)
+    write_usage(usage, rankings)
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=inputs,
+        inputs=_inputs(collection, candidates, parts, model),
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,
         dtype=getattr(reranker, "dtype", "none"),
-        outputs={out.name: sha256_file(out)},
+        outputs={path.name: sha256_file(path) for path in (out, usage)},
     )
 
 
 def measure(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    model: Path | None, how: Measurement, store: Path | None, out: Path,
+    model: Path | None, how: Measurement, store: Path | None, parts: Sequence[Path], out: Path,
 ) -> None:  # fmt: skip
     """Time one query at a time over a sample of the test queries; keep every sample.
 
@@ -143,8 +143,9 @@ def measure(
     threads = limit_threads(how.threads)
     reranker = load(spec, model)
     requests = [r for r in test_requests(collection, candidates) if r[1]]
-    warmup = requests[-how.warmup :] if how.warmup else []
+    requests.sort(key=lambda request: sha256_lines([request[0].id]))
     sample = requests[: how.queries]
+    warmup = (requests[how.queries :] or sample)[: how.warmup]
     result = {
         "system": name,
         "seed": seed,
@@ -156,6 +157,25 @@ def measure(
         "query_ids": [query.id for query, _ in sample],
     }
     write_json(out, result | time_queries(reranker, sample, warmup, store))
+    write_manifest(
+        out.with_suffix(".manifest.json"),
+        inputs=_inputs(collection, candidates, parts, model),
+        config={"system": spec.model_dump(mode="json"), "measure": how.model_dump(mode="json")},
+        system=name,
+        seed=seed,
+        outputs={out.name: sha256_file(out)},
+    )
+
+
+def _inputs(
+    collection: Collection, candidates: Path, parts: Sequence[Path], model: Path | None = None
+) -> dict[str, Path | str]:
+    """What a job's output depends on, for its manifest; models by their manifests."""
+    inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
+    inputs |= {f"{part.parent.name}/{part.name}": part for part in parts}
+    if model is not None:
+        inputs["model"] = model.parent / f"{model.name}.manifest.json"
+    return inputs
 
 
 def load(spec: System, model: Path | None) -> Any:

@@ -20,6 +20,10 @@ CANDIDATES = pa.schema(
 )  # fmt: skip
 
 
+RankedList = Sequence[tuple[str, float]]
+"""(passage id, score) pairs, best first."""
+
+
 class Collection:
     """A collection on disk, read lazily: `queries`, `qrels`, `passages`."""
 
@@ -68,9 +72,14 @@ def write_collection(
     *,
     config: Any,
     inputs: Mapping[str, Path | str],
+    imported: Mapping[str, RankedList] | None = None,
     **facts: Any,
 ) -> None:
-    """Write a collection whole: rows sorted by id, a content hash and counts in its manifest."""
+    """Write a collection whole: rows sorted by id, a content hash and counts in its manifest.
+
+    A judged query without a text is a query with the text "": no system can answer it, and it
+    stays in every mean. imported: candidate lists that came with the collection.
+    """
     queries = sorted(queries, key=lambda q: q.id)
     passages = sorted(passages, key=lambda p: p.id)
     judgments = [(q, p, g) for q in sorted(qrels) for p, g in sorted(qrels[q].items())]
@@ -90,6 +99,8 @@ def write_collection(
         passage_schema = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
         pq.write_table(pa.table(columns, passage_schema), out / "passages.parquet")
         write_qrels_parquet(out / "qrels.parquet", judgments)
+        if imported is not None:
+            write_candidates(out / "imported.parquet", imported)
         known = {p.id for p in passages}
         write_manifest(
             out / "manifest.json",
@@ -99,6 +110,7 @@ def write_collection(
             counts={
                 "passages": len(passages),
                 "empty_passages": sum(not p.text.strip() for p in passages),
+                "judged_queries_without_text": sum(not q.text for q in queries),
                 "queries": {str(s): sum(q.split == s for q in queries) for s in Split},
                 "judgments": len(judgments),
                 "judged_passages_absent": len({p for _, p, _ in judgments} - known),
@@ -114,10 +126,6 @@ def write_qrels_parquet(path: Path, judgments: Sequence[tuple[str, str, int]]) -
     )
     columns = {n: [row[i] for row in judgments] for i, n in enumerate(schema.names)}
     pq.write_table(pa.table(columns, schema), path)
-
-
-RankedList = Sequence[tuple[str, float]]
-"""(passage id, score) pairs, best first."""
 
 
 def write_candidates(path: Path, lists: Mapping[str, RankedList]) -> str:

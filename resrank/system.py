@@ -35,9 +35,11 @@ class ResRankSystem:
     @classmethod
     def load(cls, options: ResRankOptions, model_dir: Path | None = None) -> Self:
         """A trained model from `model_dir`, or one as the options describe it."""
+        from resrank.model.device import set_seeds
         from resrank.model.resrank import ResRank
 
         if model_dir is None:
+            set_seeds(0)  # a decoder made here has random weights, the same in each run
             return cls(ResRank.from_options(options).eval())
         return cls(ResRank.from_pretrained(model_dir))
 
@@ -109,6 +111,11 @@ class ResRankSystem:
         from resrank.training.resrank_loop import train_stages
 
         set_seeds(seed)
+        if not dev and any(stage.dev_queries for stage in training.stages):
+            raise ValueError(
+                "a stage has `dev_queries`, but the training collection has no dev query; set it "
+                "to 0 or name another collection in `trained_on`"
+            )
         tuned = training.trains_encoder
         model = ResRank.from_options(options, encoder_dtype="float32" if tuned else None)
         evaluate = partial(cls(model)._dev_score, dev, seed, bench) if bench.dev_score else None
@@ -148,6 +155,7 @@ class _Batch:
         self.usages = [usage for _, usage in found]
         self.prompts = [model.query_tokens(query.text)[0] for query, _ in requests]
         self.slots = None
+        self.closing_tokens = model.closing_tokens
         if model.options.query_slot:
             ids = model.encoder.tokenize([q.text for q, _ in requests], query=True).ids
             self.slots = model.encoder.embed_ids(ids)
@@ -174,7 +182,7 @@ class _Batch:
         for i, row, found in zip(asked, rows, values, strict=True):
             scores[i] = found.tolist()
             usage = self.usages[row]
-            usage.prompt_tokens += len(self.prompts[row]) + 1  # the closing token
+            usage.prompt_tokens += len(self.prompts[row]) + self.closing_tokens
             usage.embedding_slots += len(found) + (slots is not None)
             usage.model_calls += 1
         return scores

@@ -1,6 +1,7 @@
 import pytest
 
 from resrank.config import ConfigError, load_suite
+from resrank.evaluation.metrics import averages, per_query
 from resrank.registry import source_files
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
@@ -8,8 +9,11 @@ SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
 FUSION = {"kind": "fusion", "of": ["bm25", "splade"]}
 
 
-def on_part(model):
-    system = {"kind": "bi_encoder", "options": {"model": model}}
+DENSE = {"kind": "dense", "encoder": {"model": "trained:bi_encoder"}}
+
+
+def on_part(model, **more):
+    system = {"kind": "bi_encoder", "options": {"model": model}, **more}
     return {"systems": ["x"], "define": {"systems": {"x": system}}}
 
 
@@ -33,8 +37,21 @@ def on_part(model):
             {"define": {"systems": {"x": {"kind": "first_stage", "training": {}}}}},
             "cannot be trained",
         ),
+        (on_part("trained:x", training={}), "system 'x' stands on itself"),
+        ({"seeds": [-1]}, "greater than or equal to 0"),
+        (on_part("x", seeds=[]), "at least 1 item"),
+        ({"metrics": ["nDCG@0"]}, "unknown metric 'nDCG@0'"),
+        ({"metrics": ["Recall"]}, "unknown metric 'Recall'"),
+        ({"metrics": ["ERR@10"]}, "unknown metric 'ERR@10'"),
+        (
+            {"first_stages": ["d"], "define": {"first_stages": {"d": DENSE}}},
+            "names 'trained:bi_encoder', but system 'bi_encoder' has no 'training'",
+        ),
         (on_part("trained:nobody"), "unknown system 'nobody'; known: "),
-        (on_part("trained:bi_encoder"), "'trained:bi_encoder', but 'bi_encoder' has no 'training'"),
+        (
+            on_part("trained:bi_encoder"),
+            "'trained:bi_encoder', but system 'bi_encoder' has no 'training'",
+        ),
         (
             {"first_stages": ["f"], "define": {"first_stages": {"f": FUSION}}},
             "unknown first stage 'splade'; known: .*bm25",
@@ -85,3 +102,19 @@ def test_a_system_learns_where_its_parts_learn():
     assert set(suite.systems) == {"bm25", "rrf_bm25_bi_encoder_tuned", "bi_encoder_tuned"}
     assert suite.learns_from("rrf_bm25_bi_encoder_tuned") == ["docstrings"]
     assert suite.learns_from("bm25") == []
+
+
+def test_lists_for_training_come_from_a_stage_that_needs_no_training():
+    dense = {"kind": "dense", "encoder": {"model": "trained:bi_encoder_tuned"}}
+    fused = {"kind": "fusion", "of": ["bm25", "d"]}
+    define = {"first_stages": {"d": dense, "f": fused}}
+    suite = load_suite(SUITE | {"systems": ["resrank"], "first_stages": ["f"], "define": define})
+    assert suite.stage_parts("f") == ["bi_encoder_tuned"]
+    define["systems"] = {"x": {"kind": "resrank", "training": {}, "trained_with": "f"}}
+    with pytest.raises(ConfigError, match="stands on a trained model; name another"):
+        load_suite(SUITE | {"systems": ["x"], "define": define})
+
+
+def test_two_names_of_one_metric_are_both_reported():
+    scores = per_query(["MRR@10", "RR@10"], {"q": {"p": 1}}, {"q": {"x": 2.0, "p": 1.0}})
+    assert averages(scores) == {"MRR@10": 0.5, "RR@10": 0.5}

@@ -1,4 +1,5 @@
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -56,11 +57,9 @@ def test_shipped_suites_load(path):
 def test_readme_shows_the_committed_demo_table():
     from resrank.reporting.readme import readme_block
 
-    table = (ROOT / "results" / "demo" / "tables" / "comparison.md").read_text().strip()
-    shown = readme_block(ROOT / "README.md")
-    # A run of the demo in this checkout renews the times; the scores must be those shown.
-    names = [
-        [row.split("|")[1:3] for row in t.splitlines() if row.startswith("| ")]
-        for t in (table, shown)
-    ]
-    assert names[0] == names[1]
+    # The committed table: a run of the demo in this checkout renews the file.
+    command = ["git", "show", "HEAD:results/demo/tables/comparison.md"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not a clone of the repository: no committed table to compare with")
+    assert readme_block(ROOT / "README.md") == done.stdout.strip()

@@ -57,7 +57,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     scores = sorted((folder / "results" / "small").glob("scores/mine/*.parquet"))
     assert len(runs) == 10
     assert len(scores) == 2
-    return {str(p): p.read_bytes() for p in [*runs, *scores]}
+    tables = {p.name: pd.read_csv(p) for p in (folder / "results" / "small").glob("tables/*.csv")}
+    plain = {n: t[[c for c in t if "_ms_" not in c]].to_csv().encode() for n, t in tables.items()}
+    return {str(p): p.read_bytes() for p in [*runs, *scores]} | plain
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,10 @@ def test_two_runs_and_a_killed_one_agree(built):
         command("all"), cwd=built, env=ENVIRONMENT, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    time.sleep(14)
+    first_model = built / "results/small/models/tiny/seed1.manifest.json"
+    while not first_model.is_file():
+        assert process.poll() is None, "the run ended before it was killed"
+        time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     snakemake(built, "--unlock")

@@ -7,7 +7,6 @@ under three characters are left unstemmed, as by Lucene's Porter filter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 import Stemmer
@@ -27,11 +26,6 @@ def analyse(text: str) -> list[str]:
     """The index terms of a text, in order."""
     words = (_possessive(word) for word in TOKEN.findall(text.lower()))
     return [_stem(word) for word in words if word and word not in STOP_WORDS]
-
-
-def analyse_all(texts: Iterable[str]) -> list[list[str]]:
-    """The index terms of many texts."""
-    return [analyse(text) for text in texts]
 
 
 def _possessive(word: str) -> str:

@@ -11,7 +11,7 @@ from resrank.candidates.fusion import fuse
 from resrank.collections.jsonl import DataError
 from resrank.config import Bm25Stage, DenseStage, FirstStage, FusionStage, RunStage
 from resrank.evaluation.audits import lists_with_ties, short_lists
-from resrank.evaluation.metrics import averages, per_query
+from resrank.evaluation.metrics import averages, per_query, trec_order
 from resrank.files import sha256_file, write_manifest
 from resrank.records import Qrels, Split
 from resrank.store import Collection, RankedList, read_candidates, write_candidates
@@ -83,7 +83,7 @@ def oracle(lists: Mapping[str, RankedList], qrels: Qrels) -> dict[str, dict[str,
 def _lists(
     collection: Collection, spec: FirstStage, store: Path | None, fused: Mapping[str, Path]
 ) -> Mapping[str, RankedList]:
-    queries = collection.queries(*SPLITS)
+    queries = [q for q in collection.queries(*SPLITS) if q.text]
     if isinstance(spec, Bm25Stage):
         return search(queries, collection.passages(), spec)
     if isinstance(spec, DenseStage):
@@ -109,7 +109,7 @@ def _cut(ranked: RankedList, excluded: str | None, depth: int) -> RankedList:
 
 
 def _from_run(collection: Collection, spec: RunStage) -> dict[str, RankedList]:
-    """A run's lists, best score first, equal scores by passage id."""
+    """A run's lists in the order that trec_eval would read them in."""
     known = {p.id for p in collection.passages()}
     run = read_run(spec.path)
     absent = sorted({p for ranked in run.values() for p, _ in ranked} - known)
@@ -120,7 +120,8 @@ def _from_run(collection: Collection, spec: RunStage) -> dict[str, RankedList]:
         )
     if not any(q.id in run for q in collection.queries(*SPLITS)):
         raise DataError(f"{spec.path}: no query of the run ({min(run)!r}, ...) is judged here")
-    return {q: sorted(ranked, key=lambda item: (-item[1], item[0])) for q, ranked in run.items()}
+    scores = {q: dict(ranked) for q, ranked in run.items()}
+    return {q: [(p, scores[q][p]) for p in trec_order(r)] for q, r in run.items()}
 
 
 def _plain(lists: Mapping[str, RankedList]) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from resrank.collections.checks import check_overlap
-from resrank.collections.jsonl import DataError, read_jsonl, text_field
+from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
 from resrank.collections.sampling import sample
 from resrank.config import BeirCollection
 from resrank.records import Passage, Query, Split
@@ -37,6 +37,7 @@ def collect(spec: BeirCollection, out: Path) -> None:
                 continue
             splits[query_id], qrels[query_id] = split, grades
     queries = [Query(q, text, splits.get(q, Split.HELD_OUT)) for q, text in texts.items()]
+    queries += [Query(q, "", split) for q, split in splits.items() if q not in texts]
     write_collection(
         out,
         sample(queries, spec.test_sample, spec.train_sample),
@@ -50,7 +51,6 @@ def collect(spec: BeirCollection, out: Path) -> None:
         train_sample=spec.train_sample,
         text_fields="title + ' ' + text",
         queries_in_several_splits=in_several,
-        judged_queries_without_text=len(qrels.keys() - texts.keys()),
     )
 
 
@@ -72,7 +72,7 @@ def read_passages(path: Path) -> dict[str, str]:
     passages: dict[str, str] = {}
     for number, row in tqdm(read_jsonl(path), desc="reading passages", unit="passage"):
         where = f"{path}:{number}"
-        passage_id = text_field(row, "_id", where)
+        passage_id = id_field(row, "_id", where)
         if passage_id in passages:
             raise DataError(f"{where}: passage id {passage_id!r} stands twice; ids must be unique")
         parts = text_field(row, "title", where, ""), text_field(row, "text", where)
@@ -87,7 +87,7 @@ def read_queries(path: Path) -> dict[str, str]:
     queries: dict[str, str] = {}
     for number, row in read_jsonl(path):
         where = f"{path}:{number}"
-        query_id, text = text_field(row, "_id", where), text_field(row, "text", where)
+        query_id, text = id_field(row, "_id", where), text_field(row, "text", where)
         if query_id in queries:
             raise DataError(f"{where}: query id {query_id!r} stands twice; ids must be unique")
         if not text.strip():

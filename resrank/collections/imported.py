@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resrank.collections.checks import check_overlap
-from resrank.collections.jsonl import DataError, read_jsonl, text_field
+from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
 from resrank.collections.sampling import sample
 from resrank.config import CandidatesCollection
 from resrank.records import Passage, Query
-from resrank.store import write_candidates, write_collection
+from resrank.store import write_collection
 from resrank.trec import read_qrels
 
 TITLE_PREFIX = re.compile(r"^Title: (.*?)\s?Content: ", re.DOTALL)
@@ -56,7 +56,8 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
                 )
     ids = {item.query_id for item in lists}
     check_overlap(qrels, ids, passages, spec.qrels)
-    queries = [Query(item.query_id, item.text) for item in lists if item.query_id in qrels]
+    texts = {item.query_id: item.text for item in lists}
+    queries = [Query(query_id, texts.get(query_id, "")) for query_id in qrels]
     write_collection(
         out,
         sample(queries, spec.test_sample, spec.train_sample),
@@ -69,11 +70,9 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
         test_sample=spec.test_sample,
         train_sample=spec.train_sample,
         text_fields="the candidate's text; a leading 'Title: ... Content: ' is unwrapped",
-        unjudged_queries_left_out=len(lists) - len(queries),
-        judged_queries_without_text=len(qrels.keys() - ids),
+        imported={i.query_id: [(h.passage_id, h.score) for h in i.hits] for i in lists},
+        unjudged_queries_left_out=len(ids - qrels.keys()),
     )
-    ranked = {i.query_id: [(h.passage_id, h.score) for h in i.hits] for i in lists}
-    write_candidates(out / "imported.parquet", ranked)
 
 
 def read_lists(path: Path) -> list[ImportedList]:
@@ -113,7 +112,7 @@ def _list(row: dict[str, Any], where: str) -> ImportedList:
         raise DataError(f"{where}: a list of objects under 'hits' or 'candidates' is needed")
     query = row.get("query")
     if isinstance(query, dict):
-        text, query_id = text_field(query, "text", where), text_field(query, "qid", where)
+        text, query_id = text_field(query, "text", where), id_field(query, "qid", where)
     else:
         text = text_field(row, "query", where)
         query_id = _query_id(row, hits, where)
@@ -131,7 +130,7 @@ def _query_id(row: dict[str, Any], hits: list[dict[str, Any]], where: str) -> st
     """The older layout keeps the query's id in its hits."""
     for holder in (row, *hits[:1]):
         if "qid" in holder:
-            return text_field(holder, "qid", where)
+            return id_field(holder, "qid", where)
     raise DataError(f"{where}: no 'qid', neither beside the query nor in its first hit")
 
 
@@ -147,7 +146,7 @@ def _hit(hit: dict[str, Any], where: str) -> Hit:
         text = f"{title} {text_field(doc, name, where)}".strip()
     else:
         raise DataError(f"{where}: 'doc' is {type(doc).__name__}; text or an object is needed")
-    return Hit(text_field(hit, "docid", where), unwrap(text), _score(hit.get("score"), where))
+    return Hit(id_field(hit, "docid", where), unwrap(text), _score(hit.get("score"), where))
 
 
 def unwrap(text: str) -> str:

@@ -33,6 +33,21 @@ def text_field(row: dict[str, Any], name: str, where: str, default: str | None =
     if not isinstance(value, str):
         found = "missing" if name not in row else type(value).__name__
         raise DataError(f"{where}: field {name!r} is {found}; text is needed")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where}: field {name!r} holds half a character ({error})") from error
+    return value
+
+
+def id_field(row: dict[str, Any], name: str, where: str) -> str:
+    """A field that must hold an id: text that survives a TREC file's columns."""
+    value = text_field(row, name, where)
+    if not value or value != value.strip() or any(c in value for c in "\t\r\n"):
+        raise DataError(
+            f"{where}: field {name!r} is {value!r}; an id must not be empty, begin or end with "
+            "white space, or hold a tab or a line break"
+        )
     return value
 
 

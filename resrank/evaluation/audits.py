@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from resrank.records import Qrels
 
 Scored = Sequence[tuple[str, float]]
 
 
 def lists_with_ties(lists: Iterable[Scored], cutoff: int) -> int:
-    """Lists in which two of the first `cutoff` scores, or the one behind, are equal."""
+    """Lists in which two of the first `cutoff` scores, or the one behind, are equal.
+
+    Equal in single precision, as for trec_eval.
+    """
     count = 0
     for found in lists:
-        scores = sorted((score for _, score in found), reverse=True)
+        scores = sorted((np.float32(score) for _, score in found), reverse=True)
         count += any(a == b for a, b in pairwise(scores[: cutoff + 1]))
     return count
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 from resrank.records import Qrels
 
 ALIASES = {"MRR": "RR", "Recall": "R"}
 BINARY = {"RR", "R", "AP", "P", "Success", "Rprec", "SetP", "SetR", "SetF", "Bpref"}
+KNOWN = ["nDCG@k", "nDCG", "MRR@k (RR@k)", "MRR", "Recall@k (R@k)", "AP@k", "AP", "P@k",
+         "Success@k", "Rprec", "Bpref"]  # fmt: skip
 Score = tuple[str, str, float]
 """(metric, query id, value)."""
 
@@ -22,17 +27,28 @@ def parse_metric(name: str, relevant_grade: int = 1) -> Any:
     """
     import ir_measures
 
-    family, separator, rest = _split(name)
+    family, rest = _split(name)
     try:
-        measure = ir_measures.parse_measure(ALIASES.get(family, family) + separator + rest)
-    except (NameError, ValueError, SyntaxError, TypeError, KeyError) as error:
-        known = ", ".join(sorted({*ALIASES, *ir_measures.measures.registry}))
+        measure = ir_measures.parse_measure(ALIASES.get(family, family) + rest)
+        if measure.params.get("cutoff", 1) < 1:
+            raise ValueError("a cut-off of at least 1 is needed")
+        if relevant_grade != 1 and measure.NAME in BINARY and "rel" not in measure.params:
+            measure = measure(rel=relevant_grade)
+        _try_out(measure)
+    except Exception as error:  # each back end fails in its own way
         raise ValueError(
-            f"unknown metric {name!r}; write it as in nDCG@10 or RR(rel=2)@10; known: {known}"
+            f"unknown metric {name!r} ({error or type(error).__name__}); write it as in nDCG@10 or "
+            f"RR(rel=2)@10; known: {', '.join(KNOWN)}"
         ) from error
-    if relevant_grade != 1 and measure.NAME in BINARY and "rel" not in measure.params:
-        measure = measure(rel=relevant_grade)
     return measure
+
+
+@cache
+def _try_out(measure: Any) -> None:
+    """Compute a metric once: a name may parse though nothing installed can compute it."""
+    import ir_measures
+
+    list(ir_measures.iter_calc([measure], {"q": {"p": 1}}, {"q": {"p": 1.0}}))
 
 
 def per_query(
@@ -43,18 +59,32 @@ def per_query(
 ) -> list[Score]:
     """Every metric of every judged query; a query that the run lacks scores 0.
 
-    A metric's ties are broken as by trec_eval: by passage id, descending.
+    Ties are broken as by trec_eval, here and not in ir_measures, whose back ends differ.
     """
     import ir_measures
 
-    names = {parse_metric(name, relevant_grade): name for name in metrics}
+    measures = {name: parse_metric(name, relevant_grade) for name in metrics}
     judged = {q: dict(grades) for q, grades in qrels.items()}
-    scored = {q: dict(found) for q, found in run.items() if q in judged}
-    values = {
-        (names[m.measure], m.query_id): float(m.value)
-        for m in ir_measures.iter_calc(list(names), judged, scored)
+    scored = {
+        q: {p: float(-rank) for rank, p in enumerate(trec_order(found.items()))}
+        for q, found in run.items()
+        if q in judged
     }
-    return [(name, q, values.get((name, q), 0.0)) for name in names.values() for q in sorted(qrels)]
+    values = {
+        (m.measure, m.query_id): float(m.value)
+        for m in ir_measures.iter_calc(list(set(measures.values())), judged, scored)
+    }
+    return [
+        (name, q, values.get((measure, q), 0.0))
+        for name, measure in measures.items()
+        for q in sorted(qrels)
+    ]
+
+
+def trec_order(found: Iterable[tuple[str, float]]) -> list[str]:
+    """Passage ids in trec_eval's order: single-precision score, then id, both descending."""
+    ranked = sorted(found, key=lambda item: (np.float32(item[1]), item[0]), reverse=True)
+    return [passage_id for passage_id, _ in ranked]
 
 
 def averages(scores: Iterable[Score]) -> dict[str, float]:
@@ -65,7 +95,7 @@ def averages(scores: Iterable[Score]) -> dict[str, float]:
     return {metric: sum(found) / len(found) for metric, found in values.items()}
 
 
-def _split(name: str) -> tuple[str, str, str]:
-    places = [name.find(c) for c in "@(" if c in name]
-    cut = min(places, default=len(name))
-    return name[:cut], "", name[cut:]
+def _split(name: str) -> tuple[str, str]:
+    """A metric's family and the rest: ("nDCG", "@10")."""
+    cut = min((name.find(c) for c in "@(" if c in name), default=len(name))
+    return name[:cut], name[cut:]

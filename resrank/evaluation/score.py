@@ -69,12 +69,15 @@ def score_runs(
         audits,
         {"judged_queries": len(qrels), "candidates": audit_of.manifest, "systems": judged},
     )
+    inputs: dict[str, Path | str] = {f"{s}/seed{k}": path for (s, k), path in runs.items()}
+    inputs |= {"candidates": candidates, "collection": collection.hash}
+    inputs |= {f"trained on {c.folder.name}": c.hash for f in trained_on.values() for c in f}
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs={f"{s}/seed{k}": path for (s, k), path in runs.items()} | {"candidates": candidates},
+        inputs=inputs,
         config={"metrics": list(metrics), "relevant_grade": relevant_grade},
         judged_queries=len(qrels),
-        outputs={out.name: sha256_file(out)},
+        outputs={path.name: sha256_file(path) for path in (out, audits)},
     )
 
 

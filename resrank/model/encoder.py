@@ -21,6 +21,12 @@ from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions, Pooling
 
 _POOLING_KEYS = {"last": "lasttoken", "cls": "cls_token", "mean": "mean_tokens"}
+# sentence-transformers' names, before and since version 6, and ours
+_POOLINGS: dict[str, Pooling] = {
+    "mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls",
+    "lasttoken": "last",
+}  # fmt: skip
+ST_POOLINGS = [*_POOLINGS, "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens"]
 
 
 class Tokens(NamedTuple):
@@ -53,6 +59,12 @@ class Encoder(nn.Module):
         model = AutoModel.from_pretrained(folder, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         pooling = own_pooling(folder) if options.pooling == "auto" else options.pooling
+        positions = getattr(model.config, "max_position_embeddings", None) or options.max_tokens
+        if options.max_tokens > positions:
+            raise ValueError(
+                f"max_tokens {options.max_tokens} is more than the {positions} positions of "
+                f"{options.model}; lower it"
+            )
         encoder = cls(model, tokenizer, options.model_copy(update={"pooling": pooling}))
         return encoder.to(device).eval()
 
@@ -151,7 +163,7 @@ class Encoder(nn.Module):
         digest.update(json.dumps(tokenizer, sort_keys=True).encode())
         o = self.options
         about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype), o.store_dtype]
-        about += [self.device.type, torch.__version__, transformers.__version__]
+        about += [self.batch_tokens, self.device.type, torch.__version__, transformers.__version__]
         digest.update(json.dumps(about).encode())
         return digest.hexdigest()
 
@@ -186,16 +198,40 @@ def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
 
 def own_pooling(folder: Path) -> Pooling:
     """The pooling a model was trained with: what its sentence-transformers config says, else the
-    last token for a decoder and the mean for an encoder."""
+    last token for a decoder and the mean for an encoder.
+
+    Raises ValueError on a pooling or a module that is not known here: ignored, it would give wrong
+    embeddings.
+    """
+    _check_modules(folder / "modules.json")
     config = folder / "1_Pooling" / "config.json"
     if config.is_file():
         said = json.loads(config.read_text("utf-8"))
-        if said.get("pooling_mode_lasttoken"):
-            return "last"
-        if said.get("pooling_mode_cls_token"):
-            return "cls"
-        if said.get("pooling_mode_mean_tokens", said.get("pooling_mode") == "mean"):
-            return "mean"
+        old = {
+            k.removeprefix("pooling_mode_")
+            for k, v in said.items()
+            if k != "pooling_mode" and v is True
+        }
+        named = {said["pooling_mode"]} if "pooling_mode" in said else old & set(ST_POOLINGS)
+        found = {_POOLINGS.get(name) for name in named}
+        if len(found) != 1 or None in found:
+            raise ValueError(
+                f"{config}: pooling {', '.join(sorted(map(str, named))) or 'none'}; known: "
+                f"{', '.join(_POOLINGS)}; name one of last, mean, cls in `pooling` to override"
+            )
+        return found.pop() or "mean"
     architectures = AutoConfig.from_pretrained(folder).architectures or []
     decoder = any(name.endswith("ForCausalLM") for name in architectures)
     return "last" if decoder else "mean"
+
+
+def _check_modules(path: Path) -> None:
+    if not path.is_file():
+        return
+    kinds = [row["type"].rpartition(".")[2] for row in json.loads(path.read_text("utf-8"))]
+    unknown = [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
+    if unknown:
+        raise ValueError(
+            f"{path}: module {', '.join(unknown)} is not supported; a model of a transformer, "
+            "pooling and normalisation is needed"
+        )

@@ -73,6 +73,13 @@ class ResRank(nn.Module):
         limit = self.options.max_query_tokens
         return [*instruction, *text[:limit]], len(text) > limit
 
+    @property
+    def closing_tokens(self) -> int:
+        """Text tokens behind the passages; the closing one's place may be taken by the query's
+        embedding."""
+        closing = self.reranker.tokenizer(self.options.closing, add_special_tokens=False)
+        return len(closing["input_ids"]) + (not self.options.query_slot)
+
     def compress(self, passages: Sequence[str]) -> Tensor:
         """One unit-length embedding a passage: (n, d) float32."""
         return self.encoder.embed(passages)
@@ -172,7 +179,8 @@ class ResRank(nn.Module):
                 f"the encoder's embeddings have {given} dimensions, the reranker's hidden states "
                 f"{wanted}; choose models of one size or set `projector: true`"
             )
-        return nn.Linear(given, wanted, bias=False)
+        weight = self.reranker.model.get_input_embeddings().weight
+        return nn.Linear(given, wanted, bias=False).to(weight.device)
 
     def save_pretrained(self, folder: Path, *, encoder_trained: bool, **provenance: Any) -> None:
         """Write the model whole: weights as safetensors, options, tokenizer, provenance.

@@ -9,7 +9,7 @@ import pandas as pd
 from resrank.config import Resolved
 from resrank.files import sha256_file, write_manifest
 from resrank.reporting.figures import effectiveness_against
-from resrank.reporting.results import comparison, first_stages, leaks
+from resrank.reporting.results import audits, comparison, first_stages, leaks
 from resrank.reporting.tables import Column, write_table
 
 DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a benchmark. "
@@ -39,6 +39,12 @@ def report(resolved: Resolved, root: Path) -> None:
     if len(audit):
         shown = {n: Column(n, _leak_decimals(audit[n])) for n in map(str, audit)}
         written += write_table(tables, "leak", audit, shown, ["collection"], _kind(resolved) + LEAK)
+    counted = audits(resolved, root)
+    written += write_table(
+        tables, "audits", counted,
+        {n: Column(n, 4 if n == "unjudged in first 10" else 0) for n in map(str, counted)},
+        ["collection"], _kind(resolved) + AUDITS,
+    )  # fmt: skip
     metric = resolved.suite.metrics[0]
     note += "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached."
     written += effectiveness_against(
@@ -52,13 +58,20 @@ def report(resolved: Resolved, root: Path) -> None:
     write_manifest(
         root / "report.manifest.json",
         inputs={
-            p.relative_to(root).as_posix(): p for p in sorted(root.glob("scores/**/*.parquet"))
+            f"{kind}/{d}/{s}": root / kind / d / f"{s}.{ending}"
+            for d, s in resolved.pairs
+            for kind, ending in (("scores", "parquet"), ("audits", "json"))
         },
         config=resolved.suite.model_dump(mode="json"),
         outputs={p.relative_to(root).as_posix(): sha256_file(p) for p in written},
     )
 
 
+AUDITS = (
+    "Counted over judged queries. Missing: not in the run, counted as 0. Short: lists of fewer "
+    "candidates than the depth. Ties: in the run as written. Unjudged: share of the first ten "
+    "passages that nobody judged, which a metric takes for not relevant."
+)
 LEAK = (
     "Leak audit, nDCG@10. Overlap: share of test positives that were training positives (by text). "
     "Prior alone: candidates by how often they were training positives, blind to the query. Prior "
@@ -79,7 +92,8 @@ def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
 
 
 def _kind(resolved: Resolved) -> str:
-    return DEMONSTRATION if resolved.suite.demonstration else ""
+    title = f"{resolved.suite.title}. " if resolved.suite.title else ""
+    return title + (DEMONSTRATION if resolved.suite.demonstration else "")
 
 
 def _leak_decimals(values: pd.Series[float]) -> int:

@@ -20,36 +20,52 @@ def comparison(resolved: Resolved, root: Path) -> pd.DataFrame:
     """One row a (collection, first stage, system): scores over seeds, usage, times."""
     rows = [
         _row(resolved, root, dataset, stage, system)
-        for dataset in resolved.suite.collections
-        for stage in resolved.stages_of(dataset)
+        for dataset, stage in resolved.pairs
         for system in resolved.suite.systems
     ]
     return pd.DataFrame(rows)
 
 
+UNTIDY = ["empty_passages", "judged_passages_absent", "judged_queries_without_text"]
+
+
 def first_stages(resolved: Resolved, root: Path) -> pd.DataFrame:
-    """What each candidate set allows: recall, oracle, short lists."""
+    """What each candidate set allows: recall, oracle, short lists; and what is untidy below it."""
     rows = []
-    for dataset in resolved.suite.collections:
-        for stage in resolved.stages_of(dataset):
-            manifest = read_json(root / "candidates" / dataset / f"{stage}.manifest.json")
-            about = {"collection": dataset, "first stage": stage, "depth": manifest["depth"]}
-            found = {f"{k}": v for k, v in manifest["splits"]["test"].items()}
-            recall = found.pop(f"recall@{manifest['depth']}")
-            rows.append(about | {"recall": recall} | found | {"hash": manifest["hash"][:12]})
+    for dataset, stage in resolved.pairs:
+        manifest = read_json(root / "candidates" / dataset / f"{stage}.manifest.json")
+        about = {"collection": dataset, "first stage": stage, "depth": manifest["depth"]}
+        found = {f"{k}": v for k, v in manifest["splits"]["test"].items()}
+        recall = found.pop(f"recall@{manifest['depth']}")
+        counts = read_json(root / "collections" / dataset / "manifest.json")["counts"]
+        untidy = {name: counts[name] for name in UNTIDY}
+        rows.append(about | {"recall": recall} | found | untidy | {"hash": manifest["hash"][:12]})
     return pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
+
+
+def audits(resolved: Resolved, root: Path) -> pd.DataFrame:
+    """What could make a run's score wrong, counted, a row a run."""
+    names = {"missing_queries": "missing queries", "short_lists": "short lists",
+             "ties_top10": "ties in first 10", "unjudged_top10": "unjudged in first 10",
+             "truncated_passages": "passages cut"}  # fmt: skip
+    rows = [
+        {"collection": dataset, "first stage": stage, "system": item["system"],
+         "seed": item["seed"]} | {shown: item[name] for name, shown in names.items()}
+        for dataset, stage in resolved.pairs
+        for item in read_json(root / "audits" / dataset / f"{stage}.json")["systems"]
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def leaks(resolved: Resolved, root: Path) -> pd.DataFrame:
     """The leak audit of each trained system, a row a seed."""
     rows = []
-    for dataset in resolved.suite.collections:
-        for stage in resolved.stages_of(dataset):
-            for item in read_json(root / "audits" / dataset / f"{stage}.json")["systems"]:
-                if item["leak"]:
-                    about = {"collection": dataset, "first stage": stage}
-                    about |= {"system": item["system"], "seed": item["seed"]}
-                    rows.append(about | item["leak"])
+    for dataset, stage in resolved.pairs:
+        for item in read_json(root / "audits" / dataset / f"{stage}.json")["systems"]:
+            if item["leak"]:
+                about = {"collection": dataset, "first stage": stage}
+                about |= {"system": item["system"], "seed": item["seed"]}
+                rows.append(about | item["leak"])
     return pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
 
 

@@ -54,6 +54,8 @@ class Checkpoints:
                 parameter.copy_(tensors[f"weights.{name}"])
         _load_optimizer(optimizer, tensors)
         torch.set_rng_state(tensors["random"])
+        if "random.cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random.cuda"])
         extra.update({name: about[name] for name in extra})
         return int(about["step"])
 
@@ -70,6 +72,8 @@ class Checkpoints:
         if step < steps and time.monotonic() - self._last < self.SECONDS:
             return
         tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            tensors["random.cuda"] = torch.cuda.get_rng_state()
         tensors |= {f"weights.{name}": p.detach().contiguous() for name, p in named.items()}
         for place, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{place}.{k}": v.contiguous() for k, v in state.items()}

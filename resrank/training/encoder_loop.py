@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from resrank.model.device import autocast
 from resrank.model.encoder import Encoder
 from resrank.records import TrainingExample
 from resrank.training.checkpoints import Checkpoints
@@ -40,10 +39,8 @@ def train_encoder(
         raise ValueError("no training query has a relevant passage and candidates")
 
     def backward(batch: Sequence[TrainingList]) -> dict[str, float]:
-        with autocast(options.autocast, encoder.device):
-            loss, parts = retrieval_loss(
-                encoder, batch, options.temperature, options.max_tokens, options.chunk_tokens
-            )
+        parts = embed(encoder, batch, options.max_tokens, options.chunk_tokens, options.autocast)
+        loss = retrieval_loss(batch, *parts, options.temperature)
         loss.backward()  # type: ignore[no-untyped-call]
         for part in parts:
             part.backward()
@@ -60,21 +57,33 @@ def train_encoder(
     return {"queries_used": len(kept), "queries_skipped": len(examples) - len(found)}
 
 
-def retrieval_loss(
+def embed(
     encoder: Encoder,
     batch: Sequence[TrainingList],
-    temperature: float,
     max_tokens: int | None,
     chunk_tokens: int | None,
-) -> tuple[torch.Tensor, tuple[Embedded, Embedded]]:
-    """InfoNCE of a batch's queries over all of the batch's passages, and what to send back."""
-    texts = sorted({text for item in batch for text in item.texts})
-    queries = Embedded(
-        encoder, encoder.tokenize([item.query for item in batch], query=True).ids, chunk_tokens
+    mixed: bool | None,
+) -> tuple[Embedded, Embedded]:
+    """A batch's queries, and each of its passages once, in the order of `texts_of`."""
+    queries = encoder.tokenize([item.query for item in batch], query=True).ids
+    passages = encoder.tokenize(texts_of(batch), max_tokens=max_tokens).ids
+    return (
+        Embedded(encoder, queries, chunk_tokens, mixed),
+        Embedded(encoder, passages, chunk_tokens, mixed),
     )
-    passages = Embedded(encoder, encoder.tokenize(texts, max_tokens=max_tokens).ids, chunk_tokens)
-    loss = info_nce(queries.vectors, passages.vectors, positives(batch, texts), temperature)
-    return loss, (queries, passages)
+
+
+def retrieval_loss(
+    batch: Sequence[TrainingList], queries: Embedded, passages: Embedded, temperature: float
+) -> torch.Tensor:
+    """InfoNCE of a batch's queries over all of the batch's passages."""
+    positive = positives(batch, texts_of(batch))
+    return info_nce(queries.vectors, passages.vectors, positive, temperature)
+
+
+def texts_of(batch: Sequence[TrainingList]) -> list[str]:
+    """Each passage text of a batch once."""
+    return sorted({text for item in batch for text in item.texts})
 
 
 def positives(batch: Sequence[TrainingList], texts: Sequence[str]) -> torch.Tensor:

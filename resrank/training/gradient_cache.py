@@ -14,15 +14,24 @@ import torch
 from torch import Tensor
 
 from resrank.model.batches import token_budget_batches
+from resrank.model.device import autocast
 from resrank.model.encoder import Encoder
 
 
 class Embedded:
-    """Embeddings of texts (n, width) that a loss may use; call `backward` after the loss's own."""
+    """Embeddings of texts (n, width) that a loss may use; call `backward` after the loss's own.
+
+    mixed: bfloat16 as in `autocast`. Do not make one inside another autocast.
+    """
 
     def __init__(
-        self, encoder: Encoder, ids: Sequence[list[int]], chunk_tokens: int | None
+        self,
+        encoder: Encoder,
+        ids: Sequence[list[int]],
+        chunk_tokens: int | None,
+        mixed: bool | None = False,
     ) -> None:
+        self.mixed = mixed
         self.encoder = encoder
         self.ids = ids
         budget = chunk_tokens or encoder.batch_tokens
@@ -43,5 +52,8 @@ class Embedded:
             self._embed(places).backward(self.vectors.grad[places])  # type: ignore[no-untyped-call]
 
     def _embed(self, places: Sequence[int]) -> Tensor:
-        block: Tensor = self.encoder([self.ids[place] for place in places])
+        # A context of its own: both passes compute alike, and casts that the first one cached
+        # without a gradient are not met again by the second.
+        with autocast(self.mixed, self.encoder.device):
+            block: Tensor = self.encoder([self.ids[place] for place in places])
         return block.float()

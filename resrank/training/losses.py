@@ -24,7 +24,9 @@ def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, temperature: f
     queries: (q, d) and passages: (p, d) of unit length; positive: (q, p) bool. A query's other
     positives are left out of its denominator. Rows without a positive count nothing.
     """
-    logits = queries @ passages.T / temperature
+    with torch.autocast(queries.device.type, enabled=False):  # 20 x a bfloat16 step is too coarse
+        logits = queries.float() @ passages.float().T / temperature
+    positive = positive.to(logits.device)
     lowest = torch.finfo(logits.dtype).min
     negatives = logits.masked_fill(positive, lowest).logsumexp(dim=1, keepdim=True)
     terms = torch.logaddexp(logits, negatives) - logits

@@ -19,7 +19,7 @@ from resrank.model.resrank import Lists, ResRank
 from resrank.records import Passage, TrainingExample
 from resrank.reranker import Bench
 from resrank.training.checkpoints import Checkpoints
-from resrank.training.encoder_loop import retrieval_loss
+from resrank.training.encoder_loop import embed, retrieval_loss, texts_of
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import TrainingList, batches, usable
 from resrank.training.loop import Phase, fit
@@ -110,12 +110,12 @@ class StageLosses:
 
     def _joint(self, batch: Sequence[TrainingList]) -> dict[str, float]:
         stage, o = self.stage, self.options
-        with autocast(o.autocast, self.device):
-            retrieval, (queries, passages) = retrieval_loss(
-                self.model.encoder, batch, o.temperature, stage.max_tokens, o.chunk_tokens
-            )
-            losses = {"retrieval": retrieval}
-            if stage.ranking_weight:
+        queries, passages = embed(
+            self.model.encoder, batch, stage.max_tokens, o.chunk_tokens, o.autocast
+        )
+        losses = {"retrieval": retrieval_loss(batch, queries, passages, o.temperature)}
+        if stage.ranking_weight:
+            with autocast(o.autocast, self.device):
                 losses["ranking"] = self._ranking(batch, *_joined(batch, queries, passages))
         weights = {"retrieval": stage.retrieval_weight, "ranking": stage.ranking_weight}
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
@@ -155,8 +155,7 @@ class StageLosses:
 def _joined(
     batch: Sequence[TrainingList], queries: Embedded, passages: Embedded
 ) -> tuple[Tensor, list[Tensor]]:
-    """The same from embeddings that carry a gradient; `passages` holds each text of the batch."""
-    texts = sorted({text for item in batch for text in item.texts})
-    place = {text: i for i, text in enumerate(texts)}
+    """The same from embeddings that carry a gradient."""
+    place = {text: i for i, text in enumerate(texts_of(batch))}
     blocks = [passages.vectors[[place[text] for text in item.texts]] for item in batch]
     return queries.vectors, blocks

@@ -76,7 +76,7 @@ def test_a_run_over_a_collection(collection, tmp_path):
     run = tmp_path / "my.run"
     run.write_text("q1 Q0 p2 1 1.0 t\nq1 Q0 p1 2 1.0 t\nq1 Q0 p3 3 5 t\n")
     freeze(collection, RunStage(kind="run", path=run, depth=2), tmp_path / "run.parquet")
-    assert [p for p, _ in read_candidates(tmp_path / "run.parquet")["q1"]] == ["p3", "p1"]
+    assert [p for p, _ in read_candidates(tmp_path / "run.parquet")["q1"]] == ["p3", "p2"]
     run.write_text("q1 Q0 zz 1 1.0 t\n")
     with pytest.raises(ValueError, match="1 passages are not in the collection"):
         freeze(collection, RunStage(kind="run", path=run), tmp_path / "bad.parquet")

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from resrank.candidates.freeze import freeze
 from resrank.collections.collect import collect
-from resrank.config import BeirCollection
+from resrank.config import BeirCollection, Bm25Stage
 from resrank.records import Split
 from resrank.store import Collection
 
@@ -45,6 +46,9 @@ def append(path, line):
         ("corpus.jsonl", "[1]", r"corpus.jsonl:7: a JSON object is needed, found list"),
         ("corpus.jsonl", '{"_id": "p1", "text": "x"}', r"corpus.jsonl:7: passage id 'p1' stands twice"),
         ("corpus.jsonl", '{"_id": "p9"}', r"corpus.jsonl:7: field 'text' is missing"),
+        ("corpus.jsonl", '{"_id": " p9", "text": "x"}', r"corpus.jsonl:7: field '_id' is ' p9'"),
+        ("corpus.jsonl", '{"_id": "a\\tb", "text": "x"}', r"corpus.jsonl:7: field '_id' is"),
+        ("corpus.jsonl", '{"_id": "p9", "text": "\\ud800"}', r"corpus.jsonl:7: .* half a character"),
         ("queries.jsonl", '{"_id": "q9", "text": " "}', r"queries.jsonl:5: query 'q9' is empty"),
         ("queries.jsonl", '{"_id": "q1", "text": "x"}', r"queries.jsonl:5: query id 'q1' stands twice"),
         ("qrels/test.tsv", "q1\tp1\thigh", r"test.tsv:6: grade 'high'"),
@@ -78,3 +82,14 @@ def test_ids_given_as_numbers_are_text(beir, tmp_path):
     append(beir / "corpus.jsonl", json.dumps({"_id": 7, "title": "T", "text": "x"}))
     texts = {p.id: p.text for p in build(beir, tmp_path / "out").passages()}
     assert texts["7"] == "T x"
+
+
+def test_a_judged_query_without_text_stays_in_every_mean(beir, tmp_path):
+    append(beir / "qrels" / "test.tsv", "nobody\tp1\t1")
+    made = build(beir, tmp_path / "out")
+    assert set(made.qrels(Split.TEST)) == {"q1", "q2", "nobody"}
+    assert made.manifest["counts"]["judged_queries_without_text"] == 1
+    freeze(made, Bm25Stage(kind="bm25"), tmp_path / "bm25.parquet")
+    about = json.loads((tmp_path / "bm25.manifest.json").read_text())["splits"]["test"]
+    assert (about["judged_queries"], about["queries_without_candidates"]) == (3, 1)
+    assert about["recall@100"] == pytest.approx((1 + 1 / 2 + 0) / 3)

@@ -36,8 +36,9 @@ def test_both_layouts_give_one_collection(tmp_path, rows, ending):
     freeze(made, ImportedStage(kind="imported"), out)
     assert read_candidates(out) == {"1": [("d1", 2.0), ("d2", 1.0)]}
     about = json.loads(out.with_suffix(".manifest.json").read_text())["splits"]["test"]
-    assert about["recall@100"] == 0.5
-    assert about["short_lists"] == 1
+    assert about["recall@100"] == 0.25  # query 2 is judged and has no list: it counts 0
+    assert about["short_lists"] == 2
+    assert about["queries_without_candidates"] == 1
 
 
 def test_unwrap():

@@ -31,6 +31,14 @@ def test_unknown_metric_lists_the_known():
         parse_metric("nope@3")
 
 
+@pytest.mark.parametrize("metric", ["MRR@10", "MRR", "P@1", "nDCG@1", "Recall@1", "AP"])
+def test_every_metric_breaks_ties_as_trec_eval_does(metric):
+    # By id, descending, of scores in single precision: b stands first, though a's is higher.
+    scores = per_query([metric], {"1": {"a": 1}}, {"1": {"a": 1.00000002, "b": 1.00000001}})
+    assert scores[0][2] == (0.5 if metric in ("MRR@10", "MRR", "AP") else 0.0)
+    assert lists_with_ties([[("a", 1.00000002), ("b", 1.00000001)]], 10) == 1
+
+
 def test_ties_count_only_where_they_can_change_the_first_ranks():
     assert lists_with_ties([[("a", 2), ("b", 2)], [("a", 3), ("b", 2), ("c", 2)]], 1) == 1
 

@@ -4,6 +4,9 @@ rule collect:
         data=lambda w: collection_files(SUITE.collections[w.dataset]),
     output:
         f"{OUT}/collections/{{dataset}}/manifest.json",
+        f"{OUT}/collections/{{dataset}}/queries.parquet",
+        f"{OUT}/collections/{{dataset}}/passages.parquet",
+        f"{OUT}/collections/{{dataset}}/qrels.parquet",
     log:
         f"{OUT}/logs/collect/{{dataset}}.log",
     benchmark:
@@ -19,7 +22,9 @@ rule collect:
 
 rule candidates:
     input:
-        library=library("candidates", "model"),
+        library=library(
+            "candidates", "model", "evaluation/metrics.py", "evaluation/audits.py"
+        ),
         data=lambda w: collection_files(SUITE.first_stages[w.stage]),
         fused=lambda w: list(fused_files(w.dataset, w.stage).values()),
         model=lambda w: stage_models(w.stage),
@@ -33,6 +38,7 @@ rule candidates:
         f"{OUT}/benchmarks/candidates/{{dataset}}/{{stage}}.tsv"
     conda:
         "../../environment.yml"
+    threads: stage_threads
     params:
         spec=lambda w: as_json(stage_spec(w.stage)),
         fused=lambda w: json.dumps(fused_files(w.dataset, w.stage), sort_keys=True),

@@ -16,9 +16,18 @@ except ConfigError as error:
 OUT = f"results/{SUITE.suite.name}"
 # Modules that every job's result goes through; the command line and the configuration's types are
 # left out, since they only pass on what `params` already states.
-SHARED = ["files", "records", "reranker", "running", "store", "trec"]
+SHARED = [
+    "candidates/texts",
+    "files",
+    "records",
+    "reranker",
+    "running",
+    "store",
+    "trec",
+]
+SHARED += ["windows"]
 STORE = f"{OUT}/embeddings/store"
-PAIRS = [(d, s) for d in SUITE.suite.collections for s in SUITE.stages_of(d)]
+PAIRS = SUITE.pairs
 
 
 def as_json(entry):
@@ -27,8 +36,9 @@ def as_json(entry):
 
 
 def library(*rooms):
-    """The sources of some rooms: a job whose sources changed runs again."""
+    """The sources of some rooms, or of single files: a job whose sources changed runs again."""
     files = {f for room in rooms for f in Path("resrank", room).glob("[a-z]*.py")}
+    files |= {Path("resrank", room) for room in rooms if room.endswith(".py")}
     files |= {Path("resrank", f"{name}.py") for name in SHARED}
     return sorted(map(str, files))
 
@@ -67,6 +77,11 @@ def encoder_folder(system):
     spec = SUITE.systems[system]
     folder = model_folder(system)
     return encoder_of(spec.kind, spec.options, spec.training, folder).model
+
+
+def stage_threads(wildcards):
+    """A dense first stage embeds a whole collection; the others use one core."""
+    return workflow.cores if SUITE.first_stages[wildcards.stage].kind == "dense" else 1
 
 
 def stage_models(stage):
@@ -129,9 +144,26 @@ def encoded_for_training(wildcards):
 
 
 def candidates_of_training(wildcards):
-    """The lists that a system is trained on: the first stage of its training collection."""
-    name = SUITE.trained_on(wildcards.system)
-    return f"{OUT}/candidates/{name}/{SUITE.stages_of(name)[0]}.parquet"
+    """The lists that a system is trained on."""
+    stage = SUITE.systems[wildcards.system].trained_with
+    return f"{OUT}/candidates/{SUITE.trained_on(wildcards.system)}/{stage}.parquet"
+
+
+def lists_to_encode(wildcards):
+    """Every list of a collection that a system reranks or is trained on."""
+    used = wildcards.dataset in SUITE.suite.collections
+    stages = set(SUITE.stages_of(wildcards.dataset) if used else [])
+    for name, spec in SUITE.systems.items():
+        if spec.training is not None and SUITE.trained_on(name) == wildcards.dataset:
+            stages.add(spec.trained_with)
+    return [
+        f"{OUT}/candidates/{wildcards.dataset}/{stage}.parquet"
+        for stage in sorted(stages)
+    ]
+
+
+def part_options(wildcards, input):
+    return " ".join(f"--part {part}" for part in input.parts)
 
 
 def model_of(wildcards):
@@ -158,9 +190,13 @@ def runs_of(dataset, stage):
     ]
 
 
-def trained_collections():
-    """System -> the collections that it, or a part of it, learned from."""
-    found = {name: SUITE.learns_from(name) for name in SUITE.suite.systems}
+def trained_collections(stage):
+    """System -> the collections that it, a part of it or its first stage learned from."""
+    below = [c for part in SUITE.stage_parts(stage) for c in SUITE.learns_from(part)]
+    found = {
+        name: list(dict.fromkeys(SUITE.learns_from(name) + below))
+        for name in SUITE.suite.systems
+    }
     return {
         name: [f"{OUT}/collections/{c}" for c in learned]
         for name, learned in found.items()

@@ -1,10 +1,7 @@
 rule encode:
     input:
         library=library("model"),
-        candidates=lambda w: [
-            f"{OUT}/candidates/{w.dataset}/{stage}.parquet"
-            for stage in SUITE.stages_of(w.dataset)
-        ],
+        candidates=lists_to_encode,
         model=lambda w: ENCODERS[w.encoder][1],
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
     output:

@@ -20,6 +20,7 @@ rule measure:
         measure=1,
     params:
         spec=system_spec,
+        parts=part_options,
         how=as_json(SUITE.suite.measure),
         seed=lambda w: first_seed(w.system),
         folder=lambda w, input: str(Path(input.collection).parent),
@@ -27,6 +28,6 @@ rule measure:
         store=STORE,
     shell:
         "python -m resrank measure --collection {params.folder:q} "
-        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
+        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} {params.parts} "
         "--seed {params.seed} {params.model} --how {params.how:q} "
         "--store {params.store:q} --out {output:q} 2> {log:q}"

@@ -4,10 +4,10 @@ rule score:
         runs=lambda w: [path for _, _, path in runs_of(w.dataset, w.stage)],
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
-        trained_on=sorted(
+        trained_on=lambda w: sorted(
             {
                 f"{folder}/manifest.json"
-                for folders in trained_collections().values()
+                for folders in trained_collections(w.stage).values()
                 for folder in folders
             }
         ),
@@ -20,7 +20,7 @@ rule score:
         "../../environment.yml"
     params:
         runs=lambda w: json.dumps(runs_of(w.dataset, w.stage)),
-        trained_on=json.dumps(trained_collections(), sort_keys=True),
+        trained_on=lambda w: json.dumps(trained_collections(w.stage), sort_keys=True),
         metrics=json.dumps(SUITE.suite.metrics),
         grade=lambda w: SUITE.collections[w.dataset].relevant_grade,
         folder=lambda w, input: str(Path(input.collection).parent),

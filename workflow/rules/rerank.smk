@@ -21,11 +21,12 @@ rule rerank:
         gpu=1,
     params:
         spec=system_spec,
+        parts=part_options,
         folder=lambda w, input: str(Path(input.collection).parent),
         store=STORE,
         model=model_option,
     shell:
         "python -m resrank rerank --collection {params.folder:q} "
-        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
+        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} {params.parts} "
         "--seed {wildcards.seed} {params.model} --store {params.store:q} "
         "--out {output.run:q} 2> {log:q}"

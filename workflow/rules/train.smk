@@ -20,11 +20,12 @@ rule train:
         gpu=1,
     params:
         spec=system_spec,
+        parts=part_options,
         folder=lambda w, input: str(Path(input.collection).parent),
         store=STORE,
         checkpoints=f"{OUT}/checkpoints/{{system}}/seed{{seed}}",
     shell:
         "python -m resrank train --collection {params.folder:q} "
-        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
+        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} {params.parts} "
         "--seed {wildcards.seed} --store {params.store:q} "
         "--checkpoints {params.checkpoints:q} --out {output.model:q} 2> {log:q}"
