@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from resrank.files import atomic_folder, write_json
 from resrank.model.options import EncoderOptions
-from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Request, ranked
+from resrank.records import Candidate, Query, Ranking, TrainingExample
+from resrank.reranker import Bench, EmbedsPassages, Request, ranked
 from resrank.training.options import EncoderTraining
 
 if TYPE_CHECKING:
     from resrank.model.encoder import Encoder
 
 
-class BiEncoder:
+class BiEncoder(EmbedsPassages):
     """Any sentence-transformers or Hugging Face encoder; passages can be embedded beforehand."""
 
     Options = EncoderOptions
@@ -48,14 +48,6 @@ class BiEncoder:
     def dtype(self) -> str:
         """Number format of the weights."""
         return str(self.encoder.dtype).removeprefix("torch.")
-
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Embed passages ahead of time into the store in `folder`."""
-        return self.embeddings.prepare(passages, folder)
-
-    def forget(self) -> None:
-        """Embed passages anew for every ranking."""
-        self.embeddings.forget()
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Rank one query's candidates by cosine."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
+
+if TYPE_CHECKING:
+    from resrank.model.passage_embeddings import PassageEmbeddings
 
 Request = tuple[Query, Sequence[Candidate]]
 
@@ -51,6 +54,20 @@ class CachesPassages(Protocol):
     def forget(self) -> None:
         """Drop every stored embedding, so that the next ranking encodes its passages."""
         ...
+
+
+class EmbedsPassages:
+    """Base of a reranker that takes passage embeddings from one encoder: stored or made anew."""
+
+    embeddings: PassageEmbeddings
+
+    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
+        """Embed passages ahead of time into the store in `folder`."""
+        return self.embeddings.prepare(passages, folder)
+
+    def forget(self) -> None:
+        """Embed passages anew for every ranking."""
+        self.embeddings.forget()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from resrank.candidates.texts import candidate_lists
 from resrank.config import Measurement, System
@@ -25,7 +24,7 @@ from resrank.files import (
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
 from resrank.registry import resolve
-from resrank.reranker import Bench, CachesPassages, Request
+from resrank.reranker import Bench, CachesPassages, Request, Reranker
 from resrank.store import Collection, write_run, write_usage
 
 
@@ -178,9 +177,9 @@ def _inputs(
     return inputs
 
 
-def load(spec: System, model: Path | None) -> Any:
+def load(spec: System, model: Path | None) -> Reranker:
     """Build a system from its entry, with its trained model if it has one."""
-    cls = resolve(spec.kind)
+    cls: type[Reranker] = resolve(spec.kind)
     return cls.load(cls.Options.model_validate(spec.options), model)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from resrank.model.options import EncoderOptions, ResRankOptions
-from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Request, ranked
+from resrank.records import Candidate, Query, Ranking, TrainingExample
+from resrank.reranker import Bench, EmbedsPassages, Request, ranked
 from resrank.training.options import ResRankTraining, Stage
 from resrank.windows import slide
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resrank.model.resrank import ResRank
 
 
-class ResRankSystem:
+class ResRankSystem(EmbedsPassages):
     """One embedding a passage, one forward pass a query, no generated token."""
 
     Options = ResRankOptions
@@ -57,14 +57,6 @@ class ResRankSystem:
         """Number formats of encoder and reranker."""
         formats = (self.model.encoder.dtype, next(self.model.reranker.parameters()).dtype)
         return " + ".join(str(f).removeprefix("torch.") for f in formats)
-
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Compress passages ahead of time into the store in `folder`."""
-        return self.embeddings.prepare(passages, folder)
-
-    def forget(self) -> None:
-        """Compress passages anew for every ranking."""
-        self.embeddings.forget()
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Rank one query's candidates in one forward pass."""

@@ -18,13 +18,13 @@ import numpy as np
 from tqdm import tqdm
 
 from resrank.records import Usage
-from resrank.reranker import CachesPassages, Request
+from resrank.reranker import CachesPassages, Request, Reranker
 
 Clock = Callable[[], int]
 
 
 def measure(
-    reranker: Any,
+    reranker: Reranker,
     requests: Sequence[Request],
     warmup: Sequence[Request],
     store: Path | None = None,
@@ -53,7 +53,11 @@ def measure(
 
 
 def _time(
-    reranker: Any, requests: Sequence[Request], warmup: Sequence[Request], clock: Clock, label: str
+    reranker: Reranker,
+    requests: Sequence[Request],
+    warmup: Sequence[Request],
+    clock: Clock,
+    label: str,
 ) -> tuple[dict[str, Any], list[Usage]]:
     for query, candidates in warmup:
         reranker.rerank(query, candidates)
