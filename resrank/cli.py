@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,7 +52,7 @@ def evaluate(
     metric: Annotated[
         list[str] | None, typer.Option(help="A metric, e.g. nDCG@10; may be repeated.")
     ] = None,
-    depth: Annotated[int, typer.Option(help="Depth that full lists should have.")] = 100,
+    depth: Annotated[int, typer.Option(min=1, help="Depth that full lists should have.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score a run against judgments, over every judged query.
@@ -232,6 +233,8 @@ def main() -> None:
     """Run a verb; an error that names its cause is shown without a traceback."""
     from pydantic import ValidationError
 
+    if not sys.stderr.isatty():  # a log needs no bar that is drawn ten times a second
+        os.environ.setdefault("TQDM_MININTERVAL", "15")
     try:
         app()
     except ValidationError as error:

@@ -165,6 +165,12 @@ class System(Strict):
     @model_validator(mode="after")
     def _check_options(self) -> System:
         cls = resolve(self.kind)
+        lacking = [n for n in ("Options", "load", "rerank", "rerank_many") if not hasattr(cls, n)]
+        if lacking:
+            raise ValueError(
+                f"system kind {self.kind!r} is no reranker: it has no {', '.join(lacking)} (the "
+                "protocol stands in resrank/reranker.py)"
+            )
         cls.Options.model_validate(self.options)
         if self.training is not None:
             if not hasattr(cls, "Training"):
@@ -178,7 +184,9 @@ class Measurement(Strict):
 
     queries: int = Field(20, ge=1, description="Queries timed, the first by hash of their id.")
     warmup: int = Field(3, ge=0, description="Queries run before the clock starts.")
-    threads: int | None = Field(None, ge=1, description="Processor threads; all cores if unset.")
+    threads: int | None = Field(
+        None, ge=1, description="Processor threads; those that Snakemake was given if unset."
+    )
 
 
 class Suite(Strict):
@@ -206,6 +214,14 @@ class Suite(Strict):
     @classmethod
     def _plain_name(cls, value: str) -> str:
         return plain_name(value)
+
+    @field_validator("collections", "systems", "first_stages", "metrics", "seeds")
+    @classmethod
+    def _each_once(cls, value: list[Any]) -> list[Any]:
+        twice = sorted({str(item) for item in value if value.count(item) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands twice; name each once")
+        return value
 
     @field_validator("metrics")
     @classmethod
@@ -336,9 +352,10 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
         },
     )
     for name in suite.collections:
-        _pick(collections, name, "collection")
+        _check_paths(name, _pick(collections, name, "collection"))
         for stage in resolved.stages_of(name):
             spec = _pick(stages, stage, "first stage")
+            _check_paths(stage, spec)
             _check_stage(name, collections[name], stage, spec)
             for part in spec.of if spec.kind == "fusion" else []:
                 _check_stage(name, collections[name], part, _pick(stages, part, "first stage"))
@@ -377,6 +394,17 @@ def _with_parts(
                 )
             found |= _with_parts(systems, [part], (*above, name))
     return found
+
+
+def _check_paths(name: str, spec: Any) -> None:
+    """The user's own files must be there before anything is planned."""
+    for key in ("path", "qrels"):
+        path = getattr(spec, key, None)
+        if path is not None and not path.exists():
+            raise ConfigError(
+                f"{name!r}: no {key} {path} (from {Path.cwd()}); paths are relative to the "
+                "directory that snakemake is started in"
+            )
 
 
 def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> None:

@@ -37,6 +37,19 @@ def on_part(model, **more):
             {"define": {"systems": {"x": {"kind": "first_stage", "training": {}}}}},
             "cannot be trained",
         ),
+        ({"systems": ["bm25", "bm25"]}, "bm25 stands twice"),
+        ({"seeds": [1, 1]}, "1 stands twice"),
+        (
+            {"define": {"systems": {"x": {"kind": "json:JSONDecoder"}}}},
+            "no reranker: .* no Options",
+        ),
+        (
+            {
+                "collections": ["c"],
+                "define": {"collections": {"c": {"kind": "beir", "path": "no"}}},
+            },
+            "'c': no path no ",
+        ),
         (on_part("trained:x", training={}), "system 'x' stands on itself"),
         ({"seeds": [-1]}, "greater than or equal to 0"),
         (on_part("x", seeds=[]), "at least 1 item"),

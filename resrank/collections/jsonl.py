@@ -12,10 +12,14 @@ class DataError(ValueError):
     """Input data that cannot be used; names the file, the line, what was found, what is allowed."""
 
 
+JSON_NAMES = {type(None): "null", bool: "true or false", float: "a number", list: "a list",
+              dict: "an object"}  # fmt: skip
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object). Blank lines are skipped."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, _object(line, path, number)
@@ -31,7 +35,7 @@ def text_field(row: dict[str, Any], name: str, where: str, default: str | None =
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        found = "missing" if name not in row else type(value).__name__
+        found = "missing" if name not in row else JSON_NAMES.get(type(value), "not text")
         raise DataError(f"{where}: field {name!r} is {found}; text is needed")
     try:
         value.encode()
@@ -55,7 +59,10 @@ def _object(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{path}:{number}: not valid JSON: {error}") from error
+        said = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            said = f"{error.msg} (column {error.colno})"
+        raise DataError(f"{path}:{number}: not valid JSON: {said}") from error
     if not isinstance(value, dict):
         raise DataError(f"{path}:{number}: a JSON object is needed, found {type(value).__name__}")
     return value

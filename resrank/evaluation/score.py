@@ -55,7 +55,7 @@ def score_runs(
                 "system": system,
                 "seed": seed,
                 "missing_queries": len(qrels) - len(run),
-                "short_lists": short_lists(run.values(), audit_of.depth),
+                "short_lists": short_lists([run.get(q, []) for q in qrels], audit_of.depth),
                 "ties_top10": lists_with_ties(run.values(), 10),
                 "unjudged_top10": unjudged_share(run, qrels, 10),
                 "truncated_passages": _truncated(path),

@@ -75,8 +75,8 @@ class ResRankOptions(Strict):
         "it to the closing state as the residual is added to a passage's."
     )  # fmt: skip
     place_encoding: bool = Field(
-        False, description="Ours: add a fixed sinusoid of a passage's place in the list to its "
-        "fed embedding (not to the residual), so that a small decoder need not learn to count."
+        False, description="Ours: add the code of a passage's place in the list, a fixed sinusoid "
+        "with a learned scale, to its embedding; the query's own stands at place 0."
     )  # fmt: skip
     projector: bool = Field(
         False, description="A bias-free linear map where the hidden sizes differ."

@@ -25,6 +25,7 @@ from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
 
 INITIAL_SCALE = 20.0  # of the cosine, inside the ranking loss
+INITIAL_PLACE_SCALE = 0.5  # length of a place's code beside an embedding's
 
 
 class Lists(NamedTuple):
@@ -49,6 +50,9 @@ class ResRank(nn.Module):
         self.options = options
         self.projector = self._make_projector()
         self.log_scale = nn.Parameter(torch.tensor(INITIAL_SCALE).log())
+        self.place_scale = (
+            nn.Parameter(torch.tensor(INITIAL_PLACE_SCALE)) if options.place_encoding else None
+        )
         self.token_norm = reranker.token_norm()
 
     @classmethod
@@ -104,8 +108,11 @@ class ResRank(nn.Module):
 
     def forward(self, lists: Lists) -> list[Tensor]:
         """Scores of each query's passages: a list of (n_i,) float32 tensors."""
-        fed = [self._feed(block) for block in lists.passages]
-        slots = self._feed(lists.query_embeddings) if lists.query_embeddings is not None else None
+        fed = [self._placed(self._feed(block), first=1) for block in lists.passages]
+        slots = None
+        if lists.query_embeddings is not None:
+            slots = self._feed(lists.query_embeddings)
+            slots = slots + self._placed(torch.zeros_like(slots[:1]), first=0)
         rows, starts = self._rows(lists.query_ids, fed, slots)
         side = self.options.padding_side
         inputs = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_side=side)
@@ -144,7 +151,7 @@ class ResRank(nn.Module):
         rows, starts = [], []
         for i, ids in enumerate(query_ids):
             end = tail if slots is None else torch.cat([tail[:-1], slots[i : i + 1]])
-            row = torch.cat([lm.embed_tokens(ids), self._with_places(fed[i]), end])
+            row = torch.cat([lm.embed_tokens(ids), fed[i], end])
             if len(row) > lm.positions:
                 raise ValueError(
                     f"{len(fed[i])} passages and {len(ids)} query tokens make {len(row)} "
@@ -154,10 +161,20 @@ class ResRank(nn.Module):
             starts.append(len(ids))
         return rows, starts
 
-    def _with_places(self, fed: Tensor) -> Tensor:
-        if not self.options.place_encoding:
+    def _placed(self, fed: Tensor, first: int) -> Tensor:
+        """Fed embeddings with the codes of places `first`, `first` + 1, ... added, if wanted.
+
+        The query's embedding stands at place 0. Codes of near places are alike, so that passages
+        high in the list start out nearer to the query.
+        """
+        if self.place_scale is None:
             return fed
-        return fed + sinusoids(*fed.shape).to(fed)
+        codes = sinusoids(first + len(fed), fed.shape[-1])[first:].to(fed) / fed.shape[-1] ** 0.5
+        placed: Tensor = fed + self.place_scale.to(fed.dtype) * self._fed_length() * codes
+        return placed
+
+    def _fed_length(self) -> float:
+        return self.token_norm if self.options.embedding_scale == "token_norm" else 1.0
 
     def _feed(self, embeddings: Tensor) -> Tensor:
         """Embeddings as the reranker is fed them: projected and scaled, in its number format."""
@@ -166,8 +183,7 @@ class ResRank(nn.Module):
         if self.projector is not None:
             fed = self.projector(fed)
         if self.options.embedding_scale != "raw":
-            length = self.token_norm if self.options.embedding_scale == "token_norm" else 1.0
-            fed = nn.functional.normalize(fed, dim=-1) * length
+            fed = nn.functional.normalize(fed, dim=-1) * self._fed_length()
         return fed.to(weight.dtype)
 
     def _make_projector(self) -> nn.Linear | None:
@@ -193,6 +209,8 @@ class ResRank(nn.Module):
             if encoder_trained:
                 self.encoder.save_pretrained(out / "encoder")
             extra = {"log_scale": self.log_scale.detach()}
+            if self.place_scale is not None:
+                extra["place_scale"] = self.place_scale.detach()
             if self.projector is not None:
                 extra["projector"] = self.projector.weight.detach()
             save_file(extra, out / "extra.safetensors")
@@ -235,6 +253,8 @@ class ResRank(nn.Module):
         self.token_norm = token_norm  # as in training, though token embeddings may have moved
         with torch.no_grad():
             self.log_scale.copy_(extra["log_scale"])
+            if self.place_scale is not None:
+                self.place_scale.copy_(extra["place_scale"])
             if self.projector is not None:
                 self.projector.weight.copy_(extra["projector"])
 

@@ -80,6 +80,20 @@ def test_residual_weight_moves_the_score_towards_the_cosine(encoder_options):
     assert heavy.rerank("sorting arrays", []) == []
 
 
+def test_codes_of_places_fall_away_from_the_query_and_are_learned(encoder_options):
+    torch.manual_seed(0)
+    options = ResRankOptions(
+        encoder=encoder_options, reranker=ScratchDecoder(layers=1, heads=2, output_scale=1e-6),
+        query_slot=True, place_encoding=True, residual_weight=1e4,
+    )  # fmt: skip
+    placed = ResRank.from_options(options).eval()
+    same = placed.compress(["one text"] * 50)
+    scores = placed.score("a query", same)
+    assert scores.argmax() == 0
+    assert scores[:5].mean() > scores[5:20].mean() > scores[30:].mean()
+    assert placed.place_scale.requires_grad
+
+
 def test_saved_and_loaded(model, tmp_path):
     model.save_pretrained(tmp_path / "m", encoder_trained=False, seed=3)
     loaded = ResRank.from_pretrained(tmp_path / "m")
