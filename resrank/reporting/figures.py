@@ -5,6 +5,7 @@ A filled marker counts passage encoding; a hollow one, joined to it, has the emb
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ def effectiveness_against(
         axes[0][0].set_ylabel(f"{metric} (mean over seeds)")
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.55), fontsize=8)
-        figure.text(0.01, -0.02, note, fontsize=7, color="#444444", va="top", wrap=False)
+        width = int(15 * size[0])  # letters of this size in the figure's width
+        note = "\n".join(textwrap.fill(line, width) for line in note.splitlines())
+        figure.text(0.01, -0.02, note, fontsize=7, color="#444444", va="top")
         figure.tight_layout()
         return [_save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
 
