@@ -13,6 +13,7 @@ from resrank.model.device import autocast
 from resrank.records import TrainingExample
 from resrank.reranker import Bench
 from resrank.training.checkpoints import Checkpoints
+from resrank.training.lists import choose
 from resrank.training.loop import Phase, fit
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def train_pairs(
 ) -> dict[str, int]:
     """Fit in place with binary cross-entropy; returns how many queries were used and skipped."""
     usable = [e for e in examples if e.positives and e.candidates]
-    chosen = np.random.default_rng([seed]).permutation(len(usable))[: options.max_queries]
-    kept = [usable[i] for i in chosen]
+    kept = choose(usable, options.max_queries, np.random.default_rng([seed]))
     if not kept:
         raise ValueError("no training query has both a relevant passage and candidates")
 

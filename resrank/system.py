@@ -12,6 +12,7 @@ import numpy as np
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Query, Ranking, TrainingExample
 from resrank.reranker import Bench, EmbedsPassages, Request, ranked
+from resrank.training.lists import choose
 from resrank.training.options import ResRankTraining, Stage
 from resrank.windows import slide
 
@@ -121,8 +122,8 @@ class ResRankSystem(EmbedsPassages):
     ) -> float:
         """What reranking a sample of the dev queries is worth with the weights as they are."""
         assert bench.dev_score is not None
-        chosen = np.random.default_rng([seed]).permutation(len(dev))[: stage.dev_queries]
-        asked = [(dev[i].query, dev[i].candidates) for i in chosen]
+        chosen = choose(dev, stage.dev_queries, np.random.default_rng([seed]))
+        asked = [(example.query, example.candidates) for example in chosen]
         self.forget()
         if not stage.train_encoder:
             self.prepare((c.passage for _, listed in asked for c in listed), bench.store)

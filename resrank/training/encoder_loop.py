@@ -11,7 +11,7 @@ from resrank.model.encoder import Encoder
 from resrank.records import TrainingExample
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
-from resrank.training.lists import TrainingList, batches, usable
+from resrank.training.lists import TrainingList, batches, choose, usable
 from resrank.training.loop import OnStep, Phase, fit
 from resrank.training.losses import info_nce
 from resrank.training.options import EncoderTraining, Stage
@@ -33,8 +33,7 @@ def train_encoder(
         negatives="sampled",
     )
     found = usable(examples, stage)
-    chosen = np.random.default_rng([seed]).permutation(len(found))[: options.max_queries]
-    kept = [found[i] for i in chosen]
+    kept = choose(found, options.max_queries, np.random.default_rng([seed]))
     if not kept:
         raise ValueError("no training query has a relevant passage and candidates")
 

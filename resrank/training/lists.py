@@ -43,6 +43,13 @@ def share(examples: Sequence[TrainingExample], start: float, end: float) -> list
     return ordered[round(start * len(ordered)) : round(end * len(ordered))]
 
 
+def choose(
+    examples: Sequence[TrainingExample], size: int | None, rng: Generator
+) -> list[TrainingExample]:
+    """At most `size` of the examples (all if None), in a random order."""
+    return [examples[i] for i in rng.permutation(len(examples))[:size]]
+
+
 def batches(
     examples: Sequence[TrainingExample], stage: Stage, rng: Generator
 ) -> list[list[TrainingList]]:

@@ -9,8 +9,8 @@ from pydantic import Field
 from resrank.strict import Strict
 
 
-class Stage(Strict):
-    """One stage of training: its lists, its losses, its rates."""
+class _Queries(Strict):
+    """Which training queries are gone through, and how often."""
 
     epochs: int = Field(1, ge=1, description="Passes over the training queries.")
     share: tuple[float, float] = Field(
@@ -19,6 +19,27 @@ class Stage(Strict):
         "than that encoder was trained on."
     )  # fmt: skip
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
+
+
+class _Retrieval(Strict):
+    """How InfoNCE's gradient through an encoder is computed."""
+
+    temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
+    chunk_tokens: int | None = Field(
+        None, ge=8, description="Compute the encoder's gradient in chunks of this many padded "
+        "tokens (gradient caching), so that memory does not grow with the batch; unset: at "
+        "once."
+    )  # fmt: skip
+    autocast: bool | None = Field(
+        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
+        "multiplies bfloat16 natively."
+    )  # fmt: skip
+
+
+class Stage(_Queries):
+    """One stage of training: its lists, its losses, its rates."""
+
     batch_queries: int = Field(16, ge=1, description="Lists in one step.")
     list_length: int = Field(100, ge=2, description="Passages in a training list.")
     negatives: Literal["top", "sampled"] = Field(
@@ -35,7 +56,6 @@ class Stage(Strict):
     )
     learning_rate: float = Field(1e-4, gt=0, description="AdamW's peak rate, reranker.")
     encoder_learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate, encoder.")
-    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
     dev_queries: int = Field(
         0, ge=0, description="Dev queries reranked after each epoch, for early stopping; 0: none."
     )
@@ -46,50 +66,24 @@ class Stage(Strict):
     )  # fmt: skip
 
 
-class EncoderTraining(Strict):
+class EncoderTraining(_Queries, _Retrieval):
     """InfoNCE on an encoder alone, with in-batch and first-stage negatives."""
 
-    epochs: int = Field(1, ge=1, description="Passes over the training queries.")
-    share: tuple[float, float] = Field(
-        (0.0, 1.0), description="Part of the training queries that is used, in the order of a hash "
-        "of their ids. Who learns from a trained encoder's scores must see them on other queries "
-        "than that encoder was trained on."
-    )  # fmt: skip
-    max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
     batch_queries: int = Field(32, ge=2, description="Queries in one step.")
     negatives: int = Field(1, ge=1, description="Negatives a query, from its candidates.")
     learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate.")
-    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
     max_tokens: int | None = Field(
         None, ge=8, description="Cut passages to this many tokens; unset: the encoder's own limit."
     )
-    temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
-    chunk_tokens: int | None = Field(
-        None, ge=8, description="Compute the encoder's gradient in chunks of this many padded "
-        "tokens (gradient caching), so that memory does not grow with the batch; unset: at once."
-    )  # fmt: skip
-    autocast: bool | None = Field(
-        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
-        "multiplies bfloat16 natively."
-    )  # fmt: skip
 
 
-class ResRankTraining(Strict):
+class ResRankTraining(_Retrieval):
     """Stages one after the other, and what they share."""
 
     stages: tuple[Stage, ...] = Field((Stage(),), min_length=1, description="In their order.")
-    temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
-    chunk_tokens: int | None = Field(
-        None, ge=8, description="Compute the encoder's gradient in chunks of this many padded "
-        "tokens (gradient caching), so that memory does not grow with the lists; unset: at once."
-    )  # fmt: skip
     train_token_embeddings: bool = Field(
         False, description="Whether the reranker's vocabulary is trained too."
     )
-    autocast: bool | None = Field(
-        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
-        "multiplies bfloat16 natively."
-    )  # fmt: skip
 
     @property
     def trains_encoder(self) -> bool:

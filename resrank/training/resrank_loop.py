@@ -21,7 +21,7 @@ from resrank.reranker import Bench
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.encoder_loop import embed, retrieval_loss, texts_of
 from resrank.training.gradient_cache import Embedded
-from resrank.training.lists import TrainingList, batches, usable
+from resrank.training.lists import TrainingList, batches, choose, usable
 from resrank.training.loop import Phase, fit
 from resrank.training.losses import ranknet
 from resrank.training.options import ResRankTraining, Stage
@@ -43,8 +43,7 @@ def train_stages(
     counts = []
     for number, stage in enumerate(options.stages, start=1):
         found = usable(examples, stage)
-        chosen = np.random.default_rng([seed, number]).permutation(len(found))[: stage.max_queries]
-        kept = [found[i] for i in chosen]
+        kept = choose(found, stage.max_queries, np.random.default_rng([seed, number]))
         if not kept:
             raise ValueError("no training query has a relevant passage among its candidates")
         losses = StageLosses(model, options, stage, kept, bench)

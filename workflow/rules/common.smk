@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 from resrank.config import ConfigError, load_suite
 from resrank.parts import parts, substitute
-from resrank.registry import encoder_of, resolve, source_files
+from resrank.registry import encoder_of, source_files
 
 try:
     SUITE = load_suite(dict(config))
@@ -24,8 +24,8 @@ SHARED = [
     "running",
     "store",
     "trec",
+    "windows",
 ]
-SHARED += ["windows"]
 STORE = f"{OUT}/embeddings/store"
 PAIRS = SUITE.pairs
 
@@ -134,13 +134,15 @@ def encoded(dataset, system, seed):
     return [] if name is None else f"{OUT}/embeddings/{dataset}/{name}.json"
 
 
-def encoded_for_training(wildcards):
+def encoded_for_training(system, seed):
     """The same over the training collection, for a system whose encoder is not trained itself."""
-    name = encoder_name(wildcards.system, wildcards.seed)
-    own = f"{model_folder(wildcards.system, wildcards.seed)}.manifest.json"
-    if name is None or own in ENCODERS[name][1]:
+    name = encoder_name(system, seed)
+    if (
+        name is None
+        or f"{model_folder(system, seed)}.manifest.json" in ENCODERS[name][1]
+    ):
         return []
-    return f"{OUT}/embeddings/{SUITE.trained_on(wildcards.system)}/{name}.json"
+    return encoded(SUITE.trained_on(system), system, seed)
 
 
 def candidates_of_training(wildcards):
@@ -218,14 +220,13 @@ def collection_files(spec):
 
 def splits_to_encode(wildcards):
     """Test, and train where a system learns there from this encoder's embeddings."""
-    learned = (wildcards.dataset, wildcards.encoder) in {
-        (SUITE.trained_on(system), encoder_name(system, seed))
-        for system in SUITE.systems
-        if SUITE.systems[system].training is not None
+    stamp = f"{OUT}/embeddings/{wildcards.dataset}/{wildcards.encoder}.json"
+    learned = stamp in [
+        encoded_for_training(system, seed)
+        for system, spec in SUITE.systems.items()
+        if spec.training is not None
         for seed in SUITE.seeds_of(system)
-        if f"{model_folder(system, seed)}.manifest.json"
-        not in ENCODERS.get(encoder_name(system, seed), ("", []))[1]
-    }
+    ]
     return "--split train --split test" if learned else "--split test"
 
 

@@ -4,7 +4,7 @@ rule train:
         source=sources,
         candidates=candidates_of_training,
         parts=parts_of,
-        embeddings=encoded_for_training,
+        embeddings=lambda w: encoded_for_training(w.system, w.seed),
         collection=lambda w: f"{OUT}/collections/{SUITE.trained_on(w.system)}/manifest.json",
     output:
         manifest=f"{OUT}/models/{{system}}/seed{{seed}}.manifest.json",
