@@ -51,7 +51,7 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in named)
     groups = [{"params": [p], "lr": 0.0, "peak": phase.rates[n]} for n, p in named.items()]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
     plan = [(e, batch) for e in range(phase.epochs) for batch in phase.batches(e)]
     factor = linear(len(plan), phase.warmup)
     best = BestEpoch(phase.name, phase.evaluate, phase.patience, checkpoints)

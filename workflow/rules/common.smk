@@ -27,6 +27,8 @@ SHARED = [
     "windows",
 ]
 STORE = f"{OUT}/embeddings/store"
+# A GPU serves one job at a time (a profile says how many there are); processors share themselves.
+GPU = int(Path("/proc/driver/nvidia").exists())
 PAIRS = SUITE.pairs
 
 

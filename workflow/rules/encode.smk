@@ -14,7 +14,7 @@ rule encode:
         "../../environment.yml"
     threads: workflow.cores
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         options=lambda w: ENCODERS[w.encoder][0],
         folder=lambda w, input: str(Path(input.collection).parent),

@@ -16,7 +16,7 @@ rule measure:
     # Every core: nothing else runs on the machine while a clock does.
     threads: workflow.cores
     resources:
-        gpu=1,
+        gpu=GPU,
         measure=1,
     params:
         spec=system_spec,

@@ -18,7 +18,7 @@ rule rerank:
         "../../environment.yml"
     threads: lambda w: SUITE.systems[w.system].threads
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         spec=system_spec,
         parts=part_options,
