@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from resrank.files import atomic_folder, write_json
 from resrank.model.options import EncoderOptions
 from resrank.records import Candidate, Query, Ranking, TrainingExample
-from resrank.reranker import Bench, EmbedsPassages, Request, ranked
+from resrank.reranker import Bench, EmbedsPassages, Request
 from resrank.training.options import EncoderTraining
 
 if TYPE_CHECKING:
@@ -55,15 +55,9 @@ class BiEncoder(EmbedsPassages):
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Embed all queries in batches, then rank each one's candidates."""
-        ids = self.encoder.tokenize([q.text for q, _ in requests], query=True).ids
-        vectors = self.encoder.embed_ids(ids).numpy()
-        rankings = []
-        for (query, candidates), tokens, vector in zip(requests, ids, vectors, strict=True):
-            passages, usage = self.embeddings([c.passage for c in candidates])
-            usage.prompt_tokens += len(tokens)
-            usage.model_calls += 1
-            rankings.append(ranked(query, candidates, passages @ vector, usage))
-        return rankings
+        from resrank.model.passage_embeddings import by_cosine
+
+        return by_cosine(self.embeddings, requests)
 
     @classmethod
     def train(
@@ -81,11 +75,14 @@ class BiEncoder(EmbedsPassages):
         from resrank.model.encoder import Encoder
         from resrank.training.checkpoints import Checkpoints
         from resrank.training.encoder_loop import train_encoder
+        from resrank.training.processes import processes
 
         set_seeds(seed)
         encoder = Encoder.from_options(options.model_copy(update={"dtype": "float32"}))
         checkpoints = Checkpoints(bench.checkpoints, bench.key)
         counts = train_encoder(encoder, train, training, seed, checkpoints, bench.on_step)
+        if not processes().is_main:
+            return
         with atomic_folder(out) as folder:
             encoder.save_pretrained(folder)
             about = {"seed": seed, "training": training.model_dump(), **counts}

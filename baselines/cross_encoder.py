@@ -142,10 +142,13 @@ class CrossEncoder:
         from baselines.cross_encoder_training import train_pairs
         from resrank.model.device import set_seeds
         from resrank.model.hub import locate
+        from resrank.training.processes import processes
 
         set_seeds(seed)
         model = _model(locate(options.model, options.revision), options, torch.float32)
         counts = train_pairs(model, train, training, seed, bench)
+        if not processes().is_main:
+            return
         with atomic_folder(out) as folder:
             model.save_pretrained(str(folder))
             about = {"seed": seed, "training": training.model_dump(), **counts}

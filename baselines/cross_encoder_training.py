@@ -15,6 +15,7 @@ from resrank.reranker import Bench
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.lists import choose
 from resrank.training.loop import Phase, fit
+from resrank.training.processes import processes
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder as Model
@@ -44,11 +45,16 @@ def train_pairs(
         return [[p for i in group for p in _pairs(kept[i], options.negatives, rng)]
                 for group in groups]  # fmt: skip
 
+    run, device = processes(), next(model.parameters()).device
+
     def backward(pairs: Sequence[Pair]) -> dict[str, float]:
-        with autocast(None, next(model.parameters()).device):
-            loss = _loss(model, pairs, options.max_tokens)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return {"loss": loss.item()}
+        own = run.share(pairs)
+        loss = torch.zeros((), device=device)
+        if own:
+            with autocast(None, device):
+                loss = _loss(model, own, options.max_tokens) / len(pairs)
+            loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": run.add_up(loss.detach().clone()).item()}
 
     model.train()
     phase = Phase(
@@ -70,6 +76,7 @@ def _pairs(example: TrainingExample, negatives: int, rng: Generator) -> list[Pai
 
 
 def _loss(model: Model, pairs: Sequence[Pair], max_tokens: int) -> torch.Tensor:
+    """Sum of the pairs' binary cross-entropies."""
     queries, passages, labels = zip(*pairs, strict=True)
     batch = model.tokenizer(
         list(queries),
@@ -81,4 +88,6 @@ def _loss(model: Model, pairs: Sequence[Pair], max_tokens: int) -> torch.Tensor:
     ).to(next(model.parameters()).device)
     logits = model.model(**batch).logits.squeeze(-1)
     target = torch.tensor(labels, device=logits.device)
-    return torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), target)
+    return torch.nn.functional.binary_cross_entropy_with_logits(
+        logits.float(), target, reduction="sum"
+    )

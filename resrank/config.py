@@ -20,7 +20,7 @@ from pydantic import (
 
 from resrank.model.options import EncoderOptions
 from resrank.parts import parts
-from resrank.registry import resolve
+from resrank.registry import resolve, training_files
 from resrank.strict import Strict
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
@@ -157,6 +157,10 @@ class System(Strict):
     seeds: list[Seed] | None = Field(
         None, min_length=1, description="Training seeds, in place of the suite's."
     )
+    launcher: str = Field(
+        "python", description="Command that starts a training job: `accelerate launch "
+        "--config_file config/accelerate/ddp.yaml` trains on several devices."
+    )  # fmt: skip
     threads: int = Field(
         2, ge=1, description="Processor threads of a training or reranking job. Small models run "
         "faster as two jobs of one thread than as one of two."
@@ -201,6 +205,10 @@ class Suite(Strict):
     )
     seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
     measure: Measurement = Measurement()
+    ablation: str | None = Field(
+        None, description="The system that others differ from by one choice: adds a table of what "
+        "each choice is worth."
+    )  # fmt: skip
     title: str | None = Field(None, description="Heading of the tables.")
     demonstration: bool = Field(
         False, description="Say beside every result that it is a demonstration, not a benchmark."
@@ -296,6 +304,21 @@ class Resolved(BaseModel):
             return [0]
         return spec.seeds if spec.seeds is not None else self.suite.seeds
 
+    @property
+    def trained(self) -> list[str]:
+        """The systems that the suite trains, each behind those it stands on."""
+        found: dict[str, None] = {}
+
+        def add(system: str) -> None:
+            for part in parts(self.systems[system].options):
+                add(part)
+            if self.systems[system].training is not None:
+                found[system] = None
+
+        for name in self.suite.systems:
+            add(name)
+        return list(found)
+
     def learns_from(self, system: str) -> list[str]:
         """The collections that a system, or a trained part of it, learns from."""
         spec = self.systems[system]
@@ -351,6 +374,11 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
             if n not in encoders
         },
     )
+    if suite.ablation is not None and suite.ablation not in suite.systems:
+        raise ConfigError(
+            f"ablation: {suite.ablation!r} is not among the suite's systems: "
+            f"{', '.join(suite.systems)}"
+        )
     for name in suite.collections:
         _check_paths(name, _pick(collections, name, "collection"))
         for stage in resolved.stages_of(name):
@@ -360,6 +388,9 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
             for part in spec.of if spec.kind == "fusion" else []:
                 _check_stage(name, collections[name], part, _pick(stages, part, "first stage"))
     for name in resolved.systems:
+        spec = resolved.systems[name]
+        for path in training_files(spec.kind, spec.training):
+            _check_file(name, "teacher", path)
         if resolved.systems[name].training is not None:
             trained_on = _pick(collections, resolved.trained_on(name), "collection")
             stage = resolved.systems[name].trained_with
@@ -400,11 +431,16 @@ def _check_paths(name: str, spec: Any) -> None:
     """The user's own files must be there before anything is planned."""
     for key in ("path", "qrels"):
         path = getattr(spec, key, None)
-        if path is not None and not path.exists():
-            raise ConfigError(
-                f"{name!r}: no {key} {path} (from {Path.cwd()}); paths are relative to the "
-                "directory that snakemake is started in"
-            )
+        if path is not None:
+            _check_file(name, key, path)
+
+
+def _check_file(name: str, key: str, path: Path) -> None:
+    if not path.exists():
+        raise ConfigError(
+            f"{name!r}: no {key} {path} (from {Path.cwd()}); paths are relative to the "
+            "directory that snakemake is started in"
+        )
 
 
 def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> None:

@@ -13,6 +13,7 @@ KINDS: dict[str, str] = {
     "rank_fusion": "baselines.rank_fusion:RankFusion",
     "cross_encoder": "baselines.cross_encoder:CrossEncoder",
     "resrank": "resrank.system:ResRankSystem",
+    "resrank_saved": "resrank.system:SavedResRank",
 }
 
 
@@ -56,6 +57,13 @@ def encoder_of(
         return None
     trained = None if training is None else cls.Training.model_validate(training)
     return cls.encoder_options(cls.Options.model_validate(options), trained, model_dir)
+
+
+def training_files(kind: str, training: Mapping[str, Any] | None) -> list[Path]:
+    """The user's own files that a system's training reads, a teacher's orderings say."""
+    if training is None:
+        return []
+    return list(getattr(resolve(kind).Training.model_validate(training), "files", []))
 
 
 def source_files(spec: Any) -> list[str]:

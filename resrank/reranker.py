@@ -56,6 +56,15 @@ class CachesPassages(Protocol):
         ...
 
 
+@runtime_checkable
+class Retrieves(Protocol):
+    """A reranker whose encoder ranks by itself too (ResRank, fact 8 of docs/papers.md)."""
+
+    def by_encoder(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank by the encoder's cosine alone: what a reranking score by itself would hide."""
+        ...
+
+
 class EmbedsPassages:
     """Base of a reranker that takes passage embeddings from one encoder: stored or made anew."""
 

@@ -24,8 +24,8 @@ from resrank.files import (
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
 from resrank.registry import resolve
-from resrank.reranker import Bench, CachesPassages, Request, Reranker
-from resrank.store import Collection, write_run, write_usage
+from resrank.reranker import Bench, CachesPassages, Request, Reranker, Retrieves
+from resrank.store import Collection, encoder_run, write_run, write_usage
 
 
 def encode(
@@ -73,12 +73,15 @@ def train(
     checkpoints: where the state of a killed run lies; removed once the model is written; parts:
     manifests of the trained models that this one stands on.
     """
+    from resrank.training.processes import processes
+
+    run = processes()
     cls = resolve(spec.kind)
     examples = training_examples(collection, candidates)
     inputs = _inputs(collection, candidates, parts)
     about = [name, seed, spec.model_dump(mode="json"), hashed(inputs), environment()["packages"]]
     key = sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
-    with _log(out.parent / f"{out.name}.log.jsonl") as on_step:
+    with _log(out.parent / f"{out.name}.log.jsonl", run.is_main) as on_step:
         cls.train(
             cls.Options.model_validate(spec.options),
             cls.Training.model_validate(spec.training),
@@ -88,6 +91,8 @@ def train(
             seed,
             Bench(store, checkpoints, key, on_step, _dev_score(collection)),
         )
+    if not run.is_main:
+        return
     shutil.rmtree(checkpoints, ignore_errors=True)
     write_manifest(
         out.parent / f"{out.name}.manifest.json",
@@ -115,8 +120,12 @@ def rerank(
                 f"system {name!r} did not return a permutation of the candidates of {query.id!r}"
             )
     usage = out.with_suffix(".usage.parquet")
+    written = [out, usage]
     write_run(out, rankings, name)
     write_usage(usage, rankings)
+    if isinstance(reranker, Retrieves):
+        written.append(encoder_run(out))
+        write_run(written[-1], reranker.by_encoder(requests), f"{name}.encoder")
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs=_inputs(collection, candidates, parts, model),
@@ -124,7 +133,7 @@ def rerank(
         system=name,
         seed=seed,
         dtype=getattr(reranker, "dtype", "none"),
-        outputs={path.name: sha256_file(path) for path in (out, usage)},
+        outputs={path.name: sha256_file(path) for path in written},
     )
 
 
@@ -238,7 +247,10 @@ def _dev_score(collection: Collection) -> Callable[[Sequence[Ranking]], float]:
 
 
 @contextmanager
-def _log(path: Path) -> Iterator[Callable[[dict[str, float]], None]]:
+def _log(path: Path, kept: bool) -> Iterator[Callable[[dict[str, float]], None] | None]:
+    if not kept:
+        yield None
+        return
     with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         yield lambda row: print(json.dumps(row), file=file, flush=True)
 

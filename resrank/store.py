@@ -175,6 +175,11 @@ def write_run(path: Path, rankings: Iterable[Ranking], tag: str) -> None:
                 file.write("\t".join(map(str, row)) + "\n")
 
 
+def encoder_run(run: Path) -> Path:
+    """Where a reranker's own encoder's ranking of the same candidates lies, if it has one."""
+    return run.with_suffix(".encoder.trec")
+
+
 def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
     """What each query's ranking consumed, a row a query, with its number of candidates."""
     rows = [

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from resrank.model.options import EncoderOptions, ResRankOptions
+from resrank.model.options import EncoderOptions, ResRankOptions, SavedOptions
 from resrank.records import Candidate, Query, Ranking, TrainingExample
 from resrank.reranker import Bench, EmbedsPassages, Request, ranked
+from resrank.strict import Strict
 from resrank.training.lists import choose
 from resrank.training.options import ResRankTraining, Stage
 from resrank.windows import slide
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from resrank.model.resrank import ResRank
 
 
-class ResRankSystem(EmbedsPassages):
-    """One embedding a passage, one forward pass a query, no generated token."""
+class SavedResRank(EmbedsPassages):
+    """A ResRank that was saved: one embedding a passage, one forward pass a query, no generated
+    token."""
 
-    Options = ResRankOptions
-    Training = ResRankTraining
+    Options: ClassVar[type[Strict]] = SavedOptions
 
     def __init__(self, model: ResRank) -> None:
         from resrank.model.passage_embeddings import PassageEmbeddings
@@ -34,24 +35,16 @@ class ResRankSystem(EmbedsPassages):
         self.embeddings = PassageEmbeddings(model.encoder)
 
     @classmethod
-    def load(cls, options: ResRankOptions, model_dir: Path | None = None) -> Self:
-        """A trained model from `model_dir`, or one as the options describe it."""
-        from resrank.model.device import set_seeds
+    def load(cls, options: Any, model_dir: Path | None = None) -> Self:
+        """The model that the options name."""
         from resrank.model.resrank import ResRank
 
-        if model_dir is None:
-            set_seeds(0)  # a decoder made here has random weights, the same in each run
-            return cls(ResRank.from_options(options).eval())
-        return cls(ResRank.from_pretrained(model_dir))
-
-    @staticmethod
-    def encoder_options(
-        options: ResRankOptions, training: ResRankTraining | None, model_dir: str | None
-    ) -> EncoderOptions:
-        """The encoder that compresses passages: its own if training reached it."""
-        if training is None or not training.trains_encoder:
-            return options.encoder
-        return options.encoder.model_copy(update={"model": f"{model_dir}/encoder"})
+        model = ResRank.from_pretrained(options.model, options.revision)
+        again = {"window": options.window, "batch_queries": options.batch_queries}
+        model.options = model.options.model_copy(update=again)
+        stored = {"store_dtype": options.store_dtype}
+        model.encoder.options = model.encoder.options.model_copy(update=stored)
+        return cls(model)
 
     @property
     def dtype(self) -> str:
@@ -71,6 +64,12 @@ class ResRankSystem(EmbedsPassages):
             rankings += self._rerank_batch(requests[start : start + size])
         return rankings
 
+    def by_encoder(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank by the cosine of the encoder's embeddings."""
+        from resrank.model.passage_embeddings import by_cosine
+
+        return by_cosine(self.embeddings, requests)
+
     def _rerank_batch(self, requests: Sequence[Request]) -> list[Ranking]:
         batch = _Batch(self.model, self.embeddings, requests)
         window = self.model.options.window
@@ -87,6 +86,33 @@ class ResRankSystem(EmbedsPassages):
             )
         ]
 
+
+class ResRankSystem(SavedResRank):
+    """A ResRank that is built from its parts and trained."""
+
+    Options: ClassVar[type[Strict]] = ResRankOptions
+    Training = ResRankTraining
+
+    @classmethod
+    def load(cls, options: Any, model_dir: Path | None = None) -> Self:
+        """A trained model from `model_dir`, or one as the options describe it."""
+        from resrank.model.device import set_seeds
+        from resrank.model.resrank import ResRank
+
+        if model_dir is None:
+            set_seeds(0)  # a decoder made here has random weights, the same in each run
+            return cls(ResRank.from_options(options).eval())
+        return cls(ResRank.from_pretrained(model_dir))
+
+    @staticmethod
+    def encoder_options(
+        options: ResRankOptions, training: ResRankTraining | None, model_dir: str | None
+    ) -> EncoderOptions:
+        """The encoder that compresses passages: its own if training reached it."""
+        if training is None or not training.trains_encoder:
+            return options.encoder
+        return options.encoder.model_copy(update={"model": f"{model_dir}/encoder"})
+
     @classmethod
     def train(
         cls,
@@ -101,8 +127,11 @@ class ResRankSystem(EmbedsPassages):
         """Train in stages and save under `out`."""
         from resrank.model.device import set_seeds
         from resrank.model.resrank import ResRank
+        from resrank.training.lora import adapt, merge
+        from resrank.training.processes import processes
         from resrank.training.resrank_loop import train_stages
 
+        run = processes()
         set_seeds(seed)
         if not dev and any(stage.dev_queries for stage in training.stages):
             raise ValueError(
@@ -110,22 +139,38 @@ class ResRankSystem(EmbedsPassages):
                 "to 0 or name another collection in `trained_on`"
             )
         tuned = training.trains_encoder
-        model = ResRank.from_options(options, encoder_dtype="float32" if tuned else None)
+
+        def build() -> ResRank:
+            made = ResRank.from_options(options, encoder_dtype="float32" if tuned else None)
+            adapt(made, training)
+            return made
+
+        model = build()
+        run.shard(model.reranker.model)
+        if tuned:
+            run.shard(model.encoder.model)
         evaluate = partial(cls(model)._dev_score, dev, seed, bench) if bench.dev_score else None
         counts = train_stages(model, train, training, seed, bench, evaluate)
-        model.save_pretrained(
-            out, encoder_trained=tuned, seed=seed, training=training.model_dump(), stages=counts
-        )
+        model = run.gathered(model, build)
+        merge(model)
+        if run.is_main:
+            model.save_pretrained(
+                out, encoder_trained=tuned, seed=seed, training=training.model_dump(mode="json"),
+                stages=counts,
+            )  # fmt: skip
+        run.wait()
 
     def _dev_score(
         self, dev: Sequence[TrainingExample], seed: int, bench: Bench, stage: Stage
     ) -> float:
         """What reranking a sample of the dev queries is worth with the weights as they are."""
+        from resrank.training.processes import processes
+
         assert bench.dev_score is not None
         chosen = choose(dev, stage.dev_queries, np.random.default_rng([seed]))
         asked = [(example.query, example.candidates) for example in chosen]
         self.forget()
-        if not stage.train_encoder:
+        if not (stage.train_encoder or processes().sharded):
             self.prepare((c.passage for _, listed in asked for c in listed), bench.store)
         return bench.dev_score(self.rerank_many(asked))
 

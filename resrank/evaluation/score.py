@@ -17,13 +17,14 @@ from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import per_query
 from resrank.files import atomic_file, sha256_file, write_json, write_manifest
 from resrank.records import Split
-from resrank.store import Collection
+from resrank.store import Collection, encoder_run
 from resrank.trec import read_run
 
 SCHEMA = pa.schema(
     [("system", pa.string()), ("seed", pa.int32()), ("query_id", pa.string()),
      ("metric", pa.string()), ("value", pa.float64())]
 )  # fmt: skip
+ENCODER = "encoder "  # in front of a metric: of the ranking by the system's own encoder
 Runs = Mapping[tuple[str, int], Path]
 
 
@@ -39,7 +40,8 @@ def score_runs(
 ) -> None:
     """Score runs keyed by (system, seed); `trained_on` names the collections a system learned from.
 
-    Writes `out` (parquet: system, seed, query_id, metric, value) and `audits` (JSON).
+    Writes `out` (parquet: system, seed, query_id, metric, value) and `audits` (JSON). Metrics of
+    the ranking by a system's own encoder have `ENCODER` in front of their name.
     """
     qrels = collection.qrels(Split.TEST)
     rows = []
@@ -50,6 +52,10 @@ def score_runs(
         plain = {q: dict(found) for q, found in run.items()}
         for metric, query_id, value in per_query(metrics, qrels, plain, relevant_grade):
             rows.append((system, seed, query_id, metric, value))
+        if encoder_run(path).is_file():
+            own = {q: dict(f) for q, f in read_run(encoder_run(path)).items() if q in qrels}
+            for metric, query_id, value in per_query(metrics, qrels, own, relevant_grade):
+                rows.append((system, seed, query_id, f"{ENCODER}{metric}", value))
         judged.append(
             {
                 "system": system,

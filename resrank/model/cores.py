@@ -23,10 +23,10 @@ def map_batches(
     """Yield `function(batch)` in the order of the batches.
 
     On the processor as many batches run at once as torch has threads, each on one thread; on any
-    other device they run in turn.
+    other device, and where processes must run in step, they run in turn.
     """
     threads = torch.get_num_threads()
-    if device.type != "cpu":
+    if device.type != "cpu" or torch.distributed.is_initialized():
         yield from map(function, batches)
         return
     torch.set_num_threads(1)

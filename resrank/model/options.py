@@ -88,3 +88,17 @@ class ResRankOptions(Strict):
     window: Window | None = Field(
         None, description="Rerank in sliding windows; unset: all candidates in a single pass."
     )
+
+
+class SavedOptions(Strict):
+    """Which saved ResRank, and what may be chosen anew; all else is as it was trained."""
+
+    model: str = Field(description="A folder, a hub id or 'trained:<system>'.")
+    revision: str | None = Field(None, description="Hub commit to pin.")
+    store_dtype: StoreDtype = Field(
+        "float32", description="Number format of stored passage embeddings."
+    )
+    window: Window | None = Field(
+        None, description="Rerank in sliding windows; unset: all candidates in a single pass."
+    )
+    batch_queries: int = Field(16, ge=1, description="Queries in one forward pass.")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from resrank.model.embedding_store import EmbeddingStore
 from resrank.model.encoder import Encoder
-from resrank.records import Passage, Usage
+from resrank.records import Passage, Ranking, Usage
+from resrank.reranker import Request, ranked
 
 
 class PassageEmbeddings:
@@ -45,3 +46,17 @@ class PassageEmbeddings:
             truncated_passages=sum(encoded.truncated),
         )
         return self.encoder.embed_ids(encoded.ids).numpy(), usage
+
+
+def by_cosine(embeddings: PassageEmbeddings, requests: Sequence[Request]) -> list[Ranking]:
+    """Each query's candidates by the cosine of embeddings; queries are embedded in batches."""
+    encoder = embeddings.encoder
+    ids = encoder.tokenize([q.text for q, _ in requests], query=True).ids
+    vectors = encoder.embed_ids(ids).numpy()
+    rankings = []
+    for (query, candidates), tokens, vector in zip(requests, ids, vectors, strict=True):
+        passages, usage = embeddings([c.passage for c in candidates])
+        usage.prompt_tokens += len(tokens)
+        usage.model_calls += 1
+        rankings.append(ranked(query, candidates, passages @ vector, usage))
+    return rankings

@@ -47,7 +47,7 @@ def effectiveness_against(
         note = "\n".join(textwrap.fill(line, width) for line in note.splitlines())
         figure.text(0.01, -0.02, note, fontsize=7, color="#444444", va="top")
         figure.tight_layout()
-        return [_save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
+        return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
 
 
 def _panel(axis: Axes, rows: pd.DataFrame, metric: str, online: str, cached: str) -> None:
@@ -71,7 +71,8 @@ def _threshold(rows: pd.DataFrame, cached: str) -> dict[str, float]:
     return {"linthresh": 0.1} if rows[cached].min() <= 0 else {}
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure whole, the same bytes for the same content; close it after its PNG."""
     kind = path.suffix.removeprefix(".")
     plain = {"Date": None} if kind == "svg" else {"Software": None}
     with atomic_file(path) as partial:

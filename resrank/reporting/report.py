@@ -8,8 +8,9 @@ import pandas as pd
 
 from resrank.config import Resolved
 from resrank.files import sha256_file, write_manifest
+from resrank.reporting.curves import training_curves
 from resrank.reporting.figures import effectiveness_against
-from resrank.reporting.results import audits, comparison, first_stages, leaks
+from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
 from resrank.reporting.tables import Column, write_table
 
 DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a benchmark. "
@@ -45,6 +46,14 @@ def report(resolved: Resolved, root: Path) -> None:
         {n: Column(n, 4 if n == "unjudged in first 10" else 0) for n in map(str, counted)},
         ["collection"], _kind(resolved) + AUDITS,
     )  # fmt: skip
+    if resolved.suite.ablation is not None:
+        choices = ablation(resolved, root, frame)
+        written += write_table(
+            tables, "ablation", choices, _ablation_columns(resolved, choices), groups,
+            conditions(resolved, frame) + ABLATION.format(base=resolved.suite.ablation),
+        )  # fmt: skip
+    if resolved.trained:
+        written += training_curves(resolved, root, _kind(resolved), figures / "training_curves")
     metric = resolved.suite.metrics[0]
     note += "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached."
     written += effectiveness_against(
@@ -67,6 +76,11 @@ def report(resolved: Resolved, root: Path) -> None:
     )
 
 
+ABLATION = (
+    " Difference: from `{base}`, of means over seeds. Encoder alone: the same candidates by the "
+    "cosine of the system's own encoder, which a reranking score by itself would hide. Without "
+    "overlap: on queries none of whose positives was a training positive."
+)
 AUDITS = (
     "Counted over judged queries. Missing: not in the run, counted as 0. Short: lists of fewer "
     "candidates than the depth. Ties: in the run as written. Unjudged: share of the first ten "
@@ -99,6 +113,20 @@ def _kind(resolved: Resolved) -> str:
 
 def _leak_decimals(values: pd.Series[float]) -> int:
     return 4 if pd.api.types.is_float_dtype(values) else 0
+
+
+def _ablation_columns(resolved: Resolved, choices: pd.DataFrame) -> dict[str, Column]:
+    metric = resolved.suite.metrics[0]
+    several = choices[["collection", "first_stage"]].drop_duplicates().shape[0] > 1
+    about = {"collection": Column("collection"), "first_stage": Column("first stage")}
+    return (about if several else {}) | {
+        "label": Column("system"),
+        metric: Column(metric, 4, 1, f"{metric} sd"),
+        "difference": Column("difference", 4),
+        "encoder alone": Column("encoder alone", 4, 1, "encoder alone sd"),
+        "without overlap": Column("without overlap", 4, 1),
+        "seeds": Column("seeds"),
+    }
 
 
 def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from resrank.config import Resolved
+from resrank.evaluation.score import ENCODER
 
 USAGE = [
     "passage_encoder_tokens", "prompt_tokens", "embedding_slots", "generated_tokens",
@@ -69,6 +70,25 @@ def leaks(resolved: Resolved, root: Path) -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
 
 
+def ablation(resolved: Resolved, root: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """What each choice is worth against the suite's `ablation` system, a row a system.
+
+    frame: what `comparison` gave. The encoder's own score stands beside the reranking's, and the
+    score on test queries none of whose positives was a training positive.
+    """
+    metric = resolved.suite.metrics[0]
+    about = leaks(resolved, root)
+    kept = ["collection", "first_stage", "label", metric, f"{metric} sd"]
+    table = frame[[*kept, "encoder alone", "encoder alone sd", "seeds"]].copy()
+    keys = list(zip(frame["collection"], frame["first_stage"], frame["system"], strict=True))
+    scores = dict(zip(keys, frame[metric], strict=True))
+    base = [scores[c, stage, resolved.suite.ablation] for c, stage, _ in keys]
+    table.insert(5, "difference", frame[metric].to_numpy() - base)
+    without = about.groupby(["collection", "first stage", "system"])["score without overlap"].mean()
+    table["without overlap"] = [without.get(key) for key in keys]
+    return table
+
+
 def read_json(path: Path) -> Any:
     """A result file. FileNotFoundError says which job makes it."""
     if not path.is_file():
@@ -85,6 +105,10 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     for metric in resolved.suite.metrics:
         row[metric] = float(by_seed[metric].mean())
         row[f"{metric} sd"] = float(by_seed[metric].std()) if len(by_seed[metric]) > 1 else None
+    own = f"{ENCODER}{resolved.suite.metrics[0]}"
+    if own in by_seed:
+        row["encoder alone"] = float(by_seed[own].mean())
+        row["encoder alone sd"] = float(by_seed[own].std()) if len(by_seed[own]) > 1 else None
     row["seeds"] = int(scores["seed"].nunique())
     row["queries"] = int(scores["query_id"].nunique())
     return (

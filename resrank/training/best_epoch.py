@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from resrank.training.checkpoints import Checkpoints
+from resrank.training.processes import processes
 
 
 class BestEpoch:
@@ -33,7 +34,7 @@ class BestEpoch:
         """Score the weights as they are; returns what to log."""
         if self.evaluate is None:
             return {}
-        score = self.evaluate()
+        score = processes().from_main(self.evaluate())
         if score > float(self.state["best_score"]):
             self.kept.write(self.phase, named)
             self.state.update(best_score=repr(score), epochs_since="0")

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from resrank.files import atomic_file
+from resrank.training.processes import processes, put, spread_like, whole
 
 
 class Checkpoints:
@@ -28,6 +29,7 @@ class Checkpoints:
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
         self.key = key
+        self.run = processes()
         self._last = time.monotonic()
 
     def resume(
@@ -51,7 +53,7 @@ class Checkpoints:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         with torch.no_grad():
             for name, parameter in named.items():
-                parameter.copy_(tensors[f"weights.{name}"])
+                put(parameter, tensors[f"weights.{name}"])
         _load_optimizer(optimizer, tensors)
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and torch.cuda.is_available():
@@ -69,29 +71,34 @@ class Checkpoints:
         extra: Mapping[str, str],
     ) -> None:
         """Write the state after `step` of `steps`, if it is time to."""
-        if step < steps and time.monotonic() - self._last < self.SECONDS:
+        due = step == steps or time.monotonic() - self._last >= self.SECONDS
+        if not self.run.from_main(float(due)):
             return
         tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state()
-        tensors |= {f"weights.{name}": p.detach().contiguous() for name, p in named.items()}
+        tensors |= {f"weights.{name}": whole(p) for name, p in named.items()}
         for place, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{place}.{k}": v.contiguous() for k, v in state.items()}
-        with atomic_file(self._path(phase)) as partial:
-            save_file(tensors, partial, {"key": self.key, "step": str(step), **extra})
+            tensors |= {f"optimizer.{place}.{k}": whole(v) for k, v in state.items()}
+        self._write(phase, tensors, {"key": self.key, "step": str(step), **extra})
         self._last = time.monotonic()
 
     def write(self, phase: str, named: Mapping[str, nn.Parameter]) -> None:
         """Keep weights alone."""
-        weights = {name: p.detach().contiguous() for name, p in named.items()}
-        with atomic_file(self._path(phase)) as partial:
-            save_file(weights, partial, {"key": self.key})
+        self._write(phase, {name: whole(p) for name, p in named.items()}, {"key": self.key})
 
     def read(self, phase: str, named: Mapping[str, nn.Parameter]) -> None:
         """Load weights that `write` kept."""
         with safe_open(self._path(phase), "pt") as file, torch.no_grad():
             for name, parameter in named.items():
-                parameter.copy_(file.get_tensor(name))
+                put(parameter, file.get_tensor(name))
+
+    def _write(self, phase: str, tensors: dict[str, Tensor], about: dict[str, str]) -> None:
+        """One process writes; none goes on before it has."""
+        if self.run.is_main:
+            with atomic_file(self._path(phase)) as partial:
+                save_file(tensors, partial, about)
+        self.run.wait()
 
     def _path(self, phase: str) -> Path:
         return self.folder / f"{phase.replace(' ', '_')}.safetensors"
@@ -99,10 +106,11 @@ class Checkpoints:
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     current = optimizer.state_dict()
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
         if kind == "optimizer":
             place, _, key = rest.partition(".")
-            state.setdefault(int(place), {})[key] = tensor
+            state.setdefault(int(place), {})[key] = spread_like(weights[int(place)], tensor)
     optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})

@@ -15,6 +15,7 @@ from resrank.training.lists import TrainingList, batches, choose, usable
 from resrank.training.loop import OnStep, Phase, fit
 from resrank.training.losses import info_nce
 from resrank.training.options import EncoderTraining, Stage
+from resrank.training.processes import processes
 
 
 def train_encoder(
@@ -37,10 +38,12 @@ def train_encoder(
     if not kept:
         raise ValueError("no training query has a relevant passage and candidates")
 
+    run = processes()
+
     def backward(batch: Sequence[TrainingList]) -> dict[str, float]:
         parts = embed(encoder, batch, options.max_tokens, options.chunk_tokens, options.autocast)
         loss = retrieval_loss(batch, *parts, options.temperature)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss / run.count).backward()  # type: ignore[no-untyped-call]
         for part in parts:
             part.backward()
         return {"loss": loss.item()}
@@ -50,6 +53,7 @@ def train_encoder(
         "encoder", rates, options.epochs, options.warmup,
         lambda epoch: batches(kept, stage, np.random.default_rng([seed, 0, epoch])),
         backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),
+        accumulate=options.accumulate,
     )  # fmt: skip
     fit(encoder, phase, checkpoints, on_step)
     encoder.eval()

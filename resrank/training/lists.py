@@ -28,7 +28,7 @@ class TrainingList(NamedTuple):
 
 
 def usable(examples: Sequence[TrainingExample], stage: Stage) -> list[TrainingExample]:
-    """A stage's share of the examples, of which a list holds a relevant and another passage.
+    """A stage's share of the examples, of which a list holds passages of different grades.
 
     The rest teach a ranker nothing.
     """
@@ -64,8 +64,7 @@ def _teaches(example: TrainingExample, stage: Stage) -> bool:
     if stage.negatives == "sampled":
         return bool(example.positives) and len(example.candidates) > 0
     kept = example.candidates[: stage.list_length]
-    relevant = sum(example.grades.get(c.passage.id, 0) > 0 for c in kept)
-    return 0 < relevant < len(kept)
+    return len({example.grades.get(c.passage.id, 0) for c in kept}) > 1
 
 
 def _list(example: TrainingExample, stage: Stage, rng: Generator) -> TrainingList:

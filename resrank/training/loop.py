@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from resrank.training.best_epoch import BestEpoch
 from resrank.training.checkpoints import Checkpoints
+from resrank.training.processes import clip_gradients, processes
 from resrank.training.schedule import linear
 
 OnStep = Callable[[dict[str, Any]], None]
@@ -24,10 +25,12 @@ class Phase:
 
     rates: parameter name -> AdamW's peak rate, for each parameter that is trained.
     batches: epoch -> its batches; a function of nothing else, so that a resumed run repeats them.
-    backward: adds a batch's gradients and returns its losses by name.
+    backward: adds a batch's gradients, of this process's share, and returns the whole batch's
+    losses by name.
     describe: names a batch in an error.
     evaluate: the dev score after an epoch, None without; `patience` epochs without a better one
     end the phase, and the weights of the best epoch stay.
+    accumulate: batches whose gradients are averaged for one step of the optimiser.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Phase:
     describe: Callable[[Any], str]
     evaluate: Callable[[], float] | None = None
     patience: int = 1
+    accumulate: int = 1
 
 
 def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnStep | None) -> None:
@@ -52,21 +56,26 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
         parameter.requires_grad_(name in named)
     groups = [{"params": [p], "lr": 0.0, "peak": phase.rates[n]} for n, p in named.items()]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
-    plan = [(e, batch) for e in range(phase.epochs) for batch in phase.batches(e)]
+    run = processes()
+    plan = _plan(phase)
     factor = linear(len(plan), phase.warmup)
     best = BestEpoch(phase.name, phase.evaluate, phase.patience, checkpoints)
     done = checkpoints.resume(phase.name, named, optimizer, best.state)
-    with tqdm(total=len(plan), initial=done, desc=f"training, {phase.name}", unit="step") as bar:
+    title = f"training, {phase.name}"
+    with tqdm(
+        total=len(plan), initial=done, desc=title, unit="step", disable=not run.is_main
+    ) as bar:
         for step in range(done, len(plan)):
-            epoch, batch = plan[step]
+            epoch, batches = plan[step]
             if best.is_over:
                 break
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * factor(step)
             optimizer.zero_grad(set_to_none=True)
-            losses = phase.backward(batch)
-            _check(losses, phase, step, batch, checkpoints)
-            nn.utils.clip_grad_norm_(list(named.values()), 1.0)
+            losses = _backward(phase, step, batches, checkpoints)
+            run.add_up_gradients(named.values())
+            _average(named.values(), len(batches))
+            clip_gradients(list(named.values()), 1.0)
             optimizer.step()
             row = {"phase": phase.name, "step": step + 1, "epoch": epoch, **losses}
             if step + 1 == len(plan) or plan[step + 1][0] != epoch:
@@ -74,9 +83,38 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
             checkpoints.save(phase.name, step + 1, len(plan), named, optimizer, best.state)
             bar.update()
             bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()})
-            if on_step:
+            if on_step and run.is_main:
                 on_step(row)
     best.restore(named)
+
+
+def _plan(phase: Phase) -> list[tuple[int, Sequence[Any]]]:
+    """(epoch, batches) of each step; an epoch's last step may have fewer batches."""
+    plan = []
+    for epoch in range(phase.epochs):
+        batches = phase.batches(epoch)
+        starts = range(0, len(batches), phase.accumulate)
+        plan += [(epoch, batches[start : start + phase.accumulate]) for start in starts]
+    return plan
+
+
+def _backward(
+    phase: Phase, step: int, batches: Sequence[Any], checkpoints: Checkpoints
+) -> dict[str, float]:
+    """Add the gradients of a step's batches; returns their mean losses."""
+    rows = []
+    for batch in batches:
+        losses = phase.backward(batch)
+        _check(losses, phase, step, batch, checkpoints)
+        rows.append(losses)
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+
+def _average(parameters: Iterable[nn.Parameter], batches: int) -> None:
+    if batches > 1:
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter.grad /= batches
 
 
 def _check(

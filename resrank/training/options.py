@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -20,6 +21,10 @@ class _Queries(Strict):
     )  # fmt: skip
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
+    accumulate: int = Field(
+        1, ge=1, description="Batches whose gradients are averaged for one step: a larger batch in "
+        "the memory of a small one (InfoNCE's negatives stay those of one)."
+    )  # fmt: skip
 
 
 class _Retrieval(Strict):
@@ -37,8 +42,21 @@ class _Retrieval(Strict):
     )  # fmt: skip
 
 
+class Lora(Strict):
+    """Low-rank adapters on every linear layer of the models that are trained (Hu et al., 2022)."""
+
+    rank: int = Field(16, ge=1, description="Rank of the adapters.")
+    alpha: int = Field(32, ge=1, description="Their scale is alpha / rank.")
+
+
 class Stage(_Queries):
     """One stage of training: its lists, its losses, its rates."""
+
+    teacher: Path | None = Field(
+        None, description="JSONL of a teacher's orderings, {'query_id': ..., 'ranking': [passage "
+        "ids, best first]} a line: lists are graded by them in place of the qrels; queries that it "
+        "did not order are left out."
+    )  # fmt: skip
 
     batch_queries: int = Field(16, ge=1, description="Lists in one step.")
     list_length: int = Field(100, ge=2, description="Passages in a training list.")
@@ -85,7 +103,20 @@ class ResRankTraining(_Retrieval):
         False, description="Whether the reranker's vocabulary is trained too."
     )
 
+    lora: Lora | None = Field(
+        None, description="Train adapters in place of the weights; they are merged on saving."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Keep only what enters each layer and compute the rest again: less "
+        "memory, about a third more time."
+    )  # fmt: skip
+
     @property
     def trains_encoder(self) -> bool:
         """Whether any stage's gradients reach the encoder."""
         return any(stage.train_encoder for stage in self.stages)
+
+    @property
+    def files(self) -> list[Path]:
+        """The user's own files that training reads."""
+        return [stage.teacher for stage in self.stages if stage.teacher is not None]

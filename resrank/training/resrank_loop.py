@@ -23,8 +23,11 @@ from resrank.training.encoder_loop import embed, retrieval_loss, texts_of
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import TrainingList, batches, choose, usable
 from resrank.training.loop import Phase, fit
+from resrank.training.lora import is_replaced
 from resrank.training.losses import ranknet
 from resrank.training.options import ResRankTraining, Stage
+from resrank.training.processes import processes
+from resrank.training.teacher import taught_by
 
 
 def train_stages(
@@ -42,7 +45,8 @@ def train_stages(
     checkpoints = Checkpoints(bench.checkpoints, bench.key)
     counts = []
     for number, stage in enumerate(options.stages, start=1):
-        found = usable(examples, stage)
+        taught = taught_by(examples, stage.teacher) if stage.teacher else examples
+        found = usable(taught, stage)
         kept = choose(found, stage.max_queries, np.random.default_rng([seed, number]))
         if not kept:
             raise ValueError("no training query has a relevant passage among its candidates")
@@ -57,6 +61,7 @@ def train_stages(
             f"stage {number}", rates(model, options, stage), stage.epochs, stage.warmup, lists,
             losses, lambda batch: ", ".join(item.query_id for item in batch[:3]),
             partial(evaluate, stage) if evaluate and stage.dev_queries else None, stage.patience,
+            stage.accumulate,
         )  # fmt: skip
         fit(model, phase, checkpoints, bench.on_step)
         counts.append({"queries_used": len(kept), "queries_skipped": len(examples) - len(found)})
@@ -69,6 +74,8 @@ def rates(model: ResRank, options: ResRankTraining, stage: Stage) -> dict[str, f
     table = model.reranker.model.get_input_embeddings().weight
     trained: dict[str, float] = {}
     for name, parameter in model.named_parameters():
+        if options.lora is not None and is_replaced(name):
+            continue
         if name.startswith("encoder."):
             if stage.train_encoder:
                 trained[name] = stage.encoder_learning_rate
@@ -97,49 +104,76 @@ class StageLosses:
         self.examples = examples
         self.bench = bench
         self.device = model.encoder.device
+        self.run = processes()
 
     def __call__(self, batch: Sequence[TrainingList]) -> dict[str, float]:
         """Losses by name; gradients are added to the model's parameters."""
         if self.stage.train_encoder:
             return self._joint(batch)
+        own = self._own(batch)
         with autocast(self.options.autocast, self.device):
-            loss = self._ranking(batch, *self._stored(batch))
+            loss = self._ranking(own, len(batch), *self._frozen(own, batch))
         (loss * self.stage.ranking_weight).backward()  # type: ignore[no-untyped-call]
-        return {"ranking": loss.item()}
+        return {"ranking": self._total(loss)}
 
     def _joint(self, batch: Sequence[TrainingList]) -> dict[str, float]:
         stage, o = self.stage, self.options
         queries, passages = embed(
             self.model.encoder, batch, stage.max_tokens, o.chunk_tokens, o.autocast
         )
-        losses = {"retrieval": retrieval_loss(batch, queries, passages, o.temperature)}
+        retrieval = retrieval_loss(batch, queries, passages, o.temperature)
+        losses = {"retrieval": retrieval / self.run.count}  # computed whole by every process
         if stage.ranking_weight:
+            own = self._own(batch)
+            given = _joined(own, batch, queries, passages)
             with autocast(o.autocast, self.device):
-                losses["ranking"] = self._ranking(batch, *_joined(batch, queries, passages))
+                losses["ranking"] = self._ranking(own, len(batch), *given)
         weights = {"retrieval": stage.retrieval_weight, "ranking": stage.ranking_weight}
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         total.backward()  # type: ignore[no-untyped-call]
         passages.backward()
         queries.backward()
-        return {name: loss.item() for name, loss in losses.items()}
+        return {name: self._total(loss) for name, loss in losses.items()}
+
+    def _own(self, batch: Sequence[TrainingList]) -> list[TrainingList]:
+        """The lists that this process ranks. Sharded weights need each process to rank one."""
+        own = self.run.share(batch)
+        return own or [batch[0]._replace(grades=[0] * len(batch[0].grades))]
+
+    def _total(self, loss: Tensor) -> float:
+        return self.run.add_up(loss.detach().clone()).item()
 
     def _ranking(
-        self, batch: Sequence[TrainingList], slots: Tensor, blocks: Sequence[Tensor]
+        self, own: Sequence[TrainingList], lists: int, slots: Tensor, blocks: Sequence[Tensor]
     ) -> Tensor:
-        """Mean RankNet loss of the lists, over the scaled cosines."""
-        prompts = [self.model.query_tokens(item.query)[0] for item in batch]
+        """RankNet over the scaled cosines of this process's lists, its part of the mean of all."""
+        prompts = [self.model.query_tokens(item.query)[0] for item in own]
         scores = self.model(
             Lists(prompts, slots if self.model.options.query_slot else None, blocks)
         )
         scale = self.model.log_scale.exp()
         losses = [
             ranknet(found * scale, torch.tensor(item.grades, device=found.device))
-            for found, item in zip(scores, batch, strict=True)
+            for found, item in zip(scores, own, strict=True)
         ]
-        return torch.stack(losses).mean()
+        return torch.stack(losses).sum() / lists
+
+    def _frozen(
+        self, own: Sequence[TrainingList], batch: Sequence[TrainingList]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Query embeddings and passage embeddings of an encoder that this stage does not train.
+
+        One that is spread over processes cannot fill a store: they embed each batch together.
+        """
+        if not (self.run.sharded and self.options.trains_encoder):
+            return self._stored(own)
+        o = self.options
+        given = embed(self.model.encoder, batch, self.stage.max_tokens, o.chunk_tokens, o.autocast)
+        slots, blocks = _joined(own, batch, *given)
+        return slots.detach(), [block.detach() for block in blocks]
 
     def _stored(self, batch: Sequence[TrainingList]) -> tuple[Tensor, list[Tensor]]:
-        """Query embeddings and passage embeddings of a frozen encoder."""
+        """The same from the store."""
         if self.embeddings.store is None:
             wanted = (c.passage for e in self.examples for c in e.candidates)
             self.embeddings.prepare(wanted, self.bench.store)
@@ -152,9 +186,13 @@ class StageLosses:
 
 
 def _joined(
-    batch: Sequence[TrainingList], queries: Embedded, passages: Embedded
+    own: Sequence[TrainingList],
+    batch: Sequence[TrainingList],
+    queries: Embedded,
+    passages: Embedded,
 ) -> tuple[Tensor, list[Tensor]]:
-    """The same from embeddings that carry a gradient."""
+    """The same from a batch's embeddings, which carry a gradient."""
     place = {text: i for i, text in enumerate(texts_of(batch))}
-    blocks = [passages.vectors[[place[text] for text in item.texts]] for item in batch]
-    return queries.vectors, blocks
+    blocks = [passages.vectors[[place[text] for text in item.texts]] for item in own]
+    rows = {item.query_id: i for i, item in enumerate(batch)}
+    return queries.vectors[[rows[item.query_id] for item in own]], blocks

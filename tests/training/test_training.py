@@ -80,10 +80,13 @@ JOINT = {"epochs": 3, "batch_queries": 2, "train_encoder": True, "list_length": 
 
 
 def train(tmp_path, name, stages=(FROZEN,), seed=1, on_step=None, chunk=None):
+    return train_with(tmp_path, name, {"stages": stages, "chunk_tokens": chunk}, seed, on_step)
+
+
+def train_with(tmp_path, name, training, seed=1, on_step=None):
     losses = []
     ResRankSystem.train(
-        OPTIONS, ResRankTraining(stages=stages, chunk_tokens=chunk), examples(), [],
-        tmp_path / name, seed,
+        OPTIONS, ResRankTraining.model_validate(training), examples(), [], tmp_path / name, seed,
         Bench(tmp_path / "store", tmp_path / f"{name}.state", "key", on_step or losses.append),
     )  # fmt: skip
     return losses

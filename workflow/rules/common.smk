@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 from resrank.config import ConfigError, load_suite
 from resrank.parts import parts, substitute
-from resrank.registry import encoder_of, source_files
+from resrank.registry import encoder_of, source_files, training_files
 
 try:
     SUITE = load_suite(dict(config))
@@ -164,6 +164,12 @@ def lists_to_encode(wildcards):
         f"{OUT}/candidates/{wildcards.dataset}/{stage}.parquet"
         for stage in sorted(stages)
     ]
+
+
+def files_of_training(system):
+    """The user's own files that a system is trained with."""
+    spec = SUITE.systems[system]
+    return [str(path) for path in training_files(spec.kind, spec.training)]
 
 
 def part_options(wildcards, input):

@@ -37,6 +37,11 @@ rule report:
         library=library("reporting"),
         scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
         audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
+        curves=[
+            f"{OUT}/models/{system}/seed{seed}.log.jsonl"
+            for system in SUITE.trained
+            for seed in SUITE.seeds_of(system)
+        ],
         efficiency=[
             f"{OUT}/efficiency/{d}/{s}/{system}.json"
             for d, s in PAIRS

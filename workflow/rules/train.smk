@@ -5,10 +5,12 @@ rule train:
         candidates=candidates_of_training,
         parts=parts_of,
         embeddings=lambda w: encoded_for_training(w.system, w.seed),
+        teacher=lambda w: files_of_training(w.system),
         collection=lambda w: f"{OUT}/collections/{SUITE.trained_on(w.system)}/manifest.json",
     output:
         manifest=f"{OUT}/models/{{system}}/seed{{seed}}.manifest.json",
         model=directory(f"{OUT}/models/{{system}}/seed{{seed}}"),
+        curve=f"{OUT}/models/{{system}}/seed{{seed}}.log.jsonl",
     log:
         f"{OUT}/logs/train/{{system}}/seed{{seed}}.log",
     benchmark:
@@ -21,11 +23,12 @@ rule train:
     params:
         spec=system_spec,
         parts=part_options,
+        launcher=lambda w: SUITE.systems[w.system].launcher,
         folder=lambda w, input: str(Path(input.collection).parent),
         store=STORE,
         checkpoints=f"{OUT}/checkpoints/{{system}}/seed{{seed}}",
     shell:
-        "python -m resrank train --collection {params.folder:q} "
+        "{params.launcher} -m resrank train --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} {params.parts} "
         "--seed {wildcards.seed} --store {params.store:q} "
         "--checkpoints {params.checkpoints:q} --out {output.model:q} 2> {log:q}"

@@ -1,0 +1,76 @@
+"""How training went: each system's losses and dev scores, a panel a system."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+
+from resrank.config import Resolved
+from resrank.reporting.figures import COLOURS, STYLE, save
+
+NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed"}
+COLUMNS = 3
+
+
+def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> list[Path]:
+    """Losses over steps, mean and range over seeds, as `<out>.svg` and `<out>.png`.
+
+    Stages follow one another; a dev score stands where it was taken.
+    """
+    with plt.rc_context(STYLE):
+        rows = math.ceil(len(resolved.trained) / COLUMNS)
+        figure, axes = plt.subplots(
+            rows, COLUMNS, figsize=(3.4 * COLUMNS, 2.4 * rows + 0.4), squeeze=False
+        )
+        for axis, system in zip(axes.flat, resolved.trained, strict=False):
+            logs = [
+                read_log(root / "models" / system / f"seed{seed}.log.jsonl", seed)
+                for seed in resolved.seeds_of(system)
+            ]
+            _panel(axis, pd.concat(logs))
+            axis.set_title(resolved.systems[system].label or system, loc="left", fontsize=8)
+        for axis in axes.flat[len(resolved.trained) :]:
+            axis.set_axis_off()
+        figure.supxlabel("step of the optimiser", fontsize=8)
+        figure.supylabel("loss; dev nDCG@10", fontsize=8)
+        figure.text(0.01, -0.01, f"{note}Line: mean over seeds; band: their range; smoothed over a "
+                    "twentieth of the steps.", fontsize=7, color="#444444", va="top")  # fmt: skip
+        figure.tight_layout()
+        return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
+
+
+def read_log(path: Path, seed: int) -> pd.DataFrame:
+    """A training log, a row a step; `at` counts steps through all phases."""
+    rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    frame = pd.DataFrame(rows)
+    phases = frame["phase"].drop_duplicates().tolist()
+    before, done = {}, 0
+    for phase in phases:
+        before[phase] = done
+        done += int(frame.loc[frame["phase"] == phase, "step"].max())
+    frame["at"] = frame["step"] + frame["phase"].map(before)
+    frame["seed"] = seed
+    return frame
+
+
+def _panel(axis: Axes, frame: pd.DataFrame) -> None:
+    losses = [name for name in frame if name not in NOT_LOSSES]
+    window = max(1, int(frame["at"].max()) // 20)
+    for colour, name in zip(COLOURS, losses, strict=False):
+        wide = frame.pivot_table(index="at", columns="seed", values=str(name))
+        smooth = wide.rolling(window, min_periods=1).mean()
+        axis.plot(smooth.index, smooth.mean(axis=1), color=colour, lw=1.2, label=str(name))
+        axis.fill_between(
+            smooth.index, smooth.min(axis=1), smooth.max(axis=1), color=colour, alpha=0.2, lw=0
+        )
+    if "dev_score" in frame:
+        found = frame.dropna(subset=["dev_score"])
+        axis.plot(found["at"], found["dev_score"], "k+", ms=6, label="dev nDCG@10")
+    axis.set_ylim(bottom=0)
+    axis.legend(fontsize=7)

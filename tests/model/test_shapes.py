@@ -1,0 +1,86 @@
+"""ResRank over the architectures it is meant for, at tiny size and through the same code."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from resrank import ResRank
+from resrank.config import load_suite
+from resrank.model.encoder import Encoder
+from resrank.model.options import EncoderOptions, ResRankOptions
+from resrank.reranker import Bench
+from resrank.system import ResRankSystem
+from tests.conftest import PASSAGES, ROOT
+from tests.shapes import save_causal
+from tests.training.test_training import examples, weights
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama", "mistral"])
+def test_any_decoder_reranks_and_survives_saving(kind, tmp_path):
+    encoder = save_causal(tmp_path / "encoder", "qwen3", ends=True)
+    options = ResRankOptions(
+        encoder=EncoderOptions(model=encoder, dtype="float32"),
+        reranker=save_causal(tmp_path / kind, kind),
+    )
+    model = ResRank.from_options(options).eval()
+    assert model.projector is None
+    texts = list(PASSAGES.values())
+    embeddings = model.compress(texts)
+    assert embeddings.shape == (len(texts), 64)
+    scores = model.score("sort an array", embeddings)
+    alone = torch.stack([s for s in model.score("sort an array", embeddings[:6])])
+    torch.testing.assert_close(scores, alone)
+    model.save_pretrained(tmp_path / "saved", encoder_trained=True)
+    again = ResRank.from_pretrained(tmp_path / "saved")
+    torch.testing.assert_close(again.score("sort an array", embeddings), scores)
+
+
+def test_a_decoder_embeds_by_its_last_token_and_cuts_only_the_text(tmp_path):
+    folder = save_causal(tmp_path / "encoder", "qwen3", ends=True)
+    options = EncoderOptions(
+        model=folder, dtype="float32", query_instruction="Instruct: rank\nQuery:", max_tokens=40
+    )
+    encoder = Encoder.from_options(options)
+    assert encoder.options.pooling == "last"
+    found = encoder.tokenize(["array " * 100, "array"], query=True)
+    assert found.truncated == [True, False]
+    whole, instruction = found.ids[0], encoder.tokenizer("Instruct: rank\nQuery:")["input_ids"][:-1]
+    assert len(whole) == 40
+    assert whole[: len(instruction)] == instruction
+    assert whole[-1] == encoder.tokenizer.pad_token_id  # the end token that is pooled stays
+    together = encoder.embed(["sort an array", "graph"])
+    torch.testing.assert_close(together[1], encoder.embed(["graph"])[0], atol=1e-5, rtol=0)
+
+
+def test_the_papers_configuration_trains_and_reranks_at_tiny_size(tmp_path):
+    spec = load_suite({"name": "x", "collections": ["docstrings"], "systems": ["resrank_4b"],
+                       "define": {"systems": {}}}).systems["resrank_4b"]  # fmt: skip
+    options = ResRankOptions.model_validate(spec.options)
+    assert (options.encoder.model, options.reranker) == ("Qwen/Qwen3-Embedding-4B", "Qwen/Qwen3-4B")
+    encoder = save_causal(tmp_path / "encoder", "qwen3", ends=True)
+    local = options.encoder.model_copy(update={"model": encoder, "revision": None})
+    tiny = options.model_copy(update={
+        "encoder": local, "reranker": save_causal(tmp_path / "decoder", "qwen3"),
+        "reranker_revision": None, "reranker_dtype": "float32",
+    })  # fmt: skip
+    training = ResRankSystem.Training.model_validate(spec.training)
+    rows = []
+    bench = Bench(tmp_path / "store", tmp_path / "state", "key", rows.append)
+    ResRankSystem.train(tiny, training, examples(), [], tmp_path / "model", 1, bench)
+    assert [row["phase"] for row in rows] == ["stage 1", "stage 2"]
+    assert all(row["retrieval"] > 0 and row["ranking"] > 0 for row in rows)
+    before, after = weights(Path(encoder)), weights(tmp_path / "model" / "encoder")
+    assert before != after
+    system = ResRankSystem.load(tiny, tmp_path / "model")
+    example = examples()[0]
+    ranking = system.rerank(example.query, example.candidates)
+    assert sorted(ranking.passage_ids) == ["p0", "p1", "p2", "p3"]
+
+
+def test_the_launcher_files_are_accelerates():
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    for name, kind in (("ddp", "MULTI_GPU"), ("fsdp", "FSDP")):
+        found = load_config_from_file(str(ROOT / "config" / "accelerate" / f"{name}.yaml"))
+        assert found.distributed_type == kind

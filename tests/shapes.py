@@ -1,0 +1,56 @@
+"""Tiny models of real architectures, saved as a hub would hold them, with a real BPE tokenizer."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from tests.conftest import PASSAGES, QUERIES
+
+CAUSAL = {
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"head_dim": 16}),
+    "llama": (LlamaConfig, LlamaForCausalLM, {}),
+    "mistral": (MistralConfig, MistralForCausalLM, {"sliding_window": None}),
+}
+END, CLOSE = "<|endoftext|>", "<|im_end|>"
+
+
+def tokenizer(ends: bool) -> PreTrainedTokenizerFast:
+    """Byte-level BPE; `ends`: texts get an end token behind them, as Qwen3-Embedding's do."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=[END, CLOSE], initial_alphabet=alphabet
+    )
+    bpe.train_from_iterator([*PASSAGES.values(), *QUERIES.values()], trainer)
+    if ends:
+        bpe.post_processor = processors.TemplateProcessing(
+            single=f"$A {END}", special_tokens=[(END, bpe.token_to_id(END))]
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=CLOSE, pad_token=END)
+
+
+def save_causal(folder: Path, kind: str, *, ends: bool = False, hidden: int = 64) -> str:
+    """A causal language model of two layers with grouped-query attention."""
+    torch.manual_seed(0)
+    config, model, more = CAUSAL[kind]
+    made = tokenizer(ends)
+    shape = config(
+        vocab_size=len(made), hidden_size=hidden, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+        pad_token_id=None, **more,
+    )  # fmt: skip
+    model(shape).save_pretrained(folder)
+    made.save_pretrained(folder)
+    return str(folder)

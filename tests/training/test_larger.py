@@ -1,0 +1,139 @@
+"""What larger models and longer lists need of training: adapters, accumulation, recomputation,
+teachers, several processes. None of them may change what is learned more than rounding does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from resrank.collections.jsonl import DataError
+from resrank.model.encoder import Encoder
+from resrank.system import ResRankSystem, SavedResRank
+from resrank.training.lists import usable
+from resrank.training.options import ResRankTraining, Stage
+from resrank.training.teacher import taught_by
+from tests.conftest import ROOT
+from tests.training.test_training import FROZEN, JOINT, OPTIONS, WORDS, examples, train_with
+
+TWO = Path(__file__).parent / "two_processes.py"
+
+
+def test_adapters_are_trained_and_merged(tmp_path):
+    train_with(tmp_path, "lora", {"stages": (JOINT,), "lora": {"rank": 4}})
+    names = [p.name for p in (tmp_path / "lora").rglob("*")]
+    assert not [name for name in names if "adapter" in name]
+    system = ResRankSystem.load(OPTIONS, tmp_path / "lora")
+    assert not [n for n, _ in system.model.named_parameters() if "lora" in n]
+    before = Encoder.from_options(OPTIONS.encoder)
+    moved = system.model.encoder.embed(WORDS)
+    assert not torch.allclose(moved, before.embed(WORDS), atol=1e-5)
+    table = before.model.get_input_embeddings().weight
+    assert torch.equal(system.model.encoder.model.get_input_embeddings().weight, table)
+
+
+def test_recomputed_layers_give_the_same_losses(tmp_path):
+    plain = train_with(tmp_path, "plain", {"stages": (JOINT,)})
+    again = train_with(
+        tmp_path, "again", {"stages": (JOINT,), "gradient_checkpointing": True, "chunk_tokens": 16}
+    )
+    for one, other in zip(plain, again, strict=True):
+        assert one["retrieval"] == pytest.approx(other["retrieval"], abs=1e-4)
+        assert one["ranking"] == pytest.approx(other["ranking"], abs=1e-4)
+
+
+def test_accumulated_batches_are_one_batch(tmp_path):
+    once = {**FROZEN, "epochs": 3, "order": "first_stage", "batch_queries": 4}
+    halves = {**once, "batch_queries": 2, "accumulate": 2}
+    rows = [train_with(tmp_path, n, {"stages": (s,)}) for n, s in (("a", once), ("b", halves))]
+    assert len(rows[0]) == len(rows[1]) == 3
+    for one, other in zip(*rows, strict=True):
+        assert one["ranking"] == pytest.approx(other["ranking"], abs=1e-4)
+
+
+def orderings(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_teachers_ordering_grades_the_list(tmp_path):
+    path = orderings(tmp_path / "t.jsonl", {"query_id": "q1", "ranking": ["p3", "p1", "p0"]},
+                     {"query_id": "unknown", "ranking": ["p0"]})  # fmt: skip
+    (taught,) = taught_by(examples(), path)
+    assert taught.query.id == "q1"
+    assert dict(taught.grades) == {"p3": 3, "p1": 2, "p0": 1}
+    assert [p.id for p in taught.positives] == ["p1"]
+    assert usable([taught], Stage()) == [taught]
+    rows = train_with(tmp_path, "taught", {"stages": ({**FROZEN, "teacher": str(path)},)})
+    assert len(rows) == 40
+    system = ResRankSystem.load(OPTIONS, tmp_path / "taught")
+    assert system.rerank(taught.query, taught.candidates).passage_ids[:3] == ("p3", "p1", "p0")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"query_id": "q1"}], r"t\.jsonl:1: field 'ranking' is null; a list of passage ids"),
+        ([{"query_id": "q1", "ranking": ["p1", "p1"]}], r"t\.jsonl:1: passage 'p1' stands twice"),
+        ([{"query_id": "q1", "ranking": []}] * 2, r"t\.jsonl:2: a second ranking of query 'q1'"),
+        ([{"query_id": "z", "ranking": ["p1"]}], r"orders none of the 4 training queries; .*'z'"),
+    ],
+)
+def test_what_is_no_ordering_is_named(tmp_path, rows, said):
+    with pytest.raises(DataError, match=said):
+        taught_by(examples(), orderings(tmp_path / "t.jsonl", *rows))
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory):
+    return run_processes(tmp_path_factory.mktemp("one"), 1, sharded=False)
+
+
+def run_processes(folder, count, sharded):
+    env = os.environ | {"ACCELERATE_USE_FSDP": str(sharded).lower(), "OMP_NUM_THREADS": "1",
+                        "PYTHONPATH": str(ROOT)}  # fmt: skip
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               "--nproc-per-node", str(count), str(TWO), str(folder)]  # fmt: skip
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return rows, ResRankSystem.load(OPTIONS, folder / "model").model
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["ddp", "fsdp"])
+def test_two_processes_take_the_steps_of_one(tmp_path, one_process, sharded):
+    rows, model = run_processes(tmp_path, 2, sharded)
+    wanted, alone = one_process
+    assert len(rows) == len(wanted) == 9
+    for one, other in zip(wanted, rows, strict=True):
+        assert one.keys() == other.keys()
+        for name in {"retrieval", "ranking", "dev_score"} & one.keys():
+            assert other[name] == pytest.approx(one[name], abs=1e-4), (name, one, other)
+    for (name, value), other in zip(
+        alone.state_dict().items(), model.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(value, other, atol=2e-3, rtol=0, msg=name)
+
+
+def test_a_saved_model_may_be_served_otherwise(tmp_path):
+    train_with(tmp_path, "m", {"stages": (FROZEN,)})
+    whole = ResRankSystem.load(OPTIONS, tmp_path / "m")
+    example = examples()[0]
+    for change in ({}, {"store_dtype": "bfloat16"}, {"window": {"size": 3, "step": 1}}):
+        options = SavedResRank.Options.model_validate({"model": str(tmp_path / "m"), **change})
+        served = SavedResRank.load(options)
+        served.prepare([c.passage for c in example.candidates], tmp_path / "store")
+        ranking = served.rerank(example.query, example.candidates)
+        assert (
+            ranking.passage_ids[0] == whole.rerank(example.query, example.candidates).passage_ids[0]
+        )
+        assert ranking.usage.model_calls == (2 if "window" in change else 1)
+        assert served.embeddings.store.codec.dtype == change.get("store_dtype", "float32")
+
+
+def test_training_options_name_their_files():
+    stages = [{"teacher": "a.jsonl"}, {}]
+    assert ResRankTraining.model_validate({"stages": stages}).files == [Path("a.jsonl")]

@@ -1,0 +1,29 @@
+"""Started by a launcher: one tiny training over all its processes, logged by the main one."""
+
+import json
+import sys
+from pathlib import Path
+
+from resrank.reranker import Bench
+from resrank.system import ResRankSystem
+from resrank.training.options import ResRankTraining
+from resrank.training.processes import processes
+from tests.training.test_training import FROZEN, JOINT, OPTIONS, examples
+
+folder = Path(sys.argv[1])
+run = processes()
+rows = []
+stages = (
+    {**JOINT, "batch_queries": 3, "dev_queries": 4},
+    {**FROZEN, "epochs": 3, "batch_queries": 4},
+)
+bench = Bench(
+    folder / "store", folder / "state", "key", rows.append,
+    lambda rankings: sum(r.scores[0] for r in rankings) / len(rankings),
+)  # fmt: skip
+training = ResRankTraining.model_validate(
+    {"stages": stages, "chunk_tokens": 16, "temperature": 1.0}
+)
+ResRankSystem.train(OPTIONS, training, examples(), examples(), folder / "model", 1, bench)
+if run.is_main:
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
