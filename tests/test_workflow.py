@@ -25,6 +25,7 @@ SUITE = {
     "first_stages": ["bm25", "both"],
     "systems": ["bm25", "bi", "tiny", "on_tuned"],
     "seeds": [1, 2],
+    "ablation": "tiny",
     "measure": {"queries": 2, "warmup": 1},
     "define": {
         "collections": {"mine": {"kind": "beir", "path": "data"}},
@@ -55,7 +56,7 @@ def project(tmp_path_factory) -> Path:
 def contents(folder: Path) -> dict[str, bytes]:
     runs = sorted((folder / "results" / "small").glob("runs/**/*.trec"))
     scores = sorted((folder / "results" / "small").glob("scores/mine/*.parquet"))
-    assert len(runs) == 10
+    assert len(runs) == 16  # six of them by ResRank's own encoder
     assert len(scores) == 2
     tables = {p.name: pd.read_csv(p) for p in (folder / "results" / "small").glob("tables/*.csv")}
     plain = {n: t[[c for c in t if "_ms_" not in c]].to_csv().encode() for n, t in tables.items()}
@@ -77,8 +78,15 @@ def test_everything_is_there(built):
     assert table["seeds"].tolist() == [1, 1, 2, 1] * 2
     assert table["queries"].tolist() == [2] * 8
     for name in ("tables/comparison.md", "tables/comparison.tex", "tables/leak.md",
-                 "figures/effectiveness_latency.png", "figures/effectiveness_tokens.svg"):  # fmt: skip
+                 "figures/effectiveness_latency.png", "figures/effectiveness_tokens.svg",
+                 "figures/training_curves.png"):  # fmt: skip
         assert (root / name).stat().st_size > 0
+    ablation = pd.read_csv(root / "tables" / "ablation.csv")
+    tiny = ablation[ablation["label"] == "tiny"]
+    assert (tiny["difference"] == 0).all()
+    assert ablation["encoder alone"].notna().tolist() == [False, False, True, True] * 2
+    bi = table.loc[table["system"] == "bi", "nDCG@10"].tolist()
+    assert tiny["encoder alone"].tolist() == pytest.approx(bi)  # tiny's encoder is that very one
     audits = json.loads((root / "audits" / "mine" / "bm25.json").read_text())
     leak = next(s["leak"] for s in audits["systems"] if s["system"] == "tiny")
     assert leak["overlap"] == pytest.approx(1 / 3)  # p5 of p1, p5, p4

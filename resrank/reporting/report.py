@@ -119,7 +119,7 @@ def _ablation_columns(resolved: Resolved, choices: pd.DataFrame) -> dict[str, Co
     metric = resolved.suite.metrics[0]
     several = choices[["collection", "first_stage"]].drop_duplicates().shape[0] > 1
     about = {"collection": Column("collection"), "first_stage": Column("first stage")}
-    return (about if several else {}) | {
+    shown = (about if several else {}) | {
         "label": Column("system"),
         metric: Column(metric, 4, 1, f"{metric} sd"),
         "difference": Column("difference", 4),
@@ -127,6 +127,7 @@ def _ablation_columns(resolved: Resolved, choices: pd.DataFrame) -> dict[str, Co
         "without overlap": Column("without overlap", 4, 1),
         "seeds": Column("seeds"),
     }
+    return {name: column for name, column in shown.items() if name in choices}
 
 
 def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:

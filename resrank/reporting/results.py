@@ -77,15 +77,16 @@ def ablation(resolved: Resolved, root: Path, frame: pd.DataFrame) -> pd.DataFram
     score on test queries none of whose positives was a training positive.
     """
     metric = resolved.suite.metrics[0]
-    about = leaks(resolved, root)
-    kept = ["collection", "first_stage", "label", metric, f"{metric} sd"]
-    table = frame[[*kept, "encoder alone", "encoder alone sd", "seeds"]].copy()
     keys = list(zip(frame["collection"], frame["first_stage"], frame["system"], strict=True))
     scores = dict(zip(keys, frame[metric], strict=True))
     base = [scores[c, stage, resolved.suite.ablation] for c, stage, _ in keys]
-    table.insert(5, "difference", frame[metric].to_numpy() - base)
-    without = about.groupby(["collection", "first stage", "system"])["score without overlap"].mean()
-    table["without overlap"] = [without.get(key) for key in keys]
+    kept = ["collection", "first_stage", "label", metric, f"{metric} sd"]
+    table = frame.reindex(columns=[*kept, "encoder alone", "encoder alone sd", "seeds"])
+    table.insert(5, "difference", frame[metric] - base)
+    audited = leaks(resolved, root)
+    if len(audited):
+        about = audited.groupby(["collection", "first stage", "system"])["score without overlap"]
+        table["without overlap"] = [about.mean().get(key) for key in keys]
     return table
 
 

@@ -9,6 +9,7 @@ from resrank import ResRank
 from resrank.config import load_suite
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions, ResRankOptions
+from resrank.model.resrank import Lists
 from resrank.reranker import Bench
 from resrank.system import ResRankSystem
 from tests.conftest import PASSAGES, ROOT
@@ -29,8 +30,11 @@ def test_any_decoder_reranks_and_survives_saving(kind, tmp_path):
     embeddings = model.compress(texts)
     assert embeddings.shape == (len(texts), 64)
     scores = model.score("sort an array", embeddings)
-    alone = torch.stack([s for s in model.score("sort an array", embeddings[:6])])
-    torch.testing.assert_close(scores, alone)
+    prompts = [model.query_tokens(q)[0] for q in ("sort an array", "a graph of many nodes")]
+    with torch.inference_mode():
+        together = model(Lists(prompts, None, [embeddings, embeddings[:2]]))[0]
+    torch.testing.assert_close(together, scores, atol=1e-5, rtol=0)
+    assert len(set(scores.tolist())) == len(texts)
     model.save_pretrained(tmp_path / "saved", encoder_trained=True)
     again = ResRank.from_pretrained(tmp_path / "saved")
     torch.testing.assert_close(again.score("sort an array", embeddings), scores)

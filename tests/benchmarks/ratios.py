@@ -1,0 +1,26 @@
+"""A table of ratios from pytest-benchmark's JSON: `python -m tests.benchmarks.ratios out.json`.
+
+Medians within one run; each group's first benchmark counts 1. Absolute times stand in the JSON,
+beside the machine's name.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+
+def table(found: dict) -> str:
+    processor = found["machine_info"]["cpu"]["brand_raw"]
+    lines = [f"Processor: {processor}.", "", "| benchmark | time, as a multiple of the group's first |",
+             "| :-- | --: |"]  # fmt: skip
+    first: dict[str, float] = {}
+    for item in found["benchmarks"]:
+        median = item["stats"]["median"]
+        base = first.setdefault(item["group"], median)
+        name = item["name"].removeprefix("test_").replace("_", " ")
+        lines.append(f"| {item['group']}: {name} | {median / base:.2f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(json.loads(Path(sys.argv[1]).read_text())))
