@@ -211,6 +211,42 @@ def report(
 
 
 @app.command()
+def replay(
+    candidates: Annotated[
+        Path, typer.Option(help="RankLLM candidates with text, JSON or JSONL.", show_default=False)
+    ],
+    responses: Annotated[
+        Path,
+        typer.Option(help="JSONL of `prompt`, `response`, in call order.", show_default=False),
+    ],
+    out: Out,
+    window: Annotated[int, typer.Option(min=2, help="Passages a window.")] = 20,
+    step: Annotated[int, typer.Option(min=1, help="Passages a window moves up.")] = 10,
+    parser: Annotated[str, typer.Option(help="any_digits, bracketed or strict.")] = "any_digits",
+    depth: Annotated[int, typer.Option(min=1, help="Candidates a query.")] = 100,
+) -> None:
+    """Rerank by a language model's recorded answers: a TREC run, with no model.
+
+    Example: `python -m resrank replay --candidates bm25_top100.json --responses answers.jsonl
+    --window 20 --step 10 --out my.run`, then `evaluate`.
+    """
+    from pydantic import TypeAdapter
+
+    from baselines.llm.parsing import Rule
+    from baselines.llm.replay import replay as run_replay
+    from resrank.windows import Window
+
+    rule: Rule = TypeAdapter(Rule).validate_python(parser)
+    used = run_replay(
+        candidates, responses, Window(size=window, step=step), rule, depth, out
+    )  # fmt: skip
+    typer.echo(
+        f"{out}: {used.model_calls} answers, {used.clean_answers} clean, "
+        f"{used.repaired_answers} repaired, {used.rejected_answers} rejected"
+    )
+
+
+@app.command()
 def readme(
     table: Annotated[Path, typer.Option(help="The table to show.")] = Path(
         "results/demo/tables/comparison.md"

@@ -55,6 +55,8 @@ class Usage:
     generated_tokens: tokens decoded.
     model_calls: forward passes over a (sub)list, or scored pairs for a pointwise system.
     truncated_passages: candidates of which the model did not see the whole text.
+    clean_answers, repaired_answers, rejected_answers: of a language model's written answers, those
+        in the asked form and whole, those made whole, those that left the order as it was.
     """
 
     passage_encoder_tokens: int = 0
@@ -64,6 +66,9 @@ class Usage:
     generated_tokens: int = 0
     model_calls: int = 0
     truncated_passages: int = 0
+    clean_answers: int = 0
+    repaired_answers: int = 0
+    rejected_answers: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

@@ -10,6 +10,10 @@ from typing import Any
 KINDS: dict[str, str] = {
     "first_stage": "baselines.first_stage:FirstStage",
     "bi_encoder": "baselines.bi_encoder:BiEncoder",
+    "mono_t5": "baselines.mono_t5:MonoT5",
+    "qwen3_reranker": "baselines.qwen3_reranker:Qwen3Reranker",
+    "first": "baselines.first:First",
+    "rankgpt": "baselines.rankgpt:RankGPT",
     "rank_fusion": "baselines.rank_fusion:RankFusion",
     "cross_encoder": "baselines.cross_encoder:CrossEncoder",
     "resrank": "resrank.system:ResRankSystem",
@@ -69,14 +73,16 @@ def training_files(kind: str, training: Mapping[str, Any] | None) -> list[Path]:
 def source_files(spec: Any) -> list[str]:
     """The files that a system's kind lives in, relative to the project, for Snakemake's inputs.
 
-    A kind is one file and its helpers beside it, named `<kind>_*.py`; a system that holds another
-    one in its options has that one's files too. A user's own module outside the project is left
-    out if it is not found.
+    A kind is one file and its helpers beside it, named `<kind>_*.py`, and `llm/` beside it if it
+    imports that; a system that holds another one in its options has that one's files too. A user's
+    own module outside the project is left out if it is not found.
     """
     module = reference(spec["kind"] if isinstance(spec, dict) else spec.kind).partition(":")[0]
     options = spec.get("options", {}) if isinstance(spec, dict) else spec.options
     main = Path(module.replace(".", "/") + ".py")
     files = [main, *sorted(main.parent.glob(f"{main.stem}_*.py"))]
+    if main.is_file() and "baselines.llm" in main.read_text("utf-8"):
+        files += sorted(p for p in main.parent.glob("llm/**/*") if p.suffix in (".py", ".yaml"))
     nested = [v for v in options.values() if isinstance(v, dict) and "kind" in v]
     found = [path.as_posix() for path in files if path.is_file()]
     return found + [file for part in nested for file in source_files(part)]

@@ -12,11 +12,16 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
+from resrank.windows import Window, slide
 
 if TYPE_CHECKING:
     from resrank.model.passage_embeddings import PassageEmbeddings
 
 Request = tuple[Query, Sequence[Candidate]]
+Listed = tuple[int, Candidate]
+WindowOrder = Callable[
+    [Sequence[Request], Sequence[Sequence[Listed]], list[Usage]], Sequence[Sequence[int]]
+]
 
 
 class Reranker(Protocol):
@@ -53,6 +58,15 @@ class CachesPassages(Protocol):
 
     def forget(self) -> None:
         """Drop every stored embedding, so that the next ranking encodes its passages."""
+        ...
+
+
+@runtime_checkable
+class KeepsTranscript(Protocol):
+    """A reranker whose calls are worth keeping: paid for, or slow."""
+
+    def keep_transcript(self, path: Path) -> None:
+        """Write every call down in `path`, and repeat none that stands there."""
         ...
 
 
@@ -115,6 +129,27 @@ class Trainable(Protocol):
     ) -> None:
         """Train and write the model under `out`, loadable by `load`."""
         ...
+
+
+def by_windows(
+    requests: Sequence[Request],
+    window: Window,
+    usages: list[Usage],
+    order: WindowOrder,
+) -> list[Ranking]:
+    """Rank each request's candidates window by window; the windows of one round together.
+
+    order: (requests, windows of (place of the request, candidate), usages to add to) -> each
+    window's places, best first.
+    """
+    lists = [[(i, c) for c in candidates] for i, (_, candidates) in enumerate(requests)]
+    ordered = slide(lists, window, lambda windows: order(requests, windows, usages))
+    rankings = []
+    for (query, candidates), found, usage in zip(requests, ordered, usages, strict=True):
+        rank = {candidate.passage.id: place for place, (_, candidate) in enumerate(found)}
+        scores = [float(len(found) - rank[c.passage.id]) for c in candidates]
+        rankings.append(ranked(query, candidates, scores, usage))
+    return rankings
 
 
 def ranked(

@@ -24,7 +24,14 @@ from resrank.files import (
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
 from resrank.registry import resolve
-from resrank.reranker import Bench, CachesPassages, Request, Reranker, Retrieves
+from resrank.reranker import (
+    Bench,
+    CachesPassages,
+    KeepsTranscript,
+    Request,
+    Reranker,
+    Retrieves,
+)
 from resrank.store import Collection, encoder_run, write_run, write_usage
 
 
@@ -113,6 +120,8 @@ def rerank(
     requests = test_requests(collection, candidates)
     if isinstance(reranker, CachesPassages):
         reranker.prepare((c.passage for _, listed in requests for c in listed), store)
+    if isinstance(reranker, KeepsTranscript):
+        reranker.keep_transcript(out.with_suffix(".transcript.jsonl"))
     rankings = reranker.rerank_many(requests)
     for (query, listed), ranking in zip(requests, rankings, strict=True):
         if sorted(c.passage.id for c in listed) != sorted(ranking.passage_ids):
@@ -133,6 +142,7 @@ def rerank(
         system=name,
         seed=seed,
         dtype=getattr(reranker, "dtype", "none"),
+        about=getattr(reranker, "about", {}),
         outputs={path.name: sha256_file(path) for path in written},
     )
 

@@ -42,8 +42,10 @@ class SavedResRank(EmbedsPassages):
         model = ResRank.from_pretrained(options.model, options.revision)
         again = {"window": options.window, "batch_queries": options.batch_queries}
         model.options = model.options.model_copy(update=again)
-        stored = {"store_dtype": options.store_dtype}
-        model.encoder.options = model.encoder.options.model_copy(update=stored)
+        own = model.encoder.options
+        read = {"store_dtype": options.store_dtype}
+        read |= {"max_tokens": options.max_tokens or own.max_tokens}
+        model.encoder.options = own.model_copy(update=read)
         return cls(model)
 
     @property

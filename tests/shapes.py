@@ -38,7 +38,11 @@ def tokenizer(ends: bool) -> PreTrainedTokenizerFast:
         bpe.post_processor = processors.TemplateProcessing(
             single=f"$A {END}", special_tokens=[(END, bpe.token_to_id(END))]
         )
-    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=CLOSE, pad_token=END)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe, eos_token=CLOSE, pad_token=END,
+        chat_template="{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+                      "{% if add_generation_prompt %}<assistant>{% endif %}",
+    )  # fmt: skip
 
 
 def save_causal(folder: Path, kind: str, *, ends: bool = False, hidden: int = 64) -> str:
@@ -48,7 +52,7 @@ def save_causal(folder: Path, kind: str, *, ends: bool = False, hidden: int = 64
     made = tokenizer(ends)
     shape = config(
         vocab_size=len(made), hidden_size=hidden, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=4096,
         pad_token_id=None, **more,
     )  # fmt: skip
     model(shape).save_pretrained(folder)

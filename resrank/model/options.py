@@ -95,6 +95,9 @@ class SavedOptions(Strict):
 
     model: str = Field(description="A folder, a hub id or 'trained:<system>'.")
     revision: str | None = Field(None, description="Hub commit to pin.")
+    max_tokens: int | None = Field(
+        None, ge=8, description="Longer texts lose their end, in tokens; unset: as in training."
+    )
     store_dtype: StoreDtype = Field(
         "float32", description="Number format of stored passage embeddings."
     )

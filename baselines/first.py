@@ -1,0 +1,104 @@
+"""Listwise reranking by the logits of the first identifier alone (Gangi Reddy et al., EMNLP 2024).
+
+A model that has learned to write a window's order knows that order before it writes: the logits of
+all identifiers at the first generated position rank the window, in one forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field, field_validator
+
+from baselines.llm.model import TransformersOptions
+from baselines.llm.prompt import LETTERS, template
+from resrank.records import Candidate, Query, Ranking, Usage
+from resrank.reranker import Listed, Request, by_windows
+from resrank.strict import Strict
+from resrank.windows import Window
+
+if TYPE_CHECKING:
+    from baselines.llm.transformers_model import TransformersModel
+
+
+class First:
+    """Exactly one forward pass a window, and no generated token."""
+
+    class Options(Strict):
+        """Which model, and how it is asked."""
+
+        llm: TransformersOptions = Field(description="A causal language model in this process.")
+        prompt: str = Field("first", description="A prompt by name, or a .yaml file's path.")
+        window: Window = Field(Window(), description="Size, step and passes of the windows.")
+        words: int | None = Field(
+            None, ge=1, description="Cut passages to this many words; unset: the prompt's own."
+        )
+
+        @field_validator("window")
+        @classmethod
+        def _enough_letters(cls, value: Window) -> Window:
+            if value.size > len(LETTERS):
+                raise ValueError(
+                    f"size {value.size}: there are {len(LETTERS)} letters for passages"
+                )
+            return value
+
+    def __init__(self, options: Options, model: TransformersModel) -> None:
+        self.options = options
+        self.model = model
+        self.template = template(options.prompt)
+        self.letters = [model.single_token(letter) for letter in LETTERS[: options.window.size]]
+        self.opening = model.tokenizer("[", add_special_tokens=False)["input_ids"]
+
+    @classmethod
+    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+        """Load the language model."""
+        from baselines.llm.transformers_model import TransformersModel
+
+        return cls(options, TransformersModel(options.llm))
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights."""
+        return self.model.dtype
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a run's manifest says beside the configuration."""
+        return {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
+
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """Rank one query's candidates."""
+        return self.rerank_many([(query, candidates)])[0]
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank many queries; the windows of one round are read together."""
+        usages = [
+            Usage(truncated_passages=sum(
+                self.template.cuts(c.passage.text, self.options.words) for c in candidates
+            ))
+            for _, candidates in requests
+        ]  # fmt: skip
+        return by_windows(requests, self.options.window, usages, self._order)
+
+    def _order(
+        self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
+    ) -> list[list[int]]:
+        """Each window's places by the logit of their letter behind an opening bracket."""
+        prompts = [
+            self.template.build(
+                requests[w[0][0]][0].text, [c.passage.text for _, c in w], self.options.words
+            )
+            for w in windows
+        ]
+        ids = [row + self.opening for row in self.model.tokenize(prompts)]
+        logits = self.model.first_logits(ids, self.letters)
+        for row, window in zip(ids, windows, strict=True):
+            usages[window[0][0]].prompt_tokens += len(row)
+            usages[window[0][0]].model_calls += 1
+        return [
+            sorted(range(len(w)), key=lambda place, r=row: -r[place])  # type: ignore[misc]
+            for row, w in zip(logits.tolist(), windows, strict=True)
+        ]

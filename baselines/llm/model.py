@@ -1,0 +1,100 @@
+"""What a listwise reranker asks of a language model, whatever serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import Field
+
+from baselines.llm.prompt import Prompt
+from resrank.model.options import DtypeName
+from resrank.strict import Strict
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A completion and what it took."""
+
+    text: str
+    prompt_tokens: int
+    generated_tokens: int
+    seconds: float = 0.0
+
+
+class LanguageModel(Protocol):
+    """Completes prompts. Says which parameters its answers depend on, for manifests and keys."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Model, revision and effective generation parameters; never a key."""
+        ...
+
+    def answers(
+        self, prompts: Sequence[Prompt], max_new_tokens: int
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield (place of the prompt, its answer) as each is done, in any order."""
+        ...
+
+
+class TransformersOptions(Strict):
+    """A causal language model in this process."""
+
+    kind: Literal["transformers"]
+    model: str = Field(description="A folder or hub id.")
+    revision: str | None = Field(None, description="Hub commit to pin.")
+    dtype: DtypeName = Field("auto", description="'auto': bfloat16 where the hardware has it.")
+    device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
+    batch_tokens: int = Field(
+        16384, ge=1, description="Padded prompt tokens that are completed at once."
+    )
+    temperature: float = Field(0.0, ge=0, description="0 is greedy; whatever the model's own "
+                               "generation config says.")  # fmt: skip
+    chat_options: dict[str, Any] = Field(
+        default_factory=dict, description="For the chat template, e.g. {enable_thinking: false}."
+    )
+
+
+class HttpOptions(Strict):
+    """An OpenAI-compatible endpoint: vLLM, or a hosted model."""
+
+    kind: Literal["http"]
+    url: str = Field(description="Base address, e.g. http://localhost:8000/v1.")
+    model: str = Field(description="The model's name there.")
+    key_variable: str | None = Field(
+        None, description="Environment variable that holds the key; the key is written nowhere."
+    )
+    in_flight: int = Field(8, ge=1, description="Requests at a time.")
+    requests_per_minute: float | None = Field(None, gt=0, description="Limit of their rate.")
+    timeout_s: float = Field(120, gt=0, description="Seconds without an answer that end a try.")
+    tries: int = Field(6, ge=1, description="Tries a request, with growing waits between them.")
+    temperature: float = Field(0.0, ge=0, description="Sampling temperature.")
+    price_in: float | None = Field(None, ge=0, description="Price of a million prompt tokens.")
+    price_out: float | None = Field(None, ge=0, description="Price of a million generated tokens.")
+
+
+class ReplayOptions(Strict):
+    """A transcript alone, with no model."""
+
+    kind: Literal["replay"]
+    transcript: Path = Field(description="JSONL that an earlier run wrote.")
+
+
+BackEnd = Annotated[TransformersOptions | HttpOptions | ReplayOptions, Field(discriminator="kind")]
+
+
+def open_model(options: BackEnd) -> LanguageModel:
+    """The model behind a back end's options."""
+    if options.kind == "transformers":
+        from baselines.llm.transformers_model import TransformersModel
+
+        return TransformersModel(options)
+    if options.kind == "http":
+        from baselines.llm.http_model import HttpModel
+
+        return HttpModel(options)
+    from baselines.llm.transcript import Replay
+
+    return Replay(options.transcript)

@@ -1,0 +1,63 @@
+"""What pointwise language models share: a query's pairs, scored in batches that change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from resrank.model.batches import token_budget_batches
+from resrank.records import Candidate, Query, Ranking, Usage
+from resrank.reranker import Request, ranked
+
+
+class ScoresPairs(Protocol):
+    """A model that reads one pair at a time."""
+
+    batch_tokens: int
+
+    def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
+        """Token ids of a pair, and whether the passage was cut."""
+        ...
+
+    def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
+        """One score a pair of a batch."""
+        ...
+
+
+def rank_pairs(model: ScoresPairs, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+    """One query's candidates, pair by pair; pairs of like length together."""
+    pairs = [model.pair_ids(query.text, c.passage.text) for c in candidates]
+    scores = [0.0] * len(pairs)
+    for places in token_budget_batches([len(ids) for ids, _ in pairs], model.batch_tokens):
+        found = model.score_batch([pairs[place][0] for place in places])
+        for place, score in zip(places, found, strict=True):
+            scores[place] = score
+    usage = Usage(
+        prompt_tokens=sum(len(ids) for ids, _ in pairs),
+        model_calls=len(pairs),
+        truncated_passages=sum(cut for _, cut in pairs),
+    )
+    return ranked(query, candidates, scores, usage)
+
+
+def rank_all(model: ScoresPairs, requests: Sequence[Request]) -> list[Ranking]:
+    """Queries in turn: a query's pairs fill the batches by themselves."""
+    from tqdm import tqdm
+
+    return [
+        rank_pairs(model, query, candidates)
+        for query, candidates in tqdm(requests, desc="scoring pairs", unit="query")
+    ]
+
+
+def fit(
+    prefix: list[int], passage: list[int], suffix: list[int], limit: int
+) -> tuple[list[int], bool]:
+    """Prefix + passage + suffix in at most `limit` tokens; the passage alone is cut."""
+    room = limit - len(prefix) - len(suffix)
+    if room < 1:
+        raise ValueError(
+            f"the prompt without its passage has {len(prefix) + len(suffix)} tokens, which leaves "
+            f"no room for one under max_tokens={limit}; raise it or shorten the query"
+        )
+    return [*prefix, *passage[:room], *suffix], len(passage) > room

@@ -1,0 +1,49 @@
+"""A ranking from answers that were recorded elsewhere: no model, no collection, no suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from baselines.llm.model import ReplayOptions
+from baselines.llm.parsing import Rule
+from baselines.llm.transcript import InOrder
+from baselines.rankgpt import RankGPT
+from resrank.collections.imported import read_lists
+from resrank.collections.jsonl import DataError
+from resrank.records import Candidate, Passage, Query, Usage
+from resrank.store import write_run, write_usage
+from resrank.windows import Window
+
+
+def replay(
+    candidates: Path, responses: Path, window: Window, parser: Rule, depth: int, out: Path
+) -> Usage:
+    """Rerank each query's candidates by the answers, in the order in which they were given.
+
+    Writes a TREC run to `out` and what each query used beside it; returns the sum. DataError if
+    there are fewer or more answers than windows.
+    """
+    model = InOrder(responses)
+    options = RankGPT.Options(
+        llm=ReplayOptions(kind="replay", transcript=responses), window=window, parser=parser
+    )
+    reranker = RankGPT(options, model)
+    lists = read_lists(candidates)
+    rankings = [
+        reranker.rerank(  # one at a time: the answers' own order
+            Query(item.query_id, item.text),
+            [Candidate(Passage(h.passage_id, h.text), h.score) for h in item.hits[:depth]],
+        )
+        for item in tqdm(lists, desc="replaying", unit="query")
+    ]
+    if model.used < len(model.rows):
+        line = model.rows[model.used][0]
+        raise DataError(
+            f"{responses}:{line}: {len(model.rows) - model.used} answers are left over; check "
+            "--window, --step, --depth and --candidates"
+        )
+    write_run(out, rankings, "replay")
+    write_usage(out.with_suffix(".usage.parquet"), rankings)
+    return sum((r.usage for r in rankings), Usage())

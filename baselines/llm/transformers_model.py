@@ -1,0 +1,135 @@
+"""A causal language model in this process: batched generation and first-position logits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from baselines.llm.model import Answer, TransformersOptions
+from baselines.llm.prompt import Prompt
+from resrank.model.batches import token_budget_batches
+from resrank.model.device import pick_device, pick_dtype
+from resrank.model.hub import locate
+
+
+class TransformersModel:
+    """Greedy by default; what the model's own generation config says of sampling is not used."""
+
+    model: Any
+    tokenizer: Any
+
+    def __init__(self, options: TransformersOptions) -> None:
+        self.options = options
+        self.device = pick_device(options.device)
+        folder = locate(options.model, options.revision)
+        dtype = pick_dtype(options.dtype, self.device)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        self.model.to(self.device).eval()
+        self.pad = self.tokenizer.pad_token_id
+        if self.pad is None:
+            self.pad = self.tokenizer.eos_token_id or 0
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights."""
+        return str(next(self.model.parameters()).dtype).removeprefix("torch.")
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Model and effective generation parameters."""
+        o = self.options
+        return {
+            "model": o.model, "revision": o.revision, "dtype": self.dtype,
+            "temperature": o.temperature, "chat_options": o.chat_options,
+        }  # fmt: skip
+
+    def answers(
+        self, prompts: Sequence[Prompt], max_new_tokens: int
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield answers batch by batch, prompts of like length together."""
+        ids = self.tokenize(prompts)
+        for places in self._batches(ids):
+            start = time.perf_counter()
+            texts = self._complete([ids[place] for place in places], max_new_tokens)
+            seconds = (time.perf_counter() - start) / len(places)
+            for place, (text, generated) in zip(places, texts, strict=True):
+                yield place, Answer(text, len(ids[place]), generated, seconds)
+
+    def tokenize(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """Token ids as the model's chat template makes them, or of the text as it stands."""
+        return [self._ids(prompt) for prompt in prompts]
+
+    def single_token(self, text: str) -> int:
+        """The token of a short text. ValueError if this tokenizer makes several of it."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        if len(ids) != 1:
+            raise ValueError(
+                f"{self.options.model}: its tokenizer makes {len(ids)} tokens of {text!r}; a model "
+                "that is scored by one token needs one of it"
+            )
+        return int(ids[0])
+
+    @torch.inference_mode()
+    def first_logits(self, ids: Sequence[list[int]], tokens: Sequence[int]) -> Tensor:
+        """Logits of some tokens at the position behind each prompt: (prompts, tokens) float32.
+
+        One forward pass a prompt, batched; nothing is generated.
+        """
+        out = torch.empty(len(ids), len(tokens))
+        for places in self._batches(ids):
+            inputs, mask = self._pad([ids[place] for place in places])
+            logits = self.model(
+                input_ids=inputs, attention_mask=mask, position_ids=_positions(mask),
+                logits_to_keep=1, use_cache=False,
+            ).logits[:, -1]  # fmt: skip
+            out[places] = logits[:, list(tokens)].float().cpu()
+        return out
+
+    @torch.inference_mode()
+    def _complete(self, ids: Sequence[list[int]], max_new_tokens: int) -> list[tuple[str, int]]:
+        """(answer, its tokens) of each prompt."""
+        inputs, mask = self._pad(ids)
+        sampled = self.options.temperature > 0
+        more = {"temperature": self.options.temperature} if sampled else {}
+        out = self.model.generate(
+            input_ids=inputs, attention_mask=mask, max_new_tokens=max_new_tokens,
+            do_sample=sampled, pad_token_id=self.pad, top_p=1.0, top_k=0, num_beams=1,
+            repetition_penalty=1.0, **more,
+        )[:, inputs.shape[1] :]  # fmt: skip
+        return [self._text(row.tolist()) for row in out]
+
+    def _text(self, row: list[int]) -> tuple[str, int]:
+        """The answer up to its end token, and how many tokens were generated, that one too."""
+        ends = self.model.generation_config.eos_token_id
+        stops = set(ends if isinstance(ends, list) else [ends])
+        length = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
+        return self.tokenizer.decode(row[:length], skip_special_tokens=True).strip(), length
+
+    def _ids(self, prompt: Prompt) -> list[int]:
+        if prompt[0].role == "text":
+            return list(self.tokenizer(prompt[0].content)["input_ids"])
+        text = self.tokenizer.apply_chat_template(
+            [message._asdict() for message in prompt], add_generation_prompt=True, tokenize=False,
+            **self.options.chat_options,
+        )  # fmt: skip
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
+        yield from token_budget_batches([len(row) for row in ids], self.options.batch_tokens)
+
+    def _pad(self, ids: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        """Left-padded ids and their mask, (prompts, longest) each."""
+        longest = max(map(len, ids))
+        inputs = torch.tensor([[self.pad] * (longest - len(row)) + row for row in ids])
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids])
+        return inputs.to(self.device), mask.to(self.device)
+
+
+def _positions(mask: Tensor) -> Tensor:
+    return (mask.cumsum(dim=-1) - 1).clamp(min=0)

@@ -1,0 +1,103 @@
+"""monoT5: the probability of "true" for one pair (Nogueira et al., Findings of EMNLP 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from resrank.model.options import DtypeName
+from resrank.records import Candidate, Query, Ranking
+from resrank.reranker import Request
+from resrank.strict import Strict
+
+
+class MonoT5:
+    """`Query: q Document: d Relevant:`; the score is log p(true) against false."""
+
+    class Options(Strict):
+        """Which model, and how pairs are read."""
+
+        model: str = Field("castorini/monot5-base-msmarco-10k", description="A folder or hub id.")
+        revision: str | None = Field(None, description="Hub commit to pin.")
+        true_token: str = Field("▁true", description="Token of a relevant pair.")
+        false_token: str = Field("▁false", description="Token of one that is not.")
+        max_tokens: int = Field(512, ge=16, description="Longer pairs lose the passage's end.")
+        batch_tokens: int = Field(16384, ge=1, description="Padded tokens in one forward pass.")
+        dtype: DtypeName = Field("auto", description="Number format.")
+        device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
+
+    model: Any
+    tokenizer: Any
+
+    def __init__(self, options: Options) -> None:
+        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+        from resrank.model.device import pick_device, pick_dtype
+        from resrank.model.hub import locate
+
+        self.options = options
+        self.batch_tokens = options.batch_tokens
+        device = pick_device(options.device)
+        folder = locate(options.model, options.revision)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.model = AutoModelForSeq2SeqLM.from_pretrained(
+            folder, dtype=pick_dtype(options.dtype, device)
+        )
+        self.model.to(device).eval()
+        known = self.tokenizer.get_vocab()
+        lacking = [t for t in (options.true_token, options.false_token) if t not in known]
+        if lacking:
+            raise ValueError(f"{options.model}: its tokenizer has no token {', '.join(lacking)}")
+        self.targets = [known[options.true_token], known[options.false_token]]
+
+    @classmethod
+    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+        """Load the published model."""
+        return cls(options)
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights."""
+        return str(next(self.model.parameters()).dtype).removeprefix("torch.")
+
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """Score one query's candidates pair by pair."""
+        from baselines.llm.pointwise import rank_pairs
+
+        return rank_pairs(self, query, candidates)
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Score queries in turn."""
+        from baselines.llm.pointwise import rank_all
+
+        return rank_all(self, requests)
+
+    def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
+        """Token ids of a pair; the passage alone is cut."""
+        from baselines.llm.pointwise import fit
+
+        def ids(text: str) -> list[int]:
+            return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+        suffix = [*ids("Relevant:"), self.tokenizer.eos_token_id]
+        return fit(ids(f"Query: {query} Document:"), ids(passage), suffix, self.options.max_tokens)
+
+    def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
+        """Log p(true) over true and false, one a pair."""
+        import torch
+
+        longest, pad = max(map(len, ids)), self.tokenizer.pad_token_id
+        device = self.model.device
+        inputs = torch.tensor([row + [pad] * (longest - len(row)) for row in ids], device=device)
+        mask = torch.tensor(
+            [[1] * len(row) + [0] * (longest - len(row)) for row in ids], device=device
+        )
+        start = torch.full((len(ids), 1), self.model.config.decoder_start_token_id, device=device)
+        with torch.inference_mode():
+            logits = self.model(
+                input_ids=inputs, attention_mask=mask, decoder_input_ids=start
+            ).logits[:, 0, self.targets]  # fmt: skip
+        return [float(x) for x in logits.float().log_softmax(dim=-1)[:, 0].tolist()]

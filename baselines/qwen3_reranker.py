@@ -1,0 +1,97 @@
+"""Qwen3-Reranker: the probability of "yes" in the model's own template (Zhang et al., 2025,
+arXiv 2506.05176)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field
+
+from baselines.llm.model import TransformersOptions
+from resrank.model.options import DtypeName
+from resrank.records import Candidate, Query, Ranking
+from resrank.reranker import Request
+from resrank.strict import Strict
+
+if TYPE_CHECKING:
+    from baselines.llm.transformers_model import TransformersModel
+
+BEFORE = (
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and "
+    'the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n'
+    "<|im_start|>user\n"
+)
+BEHIND = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+
+
+class Qwen3Reranker:
+    """One forward pass a pair; the score is log p(yes) against no."""
+
+    class Options(Strict):
+        """Which model, and how pairs are read."""
+
+        model: str = Field("Qwen/Qwen3-Reranker-0.6B", description="A folder or hub id.")
+        revision: str | None = Field(None, description="Hub commit to pin.")
+        instruction: str = Field(
+            "Given a web search query, retrieve relevant passages that answer the query",
+            description="What makes a passage relevant.",
+        )
+        max_tokens: int = Field(8192, ge=64, description="Longer pairs lose the passage's end.")
+        batch_tokens: int = Field(16384, ge=1, description="Padded tokens in one forward pass.")
+        dtype: DtypeName = Field("auto", description="Number format.")
+        device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
+
+    def __init__(self, options: Options, model: TransformersModel) -> None:
+        self.options = options
+        self.batch_tokens = options.batch_tokens
+        self.model = model
+        self.targets = [model.single_token("yes"), model.single_token("no")]
+
+    @classmethod
+    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+        """Load the published model."""
+        from baselines.llm.transformers_model import TransformersModel
+
+        shared = {name: getattr(options, name) for name in ("model", "revision", "dtype", "device")}
+        return cls(options, TransformersModel(TransformersOptions(
+            kind="transformers", batch_tokens=options.batch_tokens, **shared
+        )))  # fmt: skip
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights."""
+        return self.model.dtype
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a run's manifest says beside the configuration."""
+        return {"parameters": dict(self.model.parameters)}
+
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """Score one query's candidates pair by pair."""
+        from baselines.llm.pointwise import rank_pairs
+
+        return rank_pairs(self, query, candidates)
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Score queries in turn."""
+        from baselines.llm.pointwise import rank_all
+
+        return rank_all(self, requests)
+
+    def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
+        """Token ids of a pair; the passage alone is cut."""
+        from baselines.llm.pointwise import fit
+
+        def ids(text: str) -> list[int]:
+            return list(self.model.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+        asked = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>: "
+        return fit(ids(BEFORE + asked), ids(passage), ids(BEHIND), self.options.max_tokens)
+
+    def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
+        """Log p(yes) over yes and no, one a pair."""
+        logits = self.model.first_logits(ids, self.targets)
+        return [float(x) for x in logits.log_softmax(dim=-1)[:, 0].tolist()]

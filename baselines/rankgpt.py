@@ -1,0 +1,102 @@
+"""Listwise reranking by a language model's written permutation (Sun et al., EMNLP 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from baselines.llm.model import BackEnd, LanguageModel
+from baselines.llm.parsing import Rule, Verdict, parse
+from resrank.records import Candidate, Query, Ranking, Usage
+from resrank.reranker import Listed, Request, by_windows
+from resrank.strict import Strict
+from resrank.windows import Window
+
+
+class RankGPT:
+    """Windows from the list's end to its start; the model writes each one's order."""
+
+    class Options(Strict):
+        """Which model, how it is asked, and how its answers are read."""
+
+        llm: BackEnd = Field(description="The language model and what serves it.")
+        prompt: str = Field("rankgpt", description="A prompt by name, or a .yaml file's path.")
+        window: Window = Field(Window(), description="Size, step and passes of the windows.")
+        parser: Rule = Field("any_digits", description="How answers are read.")
+        words: int | None = Field(
+            None, ge=1, description="Cut passages to this many words; unset: the prompt's own."
+        )
+        max_new_tokens: int | None = Field(
+            None, ge=1, description="Longest answer; unset: 6 tokens a passage of the window."
+        )
+
+    def __init__(self, options: Options, model: LanguageModel) -> None:
+        from baselines.llm.prompt import template
+
+        self.options = options
+        self.model = model
+        self.template = template(options.prompt)
+
+    @classmethod
+    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+        """Open the language model."""
+        from baselines.llm.model import open_model
+
+        return cls(options, open_model(options.llm))
+
+    def keep_transcript(self, path: Path) -> None:
+        """Write every call down in `path`, and repeat none that stands there."""
+        from baselines.llm.transcript import Recorded
+
+        if self.options.llm.kind != "replay":
+            self.model = Recorded(self.model, path)
+
+    @property
+    def dtype(self) -> str:
+        """Number format of a model in this process."""
+        return str(self.model.parameters.get("dtype", "none"))
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a run's manifest says beside the configuration."""
+        return {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
+
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """Rank one query's candidates."""
+        return self.rerank_many([(query, candidates)])[0]
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank many queries; the windows of one round are asked together."""
+        usages = [self._usage(candidates) for _, candidates in requests]
+        return by_windows(requests, self.options.window, usages, self._order)
+
+    def _order(
+        self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
+    ) -> list[list[int]]:
+        """Each window's places as the model's answer has them, counted as used."""
+        words = self.options.words
+        prompts = [
+            self.template.build(requests[w[0][0]][0].text, [c.passage.text for _, c in w], words)
+            for w in windows
+        ]
+        longest = self.options.max_new_tokens or 6 * self.options.window.size
+        places: list[list[int]] = [[] for _ in windows]
+        for number, answer in self.model.answers(prompts, longest):
+            window = windows[number]
+            parsed = parse(answer.text, len(window), self.options.parser)
+            places[number] = parsed.places
+            usage = usages[window[0][0]]
+            usage.prompt_tokens += answer.prompt_tokens
+            usage.generated_tokens += answer.generated_tokens
+            usage.model_calls += 1
+            usage.clean_answers += parsed.verdict == Verdict.CLEAN
+            usage.repaired_answers += parsed.verdict == Verdict.REPAIRED
+            usage.rejected_answers += parsed.verdict == Verdict.REJECTED
+        return places
+
+    def _usage(self, candidates: Sequence[Candidate]) -> Usage:
+        cut = sum(self.template.cuts(c.passage.text, self.options.words) for c in candidates)
+        return Usage(truncated_passages=cut)

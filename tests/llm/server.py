@@ -1,0 +1,106 @@
+"""A local endpoint that speaks the OpenAI protocol, answers from a function, and can misbehave."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Endpoint:
+    """What the server was asked, and how it should fail: `faults` maps a prompt's n-th try to one."""
+
+    def __init__(
+        self, answer: Callable[[str], str], fault: Callable[[str, int], str | None]
+    ) -> None:
+        self.answer = answer
+        self.fault = fault
+        self.tries: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[dict] = []
+        self.active = self.most_active = 0
+        self.delay = 0.0
+        self.lock = threading.Lock()
+        self.url = ""
+
+
+@contextmanager
+def endpoint(
+    answer: Callable[[str], str], fault: Callable[[str, int], str | None] = lambda p, n: None
+) -> Iterator[Endpoint]:
+    state = Endpoint(answer, fault)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            prompt = body.get("prompt") or "\n".join(m["content"] for m in body["messages"])
+            with state.lock:
+                state.tries[prompt] += 1
+                number = state.tries[prompt]
+                state.headers.append(dict(self.headers))
+                state.bodies.append(body)
+                state.active += 1
+                state.most_active = max(state.most_active, state.active)
+            try:
+                time.sleep(state.delay)
+                self.reply(body, prompt, state.fault(prompt, number))
+            finally:
+                with state.lock:
+                    state.active -= 1
+
+        def reply(self, body: dict, prompt: str, fault: str | None) -> None:
+            if fault == "drop":
+                self.connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+                self.connection.close()
+                self.close_connection = True
+                return
+            if fault == "hang":
+                time.sleep(1.0)
+                self.close_connection = True
+                return
+            if fault in ("429", "500", "400"):
+                self.send(int(fault), b'{"error": "no"}', {"Retry-After": "0"})
+                return
+            if fault == "garbage":
+                self.send(200, b"<html>not JSON")
+                return
+            text = state.answer(prompt)
+            with state.lock:
+                state.answered[prompt] += 1
+            choice = {"text": text} if "prompt" in body else {"message": {"content": text}}
+            usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
+            self.send(200, json.dumps({"choices": [choice], "usage": usage}).encode())
+
+        def send(self, status: int, data: bytes, more: dict[str, str] | None = None) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            for name, value in (more or {}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(ConnectionError):  # a killed client reads no more
+                self.wfile.write(data)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()

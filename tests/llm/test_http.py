@@ -1,0 +1,177 @@
+"""RankGPT over HTTP against a real local server: in flight, failing, killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from baselines.llm.http_model import EndpointError
+from baselines.llm.transcript import read_transcript
+from baselines.rankgpt import RankGPT
+from resrank.records import Candidate, Passage, Query
+from tests.conftest import ROOT
+from tests.llm.server import endpoint
+
+WINDOW = {"size": 4, "step": 2}
+
+
+def requests(queries=4, depth=8):
+    return [
+        (Query(f"q{i}", f"number {i}"),
+         [Candidate(Passage(f"p{i}-{n}", f"passage {n} of {i}"), float(-n)) for n in range(depth)])
+        for i in range(queries)
+    ]  # fmt: skip
+
+
+def reverse(prompt):
+    """A window's places turned round."""
+    size = int(prompt.rpartition("Rank all ")[2].split()[0])
+    return " > ".join(f"[{n}]" for n in range(size, 0, -1))
+
+
+def reranker(url, **more):
+    llm = {"kind": "http", "url": url, "model": "m", "timeout_s": 0.5, "tries": 5, **more}
+    options = {"llm": llm, "prompt": "short", "window": WINDOW}
+    return RankGPT.load(RankGPT.Options.model_validate(options))
+
+
+def orders(rankings):
+    return [ranking.passage_ids for ranking in rankings]
+
+
+@pytest.fixture(scope="module")
+def wanted():
+    with endpoint(reverse) as server:
+        rankings = reranker(server.url, in_flight=1).rerank_many(requests())
+        assert sum(server.answered.values()) == 4 * 3
+        return orders(rankings)
+
+
+def test_many_in_flight_give_the_same_run(wanted):
+    with endpoint(reverse) as server:
+        server.delay = 0.05
+        rankings = reranker(server.url, in_flight=8).rerank_many(requests())
+        assert orders(rankings) == wanted
+        assert server.most_active > 2
+    usage = rankings[0].usage
+    assert (usage.model_calls, usage.clean_answers, usage.rejected_answers) == (3, 3, 0)
+    assert usage.prompt_tokens > usage.generated_tokens > 0
+    assert sorted(wanted[0]) == sorted(f"p0-{n}" for n in range(8))
+    assert wanted[0][:2] == ("p0-7", "p0-6")
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "hang", "drop", "garbage"])
+def test_what_fails_is_tried_again(wanted, fault):
+    with endpoint(reverse, lambda _, number: fault if number == 1 else None) as server:
+        assert orders(reranker(server.url).rerank_many(requests())) == wanted
+        assert set(server.tries.values()) == {2}
+
+
+def test_a_passage_that_is_none_and_an_answer_of_a_megabyte():
+    answers = iter(["[999] > [2]", "[3] " + "x" * 1_000_000, "no"])
+    with endpoint(lambda _: next(answers)) as server:
+        (ranking,) = reranker(server.url, in_flight=1).rerank_many(requests(1))
+    usage = ranking.usage
+    assert (usage.repaired_answers, usage.rejected_answers) == (2, 1)
+    assert sorted(ranking.passage_ids) == sorted(f"p0-{n}" for n in range(8))
+
+
+def test_a_refusal_stops_and_the_transcript_goes_on(tmp_path, wanted):
+    def refuse(prompt, _):
+        return "400" if "number 3" in prompt else None
+
+    path = tmp_path / "t.jsonl"
+    with endpoint(reverse, refuse) as server:
+        system = reranker(server.url, in_flight=2)
+        system.keep_transcript(path)
+        with pytest.raises(EndpointError, match="status 400: .*a rerun asks only for the rest"):
+            system.rerank_many(requests())
+        done = sum(server.answered.values())
+        assert done == len(read_transcript(path)) > 0
+        server.fault = lambda prompt, number: None
+        system = reranker(server.url)
+        system.keep_transcript(path)
+        assert orders(system.rerank_many(requests())) == wanted
+        assert set(server.answered.values()) == {1}
+    options = {
+        "llm": {"kind": "replay", "transcript": str(path)},
+        "prompt": "short",
+        "window": WINDOW,
+    }
+    replayed = RankGPT.load(RankGPT.Options.model_validate(options)).rerank_many(requests())
+    assert orders(replayed) == wanted
+    assert replayed[0].usage.prompt_tokens > 0
+
+
+def test_the_key_is_sent_and_written_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-secret")
+    with endpoint(reverse) as server:
+        system = reranker(server.url, key_variable="MY_KEY")
+        system.keep_transcript(tmp_path / "t.jsonl")
+        system.rerank_many(requests(1))
+        assert server.headers[0]["Authorization"] == "Bearer sk-secret"
+    assert "sk-secret" not in (tmp_path / "t.jsonl").read_text()
+    assert "sk-secret" not in json.dumps(system.about)
+    monkeypatch.delenv("MY_KEY")
+    with pytest.raises(ValueError, match="no MY_KEY"):
+        reranker("http://x", key_variable="MY_KEY")
+
+
+def test_requests_are_paced():
+    with endpoint(reverse) as server:
+        start = time.monotonic()
+        reranker(server.url, requests_per_minute=600).rerank_many(requests(2))
+        assert time.monotonic() - start > 0.1 * 5  # six requests, five gaps of a tenth
+
+
+CLIENT = """
+import sys
+from pathlib import Path
+from tests.llm.test_http import orders, requests, reranker
+system = reranker(sys.argv[1], in_flight=4)
+system.keep_transcript(Path(sys.argv[2]))
+print(orders(system.rerank_many(requests())), flush=True)
+"""
+
+
+def recorded(path):
+    """The prompts whose answers are written down; a torn last line is none."""
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return {"\n".join(m["content"] for m in json.loads(line)["prompt"]) for line in lines}
+
+
+def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, wanted):
+    rng = random.Random(1)
+    path = tmp_path / "t.jsonl"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    kills, progress = 0, []
+    with endpoint(reverse) as server:
+        server.delay = 0.1
+        command = [sys.executable, "-c", CLIENT, server.url, str(path)]
+        while kills < 20:
+            known, before = recorded(path), server.tries.copy()
+            client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+            while server.tries == before and client.poll() is None:
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.3))
+            if client.poll() is None:
+                client.send_signal(signal.SIGKILL)
+                kills += 1
+            said, _ = client.communicate()
+            assert client.returncode in (0, -signal.SIGKILL)
+            time.sleep(0.15)  # what was in flight arrives
+            assert not known & (server.tries - before).keys()
+            progress.append(len(recorded(path)))
+            if client.returncode == 0:
+                assert said.strip() == str(wanted)
+                path.unlink()  # all is answered: start over, so that there is something to kill
+        known, before = recorded(path), server.tries.copy()
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(wanted)
+        assert sum((server.tries - before).values()) == 12 - len(known)
+    assert max(progress) > 0

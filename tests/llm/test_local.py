@@ -1,0 +1,126 @@
+"""Language models in this process, at tiny size: calls counted, batches that change nothing."""
+
+import pytest
+
+from baselines.first import First
+from baselines.llm.model import TransformersOptions
+from baselines.llm.transformers_model import TransformersModel
+from baselines.rankgpt import RankGPT
+from resrank.records import Candidate, Passage, Query
+from tests.shapes import save_causal
+
+WORDS = [
+    "array",
+    "sort",
+    "graph",
+    "path",
+    "matrix",
+    "node",
+    "value",
+    "sample",
+    "number",
+    "plot",
+    "axis",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_causal(tmp_path_factory.mktemp("lm") / "m", "qwen3")
+
+
+def llm(folder, batch_tokens=4096, **more):
+    return {"kind": "transformers", "model": folder, "dtype": "float32",
+            "batch_tokens": batch_tokens, **more}  # fmt: skip
+
+
+def requests(sizes):
+    return [
+        (Query(f"q{i}", WORDS[i]),
+         [Candidate(Passage(f"{i}-{n}", f"{WORDS[n % 11]} {WORDS[(n * 7 + i) % 11]} {n}"), -float(n))
+          for n in range(size)])
+        for i, size in enumerate(sizes)
+    ]  # fmt: skip
+
+
+def test_first_is_one_forward_a_window_and_generates_nothing(folder):
+    system = First.load(First.Options.model_validate({"llm": llm(folder)}))
+    seen = []
+    system.model.model.register_forward_hook(lambda m, args, out: seen.append(len(out.logits)))
+    system.model.model.generate = None  # nothing may call it
+    (ranking,) = system.rerank_many(requests([100]))
+    assert sum(seen) == 9
+    usage = ranking.usage
+    assert (usage.model_calls, usage.generated_tokens) == (9, 0)
+    assert sorted(ranking.passage_ids) == sorted(f"0-{n}" for n in range(100))
+    assert all(a > b for a, b in zip(ranking.scores, ranking.scores[1:], strict=False))
+
+
+def test_first_ranks_by_the_letters_logits(folder):
+    system = First.load(First.Options.model_validate({"llm": llm(folder)}))
+    ((query, listed),) = requests([5])
+    prompt = system.template.build(query.text, [c.passage.text for c in listed])
+    ids = system.model.tokenize([prompt])[0] + system.opening
+    import torch
+
+    with torch.inference_mode():
+        logits = system.model.model(input_ids=torch.tensor([ids])).logits[0, -1]
+    by_hand = sorted(range(5), key=lambda place: -float(logits[system.letters[place]]))
+    found = system.rerank(query, listed).passage_ids
+    assert found == tuple(listed[place].passage.id for place in by_hand)
+
+
+@pytest.mark.parametrize("kind", [First, RankGPT])
+def test_batches_change_nothing(folder, kind):
+    asked = requests([0, 1, 3, 20, 21, 35])
+    options = {"window": {"size": 8, "step": 4}} | (
+        {"max_new_tokens": 8} if kind is RankGPT else {}
+    )
+    found = []
+    for batch in (1, 2000):
+        made = kind.Options.model_validate({"llm": llm(folder, batch), **options})
+        found.append(kind.load(made).rerank_many(asked))
+    alone = kind.load(made)
+    found.append([alone.rerank(*request) for request in asked])
+    orders = [[r.passage_ids for r in rankings] for rankings in found]
+    assert orders[0] == orders[1] == orders[2]
+    usages = [[r.usage for r in rankings] for rankings in found]
+    assert usages[0] == usages[1] == usages[2]
+    for ranking, (_, listed) in zip(found[0], asked, strict=True):
+        assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
+
+
+def test_rankgpt_calls_and_effective_parameters(folder):
+    options = RankGPT.Options.model_validate({"llm": llm(folder), "max_new_tokens": 4})
+    system = RankGPT.load(options)
+    system.model.model.generation_config.do_sample = True  # as published models have it
+    system.model.model.generation_config.temperature = 0.7
+    (ranking,) = system.rerank_many(requests([100]))
+    assert ranking.usage.model_calls == 9
+    assert 9 <= ranking.usage.generated_tokens <= 36
+    assert system.rerank_many(requests([100]))[0].passage_ids == ranking.passage_ids
+    assert system.about["parameters"]["temperature"] == 0.0
+    assert len(system.about["prompt_hash"]) == 64
+
+
+def test_answers_are_generates_own(folder):
+    model = TransformersModel(TransformersOptions.model_validate(llm(folder)))
+    from baselines.llm.prompt import template
+
+    prompts = [template("short").build("sort", WORDS[:n]) for n in (2, 5, 3)]
+    found = dict(model.answers(prompts, 6))
+    import torch
+
+    for place, prompt in enumerate(prompts):
+        ids = torch.tensor(model.tokenize([prompt]))
+        out = model.model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False,
+            pad_token_id=model.pad,
+        )[0, ids.shape[1] :]  # fmt: skip
+        assert found[place].text == model.tokenizer.decode(out, skip_special_tokens=True).strip()
+        assert found[place].prompt_tokens == ids.shape[1]
+
+
+def test_a_window_of_more_passages_than_letters_is_refused(folder):
+    with pytest.raises(ValueError, match="there are 26 letters"):
+        First.Options.model_validate({"llm": llm(folder), "window": {"size": 30, "step": 10}})

@@ -1,0 +1,84 @@
+"""RankVicuna's recorded answers on DL19: prompts, parsing rules, the runs that resulted."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from baselines.llm.parsing import parse
+from baselines.llm.prompt import Message, template
+from baselines.llm.replay import replay
+from resrank.collections.imported import read_lists
+from resrank.evaluation.evaluate import evaluate
+from resrank.trec import read_run
+from resrank.windows import Window, slide
+
+pytestmark = pytest.mark.real
+RUNS = {"rankvicuna_bm25": 0.6682, "lostbracket": 0.6675, "vicuna13b_malformed": 0.4517}
+
+
+def order(run):
+    return {q: [p for p, _ in ranked] for q, ranked in read_run(run).items()}
+
+
+def score(real_data, run):
+    found = evaluate(real_data / "dl19" / "qrels.txt", run, ["nDCG@10"], 100)
+    return round(found.to_dict()["metrics"]["nDCG@10"], 4)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_stored_run_document_for_document(real_data, tmp_path, name):
+    dl19 = real_data / "dl19"
+    out = tmp_path / "out.trec"
+    said = subprocess.run(
+        [sys.executable, "-m", "resrank", "replay", "--candidates", str(dl19 / "bm25_top100.json"),
+         "--responses", str(dl19 / f"{name}.responses.jsonl"), "--window", "20", "--step", "10",
+         "--parser", "any_digits", "--out", str(out)],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "387 answers" in said
+    found, wanted = order(out), order(dl19 / f"{name}.run")
+    assert len(found) == 43
+    assert found == wanted
+    assert score(real_data, out) == RUNS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "wanted"),
+    [("lostbracket", "bracketed", 0.5785), ("vicuna13b_malformed", "bracketed", 0.5058),
+     ("lostbracket", "strict", 0.5058), ("vicuna13b_malformed", "strict", 0.5058)],
+)  # fmt: skip
+def test_other_rules_read_the_same_answers_otherwise(real_data, tmp_path, name, rule, wanted):
+    dl19 = real_data / "dl19"
+    out = tmp_path / "out.trec"
+    used = replay(
+        dl19 / "bm25_top100.json", dl19 / f"{name}.responses.jsonl", Window(), rule, 100, out
+    )
+    assert used.clean_answers + used.repaired_answers + used.rejected_answers == 387
+    if rule == "strict":
+        assert used.rejected_answers == 387
+    assert score(real_data, out) == wanted
+
+
+def test_rankvicunas_prompts_byte_for_byte(real_data):
+    dl19 = real_data / "dl19"
+    lines = (dl19 / "rankvicuna_bm25.responses.jsonl").read_text("utf-8").splitlines()
+    rows = iter(map(json.loads, lines))
+    made, seconds = template("rankvicuna"), 0.0
+    equal = 0
+    for item in read_lists(dl19 / "bm25_top100.json"):
+
+        def ordered(windows, text=item.text):
+            nonlocal equal, seconds
+            row = next(rows)
+            start = time.perf_counter()
+            prompt = made.build(text, [hit.text for hit in windows[0]])
+            seconds += time.perf_counter() - start
+            equal += prompt == (Message("text", row["prompt"]),)
+            return [parse(row["response"], len(windows[0]), "any_digits").places]
+
+        slide([item.hits], Window(), ordered)
+    print(f"{equal} of {len(lines)} prompts, built in {seconds:.2f} s")
+    assert equal == 387
