@@ -204,8 +204,8 @@ def report(
     root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
 ) -> None:
     """Write the tables and figures of a suite's results."""
-    from resrank.config import load_suite
     from resrank.reporting.report import report as write
+    from resrank.suite import load_suite
 
     write(load_suite(json.loads(suite)), root)
 
@@ -274,7 +274,7 @@ def main() -> None:
     try:
         app()
     except ValidationError as error:
-        from resrank.config import explain
+        from resrank.suite import explain
 
         sys.exit(f"error: {explain(error, 'configuration')}")
     except (ValueError, FileNotFoundError, FloatingPointError) as error:

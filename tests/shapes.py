@@ -12,6 +12,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
 )
 
 from tests.conftest import PASSAGES, QUERIES
@@ -38,11 +40,13 @@ def tokenizer(ends: bool) -> PreTrainedTokenizerFast:
         bpe.post_processor = processors.TemplateProcessing(
             single=f"$A {END}", special_tokens=[(END, bpe.token_to_id(END))]
         )
-    return PreTrainedTokenizerFast(
+    made = PreTrainedTokenizerFast(
         tokenizer_object=bpe, eos_token=CLOSE, pad_token=END,
         chat_template="{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
                       "{% if add_generation_prompt %}<assistant>{% endif %}",
     )  # fmt: skip
+    made.add_tokens(["yes", "no", "▁true", "▁false"])  # one token each, as in published models
+    return made
 
 
 def save_causal(folder: Path, kind: str, *, ends: bool = False, hidden: int = 64) -> str:
@@ -56,5 +60,19 @@ def save_causal(folder: Path, kind: str, *, ends: bool = False, hidden: int = 64
         pad_token_id=None, **more,
     )  # fmt: skip
     model(shape).save_pretrained(folder)
+    made.save_pretrained(folder)
+    return str(folder)
+
+
+def save_t5(folder: Path) -> str:
+    """A two-layer T5, as monoT5 is one."""
+    torch.manual_seed(0)
+    made = tokenizer(ends=False)
+    shape = T5Config(
+        vocab_size=len(made), d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
+        decoder_start_token_id=made.pad_token_id, pad_token_id=made.pad_token_id,
+        eos_token_id=made.eos_token_id,
+    )  # fmt: skip
+    T5ForConditionalGeneration(shape).save_pretrained(folder)
     made.save_pretrained(folder)
     return str(folder)

@@ -1,8 +1,8 @@
 import pytest
 
-from resrank.config import ConfigError, load_suite
 from resrank.evaluation.metrics import averages, per_query
 from resrank.registry import source_files
+from resrank.suite import ConfigError, load_suite
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resrank.config import load_suite, read_yaml
+from resrank.suite import load_suite, read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -50,7 +50,12 @@ SUITES = [p for p in sorted((ROOT / "config").glob("*.yaml")) if "name" in read_
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda p: p.stem)
-def test_shipped_suites_load(path):
+def test_shipped_suites_load(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for spec in read_yaml(path).get("define", {}).get("collections", {}).values():
+        for name in (spec[key] for key in ("path", "qrels") if key in spec):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).touch()
     assert load_suite(path).suite.collections
 
 

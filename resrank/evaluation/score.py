@@ -25,6 +25,7 @@ SCHEMA = pa.schema(
      ("metric", pa.string()), ("value", pa.float64())]
 )  # fmt: skip
 ENCODER = "encoder "  # in front of a metric: of the ranking by the system's own encoder
+COUNTED = ["truncated_passages", "repaired_answers", "rejected_answers"]
 Runs = Mapping[tuple[str, int], Path]
 
 
@@ -64,7 +65,7 @@ def score_runs(
                 "short_lists": short_lists([run.get(q, []) for q in qrels], audit_of.depth),
                 "ties_top10": lists_with_ties(run.values(), 10),
                 "unjudged_top10": unjudged_share(run, qrels, 10),
-                "truncated_passages": _truncated(path),
+                **_counted(path),
                 "leak": audit_of(system, plain),
             }
         )
@@ -123,6 +124,7 @@ class _Auditor:
         return self.seen[source.folder]
 
 
-def _truncated(run: Path) -> int:
-    usage = pq.read_table(run.with_suffix(".usage.parquet"), columns=["truncated_passages"])
-    return int(sum(usage["truncated_passages"].to_pylist()))
+def _counted(run: Path) -> dict[str, int]:
+    """What a run's usage says of texts cut and answers that were not as asked for."""
+    usage = pq.read_table(run.with_suffix(".usage.parquet"), columns=COUNTED)
+    return {name: int(sum(usage[name].to_pylist())) for name in COUNTED}

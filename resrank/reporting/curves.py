@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from resrank.config import Resolved
 from resrank.reporting.figures import COLOURS, STYLE, save
+from resrank.suite import Resolved
 
 NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed"}
 COLUMNS = 3

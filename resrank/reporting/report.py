@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from resrank.config import Resolved
 from resrank.files import sha256_file, write_manifest
 from resrank.reporting.curves import training_curves
 from resrank.reporting.figures import effectiveness_against
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
 from resrank.reporting.tables import Column, write_table
+from resrank.suite import Resolved
 
 DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a benchmark. "
 
@@ -84,7 +84,9 @@ ABLATION = (
 AUDITS = (
     "Counted over judged queries. Missing: not in the run, counted as 0. Short: lists of fewer "
     "candidates than the depth. Ties: in the run as written. Unjudged: share of the first ten "
-    "passages that nobody judged, which a metric takes for not relevant."
+    "passages that nobody judged, which a metric takes for not relevant. Answers repaired: a "
+    "language model's that named some passages; rejected: that named none, so that the window kept "
+    "its order."
 )
 LEAK = (
     "Leak audit, nDCG@10. Overlap: share of test positives that were training positives (by text). "

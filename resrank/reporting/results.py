@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.config import Resolved
 from resrank.evaluation.score import ENCODER
+from resrank.suite import Resolved
 
 USAGE = [
     "passage_encoder_tokens", "prompt_tokens", "embedding_slots", "generated_tokens",
@@ -48,7 +48,8 @@ def audits(resolved: Resolved, root: Path) -> pd.DataFrame:
     """What could make a run's score wrong, counted, a row a run."""
     names = {"missing_queries": "missing queries", "short_lists": "short lists",
              "ties_top10": "ties in first 10", "unjudged_top10": "unjudged in first 10",
-             "truncated_passages": "passages cut"}  # fmt: skip
+             "truncated_passages": "passages cut", "repaired_answers": "answers repaired",
+             "rejected_answers": "rejected"}  # fmt: skip
     rows = [
         {"collection": dataset, "first stage": stage, "system": item["system"],
          "seed": item["seed"]} | {shown: item[name] for name, shown in names.items()}

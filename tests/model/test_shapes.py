@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from resrank import ResRank
-from resrank.config import load_suite
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.model.resrank import Lists
 from resrank.reranker import Bench
+from resrank.suite import load_suite
 from resrank.system import ResRankSystem
 from tests.conftest import PASSAGES, ROOT
 from tests.shapes import save_causal

@@ -1,7 +1,7 @@
 rule collect:
     input:
         library=library("collections"),
-        data=lambda w: collection_files(SUITE.collections[w.dataset]),
+        data=lambda w: source_data(SUITE.collections[w.dataset]),
     output:
         f"{OUT}/collections/{{dataset}}/manifest.json",
         f"{OUT}/collections/{{dataset}}/queries.parquet",
@@ -25,9 +25,9 @@ rule candidates:
         library=library(
             "candidates", "model", "evaluation/metrics.py", "evaluation/audits.py"
         ),
-        data=lambda w: collection_files(SUITE.first_stages[w.stage]),
-        fused=lambda w: list(fused_files(w.dataset, w.stage).values()),
-        model=lambda w: stage_models(w.stage),
+        data=lambda w: source_data(SUITE.first_stages[w.stage]),
+        fused=lambda w: list(PLAN.fused(w.dataset, w.stage).values()),
+        model=lambda w: PLAN.stage_models(w.stage),
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
     output:
         lists=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
@@ -38,12 +38,13 @@ rule candidates:
         f"{OUT}/benchmarks/candidates/{{dataset}}/{{stage}}.tsv"
     conda:
         "../../environment.yml"
-    threads: stage_threads
+    # A dense first stage embeds a whole collection; the others use one core.
+    threads: lambda w: workflow.cores if SUITE.first_stages[w.stage].kind == "dense" else 1
     params:
-        spec=lambda w: as_json(stage_spec(w.stage)),
-        fused=lambda w: json.dumps(fused_files(w.dataset, w.stage), sort_keys=True),
+        spec=lambda w: PLAN.stage_spec(w.stage),
+        fused=lambda w: json.dumps(PLAN.fused(w.dataset, w.stage), sort_keys=True),
         store=STORE,
-        folder=lambda w, input: str(Path(input.collection).parent),
+        folder=collection_folder,
     shell:
         "python -m resrank candidates --collection {params.folder:q} "
         "--spec {params.spec:q} --store {params.store:q} --fused {params.fused:q} "

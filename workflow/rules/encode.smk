@@ -1,8 +1,8 @@
 rule encode:
     input:
         library=library("model"),
-        candidates=lists_to_encode,
-        model=lambda w: ENCODERS[w.encoder][1],
+        candidates=lambda w: PLAN.lists_to_encode(w.dataset),
+        model=lambda w: PLAN.encoders[w.encoder].models,
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
     output:
         f"{OUT}/embeddings/{{dataset}}/{{encoder}}.json",
@@ -16,12 +16,12 @@ rule encode:
     resources:
         gpu=GPU,
     params:
-        options=lambda w: ENCODERS[w.encoder][0],
-        folder=lambda w, input: str(Path(input.collection).parent),
-        candidates=lambda w, input: " ".join(
-            f"--candidates {f}" for f in input.candidates
+        options=lambda w: PLAN.encoders[w.encoder].options,
+        folder=collection_folder,
+        candidates=lambda w, input: options_text("candidates", input.candidates),
+        splits=lambda w: options_text(
+            "split", PLAN.splits_to_encode(w.dataset, w.encoder)
         ),
-        splits=splits_to_encode,
         store=STORE,
     shell:
         "python -m resrank encode --collection {params.folder:q} {params.candidates} "

@@ -4,8 +4,10 @@ rule measure:
         source=sources,
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
-        parts=parts_of,
-        embeddings=lambda w: encoded(w.dataset, w.system, first_seed(w.system)),
+        parts=lambda w: PLAN.parts(w.system),
+        embeddings=lambda w: PLAN.encoded(
+            w.dataset, w.system, PLAN.first_seed(w.system)
+        ),
         model=model_of,
     output:
         f"{OUT}/efficiency/{{dataset}}/{{stage}}/{{system}}.json",
@@ -19,11 +21,11 @@ rule measure:
         gpu=GPU,
         measure=1,
     params:
-        spec=system_spec,
-        parts=part_options,
+        spec=lambda w: PLAN.spec(w.system),
+        parts=lambda w, input: options_text("part", input.parts),
         how=as_json(SUITE.suite.measure),
-        seed=lambda w: first_seed(w.system),
-        folder=lambda w, input: str(Path(input.collection).parent),
+        seed=lambda w: PLAN.first_seed(w.system),
+        folder=collection_folder,
         model=model_option,
         store=STORE,
     shell:

@@ -1,13 +1,13 @@
 rule score:
     input:
         library=library("evaluation"),
-        runs=lambda w: [path for _, _, path in runs_of(w.dataset, w.stage)],
+        runs=lambda w: [path for _, _, path in PLAN.runs(w.dataset, w.stage)],
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
         trained_on=lambda w: sorted(
             {
                 f"{folder}/manifest.json"
-                for folders in trained_collections(w.stage).values()
+                for folders in PLAN.learned_from(w.stage).values()
                 for folder in folders
             }
         ),
@@ -19,11 +19,11 @@ rule score:
     conda:
         "../../environment.yml"
     params:
-        runs=lambda w: json.dumps(runs_of(w.dataset, w.stage)),
-        trained_on=lambda w: json.dumps(trained_collections(w.stage), sort_keys=True),
+        runs=lambda w: json.dumps(PLAN.runs(w.dataset, w.stage)),
+        trained_on=lambda w: json.dumps(PLAN.learned_from(w.stage), sort_keys=True),
         metrics=json.dumps(SUITE.suite.metrics),
         grade=lambda w: SUITE.collections[w.dataset].relevant_grade,
-        folder=lambda w, input: str(Path(input.collection).parent),
+        folder=collection_folder,
     shell:
         "python -m resrank score --collection {params.folder:q} "
         "--candidates {input.candidates:q} --runs {params.runs:q} "

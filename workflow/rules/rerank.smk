@@ -4,8 +4,8 @@ rule rerank:
         source=sources,
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
-        parts=parts_of,
-        embeddings=lambda w: encoded(w.dataset, w.system, w.seed),
+        parts=lambda w: PLAN.parts(w.system),
+        embeddings=lambda w: PLAN.encoded(w.dataset, w.system, w.seed),
         model=model_of,
     output:
         run=f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.trec",
@@ -20,9 +20,9 @@ rule rerank:
     resources:
         gpu=GPU,
     params:
-        spec=system_spec,
-        parts=part_options,
-        folder=lambda w, input: str(Path(input.collection).parent),
+        spec=lambda w: PLAN.spec(w.system),
+        parts=lambda w, input: options_text("part", input.parts),
+        folder=collection_folder,
         store=STORE,
         model=model_option,
     shell:

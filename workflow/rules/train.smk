@@ -2,10 +2,10 @@ rule train:
     input:
         library=library("model", "training"),
         source=sources,
-        candidates=candidates_of_training,
-        parts=parts_of,
-        embeddings=lambda w: encoded_for_training(w.system, w.seed),
-        teacher=lambda w: files_of_training(w.system),
+        candidates=lambda w: PLAN.training_lists(w.system),
+        parts=lambda w: PLAN.parts(w.system),
+        embeddings=lambda w: PLAN.encoded_for_training(w.system, w.seed),
+        teacher=lambda w: PLAN.training_files(w.system),
         collection=lambda w: f"{OUT}/collections/{SUITE.trained_on(w.system)}/manifest.json",
     output:
         manifest=f"{OUT}/models/{{system}}/seed{{seed}}.manifest.json",
@@ -21,10 +21,10 @@ rule train:
     resources:
         gpu=GPU,
     params:
-        spec=system_spec,
-        parts=part_options,
+        spec=lambda w: PLAN.spec(w.system),
+        parts=lambda w, input: options_text("part", input.parts),
         launcher=lambda w: SUITE.systems[w.system].launcher,
-        folder=lambda w, input: str(Path(input.collection).parent),
+        folder=collection_folder,
         store=STORE,
         checkpoints=f"{OUT}/checkpoints/{{system}}/seed{{seed}}",
     shell:

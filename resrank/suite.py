@@ -1,0 +1,260 @@
+"""A suite read, checked and resolved: what the workflow plans from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from resrank.config import Collection, Definitions, FirstStage, Suite, System
+from resrank.parts import parts
+from resrank.registry import training_files
+
+CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; says where, what was found, what is allowed."""
+
+
+class Resolved(BaseModel):
+    """A suite with every name replaced by its definition; what the workflow plans from."""
+
+    suite: Suite
+    collections: dict[str, Collection]
+    first_stages: dict[str, FirstStage]
+    systems: dict[str, System]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each (collection, first stage) that systems are compared on."""
+        return [(c, stage) for c in self.suite.collections for stage in self.stages_of(c)]
+
+    def stage_parts(self, stage: str) -> list[str]:
+        """The trained systems that a first stage stands on, by itself or through a fusion."""
+        spec = self.first_stages[stage]
+        if spec.kind == "fusion":
+            return sorted({part for name in spec.of for part in self.stage_parts(name)})
+        return parts(spec.encoder.model) if spec.kind == "dense" else []
+
+    def stages_of(self, collection: str) -> list[str]:
+        """The first stages that a collection is evaluated under."""
+        spec = self.collections[collection]
+        if spec.first_stages is not None:
+            return spec.first_stages
+        return ["imported"] if spec.kind == "candidates" else self.suite.first_stages
+
+    def seeds_of(self, system: str) -> list[int]:
+        """The seeds a system is replicated over; an untrained system has the one seed 0."""
+        spec = self.systems[system]
+        if spec.training is None:
+            return [0]
+        return spec.seeds if spec.seeds is not None else self.suite.seeds
+
+    @property
+    def trained(self) -> list[str]:
+        """The systems that the suite trains, each behind those it stands on."""
+        found: dict[str, None] = {}
+
+        def add(system: str) -> None:
+            for part in parts(self.systems[system].options):
+                add(part)
+            if self.systems[system].training is not None:
+                found[system] = None
+
+        for name in self.suite.systems:
+            add(name)
+        return list(found)
+
+    def learns_from(self, system: str) -> list[str]:
+        """The collections that a system, or a trained part of it, learns from."""
+        spec = self.systems[system]
+        own = [self.trained_on(system)] if spec.training is not None else []
+        found = own + [name for part in parts(spec.options) for name in self.learns_from(part)]
+        return list(dict.fromkeys(found))
+
+    def trained_on(self, system: str) -> str:
+        """The collection that a trained system learns from."""
+        named = self.systems[system].trained_on
+        if named != "auto":
+            return named
+        for name in self.suite.collections:
+            if has_train_split(self.collections[name]):
+                return name
+        return "docstrings"
+
+
+def has_train_split(collection: Any) -> bool:
+    """Whether a collection can train a system: docstrings, or a BEIR folder with train qrels."""
+    if collection.kind == "docstrings":
+        return True
+    if collection.kind != "beir" or collection.train is None:
+        return False
+    return bool((collection.path / "qrels" / f"{collection.train}.tsv").is_file())
+
+
+def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
+    """Validate a suite (a mapping or a YAML file) against the library in config/.
+
+    Raises ConfigError that names the key, what was given and what is known.
+    """
+    source = str(config) if isinstance(config, Path) else "suite"
+    mapping = read_yaml(config) if isinstance(config, Path) else dict(config)
+    resolved = _resolve(_validate(Suite, mapping, source))
+    for name in resolved.suite.collections:
+        _check_collection(resolved, name)
+    for name in resolved.systems:
+        _check_training(resolved, name)
+    return resolved
+
+
+def _resolve(suite: Suite) -> Resolved:
+    """A suite with its own and the library's definitions, and the systems that those need."""
+    library = _library()
+    systems = library.systems | suite.define.systems
+    stages = library.first_stages | suite.define.first_stages
+    encoders = {
+        f"first stage {name}": System(kind="bi_encoder", options={"model": stage.encoder.model})
+        for name, stage in stages.items()
+        if stage.kind == "dense"
+    }
+    below = _with_parts(systems | encoders, list(encoders))
+    needed = {name: spec for name, spec in below.items() if name not in encoders}
+    if suite.ablation is not None and suite.ablation not in suite.systems:
+        raise ConfigError(
+            f"ablation: {suite.ablation!r} is not among the suite's systems: "
+            f"{', '.join(suite.systems)}"
+        )
+    return Resolved.model_construct(
+        suite=suite,
+        collections=library.collections | suite.define.collections,
+        first_stages=stages,
+        systems=_with_parts(systems, suite.systems) | needed,
+    )
+
+
+def _check_collection(resolved: Resolved, name: str) -> None:
+    """Its files are there, and each of its first stages can be made for it."""
+    stages = resolved.first_stages
+    collection = _pick(resolved.collections, name, "collection")
+    _check_paths(name, collection)
+    for stage in resolved.stages_of(name):
+        spec = _pick(stages, stage, "first stage")
+        _check_paths(stage, spec)
+        _check_stage(name, collection, stage, spec)
+        for part in spec.of if spec.kind == "fusion" else []:
+            _check_stage(name, collection, part, _pick(stages, part, "first stage"))
+
+
+def _check_training(resolved: Resolved, name: str) -> None:
+    """A system that is trained has lists to learn from, and the files it names."""
+    spec = resolved.systems[name]
+    if spec.training is None:
+        return
+    for path in training_files(spec.kind, spec.training):
+        _check_file(name, "teacher", path)
+    source = resolved.trained_on(name)
+    collection = _pick(resolved.collections, source, "collection")
+    stage = _pick(resolved.first_stages, spec.trained_with, "first stage")
+    _check_stage(source, collection, spec.trained_with, stage)
+    if resolved.stage_parts(spec.trained_with):
+        raise ConfigError(
+            f"system {name!r} is to be trained on the lists of {spec.trained_with!r}, which stands "
+            "on a trained model; name another first stage in its 'trained_with'"
+        )
+    if not has_train_split(collection):
+        raise ConfigError(
+            f"system {name!r} is to be trained on {source!r}, which has no train split; name "
+            "another collection in its 'trained_on'"
+        )
+
+
+def _with_parts(
+    systems: Mapping[str, System], names: list[str], above: tuple[str, ...] = ()
+) -> dict[str, System]:
+    """The named systems and those that they stand on."""
+    found = {name: _pick(systems, name, "system") for name in names}
+    for name, spec in list(found.items()):
+        for part in parts(spec.options):
+            if part in (*above, name):
+                raise ConfigError(f"system {part!r} stands on itself: 'trained:{part}'")
+            if _pick(systems, part, "system").training is None:
+                raise ConfigError(
+                    f"{name!r} names 'trained:{part}', but system {part!r} has no 'training'"
+                )
+            found |= _with_parts(systems, [part], (*above, name))
+    return found
+
+
+def _check_paths(name: str, spec: Any) -> None:
+    """The user's own files must be there before anything is planned."""
+    for key in ("path", "qrels"):
+        path = getattr(spec, key, None)
+        if path is not None:
+            _check_file(name, key, path)
+
+
+def _check_file(name: str, key: str, path: Path) -> None:
+    if not path.exists():
+        raise ConfigError(
+            f"{name!r}: no {key} {path} (from {Path.cwd()}); paths are relative to the "
+            "directory that snakemake is started in"
+        )
+
+
+def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> None:
+    if (collection.kind == "candidates") != (stage.kind == "imported"):
+        wanted = "'imported'" if collection.kind == "candidates" else "another kind"
+        raise ConfigError(
+            f"collection {name!r} is of kind {collection.kind!r}; its first stage "
+            f"{stage_name!r} is of kind {stage.kind!r}, but must be {wanted}"
+        )
+
+
+@cache
+def _library() -> Definitions:
+    merged: dict[str, Any] = {}
+    for file in ("datasets.yaml", "systems.yaml"):
+        merged |= read_yaml(CONFIG_DIR / file)
+    return _validate(Definitions, merged, "config/")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping. Raises ConfigError otherwise."""
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys, found {type(value).__name__}")
+    return value
+
+
+def _pick(section: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in section:
+        raise ConfigError(f"unknown {what} {name!r}; known: {', '.join(sorted(section))}")
+    return section[name]
+
+
+def _validate(model: type[Model], value: Mapping[str, Any], source: str) -> Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise ConfigError(explain(error, source)) from error
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """One line a mistake: where, what was given, what is allowed."""
+    lines = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or "top level"
+        given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
+        lines.append(f"{source}: {where}: {item['msg'].removeprefix('Value error, ')}{given}")
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""Pair by pair: monoT5 and Qwen3-Reranker at tiny size, against a forward pass by hand."""
+
+import pytest
+import torch
+
+from baselines.mono_t5 import MonoT5
+from baselines.qwen3_reranker import BEFORE, BEHIND, Qwen3Reranker
+from tests.llm.test_local import requests
+from tests.shapes import save_causal, save_t5
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    return {MonoT5: save_t5(root / "t5"), Qwen3Reranker: save_causal(root / "q", "qwen3")}
+
+
+def load(folders, kind, **more):
+    return kind.load(kind.Options(model=folders[kind], dtype="float32", **more))
+
+
+@pytest.mark.parametrize("kind", [MonoT5, Qwen3Reranker])
+def test_batches_change_nothing_and_pairs_are_counted(folders, kind):
+    asked = requests([0, 1, 30])
+    found = [load(folders, kind, batch_tokens=n).rerank_many(asked) for n in (1, 5000)]
+    for one, other, (_, listed) in zip(*found, asked, strict=True):
+        assert one.passage_ids == other.passage_ids
+        assert one.scores == pytest.approx(other.scores, abs=1e-5)
+        assert one.usage == other.usage
+        assert one.usage.model_calls == len(listed)
+        assert one.usage.generated_tokens == 0
+        assert all(score < 0 for score in one.scores)  # logarithms of a probability
+
+
+def test_mono_t5_is_the_log_probability_of_true(folders):
+    system = load(folders, MonoT5)
+    ((query, listed),) = requests([1])
+    tokenizer = system.tokenizer
+    text = f"Query: {query.text} Document:"
+    ids = [
+        *tokenizer(text)["input_ids"], *tokenizer(listed[0].passage.text)["input_ids"],
+        *tokenizer("Relevant:")["input_ids"], tokenizer.eos_token_id,
+    ]  # fmt: skip
+    start = torch.tensor([[system.model.config.decoder_start_token_id]])
+    with torch.inference_mode():
+        logits = system.model(input_ids=torch.tensor([ids]), decoder_input_ids=start).logits[0, 0]
+    targets = tokenizer.convert_tokens_to_ids(["▁true", "▁false"])
+    wanted = logits[targets].log_softmax(dim=-1)[0].item()
+    assert system.rerank(query, listed).scores[0] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_qwen3_reranker_is_the_log_probability_of_yes_in_its_own_template(folders):
+    system = load(folders, Qwen3Reranker, instruction="Rank.")
+    ((query, listed),) = requests([1])
+    text = f"<Instruct>: Rank.\n<Query>: {query.text}\n<Document>: "
+    parts = [BEFORE + text, listed[0].passage.text, BEHIND]
+    ids = [i for part in parts for i in system.model.tokenizer(part)["input_ids"]]
+    with torch.inference_mode():
+        logits = system.model.model(input_ids=torch.tensor([ids])).logits[0, -1]
+    targets = system.model.tokenizer.convert_tokens_to_ids(["yes", "no"])
+    wanted = logits[targets].log_softmax(dim=-1)[0].item()
+    assert system.rerank(query, listed).scores[0] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_passage_alone_is_cut(folders):
+    system = load(folders, Qwen3Reranker, max_tokens=400)
+    whole, cut = system.pair_ids("a query", "word " * 1000)
+    assert cut
+    assert len(whole) == 400
+    behind = system.model.tokenizer(BEHIND)["input_ids"]
+    assert whole[-len(behind) :] == behind
+    with pytest.raises(ValueError, match="leaves no room for one under max_tokens"):
+        load(folders, Qwen3Reranker, max_tokens=64).pair_ids("a query", "word")
+
+
+def test_a_model_without_the_target_tokens_is_refused(folders):
+    with pytest.raises(ValueError, match="no token oui"):
+        load(folders, MonoT5, true_token="oui")

@@ -1,0 +1,74 @@
+"""What jobs need of each other, without Snakemake."""
+
+import json
+
+import pytest
+
+from resrank.planning import Plan
+from resrank.suite import load_suite
+
+MINILM = {"model": "sentence-transformers/all-MiniLM-L6-v2"}
+TINY = {"encoder": MINILM, "reranker": {"layers": 1}}
+JOINT = {"stages": [{"train_encoder": True}]}
+
+
+@pytest.fixture(scope="module")
+def plan():
+    systems = {
+        "bi": {"kind": "bi_encoder", "options": MINILM},
+        "frozen": {"kind": "resrank", "options": TINY, "training": {}},
+        "joint": {"kind": "resrank", "options": TINY, "training": JOINT, "seeds": [7, 8]},
+        "above": {"kind": "resrank", "training": {}, "seeds": [1],
+                  "options": {**TINY, "encoder": {"model": "trained:tuned"}}},
+        "tuned": {"kind": "bi_encoder", "options": MINILM, "training": {}, "seeds": [3]},
+    }  # fmt: skip
+    near = {"kind": "dense", "encoder": {"model": "trained:joint"}}
+    suite = {
+        "name": "x", "collections": ["docstrings"], "systems": ["bi", "frozen", "joint", "above"],
+        "first_stages": ["bm25", "near"],
+        "define": {"systems": systems, "first_stages": {"near": near}},
+    }  # fmt: skip
+    return Plan(load_suite(suite), "out")
+
+
+def test_systems_of_one_encoder_share_its_embeddings(plan):
+    (shared,) = plan.encoded("docstrings", "bi", 0)
+    assert plan.encoded("docstrings", "frozen", 1) == [shared]
+    assert plan.encoded("docstrings", "joint", 7) != [shared]
+    assert plan.encoded("docstrings", "joint", 7) != plan.encoded("docstrings", "joint", 8)
+    name = shared.split("/")[-1].removesuffix(".json")
+    assert plan.encoders[name].models == []
+    assert plan.splits_to_encode("docstrings", name) == ["train", "test"]  # `frozen` learns there
+
+
+def test_an_encoder_that_training_reaches_is_not_encoded_before(plan):
+    assert plan.encoded_for_training("joint", 7) == []
+    assert plan.encoded_for_training("frozen", 1) == plan.encoded("docstrings", "frozen", 1)
+    name = plan.encoder_name("joint", 7)
+    assert plan.encoders[name].models == ["out/models/joint/seed7.manifest.json"]
+    assert plan.splits_to_encode("docstrings", name) == ["test"]
+
+
+def test_a_system_waits_for_what_it_stands_on(plan):
+    assert plan.parts("above") == ["out/models/tuned/seed3.manifest.json"]
+    options = json.loads(plan.spec("above"))["options"]
+    assert options["encoder"]["model"] == "out/models/tuned/seed3"
+    assert plan.model("above", 1) == ["out/models/above/seed1.manifest.json"]
+    assert plan.model("bi") == []
+    assert plan.stage_models("near") == ["out/models/joint/seed7.manifest.json"]
+    assert (
+        json.loads(plan.stage_spec("near"))["encoder"]["model"] == "out/models/joint/seed7/encoder"
+    )
+
+
+def test_what_learned_where_is_followed_through_first_stages(plan):
+    assert plan.learned_from("bm25").keys() == {"frozen", "joint", "above"}
+    assert plan.learned_from("near")["bi"] == ["out/collections/docstrings"]
+
+
+def test_every_seed_of_every_system_is_run(plan):
+    runs = plan.runs("docstrings", "bm25")
+    assert [(s, k) for s, k, _ in runs if s in ("bi", "joint")] == [
+        ("bi", 0), ("joint", 7), ("joint", 8),
+    ]  # fmt: skip
+    assert runs[0][2] == "out/runs/docstrings/bm25/bi/seed0.trec"
