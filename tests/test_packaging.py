@@ -54,8 +54,9 @@ def test_shipped_suites_load(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for spec in read_yaml(path).get("define", {}).get("collections", {}).values():
         for name in (spec[key] for key in ("path", "qrels") if key in spec):
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
-            Path(name).touch()
+            train = Path(name, "qrels", "train.tsv") if spec["kind"] == "beir" else Path(name)
+            train.parent.mkdir(parents=True, exist_ok=True)
+            train.touch()
     assert load_suite(path).suite.collections
 
 
