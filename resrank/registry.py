@@ -12,6 +12,7 @@ KINDS: dict[str, str] = {
     "bi_encoder": "baselines.bi_encoder:BiEncoder",
     "mono_t5": "baselines.mono_t5:MonoT5",
     "qwen3_reranker": "baselines.qwen3_reranker:Qwen3Reranker",
+    "e2rank": "baselines.e2rank:E2Rank",
     "first": "baselines.first:First",
     "rankgpt": "baselines.rankgpt:RankGPT",
     "rank_fusion": "baselines.rank_fusion:RankFusion",

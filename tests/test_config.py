@@ -105,7 +105,9 @@ def test_planning_imports_no_torch():
     import subprocess
     import sys
 
-    code = "import sys, resrank.cli, resrank.planning, resrank.suite as c; from pathlib import Path;"
+    code = (
+        "import sys, resrank.cli, resrank.planning, resrank.suite as c; from pathlib import Path;"
+    )
     code += "c.load_suite(Path('config/config.yaml')); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -104,7 +104,8 @@ class Encoder(nn.Module):
         instruction leaves no room for the text.
         """
         o = self.options
-        limit = min(o.max_tokens, max_tokens or o.max_tokens)
+        ending = self._ending()
+        limit = min(o.max_tokens, max_tokens or o.max_tokens) - len(ending)
         instruction = o.query_instruction if query else o.passage_instruction
         if instruction and len(self.tokenizer(instruction)["input_ids"]) >= limit:
             raise ValueError(f"the instruction alone fills max_tokens={limit}; raise max_tokens")
@@ -122,7 +123,18 @@ class Encoder(nn.Module):
             )["input_ids"]
             rows = iter(cut)
             ids = [next(rows) if long else row for row, long in zip(ids, truncated, strict=True)]
-        return Tokens(ids, truncated)
+        return Tokens([[*row, *ending] for row in ids] if ending else ids, truncated)
+
+    def _ending(self) -> list[int]:
+        """The end token that is put behind every text, if any."""
+        if not self.options.end_token:
+            return []
+        found = self.tokenizer.convert_tokens_to_ids(self.options.end_token)
+        if found is None or found == self.tokenizer.unk_token_id:
+            raise ValueError(
+                f"{self.options.model}: its tokenizer has no token {self.options.end_token!r}"
+            )
+        return [int(found)]
 
     def forward(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Embed one batch of token ids: (n, width), unit length, in the weights' dtype."""
@@ -163,6 +175,7 @@ class Encoder(nn.Module):
         digest.update(json.dumps(tokenizer, sort_keys=True).encode())
         o = self.options
         about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype), o.store_dtype]
+        about += [o.end_token] if o.end_token else []
         about += [self.batch_tokens, self.device.type, torch.__version__, transformers.__version__]
         digest.update(json.dumps(about).encode())
         return digest.hexdigest()

@@ -24,6 +24,10 @@ class EncoderOptions(Strict):
     pooling: Pooling = Field("auto", description="'auto' is what the model was trained with.")
     query_instruction: str = Field("", description="Put in front of a query; never cut.")
     passage_instruction: str = Field("", description="Put in front of a passage; never cut.")
+    end_token: str = Field(
+        "", description="Put behind every text and never cut, where a model wants one that its "
+        "tokenizer does not add by itself."
+    )  # fmt: skip
     max_tokens: int = Field(256, ge=8, description="Longer texts lose their end, in tokens.")
     batch_tokens: int | None = Field(
         None, ge=8, description="Padded tokens in one forward pass; unset: 2,048 on the processor, "

@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from baselines.e2rank import E2Rank
+from tests.llm.test_local import requests
+from tests.shapes import END, save_causal
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    folder = save_causal(tmp_path_factory.mktemp("e2") / "m", "qwen3")
+    encoder = {"model": folder, "pooling": "last", "end_token": END, "dtype": "float32",
+               "max_tokens": 32}  # fmt: skip
+    return E2Rank.load(E2Rank.Options.model_validate({"encoder": encoder, "prompt_passages": 3}))
+
+
+def test_cosine_of_passages_and_prompt(system):
+    ((query, listed),) = requests([5])
+    ids = system.prompt_ids(query.text, listed)
+    text = system.encoder.tokenizer.decode(ids)
+    for place, candidate in enumerate(listed, start=1):
+        assert (f"[{place}] {candidate.passage.text}\n" in text) == (place <= 3)
+    assert text.endswith(f"Search Query: {query.text}<assistant>")
+    with torch.inference_mode():
+        state = system.encoder.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
+    passages = system.encoder.embed([c.passage.text for c in listed])
+    wanted = (passages @ torch.nn.functional.normalize(state, dim=-1)).tolist()
+    ranking = system.rerank(query, listed)
+    found = dict(zip(ranking.passage_ids, ranking.scores, strict=True))
+    assert [found[c.passage.id] for c in listed] == pytest.approx(wanted, abs=1e-5)
+    usage = ranking.usage
+    assert (usage.model_calls, usage.generated_tokens, usage.prompt_tokens) == (1, 0, len(ids))
+
+
+def test_the_end_token_is_never_cut(system):
+    encoder = system.encoder
+    end = encoder.tokenizer.convert_tokens_to_ids(END)
+    rows = encoder.tokenize(["short", "long " * 100])
+    assert [row[-1] for row in rows.ids] == [end, end]
+    assert len(rows.ids[1]) == 32
+    assert rows.truncated == [False, True]
+
+
+def test_stored_passages_and_batches_change_nothing(system, tmp_path):
+    asked = requests([0, 1, 8, 20])
+    online = system.rerank_many(asked)
+    system.prepare((c.passage for _, listed in asked for c in listed), tmp_path)
+    stored = system.rerank_many(asked)
+    for one, other, request in zip(online, stored, asked, strict=True):
+        assert one.passage_ids == other.passage_ids == system.rerank(*request).passage_ids
+        assert other.usage.cached_encoder_tokens == one.usage.passage_encoder_tokens
+    system.forget()
+
+
+def test_a_prompt_beyond_the_positions_is_refused(system):
+    ((_, listed),) = requests([3])
+    with pytest.raises(ValueError, match="lower `words` or `prompt_passages`"):
+        system.prompt_ids("word " * 5000, listed)
