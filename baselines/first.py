@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, field_validator
 
+from baselines.llm.listwise import Prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, template
 from resrank.records import Candidate, Query, Ranking, Usage
@@ -49,8 +50,11 @@ class First:
         self.options = options
         self.model = model
         self.template = template(options.prompt)
-        self.letters = [model.single_token(letter) for letter in LETTERS[: options.window.size]]
-        self.opening = model.tokenizer("[", add_special_tokens=False)["input_ids"]
+        if not self.template.by_letter:
+            raise ValueError(
+                f"prompt {options.prompt!r} names passages by numbers; use one with {{letter}}"
+            )
+        self.letters = [model.token_behind("[", c) for c in LETTERS[: options.window.size]]
 
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
@@ -75,25 +79,16 @@ class First:
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are read together."""
-        usages = [
-            Usage(truncated_passages=sum(
-                self.template.cuts(c.passage.text, self.options.words) for c in candidates
-            ))
-            for _, candidates in requests
-        ]  # fmt: skip
+        usages = [Usage() for _ in requests]
+        self.prompts = Prompts(self.template, self.options.words, 1, self.model)
         return by_windows(requests, self.options.window, usages, self._order)
 
     def _order(
         self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
     ) -> list[list[int]]:
         """Each window's places by the logit of their letter behind an opening bracket."""
-        prompts = [
-            self.template.build(
-                requests[w[0][0]][0].text, [c.passage.text for _, c in w], self.options.words
-            )
-            for w in windows
-        ]
-        ids = [row + self.opening for row in self.model.tokenize(prompts)]
+        prompts = self.prompts(requests, windows, usages)
+        ids = self.model.tokenize(prompts, opening="[")
         logits = self.model.first_logits(ids, self.letters)
         for row, window in zip(ids, windows, strict=True):
             usages[window[0][0]].prompt_tokens += len(row)

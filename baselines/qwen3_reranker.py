@@ -47,7 +47,7 @@ class Qwen3Reranker:
         self.options = options
         self.batch_tokens = options.batch_tokens
         self.model = model
-        self.targets = [model.single_token("yes"), model.single_token("no")]
+        self.targets = [model.token_behind("\n\n", word) for word in ("yes", "no")]
 
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
@@ -88,8 +88,9 @@ class Qwen3Reranker:
         def ids(text: str) -> list[int]:
             return list(self.model.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-        asked = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>: "
-        return fit(ids(BEFORE + asked), ids(passage), ids(BEHIND), self.options.max_tokens)
+        asked = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>:"
+        # The space goes with the passage, as in the model's own tokenisation of the whole pair.
+        return fit(ids(BEFORE + asked), ids(f" {passage}"), ids(BEHIND), self.options.max_tokens)
 
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
         """Log p(yes) over yes and no, one a pair."""

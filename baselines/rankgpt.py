@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from baselines.llm.model import BackEnd, LanguageModel
+from baselines.llm.listwise import Prompts
+from baselines.llm.model import Answer, BackEnd, LanguageModel
 from baselines.llm.parsing import Rule, Verdict, parse
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import Listed, Request, by_windows
@@ -33,12 +34,24 @@ class RankGPT:
             None, ge=1, description="Longest answer; unset: 6 tokens a passage of the window."
         )
 
+        @property
+        def files(self) -> list[Path]:
+            """The user's own files that this reads."""
+            own = [Path(self.prompt)] if self.prompt.endswith((".yaml", ".yml")) else []
+            return own + ([self.llm.transcript] if self.llm.kind == "replay" else [])
+
     def __init__(self, options: Options, model: LanguageModel) -> None:
         from baselines.llm.prompt import template
 
         self.options = options
-        self.model = model
+        self.model = self.llm = model
         self.template = template(options.prompt)
+        if self.template.by_letter:
+            raise ValueError(
+                f"prompt {options.prompt!r} names passages by letters; use one with {{rank}}"
+            )
+        self.price: float | None = None
+        self.longest = options.max_new_tokens or 6 * options.window.size
 
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
@@ -55,6 +68,11 @@ class RankGPT:
             self.model = Recorded(self.model, path)
 
     @property
+    def is_replayed(self) -> bool:
+        """Whether no model is asked, so that there is no time to measure."""
+        return self.options.llm.kind == "replay"
+
+    @property
     def dtype(self) -> str:
         """Number format of a model in this process."""
         return str(self.model.parameters.get("dtype", "none"))
@@ -62,7 +80,8 @@ class RankGPT:
     @property
     def about(self) -> Mapping[str, Any]:
         """What a run's manifest says beside the configuration."""
-        return {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
+        found = {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
+        return found | ({"price": self.price} if self.price is not None else {})
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Rank one query's candidates."""
@@ -70,21 +89,17 @@ class RankGPT:
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are asked together."""
-        usages = [self._usage(candidates) for _, candidates in requests]
+        self.prompts = Prompts(self.template, self.options.words, self.longest, self.llm)
+        usages = [Usage() for _ in requests]
         return by_windows(requests, self.options.window, usages, self._order)
 
     def _order(
         self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
     ) -> list[list[int]]:
         """Each window's places as the model's answer has them, counted as used."""
-        words = self.options.words
-        prompts = [
-            self.template.build(requests[w[0][0]][0].text, [c.passage.text for _, c in w], words)
-            for w in windows
-        ]
-        longest = self.options.max_new_tokens or 6 * self.options.window.size
+        prompts = self.prompts(requests, windows, usages)
         places: list[list[int]] = [[] for _ in windows]
-        for number, answer in self.model.answers(prompts, longest):
+        for number, answer in self.model.answers(prompts, self.longest):
             window = windows[number]
             parsed = parse(answer.text, len(window), self.options.parser)
             places[number] = parsed.places
@@ -92,11 +107,15 @@ class RankGPT:
             usage.prompt_tokens += answer.prompt_tokens
             usage.generated_tokens += answer.generated_tokens
             usage.model_calls += 1
+            self._charge(answer)
             usage.clean_answers += parsed.verdict == Verdict.CLEAN
             usage.repaired_answers += parsed.verdict == Verdict.REPAIRED
             usage.rejected_answers += parsed.verdict == Verdict.REJECTED
         return places
 
-    def _usage(self, candidates: Sequence[Candidate]) -> Usage:
-        cut = sum(self.template.cuts(c.passage.text, self.options.words) for c in candidates)
-        return Usage(truncated_passages=cut)
+    def _charge(self, answer: Answer) -> None:
+        """Add what an answer costs, where the endpoint's prices are given."""
+        llm = self.options.llm
+        if llm.kind == "http" and llm.price_in is not None and llm.price_out is not None:
+            cost = answer.prompt_tokens * llm.price_in + answer.generated_tokens * llm.price_out
+            self.price = (self.price or 0.0) + cost / 1e6

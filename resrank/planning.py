@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from resrank.parts import parts, substitute
-from resrank.registry import encoder_of, training_files
+from resrank.registry import encoder_of, option_files, training_files
 from resrank.suite import Resolved
 
 
@@ -131,6 +131,11 @@ class Plan:
         """The user's own files that a system is trained with."""
         spec = self.suite.systems[system]
         return [str(path) for path in training_files(spec.kind, spec.training)]
+
+    def files(self, system: str) -> list[str]:
+        """The user's own files that a system's options name."""
+        spec = self.suite.systems[system]
+        return [str(path) for path in option_files(spec.kind, spec.options)]
 
     def lists_to_encode(self, dataset: str) -> list[str]:
         """Every list of a collection that a system reranks or is trained on."""

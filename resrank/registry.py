@@ -64,6 +64,11 @@ def encoder_of(
     return cls.encoder_options(cls.Options.model_validate(options), trained, model_dir)
 
 
+def option_files(kind: str, options: Mapping[str, Any]) -> list[Path]:
+    """The user's own files that a system's options name, a prompt or a transcript say."""
+    return list(getattr(resolve(kind).Options.model_validate(options), "files", []))
+
+
 def training_files(kind: str, training: Mapping[str, Any] | None) -> list[Path]:
     """The user's own files that a system's training reads, a teacher's orderings say."""
     if training is None:

@@ -6,13 +6,11 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from resrank.candidates.texts import candidate_lists
 from resrank.config import Measurement, System
 from resrank.files import (
-    atomic_file,
     environment,
     hashed,
     sha256_file,
@@ -20,10 +18,11 @@ from resrank.files import (
     sources_hash,
     write_json,
     write_manifest,
+    write_text,
 )
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
-from resrank.registry import resolve
+from resrank.registry import option_files, resolve, training_files
 from resrank.reranker import (
     Bench,
     CachesPassages,
@@ -86,9 +85,11 @@ def train(
     cls = resolve(spec.kind)
     examples = training_examples(collection, candidates)
     inputs = _inputs(collection, candidates, parts)
+    inputs |= {str(path): path for path in training_files(spec.kind, spec.training)}
     about = [name, seed, spec.model_dump(mode="json"), hashed(inputs), environment()["packages"]]
     key = sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
-    with _log(out.parent / f"{out.name}.log.jsonl", run.is_main) as on_step:
+    log = TrainingLog(checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
+    with log as on_step:
         cls.train(
             cls.Options.model_validate(spec.options),
             cls.Training.model_validate(spec.training),
@@ -100,6 +101,7 @@ def train(
         )
     if not run.is_main:
         return
+    write_text(out.parent / f"{out.name}.log.jsonl", log.text())
     shutil.rmtree(checkpoints, ignore_errors=True)
     write_manifest(
         out.parent / f"{out.name}.manifest.json",
@@ -135,9 +137,11 @@ def rerank(
     if isinstance(reranker, Retrieves):
         written.append(encoder_run(out))
         write_run(written[-1], reranker.by_encoder(requests), f"{name}.encoder")
+    else:
+        encoder_run(out).unlink(missing_ok=True)
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=_inputs(collection, candidates, parts, model),
+        inputs=_inputs(collection, candidates, parts, model) | _own_files(spec),
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,
@@ -174,7 +178,9 @@ def measure(
         "warmup": len(warmup),
         "query_ids": [query.id for query, _ in sample],
     }
-    write_json(out, result | time_queries(reranker, sample, warmup, store))
+    replayed = getattr(reranker, "is_replayed", False)  # a look-up's time is no model's
+    times = {} if replayed else time_queries(reranker, sample, warmup, store)
+    write_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs=_inputs(collection, candidates, parts, model),
@@ -194,6 +200,10 @@ def _inputs(
     if model is not None:
         inputs["model"] = model.parent / f"{model.name}.manifest.json"
     return inputs
+
+
+def _own_files(spec: System) -> dict[str, Path | str]:
+    return {str(path): path for path in option_files(spec.kind, spec.options) if path.is_file()}
 
 
 def load(spec: System, model: Path | None) -> Reranker:
@@ -256,13 +266,36 @@ def _dev_score(collection: Collection) -> Callable[[Sequence[Ranking]], float]:
     return score
 
 
-@contextmanager
-def _log(path: Path, kept: bool) -> Iterator[Callable[[dict[str, float]], None] | None]:
-    if not kept:
-        yield None
-        return
-    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
-        yield lambda row: print(json.dumps(row), file=file, flush=True)
+class TrainingLog:
+    """A row a step, kept beside the checkpoints, so that a killed job's rows are not lost."""
+
+    def __init__(self, path: Path, kept: bool) -> None:
+        self.path = path
+        self.kept = kept
+
+    def __enter__(self) -> Callable[[dict[str, float]], None] | None:
+        """What writes a row; nothing in a process that keeps no log."""
+        if not self.kept:
+            return None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = self.path.open("a", encoding="utf-8")
+        return lambda row: print(json.dumps(row), file=self.file, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        if self.kept:
+            self.file.close()
+
+    def text(self) -> str:
+        """The rows in order, one a step: steps that were done again count as they ended."""
+        rows: dict[tuple[str, int], str] = {}
+        for line in self.path.read_text("utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # torn by a kill; the step was done again
+            rows[row["phase"], row["step"]] = line + "\n"
+        return "".join(rows.values())
 
 
 def _files(folder: Path) -> Sequence[Path]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from resrank.config import Collection, Definitions, FirstStage, Suite, System
 from resrank.parts import parts
-from resrank.registry import training_files
+from resrank.registry import option_files, training_files
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
 Model = TypeVar("Model", bound=BaseModel)
@@ -108,7 +108,9 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
     resolved = _resolve(_validate(Suite, mapping, source))
     for name in resolved.suite.collections:
         _check_collection(resolved, name)
-    for name in resolved.systems:
+    for name, spec in resolved.systems.items():
+        for path in option_files(spec.kind, spec.options):
+            _check_file(name, "file", path)
         _check_training(resolved, name)
     return resolved
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from resrank.model.options import EncoderOptions, ResRankOptions, SavedOptions
+from resrank.model.options import DtypeName, EncoderOptions, ResRankOptions, SavedOptions
 from resrank.records import Candidate, Query, Ranking, TrainingExample
 from resrank.reranker import Bench, EmbedsPassages, Request, ranked
 from resrank.strict import Strict
@@ -130,7 +130,7 @@ class ResRankSystem(SavedResRank):
         from resrank.model.device import set_seeds
         from resrank.model.resrank import ResRank
         from resrank.training.lora import adapt, merge
-        from resrank.training.processes import processes
+        from resrank.training.processes import load_weights, processes
         from resrank.training.resrank_loop import train_stages
 
         run = processes()
@@ -142,18 +142,26 @@ class ResRankSystem(SavedResRank):
             )
         tuned = training.trains_encoder
 
-        def build() -> ResRank:
-            made = ResRank.from_options(options, encoder_dtype="float32" if tuned else None)
+        def build(given: ResRankOptions) -> ResRank:
+            encoder_dtype: DtypeName | None = "float32" if tuned else None
+            made = ResRank.from_options(given, encoder_dtype, "float32")
             adapt(made, training)
             return made
 
-        model = build()
+        model = build(options)
         run.shard(model.reranker.model)
         if tuned:
             run.shard(model.encoder.model)
         evaluate = partial(cls(model)._dev_score, dev, seed, bench) if bench.dev_score else None
         counts = train_stages(model, train, training, seed, bench, evaluate)
-        model = run.gathered(model, build)
+        if run.sharded:
+            weights = run.on_main(model.named_parameters())
+            if not run.is_main:
+                run.wait()
+                return
+            on_host = {"encoder": options.encoder.model_copy(update={"device": "cpu"})}
+            model = build(options.model_copy(update=on_host))
+            load_weights(model, weights)
         merge(model)
         if run.is_main:
             model.save_pretrained(

@@ -6,23 +6,33 @@ import json
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.util import Retry
 
 from baselines.llm.model import Answer, HttpOptions
 from baselines.llm.prompt import Prompt
 
 LONGEST = 4_000_000  # bytes of a reply; a longer one is no ranking
-STATUSES = (408, 409, 425, 429, 500, 502, 503, 504)
+LATER = (408, 409, 425, 429, 500, 502, 503, 504)
+LONGEST_WAIT = 300.0  # seconds that a Retry-After may ask for
 
 
 class EndpointError(ValueError):
     """The endpoint did not give a usable answer; says what it gave."""
+
+
+class Later(Exception):
+    """A try that may be repeated, after `seconds` at least."""
+
+    def __init__(self, said: str, seconds: float = 0.0) -> None:
+        super().__init__(said)
+        self.seconds = seconds
 
 
 class HttpModel:
@@ -37,14 +47,7 @@ class HttpModel:
         self.options = options
         self.pace = Pace(options.requests_per_minute)
         self.local = threading.local()
-        self.key = None
-        if options.key_variable:
-            self.key = os.environ.get(options.key_variable)
-            if not self.key:
-                raise ValueError(
-                    f"the environment has no {options.key_variable}, which `key_variable` names "
-                    f"for the key of {options.url}"
-                )
+        self.auth = Bearer(read_key(options)) if options.key_variable else None
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -55,78 +58,109 @@ class HttpModel:
         self, prompts: Sequence[Prompt], max_new_tokens: int
     ) -> Iterator[tuple[int, Answer]]:
         """Yield answers as they come. EndpointError names the first prompt that got none."""
-        with ThreadPoolExecutor(self.options.in_flight) as pool:
-            jobs = {pool.submit(self._ask, p, max_new_tokens): i for i, p in enumerate(prompts)}
-            failed: EndpointError | None = None
+        pool = ThreadPoolExecutor(self.options.in_flight)
+        jobs = {pool.submit(self._ask, p, max_new_tokens): i for i, p in enumerate(prompts)}
+        failed: EndpointError | None = None
+        try:
             for job in as_completed(jobs):
                 try:
                     answer = job.result()
-                except EndpointError as error:
-                    failed = failed or error
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    continue
                 except CancelledError:
                     continue
+                except EndpointError as error:  # what is in flight still comes, and is kept
+                    failed = failed or error
+                    _cancel(jobs)
+                    continue
                 yield jobs[job], answer
-            if failed is not None:
-                raise failed
+        finally:  # whatever ended this asks for nothing more
+            _cancel(jobs)
+            pool.shutdown(wait=True)
+        if failed is not None:
+            raise failed
 
     def _ask(self, prompt: Prompt, max_new_tokens: int) -> Answer:
-        o = self.options
-        body: dict[str, Any] = {
-            "model": o.model, "temperature": o.temperature, "max_tokens": max_new_tokens,
-        }  # fmt: skip
         plain = prompt[0].role == "text"
+        body: dict[str, Any] = {
+            "model": self.options.model,
+            "temperature": self.options.temperature,
+            "max_tokens": max_new_tokens,
+        }
         if plain:
             body["prompt"] = prompt[0].content
         else:
             body["messages"] = [message._asdict() for message in prompt]
-        path = "completions" if plain else "chat/completions"
         said = ""
-        for attempt in range(o.tries):
-            if attempt:
-                time.sleep(min(30.0, 0.25 * 2**attempt))
+        for attempt in range(self.options.tries):
             self.pace.wait()
-            start = time.perf_counter()
             try:
-                reply = self._session().post(
-                    f"{o.url.rstrip('/')}/{path}", json=body, timeout=o.timeout_s, stream=True
-                )
-                text = _body(reply)
-            except requests.RequestException as error:
-                said = f"{type(error).__name__}: {error}"
-                continue
-            if reply.status_code != 200:
-                raise EndpointError(
-                    f"{o.url}: status {reply.status_code}: {text[:300]!r}; answers so far are in "
-                    "the transcript, and a rerun asks only for the rest"
-                )
-            try:
-                return _read(text, plain, time.perf_counter() - start)
-            except (KeyError, IndexError, TypeError, ValueError) as error:
-                said = f"a reply that is no completion ({error!r}): {text[:200]!r}"
+                return self._try("completions" if plain else "chat/completions", body)
+            except Later as error:
+                said = str(error)
+                if attempt + 1 < self.options.tries:
+                    time.sleep(max(min(30.0, 0.25 * 2**attempt), error.seconds))
         raise EndpointError(
-            f"{o.url}: no answer after {o.tries} tries; the last one gave {said}; answers so far "
-            "are in the transcript, and a rerun asks only for the rest"
+            f"{self.options.url}: no answer after {self.options.tries} tries; the last one gave "
+            f"{said}; answers so far are in the transcript, and a rerun asks only for the rest"
         )
 
+    def _try(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """One request. Later if it may be repeated, EndpointError if that would not help."""
+        start = time.monotonic()
+        try:
+            reply = self._session().post(
+                f"{self.options.url.rstrip('/')}/{path}",
+                json=body,
+                timeout=self.options.timeout_s,
+                stream=True,
+                auth=self.auth,
+            )
+            text = _text(reply, start + self.options.timeout_s)
+        except requests.RequestException as error:
+            raise Later(f"{type(error).__name__}: {error}") from error
+        if reply.status_code in LATER:
+            raise Later(f"status {reply.status_code}: {text[:200]!r}", _retry_after(reply))
+        if reply.status_code != 200:
+            raise EndpointError(
+                f"{self.options.url}: status {reply.status_code}: {text[:300]!r}; answers so far "
+                "are in the transcript, and a rerun asks only for the rest"
+            )
+        try:
+            return _read(text, time.monotonic() - start)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise Later(f"a reply that is no completion ({error!r}): {text[:200]!r}") from error
+
     def _session(self) -> requests.Session:
-        """A session a thread, which repeats what the endpoint says to repeat."""
+        """A session a thread: requests does not say that they may be shared."""
         if not hasattr(self.local, "session"):
-            session = requests.Session()
-            retry = Retry(
-                total=self.options.tries, connect=0, read=0, other=0, status_forcelist=STATUSES,
-                allowed_methods=None, backoff_factor=0.25, respect_retry_after_header=True,
-                raise_on_status=False,
-            )  # fmt: skip
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=retry))
-            if self.key:
-                session.headers["Authorization"] = f"Bearer {self.key}"
-            self.local.session = session
+            self.local.session = requests.Session()
         session = self.local.session
         assert isinstance(session, requests.Session)
         return session
+
+
+class Bearer(AuthBase):
+    """The key as a header; an object, so that no `.netrc` takes its place."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the header on a request."""
+        request.headers["Authorization"] = f"Bearer {self.key}"
+        return request
+
+
+def read_key(options: HttpOptions) -> str:
+    """The key from the environment. ValueError, which never shows it, if it is none."""
+    name = options.key_variable or ""
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise ValueError(
+            f"the environment has no {name}, which `key_variable` names for {options.url}"
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError(f"the key in {name} holds white space or control characters")
+    return key
 
 
 class Pace:
@@ -148,24 +182,43 @@ class Pace:
         time.sleep(mine - now)
 
 
-def _body(reply: requests.Response) -> str:
-    """The reply's text, at most `LONGEST` bytes of it."""
+def _cancel(jobs: Mapping[Future[Answer], int]) -> None:
+    for job in jobs:
+        job.cancel()
+
+
+def _text(reply: requests.Response, deadline: float) -> str:
+    """The reply's text, at most `LONGEST` bytes of it, none of it behind the deadline."""
     data = bytearray()
-    for chunk in reply.iter_content(65536):
-        data += chunk
-        if len(data) > LONGEST:
-            reply.close()
-            break
+    with reply:
+        for chunk in reply.iter_content(65536):
+            data += chunk
+            if len(data) > LONGEST:
+                break
+            if time.monotonic() > deadline:
+                raise requests.Timeout("the reply took too long to arrive")
     return data.decode("utf-8", "replace")
 
 
-def _read(text: str, plain: bool, seconds: float) -> Answer:
+def _retry_after(reply: requests.Response) -> float:
+    """Seconds that the endpoint asks to wait."""
+    said = reply.headers.get("Retry-After")
+    try:
+        return min(LONGEST_WAIT, max(0.0, Retry().parse_retry_after(said))) if said else 0.0
+    except Exception:  # urllib3 raises its own on what is neither a number nor a date
+        return 0.0
+
+
+def _read(text: str, seconds: float) -> Answer:
+    """A completion's answer; one without text, as of a model that was cut off, is empty."""
     reply = json.loads(text)
     choice = reply["choices"][0]
-    content = choice["text"] if plain else choice["message"]["content"]
-    if not isinstance(content, str):
+    content = choice["message"]["content"] if "message" in choice else choice["text"]
+    if not isinstance(content, str | None):
         raise ValueError(f"content is {type(content).__name__}")
-    usage = reply.get("usage") or {}
-    return Answer(
-        content, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)), seconds
-    )
+    usage = reply.get("usage")
+    if not usage:
+        warnings.warn("the endpoint says nothing of tokens; they are counted as 0", stacklevel=1)
+        usage = {}
+    read, written = (int(usage.get(f"{name}_tokens", 0)) for name in ("prompt", "completion"))
+    return Answer(content or "", read, written, seconds)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from resrank.strict import Strict
 
@@ -49,6 +49,21 @@ class Template(Strict):
     words: int = Field(300, ge=1, description="Longer passages lose their end, in words.")
     fix_text: bool = Field(False, description="Repair text of broken encoding (ftfy).")
 
+    @model_validator(mode="after")
+    def _one_form(self) -> Template:
+        turns = (*self.opening, *self.passage, *self.closing)
+        if len({turn.role == "text" for turn in turns}) != 1:
+            raise ValueError("either every turn has the role 'text', or none has")
+        shown = "".join(turn.content for turn in self.passage)
+        if "{text}" not in shown or not ("{rank}" in shown or "{letter}" in shown):
+            raise ValueError("`passage` needs {text}, and {rank} or {letter}")
+        return self
+
+    @property
+    def by_letter(self) -> bool:
+        """Whether passages are named by letters."""
+        return any("{letter}" in turn.content for turn in self.passage)
+
     def build(self, query: str, passages: Sequence[str], words: int | None = None) -> Prompt:
         """The prompt of one window. Passages alone are cut, never the instruction or the query.
 
@@ -58,7 +73,7 @@ class Template(Strict):
         num = len(passages)
         turns = [(t.role, _fill(t.content, num=num, query=query)) for t in self.opening]
         for rank, text in enumerate(passages, start=1):
-            about = {"rank": rank, "letter": LETTERS[(rank - 1) % 26]}
+            about: dict[str, str | int] = {"rank": rank, "letter": LETTERS[rank - 1 : rank]}
             about["text"] = plain_passage(text, limit)
             turns += [(t.role, _fill(t.content, **about)) for t in self.passage]
         turns += [(t.role, _fill(t.content, num=num, query=query)) for t in self.closing]

@@ -68,10 +68,13 @@ class Replay:
         self.path = path
         self.by_prompt: dict[tuple[Prompt, int], Answer] = {}
         self._parameters: Mapping[str, Any] = {}
-        for _, row in read_jsonl(path):
-            prompt = tuple(Message(m["role"], m["content"]) for m in row["prompt"])
-            self.by_prompt[prompt, row["max_new_tokens"]] = _answer(row, str(path))
-            self._parameters = row["parameters"]
+        for number, row in read_jsonl(path):
+            where = f"{path}:{number}"
+            prompt, length, parameters = _call(row, where)
+            self.by_prompt[prompt, length] = _answer(row, where)
+            if self._parameters not in ({}, parameters):
+                raise DataError(f"{where}: answers of another model or other parameters")
+            self._parameters = parameters
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -133,6 +136,15 @@ def read_transcript(path: Path) -> dict[str, Answer]:
         text_field(row, "key", f"{path}:{n}"): _answer(row, f"{path}:{n}")
         for n, row in read_jsonl(path)
     }
+
+
+def _call(row: Mapping[str, Any], where: str) -> tuple[Prompt, int, Mapping[str, Any]]:
+    """Prompt, length of the answer asked for, and the model's parameters."""
+    try:
+        prompt = tuple(Message(str(m["role"]), str(m["content"])) for m in row["prompt"])
+        return prompt, int(row["max_new_tokens"]), dict(row["parameters"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{where}: not a record of a call ({error!r})") from error
 
 
 def _answer(row: Mapping[str, Any], where: str) -> Answer:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from baselines.llm.model import Answer, TransformersOptions
 from baselines.llm.prompt import Prompt
 from resrank.model.batches import token_budget_batches
-from resrank.model.device import pick_device, pick_dtype
+from resrank.model.device import pick_device, pick_dtype, set_seeds
 from resrank.model.hub import locate
 
 
@@ -31,6 +31,8 @@ class TransformersModel:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self.model.to(self.device).eval()
+        if options.temperature > 0:
+            set_seeds(0)
         self.pad = self.tokenizer.pad_token_id
         if self.pad is None:
             self.pad = self.tokenizer.eos_token_id or 0
@@ -61,19 +63,35 @@ class TransformersModel:
             for place, (text, generated) in zip(places, texts, strict=True):
                 yield place, Answer(text, len(ids[place]), generated, seconds)
 
-    def tokenize(self, prompts: Sequence[Prompt]) -> list[list[int]]:
-        """Token ids as the model's chat template makes them, or of the text as it stands."""
-        return [self._ids(prompt) for prompt in prompts]
+    @property
+    def positions(self) -> int:
+        """Tokens that the model can read, prompt and answer together."""
+        return int(self.model.config.max_position_embeddings)
 
-    def single_token(self, text: str) -> int:
-        """The token of a short text. ValueError if this tokenizer makes several of it."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        if len(ids) != 1:
+    def count(self, prompt: Prompt) -> int:
+        """Tokens of a prompt."""
+        return len(self._ids(prompt, ""))
+
+    def tokenize(self, prompts: Sequence[Prompt], opening: str = "") -> list[list[int]]:
+        """Token ids as the model's chat template makes them, or of the text as it stands.
+
+        opening: how the answer begins, tokenised together with the prompt.
+        """
+        return [self._ids(prompt, opening) for prompt in prompts]
+
+    def token_behind(self, before: str, text: str) -> int:
+        """The one token of `text` as it stands behind `before`; ValueError if it is not one.
+
+        By itself a text may get another token than within a line (Llama's has a space in front).
+        """
+        head = self.tokenizer(before, add_special_tokens=False)["input_ids"]
+        whole = self.tokenizer(before + text, add_special_tokens=False)["input_ids"]
+        if whole[:-1] != head:
             raise ValueError(
-                f"{self.options.model}: its tokenizer makes {len(ids)} tokens of {text!r}; a model "
-                "that is scored by one token needs one of it"
+                f"{self.options.model}: its tokenizer makes no token of its own of {text!r} behind "
+                f"{before!r}; a model that is scored by one token needs one"
             )
-        return int(ids[0])
+        return int(whole[-1])
 
     @torch.inference_mode()
     def first_logits(self, ids: Sequence[list[int]], tokens: Sequence[int]) -> Tensor:
@@ -111,14 +129,18 @@ class TransformersModel:
         length = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
         return self.tokenizer.decode(row[:length], skip_special_tokens=True).strip(), length
 
-    def _ids(self, prompt: Prompt) -> list[int]:
+    def _ids(self, prompt: Prompt, opening: str) -> list[int]:
         if prompt[0].role == "text":
-            return list(self.tokenizer(prompt[0].content)["input_ids"])
+            return list(self.tokenizer(prompt[0].content + opening)["input_ids"])
         text = self.tokenizer.apply_chat_template(
             [message._asdict() for message in prompt], add_generation_prompt=True, tokenize=False,
             **self.options.chat_options,
         )  # fmt: skip
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids = list(self.tokenizer(text + opening, add_special_tokens=False)["input_ids"])
+        first = self.tokenizer("")["input_ids"][:1]  # a start token that the template may lack
+        if first and first[0] == self.tokenizer.bos_token_id and ids[:1] != first:
+            return [*first, *ids]
+        return ids
 
     def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
         yield from token_budget_batches([len(row) for row in ids], self.options.batch_tokens)

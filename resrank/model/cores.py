@@ -17,6 +17,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def _in_step() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
 def map_batches(
     function: Callable[[Item], Result], batches: Iterable[Item], device: torch.device
 ) -> Iterator[Result]:
@@ -26,7 +30,7 @@ def map_batches(
     other device, and where processes must run in step, they run in turn.
     """
     threads = torch.get_num_threads()
-    if device.type != "cpu" or torch.distributed.is_initialized():
+    if device.type != "cpu" or _in_step():
         yield from map(function, batches)
         return
     torch.set_num_threads(1)

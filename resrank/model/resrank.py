@@ -57,17 +57,19 @@ class ResRank(nn.Module):
 
     @classmethod
     def from_options(
-        cls, options: ResRankOptions, encoder_dtype: DtypeName | None = None
+        cls,
+        options: ResRankOptions,
+        encoder_dtype: DtypeName | None = None,
+        reranker_dtype: DtypeName | None = None,
     ) -> ResRank:
         """Load or make both parts as the options say.
 
-        encoder_dtype: in place of the options', as an encoder that is trained needs float32.
+        encoder_dtype, reranker_dtype: in place of the options', as weights that are trained need
+        float32: a step of a low learning rate is lost in bfloat16's rounding.
         """
-        own = options.encoder
-        if encoder_dtype is not None:
-            own = own.model_copy(update={"dtype": encoder_dtype})
-        encoder = Encoder.from_options(own)
-        return cls(encoder, RerankerLM.from_options(options, encoder.tokenizer), options)
+        encoder = Encoder.from_options(_with_dtype(options.encoder, "dtype", encoder_dtype))
+        loaded = _with_dtype(options, "reranker_dtype", reranker_dtype)
+        return cls(encoder, RerankerLM.from_options(loaded, encoder.tokenizer), options)
 
     def query_tokens(self, query: str) -> tuple[list[int], bool]:
         """Prompt token ids of a query, instruction first, and whether the query was cut."""
@@ -257,6 +259,10 @@ class ResRank(nn.Module):
                 self.place_scale.copy_(extra["place_scale"])
             if self.projector is not None:
                 self.projector.weight.copy_(extra["projector"])
+
+
+def _with_dtype(options: Any, name: str, dtype: DtypeName | None) -> Any:
+    return options if dtype is None else options.model_copy(update={name: dtype})
 
 
 def sinusoids(places: int, width: int, longest: float = 1000.0) -> Tensor:

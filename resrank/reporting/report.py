@@ -79,7 +79,7 @@ def report(resolved: Resolved, root: Path) -> None:
 ABLATION = (
     " Difference: from `{base}`, of means over seeds. Encoder alone: the same candidates by the "
     "cosine of the system's own encoder, which a reranking score by itself would hide. Without "
-    "overlap: on queries none of whose positives was a training positive."
+    "overlap: nDCG@10 on queries none of whose positives was a training positive."
 )
 AUDITS = (
     "Counted over judged queries. Missing: not in the run, counted as 0. Short: lists of fewer "

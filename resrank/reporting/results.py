@@ -86,8 +86,9 @@ def ablation(resolved: Resolved, root: Path, frame: pd.DataFrame) -> pd.DataFram
     table.insert(5, "difference", frame[metric] - base)
     audited = leaks(resolved, root)
     if len(audited):
-        about = audited.groupby(["collection", "first stage", "system"])["score without overlap"]
-        table["without overlap"] = [about.mean().get(key) for key in keys]
+        by_system = audited.groupby(["collection", "first stage", "system"])
+        clean = by_system["score without overlap"].mean()
+        table["without overlap"] = [clean.get(key) for key in keys]
     return table
 
 

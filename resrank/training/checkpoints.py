@@ -6,7 +6,7 @@ A run that resumes ends with the weights of one that was never killed, bit for b
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from resrank.files import atomic_file
-from resrank.training.processes import processes, put, spread_like, whole
+from resrank.training.processes import processes, put, spread_like
 
 
 class Checkpoints:
-    """One file a phase under `folder`, written every `SECONDS` and at the phase's end.
+    """One file a phase under `folder`, written every `SECONDS` and at the phase's end; less often
+    where writing takes long.
 
     key: a hash of all that training depends on; a file of another key is never resumed from.
     """
@@ -31,6 +32,7 @@ class Checkpoints:
         self.key = key
         self.run = processes()
         self._last = time.monotonic()
+        self._took = 0.0
 
     def resume(
         self,
@@ -50,14 +52,14 @@ class Checkpoints:
             about = file.metadata()
             if about["key"] != self.key:
                 return 0
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        with torch.no_grad():
-            for name, parameter in named.items():
-                put(parameter, tensors[f"weights.{name}"])
-        _load_optimizer(optimizer, tensors)
-        torch.set_rng_state(tensors["random"])
-        if "random.cuda" in tensors and torch.cuda.is_available():
-            torch.cuda.set_rng_state(tensors["random.cuda"])
+            names = list(file.keys())
+            with torch.no_grad():
+                for name, parameter in named.items():
+                    put(parameter, file.get_tensor(f"weights.{name}"))
+            _load_optimizer(optimizer, names, file.get_tensor)
+            torch.set_rng_state(file.get_tensor("random"))
+            if "random.cuda" in names and torch.cuda.is_available():
+                torch.cuda.set_rng_state(file.get_tensor("random.cuda"))
         extra.update({name: about[name] for name in extra})
         return int(about["step"])
 
@@ -71,21 +73,25 @@ class Checkpoints:
         extra: Mapping[str, str],
     ) -> None:
         """Write the state after `step` of `steps`, if it is time to."""
-        due = step == steps or time.monotonic() - self._last >= self.SECONDS
+        start = time.monotonic()
+        due = step == steps or start - self._last >= max(self.SECONDS, 10 * self._took)
         if not self.run.from_main(float(due)):
             return
         tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state()
-        tensors |= {f"weights.{name}": whole(p) for name, p in named.items()}
-        for place, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{place}.{k}": whole(v) for k, v in state.items()}
+        states = optimizer.state_dict()["state"].items()
+        tensors |= self.run.on_main((f"weights.{n}", p) for n, p in named.items())
+        tensors |= self.run.on_main(
+            (f"optimizer.{place}.{k}", v) for place, state in states for k, v in state.items()
+        )
         self._write(phase, tensors, {"key": self.key, "step": str(step), **extra})
         self._last = time.monotonic()
+        self._took = self._last - start
 
     def write(self, phase: str, named: Mapping[str, nn.Parameter]) -> None:
         """Keep weights alone."""
-        self._write(phase, {name: whole(p) for name, p in named.items()}, {"key": self.key})
+        self._write(phase, self.run.on_main(named.items()), {"key": self.key})
 
     def read(self, phase: str, named: Mapping[str, nn.Parameter]) -> None:
         """Load weights that `write` kept."""
@@ -104,13 +110,16 @@ class Checkpoints:
         return self.folder / f"{phase.replace(' ', '_')}.safetensors"
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def _load_optimizer(
+    optimizer: torch.optim.Optimizer, names: Sequence[str], read: Callable[[str], Tensor]
+) -> None:
     current = optimizer.state_dict()
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
+    for name in names:
         kind, _, rest = name.partition(".")
         if kind == "optimizer":
             place, _, key = rest.partition(".")
-            state.setdefault(int(place), {})[key] = spread_like(weights[int(place)], tensor)
+            spread = spread_like(weights[int(place)], read(name))
+            state.setdefault(int(place), {})[key] = spread
     optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from resrank.strict import Strict
 
@@ -74,6 +74,16 @@ class Stage(_Queries):
     )
     learning_rate: float = Field(1e-4, gt=0, description="AdamW's peak rate, reranker.")
     encoder_learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate, encoder.")
+
+    @model_validator(mode="after")
+    def _teacher_orders_the_list(self) -> Stage:
+        if self.teacher is not None and self.negatives == "sampled":
+            raise ValueError(
+                "a `teacher` orders the first stage's list: it goes with `negatives: top`, not "
+                "with a list that is sampled by the qrels"
+            )
+        return self
+
     dev_queries: int = Field(
         0, ge=0, description="Dev queries reranked after each epoch, for early stopping; 0: none."
     )
@@ -110,6 +120,12 @@ class ResRankTraining(_Retrieval):
         False, description="Keep only what enters each layer and compute the rest again: less "
         "memory, about a third more time."
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _adapters_leave_tokens_alone(self) -> ResRankTraining:
+        if self.lora is not None and self.train_token_embeddings:
+            raise ValueError("`lora` adapts linear layers; it cannot train token embeddings")
+        return self
 
     @property
     def trains_encoder(self) -> bool:

@@ -9,7 +9,7 @@ one would. Where accelerate's configuration asks for FSDP, both models' layers a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
@@ -19,7 +19,6 @@ from torch import distributed as dist
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 Item = TypeVar("Item")
-Module = TypeVar("Module", bound=nn.Module)
 
 
 class Processes:
@@ -49,7 +48,14 @@ class Processes:
         """Give each process the sum of all gradients; of sharded weights, torch made the mean."""
         if self.count == 1:
             return
-        for parameter in parameters:
+        listed = list(parameters)
+        device = listed[0].device
+        used = self.add_up(
+            torch.tensor([p.grad is not None for p in listed], device=device).float()
+        )
+        for parameter, processes_with_one in zip(listed, used.tolist(), strict=True):
+            if not processes_with_one:  # as with one process: such a weight is left alone
+                continue
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             elif isinstance(parameter, DTensor):
@@ -94,16 +100,24 @@ class Processes:
         for module in [*layers, model]:
             fully_shard(module, reshard_after_forward=True, ignored_params=kept)
 
-    def gathered(self, model: Module, build: Callable[[], Module]) -> Module:
-        """A sharded model's weights in a whole one that `build` makes; any other as it is."""
-        if not self.sharded:
-            return model
-        weights = {name: whole(p) for name, p in model.named_parameters()}
-        made = build()
-        with torch.no_grad():
-            for name, parameter in made.named_parameters():
-                parameter.copy_(weights[name])
-        return made
+    def on_main(self, named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+        """Whole tensors in the main process's host memory; nothing in the others.
+
+        They are put together one at a time, since no device need hold them all.
+        """
+        found = {}
+        for name, tensor in named:
+            one = whole(tensor)
+            if self.is_main:
+                found[name] = one.cpu() if self.sharded else one
+        return found
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put weights into a model by their names."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(weights[name])
 
 
 @cache

@@ -111,8 +111,9 @@ class StageLosses:
         if self.stage.train_encoder:
             return self._joint(batch)
         own = self._own(batch)
+        given = self._frozen(own, batch)
         with autocast(self.options.autocast, self.device):
-            loss = self._ranking(own, len(batch), *self._frozen(own, batch))
+            loss = self._ranking(own, len(batch), *given)
         (loss * self.stage.ranking_weight).backward()  # type: ignore[no-untyped-call]
         return {"ranking": self._total(loss)}
 
@@ -168,7 +169,7 @@ class StageLosses:
         if not (self.run.sharded and self.options.trains_encoder):
             return self._stored(own)
         o = self.options
-        given = embed(self.model.encoder, batch, self.stage.max_tokens, o.chunk_tokens, o.autocast)
+        given = embed(self.model.encoder, batch, None, o.chunk_tokens, mixed=False)
         slots, blocks = _joined(own, batch, *given)
         return slots.detach(), [block.detach() for block in blocks]
 

@@ -30,6 +30,11 @@ class Endpoint:
         self.lock = threading.Lock()
         self.url = ""
 
+    def asked(self) -> Counter[str]:
+        """Tries a prompt, up to now."""
+        with self.lock:
+            return self.tries.copy()
+
 
 @contextmanager
 def endpoint(
@@ -69,7 +74,7 @@ def endpoint(
                 self.close_connection = True
                 return
             if fault == "hang":
-                time.sleep(1.0)
+                time.sleep(1.5)
                 self.close_connection = True
                 return
             if fault in ("429", "500", "400"):

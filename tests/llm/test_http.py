@@ -35,7 +35,7 @@ def reverse(prompt):
 
 
 def reranker(url, **more):
-    llm = {"kind": "http", "url": url, "model": "m", "timeout_s": 0.5, "tries": 5, **more}
+    llm = {"kind": "http", "url": url, "model": "m", "timeout_s": 20, "tries": 5, **more}
     options = {"llm": llm, "prompt": "short", "window": WINDOW}
     return RankGPT.load(RankGPT.Options.model_validate(options))
 
@@ -68,7 +68,8 @@ def test_many_in_flight_give_the_same_run(wanted):
 @pytest.mark.parametrize("fault", ["429", "500", "hang", "drop", "garbage"])
 def test_what_fails_is_tried_again(wanted, fault):
     with endpoint(reverse, lambda _, number: fault if number == 1 else None) as server:
-        assert orders(reranker(server.url).rerank_many(requests())) == wanted
+        system = reranker(server.url, timeout_s=0.7 if fault == "hang" else 20)
+        assert orders(system.rerank_many(requests())) == wanted
         assert set(server.tries.values()) == {2}
 
 
@@ -87,7 +88,7 @@ def test_a_refusal_stops_and_the_transcript_goes_on(tmp_path, wanted):
 
     path = tmp_path / "t.jsonl"
     with endpoint(reverse, refuse) as server:
-        system = reranker(server.url, in_flight=2)
+        system = reranker(server.url, in_flight=1)  # the refused one, then some that wait
         system.keep_transcript(path)
         with pytest.raises(EndpointError, match="status 400: .*a rerun asks only for the rest"):
             system.rerank_many(requests())
@@ -154,9 +155,9 @@ def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, want
         server.delay = 0.1
         command = [sys.executable, "-c", CLIENT, server.url, str(path)]
         while kills < 20:
-            known, before = recorded(path), server.tries.copy()
+            known, before = recorded(path), server.asked()
             client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
-            while server.tries == before and client.poll() is None:
+            while server.asked() == before and client.poll() is None:
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.3))
             if client.poll() is None:
@@ -165,13 +166,43 @@ def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, want
             said, _ = client.communicate()
             assert client.returncode in (0, -signal.SIGKILL)
             time.sleep(0.15)  # what was in flight arrives
-            assert not known & (server.tries - before).keys()
+            assert not known & (server.asked() - before).keys()
             progress.append(len(recorded(path)))
             if client.returncode == 0:
                 assert said.strip() == str(wanted)
                 path.unlink()  # all is answered: start over, so that there is something to kill
-        known, before = recorded(path), server.tries.copy()
+        known, before = recorded(path), server.asked()
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == str(wanted)
-        assert sum((server.tries - before).values()) == 12 - len(known)
+        assert sum((server.asked() - before).values()) == 12 - len(known)
     assert max(progress) > 0
+
+
+def test_a_refusal_with_many_waiting_stops_at_once(tmp_path):
+    with endpoint(reverse, lambda *_: "400") as server:
+        with pytest.raises(EndpointError, match="status 400"):
+            reranker(server.url, in_flight=2).rerank_many(requests(30))
+        assert sum(server.tries.values()) < 30
+
+
+def test_an_endpoint_that_stays_away_is_named(tmp_path):
+    with (
+        endpoint(reverse, lambda *_: "500") as server,
+        pytest.raises(EndpointError, match="no answer after 2 tries; the last one gave status 500"),
+    ):
+        reranker(server.url, tries=2).rerank_many(requests(1))
+
+
+def test_a_key_that_is_none_is_refused_without_showing_it(monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-sec ret")
+    with pytest.raises(ValueError, match="white space") as caught:
+        reranker("http://x", key_variable="MY_KEY")
+    assert "sk-sec" not in str(caught.value)
+    monkeypatch.setenv("MY_KEY", "sk-secret\n")  # a mounted file's line break
+    with endpoint(reverse) as server:
+        system = reranker(server.url, key_variable="MY_KEY", price_in=1.0, price_out=2.0)
+        (ranking,) = system.rerank_many(requests(1))
+        assert server.headers[0]["Authorization"] == "Bearer sk-secret"
+    usage = ranking.usage
+    wanted = (usage.prompt_tokens + 2 * usage.generated_tokens) / 1e6
+    assert system.about["price"] == pytest.approx(wanted)

@@ -60,7 +60,10 @@ def test_first_ranks_by_the_letters_logits(folder):
     system = First.load(First.Options.model_validate({"llm": llm(folder)}))
     ((query, listed),) = requests([5])
     prompt = system.template.build(query.text, [c.passage.text for c in listed])
-    ids = system.model.tokenize([prompt])[0] + system.opening
+    text = system.model.tokenizer.apply_chat_template(
+        [m._asdict() for m in prompt], add_generation_prompt=True, tokenize=False
+    )
+    ids = system.model.tokenizer(text + "[")["input_ids"]
     import torch
 
     with torch.inference_mode():
@@ -98,7 +101,9 @@ def test_rankgpt_calls_and_effective_parameters(folder):
     (ranking,) = system.rerank_many(requests([100]))
     assert ranking.usage.model_calls == 9
     assert 9 <= ranking.usage.generated_tokens <= 36
-    assert system.rerank_many(requests([100]))[0].passage_ids == ranking.passage_ids
+    prompts = [system.template.build("sort", WORDS[:3])]
+    texts = [dict(system.model.answers(prompts, 20))[0].text for _ in range(3)]
+    assert len(set(texts)) == 1
     assert system.about["parameters"]["temperature"] == 0.0
     assert len(system.about["prompt_hash"]) == 64
 
@@ -124,3 +129,27 @@ def test_answers_are_generates_own(folder):
 def test_a_window_of_more_passages_than_letters_is_refused(folder):
     with pytest.raises(ValueError, match="there are 26 letters"):
         First.Options.model_validate({"llm": llm(folder), "window": {"size": 30, "step": 10}})
+
+
+def test_passages_are_cut_until_prompt_and_answer_fit(folder):
+    asked = [(Query("q", "sort"),
+              [Candidate(Passage(str(n), f"{WORDS[n]} " * 290), -float(n)) for n in range(8)])]  # fmt: skip
+    options = {"window": {"size": 8, "step": 4}, "max_new_tokens": 8}
+    system = RankGPT.load(RankGPT.Options.model_validate({"llm": llm(folder), **options}))
+    seen = []
+    inner = system.llm.answers
+    system.model.answers = lambda prompts, n: seen.extend(prompts) or inner(prompts, n)
+    (ranking,) = system.rerank_many(asked)
+    assert system.llm.positions == 4096
+    assert 3000 < system.llm.count(seen[0]) <= 4096 - 8
+    assert ranking.usage.truncated_passages == 8
+    asked[0] = (Query("q", "sort " * 3000), asked[0][1])
+    with pytest.raises(ValueError, match="even with one word of each"):
+        system.rerank_many(asked)
+
+
+def test_a_prompt_that_names_passages_otherwise_is_refused(folder):
+    with pytest.raises(ValueError, match="names passages by letters"):
+        RankGPT.load(RankGPT.Options.model_validate({"llm": llm(folder), "prompt": "first"}))
+    with pytest.raises(ValueError, match="names passages by numbers"):
+        First.load(First.Options.model_validate({"llm": llm(folder), "prompt": "short"}))

@@ -52,9 +52,10 @@ def test_mono_t5_is_the_log_probability_of_true(folders):
 def test_qwen3_reranker_is_the_log_probability_of_yes_in_its_own_template(folders):
     system = load(folders, Qwen3Reranker, instruction="Rank.")
     ((query, listed),) = requests([1])
-    text = f"<Instruct>: Rank.\n<Query>: {query.text}\n<Document>: "
-    parts = [BEFORE + text, listed[0].passage.text, BEHIND]
-    ids = [i for part in parts for i in system.model.tokenizer(part)["input_ids"]]
+    text = f"<Instruct>: Rank.\n<Query>: {query.text}\n<Document>: {listed[0].passage.text}"
+    ids = system.model.tokenizer(BEFORE + text)["input_ids"]  # the pair in one, as published
+    ids += system.model.tokenizer(BEHIND)["input_ids"]
+    assert system.pair_ids(query.text, listed[0].passage.text) == (ids, False)
     with torch.inference_mode():
         logits = system.model.model(input_ids=torch.tensor([ids])).logits[0, -1]
     targets = system.model.tokenizer.convert_tokens_to_ids(["yes", "no"])

@@ -2,6 +2,7 @@
 teachers, several processes. None of them may change what is learned more than rounding does."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -35,7 +36,12 @@ def test_adapters_are_trained_and_merged(tmp_path):
     assert torch.equal(system.model.encoder.model.get_input_embeddings().weight, table)
 
 
-def test_recomputed_layers_give_the_same_losses(tmp_path):
+def test_recomputed_layers_give_the_same_losses(tmp_path, monkeypatch):
+    calls = []
+    inner = torch.utils.checkpoint.checkpoint
+    monkeypatch.setattr(
+        "torch.utils.checkpoint.checkpoint", lambda *a, **k: calls.append(1) or inner(*a, **k)
+    )
     plain = train_with(tmp_path, "plain", {"stages": (JOINT,)})
     again = train_with(
         tmp_path, "again", {"stages": (JOINT,), "gradient_checkpointing": True, "chunk_tokens": 16}
@@ -45,13 +51,27 @@ def test_recomputed_layers_give_the_same_losses(tmp_path):
         assert one["ranking"] == pytest.approx(other["ranking"], abs=1e-4)
 
 
-def test_accumulated_batches_are_one_batch(tmp_path):
+def lengths_of_gradients(monkeypatch):
+    """The length of each step's whole gradient, before it is clipped: AdamW would hide a factor."""
+    seen = []
+
+    def note(parameters, longest):
+        seen.append(math.sqrt(sum(float(p.grad.norm()) ** 2 for p in parameters)))
+
+    monkeypatch.setattr("resrank.training.loop.clip_gradients", note)
+    return seen
+
+
+def test_accumulated_batches_are_one_batch(tmp_path, monkeypatch):
     once = {**FROZEN, "epochs": 3, "order": "first_stage", "batch_queries": 4}
     halves = {**once, "batch_queries": 2, "accumulate": 2}
-    rows = [train_with(tmp_path, n, {"stages": (s,)}) for n, s in (("a", once), ("b", halves))]
-    assert len(rows[0]) == len(rows[1]) == 3
-    for one, other in zip(*rows, strict=True):
-        assert one["ranking"] == pytest.approx(other["ranking"], abs=1e-4)
+    found = []
+    for name, stage in (("a", once), ("b", halves)):
+        seen = lengths_of_gradients(monkeypatch)
+        rows = train_with(tmp_path, name, {"stages": (stage,)})
+        found.append([*(row["ranking"] for row in rows), *seen])
+    assert len(found[0]) == 6
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
 
 
 def orderings(path, *rows):
@@ -97,7 +117,7 @@ def run_processes(folder, count, sharded):
                         "PYTHONPATH": str(ROOT)}  # fmt: skip
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
                "--nproc-per-node", str(count), str(TWO), str(folder)]  # fmt: skip
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return rows, ResRankSystem.load(OPTIONS, folder / "model").model
@@ -112,10 +132,12 @@ def test_two_processes_take_the_steps_of_one(tmp_path, one_process, sharded):
         assert one.keys() == other.keys()
         for name in {"retrieval", "ranking", "dev_score"} & one.keys():
             assert other[name] == pytest.approx(one[name], abs=1e-4), (name, one, other)
-    for (name, value), other in zip(
-        alone.state_dict().items(), model.state_dict().values(), strict=True
-    ):
-        torch.testing.assert_close(value, other, atol=2e-3, rtol=0, msg=name)
+        assert other["gradient"] == pytest.approx(one["gradient"], rel=1e-3)
+    start, end, other = (
+        torch.cat([p.detach().flatten() for p in made.parameters()])
+        for made in (Encoder.from_options(OPTIONS.encoder), alone.encoder, model.encoder)
+    )
+    assert (other - end).norm() < 0.1 * (end - start).norm()
 
 
 def test_a_saved_model_may_be_served_otherwise(tmp_path):

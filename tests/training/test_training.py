@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -207,3 +208,24 @@ def test_shares_are_disjoint_and_cover_all():
     assert ids[0] | ids[1] == {"q0", "q1", "q2", "q3"}
     assert not ids[0] & ids[1]
     assert [len(half) for half in halves] == [2, 2]
+
+
+def test_a_log_keeps_a_killed_jobs_rows_once(tmp_path):
+    from resrank.running import TrainingLog
+
+    log = TrainingLog(tmp_path / "log", kept=True)
+    for rows in ([1, 2, 3], [3, 4]):  # step 3 is done again after a kill
+        with log as write:
+            for step in rows:
+                write({"phase": "stage 1", "step": step, "loss": step + len(rows)})
+    with (tmp_path / "log").open("a") as file:
+        file.write('{"phase": "sta')
+    found = [json.loads(line) for line in log.text().splitlines()]
+    assert [(row["step"], row["loss"]) for row in found] == [(1, 4), (2, 5), (3, 5), (4, 6)]
+
+
+def test_a_teacher_does_not_go_with_a_sampled_list():
+    with pytest.raises(ValueError, match="goes with `negatives: top`"):
+        ResRankTraining.model_validate({"stages": [{"teacher": "t", "negatives": "sampled"}]})
+    with pytest.raises(ValueError, match="cannot train token embeddings"):
+        ResRankTraining.model_validate({"lora": {}, "train_token_embeddings": True})

@@ -4,15 +4,28 @@ import json
 import sys
 from pathlib import Path
 
+import torch
+
 from resrank.reranker import Bench
 from resrank.system import ResRankSystem
+from resrank.training import loop
 from resrank.training.options import ResRankTraining
-from resrank.training.processes import processes
+from resrank.training.processes import processes, whole
 from tests.training.test_training import FROZEN, JOINT, OPTIONS, examples
 
 folder = Path(sys.argv[1])
 run = processes()
-rows = []
+rows, lengths = [], []
+clip = loop.clip_gradients
+
+
+def noted(parameters, longest):
+    parts = [whole(p.grad).norm() for p in parameters if p.grad is not None]
+    lengths.append(float(torch.stack(parts).norm()))
+    clip(parameters, longest)
+
+
+loop.clip_gradients = noted
 stages = (
     {**JOINT, "batch_queries": 3, "dev_queries": 4},
     {**FROZEN, "epochs": 3, "batch_queries": 4},
@@ -25,5 +38,7 @@ training = ResRankTraining.model_validate(
     {"stages": stages, "chunk_tokens": 16, "temperature": 1.0}
 )
 ResRankSystem.train(OPTIONS, training, examples(), examples(), folder / "model", 1, bench)
+for row, length in zip(rows, lengths, strict=False):
+    row["gradient"] = length
 if run.is_main:
     (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

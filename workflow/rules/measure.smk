@@ -2,6 +2,7 @@ rule measure:
     input:
         library=library("model", "efficiency"),
         source=sources,
+        files=lambda w: PLAN.files(w.system),
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
         parts=lambda w: PLAN.parts(w.system),

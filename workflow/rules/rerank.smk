@@ -2,6 +2,7 @@ rule rerank:
     input:
         library=library("model"),
         source=sources,
+        files=lambda w: PLAN.files(w.system),
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
         parts=lambda w: PLAN.parts(w.system),
