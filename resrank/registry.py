@@ -14,6 +14,7 @@ KINDS: dict[str, str] = {
     "qwen3_reranker": "baselines.qwen3_reranker:Qwen3Reranker",
     "e2rank": "baselines.e2rank:E2Rank",
     "first": "baselines.first:First",
+    "pe_rank": "baselines.pe_rank:PERank",
     "rankgpt": "baselines.rankgpt:RankGPT",
     "rank_fusion": "baselines.rank_fusion:RankFusion",
     "cross_encoder": "baselines.cross_encoder:CrossEncoder",

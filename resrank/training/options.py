@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from resrank.strict import Strict
 
 
-class _Queries(Strict):
+class Queries(Strict):
     """Which training queries are gone through, and how often."""
 
     epochs: int = Field(1, ge=1, description="Passes over the training queries.")
@@ -49,7 +49,7 @@ class Lora(Strict):
     alpha: int = Field(32, ge=1, description="Their scale is alpha / rank.")
 
 
-class Stage(_Queries):
+class Stage(Queries):
     """One stage of training: its lists, its losses, its rates."""
 
     teacher: Path | None = Field(
@@ -94,7 +94,7 @@ class Stage(_Queries):
     )  # fmt: skip
 
 
-class EncoderTraining(_Queries, _Retrieval):
+class EncoderTraining(Queries, _Retrieval):
     """InfoNCE on an encoder alone, with in-batch and first-stage negatives."""
 
     batch_queries: int = Field(32, ge=2, description="Queries in one step.")

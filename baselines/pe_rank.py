@@ -1,0 +1,144 @@
+"""PE-Rank: listwise decoding over passage embeddings (Liu et al., WWW 2025, arXiv 2406.14848)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field
+
+from resrank.model.options import DtypeName, EncoderOptions, ScratchDecoder
+from resrank.records import Candidate, Query, Ranking, TrainingExample, Usage
+from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows
+from resrank.strict import Strict
+from resrank.training.options import Queries
+from resrank.windows import Window
+
+if TYPE_CHECKING:
+    from baselines.pe_rank_model import PERankModel
+
+
+class PERank(EmbedsPassages):
+    """Passages are encoded once, not once a window; each window is written, one step a passage."""
+
+    class Options(Strict):
+        """Which models, and how they are asked."""
+
+        encoder: EncoderOptions = EncoderOptions()
+        reranker: str | ScratchDecoder = Field(
+            ScratchDecoder(), description="A decoder's folder or hub id, or a shape made here."
+        )
+        reranker_revision: str | None = Field(None, description="Hub commit to pin.")
+        reranker_dtype: DtypeName = Field("float32", description="Number format of the decoder.")
+        instruction: str = Field(
+            "Rank the passages by their relevance to the query: ", description="Opens the prompt."
+        )
+        closing: str = Field(" ranking: ", description="Text behind the passages.")
+        max_query_tokens: int = Field(128, ge=1, description="Longer queries lose their end.")
+        window: Window = Field(Window(), description="Size, step and passes of the windows.")
+        batch_windows: int = Field(32, ge=1, description="Windows that are decoded at once.")
+
+    class Training(Queries):
+        """ListMLE on projector and decoder; the encoder stays as it is."""
+
+        batch_queries: int = Field(8, ge=1, description="Lists in one step.")
+        list_length: int = Field(20, ge=2, description="Passages in a training list.")
+        order: Literal["first_stage", "shuffled"] = Field(
+            "shuffled", description="Order in which a training list is fed."
+        )
+        learning_rate: float = Field(3e-4, gt=0, description="AdamW's peak rate.")
+
+    def __init__(self, model: PERankModel) -> None:
+        from resrank.model.passage_embeddings import PassageEmbeddings
+
+        self.model = model
+        self.embeddings = PassageEmbeddings(model.encoder)
+
+    @classmethod
+    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+        """A trained model from `model_dir`, or one as the options describe it."""
+        from baselines.pe_rank_model import PERankModel
+        from resrank.model.device import set_seeds
+
+        if model_dir is not None:
+            return cls(PERankModel.from_pretrained(model_dir, options))
+        set_seeds(0)
+        return cls(PERankModel.from_options(options).eval())
+
+    @staticmethod
+    def encoder_options(
+        options: Options, training: Training | None, model_dir: str | None
+    ) -> EncoderOptions:
+        """The encoder whose passage embeddings can be stored."""
+        return options.encoder
+
+    @property
+    def dtype(self) -> str:
+        """Number formats of encoder and decoder."""
+        formats = (self.model.encoder.dtype, next(self.model.decoder.parameters()).dtype)
+        return " + ".join(str(f).removeprefix("torch.") for f in formats)
+
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """Rank one query's candidates."""
+        return self.rerank_many([(query, candidates)])[0]
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank many queries; the windows of one round are decoded together."""
+        found = [self.embeddings([c.passage for c in candidates]) for _, candidates in requests]
+        self.vectors = [
+            {c.passage.id: vector for c, vector in zip(candidates, vectors, strict=True)}
+            for (_, candidates), (vectors, _) in zip(requests, found, strict=True)
+        ]
+        usages = [usage for _, usage in found]
+        return by_windows(requests, self.model.options.window, usages, self._order)
+
+    def _order(
+        self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
+    ) -> list[list[int]]:
+        """Each window's places as they are decoded."""
+        import numpy as np
+        import torch
+
+        places: list[list[int]] = []
+        for start in range(0, len(windows), self.model.options.batch_windows):
+            batch = windows[start : start + self.model.options.batch_windows]
+            queries = [requests[w[0][0]][0].text for w in batch]
+            blocks = [
+                torch.from_numpy(np.stack([self.vectors[i][c.passage.id] for i, c in w]))
+                for w in batch
+            ]
+            places += self.model.decode(queries, blocks)
+            for query, window in zip(queries, batch, strict=True):
+                self._count(query, len(window), usages[window[0][0]])
+        return places
+
+    def _count(self, query: str, passages: int, usage: Usage) -> None:
+        before, behind = self.model.prompt_ids(query)
+        usage.prompt_tokens += len(before) + len(behind)
+        usage.embedding_slots += passages
+        usage.generated_tokens += passages
+        usage.model_calls += 1
+
+    @classmethod
+    def train(
+        cls,
+        options: Options,
+        training: Training,
+        train: Sequence[TrainingExample],
+        dev: Sequence[TrainingExample],
+        out: Path,
+        seed: int,
+        bench: Bench,
+    ) -> None:
+        """Train projector and decoder and save them under `out`."""
+        from baselines.pe_rank_model import PERankModel
+        from baselines.pe_rank_training import train_lists
+        from resrank.model.device import set_seeds
+
+        set_seeds(seed)
+        full = options.model_copy(update={"reranker_dtype": "float32"})
+        model = PERankModel.from_options(full)
+        counts = train_lists(model, train, training, seed, bench)
+        about = {"seed": seed, "training": training.model_dump(mode="json"), **counts}
+        model.save_pretrained(out, about)
