@@ -127,6 +127,7 @@ def _resolve(suite: Suite) -> Resolved:
     }
     below = _with_parts(systems | encoders, list(encoders))
     needed = {name: spec for name, spec in below.items() if name not in encoders}
+    compared = _with_parts(systems, suite.systems)
     if suite.ablation is not None and suite.ablation not in suite.systems:
         raise ConfigError(
             f"ablation: {suite.ablation!r} is not among the suite's systems: "
@@ -136,7 +137,7 @@ def _resolve(suite: Suite) -> Resolved:
         suite=suite,
         collections=library.collections | suite.define.collections,
         first_stages=stages,
-        systems=_with_parts(systems, suite.systems) | needed,
+        systems=compared | needed,
     )
 
 

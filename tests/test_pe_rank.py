@@ -72,13 +72,13 @@ def test_loss_is_that_of_the_steps_that_matter(system):
 
 def test_it_learns_and_is_loadable(options, tmp_path):
     rows = []
-    training = PERank.Training(epochs=60, batch_queries=2, learning_rate=1e-3, warmup=0.0)
+    training = PERank.Training(epochs=120, batch_queries=2, learning_rate=3e-3, warmup=0.0)
     for name in ("a", "b"):
         bench = Bench(tmp_path / "store", tmp_path / f"{name}.state", "key", rows.append)
         PERank.train(options, training, examples(), [], tmp_path / name, 1, bench)
     losses = [row["ranking"] for row in rows]
-    assert losses[:120] == losses[120:]
-    assert sum(losses[110:120]) < 0.3 * sum(losses[:10])
+    assert losses[:240] == losses[240:]
+    assert sum(losses[230:240]) < 0.3 * sum(losses[:10])
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
     trained = PERank.load(options, tmp_path / "a")
     for example in examples():
