@@ -189,6 +189,11 @@ def as_json(entry: BaseModel) -> str:
     return json.dumps(entry.model_dump(mode="json"), sort_keys=True)
 
 
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA driver; torch would take seconds to say so."""
+    return Path("/proc/driver/nvidia").exists()
+
+
 def source_data(spec: Any) -> list[str]:
     """The user's own files behind a collection or a run: a change in them runs the job again."""
     if spec.kind == "beir":

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from resrank.planning import Plan, as_json, options_text, source_data
+from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
 from resrank.registry import source_files
 from resrank.suite import ConfigError, load_suite
 
@@ -17,7 +17,7 @@ PLAN = Plan(SUITE, OUT)
 PAIRS = SUITE.pairs
 STORE = f"{OUT}/embeddings/store"
 # A GPU serves one job at a time (a profile says how many there are); processors share themselves.
-GPU = int(Path("/proc/driver/nvidia").exists())
+GPU = int(has_gpu())
 # Modules that every job's result goes through; the command line, the configuration's types and the
 # planning are left out, since they only pass on what `params` already states.
 SHARED = [
