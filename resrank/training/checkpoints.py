@@ -26,6 +26,7 @@ class Checkpoints:
     """
 
     SECONDS = 60.0
+    PAUSE = 10.0  # times as long between two writes as one takes, at least
 
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
@@ -74,7 +75,7 @@ class Checkpoints:
     ) -> None:
         """Write the state after `step` of `steps`, if it is time to."""
         start = time.monotonic()
-        due = step == steps or start - self._last >= max(self.SECONDS, 10 * self._took)
+        due = step == steps or start - self._last >= max(self.SECONDS, self.PAUSE * self._took)
         if not self.run.from_main(float(due)):
             return
         tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}

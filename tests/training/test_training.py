@@ -135,7 +135,8 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("at", [1, 4, 6, 8])
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path, monkeypatch, at):
-    monkeypatch.setattr("resrank.training.checkpoints.Checkpoints.SECONDS", 0.0)
+    for name in ("SECONDS", "PAUSE"):
+        monkeypatch.setattr(f"resrank.training.checkpoints.Checkpoints.{name}", 0.0)
     stages = (JOINT, {**FROZEN, "epochs": 2})
     train(tmp_path, "whole", stages)
     steps = []
