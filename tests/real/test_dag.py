@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from resrank.evaluation.score import ENCODER
 from tests.dag import copy_project, snakemake
 
 pytestmark = pytest.mark.real
@@ -66,4 +67,7 @@ def test_relevant_grade_of_dl19_is_two(results):
     scores = pd.read_parquet(results / "scores" / "dl19" / "imported.parquet")
     manifest = json.loads((results / "scores" / "dl19" / "imported.manifest.json").read_text())
     assert manifest["config"]["relevant_grade"] == 2
-    assert set(scores["metric"]) == {"nDCG@10", "MRR@10", "Recall@100"}
+    plain = {"nDCG@10", "MRR@10", "Recall@100"}
+    found = scores.groupby("system")["metric"].unique().map(set).to_dict()
+    assert found["cross_encoder"] == plain
+    assert found["resrank"] == plain | {f"{ENCODER}{metric}" for metric in plain}
