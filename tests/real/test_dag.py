@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from resrank.evaluation.score import ENCODER
+from resrank.evaluation import score
 from tests.dag import copy_project, snakemake
 
 pytestmark = pytest.mark.real
@@ -70,4 +70,4 @@ def test_relevant_grade_of_dl19_is_two(results):
     plain = {"nDCG@10", "MRR@10", "Recall@100"}
     found = scores.groupby("system")["metric"].unique().map(set).to_dict()
     assert found["cross_encoder"] == plain
-    assert found["resrank"] == plain | {f"{ENCODER}{metric}" for metric in plain}
+    assert found["resrank"] == plain | {f"{score.ENCODER}{metric}" for metric in plain}
