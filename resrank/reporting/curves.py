@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from resrank.suite import Resolved
 
 NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed"}
 COLUMNS = 3
+LEGEND = "Line: mean over seeds; band: their range; smoothed over a twentieth of the steps."
 
 
 def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> list[Path]:
@@ -23,26 +25,33 @@ def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> lis
 
     Stages follow one another; a dev score stands where it was taken.
     """
+    systems = resolved.trained
+    logs = {name: _logs(resolved, root, name) for name in systems}
+    columns = min(COLUMNS, len(systems))
+    rows = math.ceil(len(systems) / columns)
     with plt.rc_context(STYLE):
-        rows = math.ceil(len(resolved.trained) / COLUMNS)
         figure, axes = plt.subplots(
-            rows, COLUMNS, figsize=(3.4 * COLUMNS, 2.4 * rows + 0.4), squeeze=False
-        )
-        for axis, system in zip(axes.flat, resolved.trained, strict=False):
-            logs = [
-                read_log(root / "models" / system / f"seed{seed}.log.jsonl", seed)
-                for seed in resolved.seeds_of(system)
-            ]
-            _panel(axis, pd.concat(logs))
+            rows, columns, figsize=(3.4 * columns, 2.4 * rows + 0.4), squeeze=False,
+            layout="constrained",
+        )  # fmt: skip
+        for axis, system in zip(axes.flat, systems, strict=False):
+            _panel(axis, logs[system])
             axis.set_title(resolved.systems[system].label or system, loc="left", fontsize=8)
-        for axis in axes.flat[len(resolved.trained) :]:
+        for axis in axes.flat[len(systems) :]:
             axis.set_axis_off()
+        scored = any("dev_score" in log for log in logs.values())
         figure.supxlabel("step of the optimiser", fontsize=8)
-        figure.supylabel("loss; dev nDCG@10", fontsize=8)
-        figure.text(0.01, -0.01, f"{note}Line: mean over seeds; band: their range; smoothed over a "
-                    "twentieth of the steps.", fontsize=7, color="#444444", va="top")  # fmt: skip
-        figure.tight_layout()
+        figure.supylabel("loss; dev nDCG@10" if scored else "loss", fontsize=8)
+        shown = textwrap.fill(note + LEGEND, int(15 * 3.4 * columns))
+        figure.text(0.01, -0.02, shown, fontsize=7, color="#444444", va="top")
         return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
+
+
+def _logs(resolved: Resolved, root: Path, system: str) -> pd.DataFrame:
+    """The training logs of all seeds of a system."""
+    folder = root / "models" / system
+    seeds = resolved.seeds_of(system)
+    return pd.concat([read_log(folder / f"seed{seed}.log.jsonl", seed) for seed in seeds])
 
 
 def read_log(path: Path, seed: int) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def effectiveness_against(
 
 def _panel(axis: Axes, rows: pd.DataFrame, metric: str, online: str, cached: str) -> None:
     for place, row in enumerate(rows.to_dict("records")):
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        colour, marker = colour_and_marker(place)
         look: dict[str, Any] = {"marker": marker, "markersize": 8, "color": colour}
         look["linestyle"] = "none"
         score = row[metric]
@@ -65,6 +65,12 @@ def _panel(axis: Axes, rows: pd.DataFrame, metric: str, online: str, cached: str
             axis.plot([row[cached]], [score], **look, markerfacecolor="white")
     axis.set_xscale("symlog" if (rows[cached].min() <= 0) else "log", **_threshold(rows, cached))
     axis.margins(0.08, 0.12)
+
+
+def colour_and_marker(place: int) -> tuple[str, str]:
+    """How a system is drawn, by its place in the suite; 64 of them look different."""
+    turn = place // len(COLOURS)
+    return COLOURS[place % len(COLOURS)], MARKERS[(place + turn) % len(MARKERS)]
 
 
 def _threshold(rows: pd.DataFrame, cached: str) -> dict[str, float]:
