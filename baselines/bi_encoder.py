@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from resrank.files import atomic_folder, write_json
 from resrank.model.options import EncoderOptions
-from resrank.records import Candidate, Query, Ranking, TrainingExample
+from resrank.records import Ranking, TrainingExample
 from resrank.reranker import Bench, EmbedsPassages, Request
 from resrank.training.options import EncoderTraining
 
@@ -43,15 +43,6 @@ class BiEncoder(EmbedsPassages):
     ) -> EncoderOptions:
         """The encoder whose passage embeddings can be stored: this one, trained or not."""
         return options.model_copy(update={"model": model_dir}) if model_dir else options
-
-    @property
-    def dtype(self) -> str:
-        """Number format of the weights."""
-        return str(self.encoder.dtype).removeprefix("torch.")
-
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Rank one query's candidates by cosine."""
-        return self.rerank_many([(query, candidates)])[0]
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Embed all queries in batches, then rank each one's candidates."""

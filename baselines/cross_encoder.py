@@ -69,7 +69,9 @@ class CrossEncoder:
     @property
     def dtype(self) -> str:
         """Number format of the weights."""
-        return str(next(self.model.parameters()).dtype).removeprefix("torch.")
+        from resrank.model.device import number_format
+
+        return number_format(self.model)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Score one query's candidates pair by pair."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from resrank.model.options import EncoderOptions
-from resrank.records import Candidate, Query, Ranking
-from resrank.reranker import EmbedsPassages, Request, ranked
+from resrank.records import Candidate, Ranking
+from resrank.reranker import EmbedsPassages, Request
 from resrank.strict import Strict
 
 if TYPE_CHECKING:
@@ -58,30 +58,15 @@ class E2Rank(EmbedsPassages):
         """The encoder whose passage embeddings can be stored."""
         return options.encoder
 
-    @property
-    def dtype(self) -> str:
-        """Number format of the weights."""
-        return str(self.encoder.dtype).removeprefix("torch.")
-
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Rank one query's candidates in one forward pass over its prompt."""
-        return self.rerank_many([(query, candidates)])[0]
-
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries, `batch_prompts` in a forward pass."""
+        from resrank.model.passage_embeddings import by_vectors
+
         ids = [self.prompt_ids(query.text, candidates) for query, candidates in requests]
-        rankings = []
-        for start in range(0, len(requests), self.options.batch_prompts):
-            block = slice(start, start + self.options.batch_prompts)
-            vectors = self.encoder.embed_batch(ids[block]).numpy()
-            for (query, candidates), tokens, vector in zip(
-                requests[block], ids[block], vectors, strict=True
-            ):
-                passages, usage = self.embeddings([c.passage for c in candidates])
-                usage.prompt_tokens += len(tokens)
-                usage.model_calls += 1
-                rankings.append(ranked(query, candidates, passages @ vector, usage))
-        return rankings
+        size = self.options.batch_prompts
+        blocks = (ids[start : start + size] for start in range(0, len(ids), size))
+        vectors = (vector for block in blocks for vector in self.encoder.embed_batch(block).numpy())
+        return by_vectors(self.embeddings, requests, ids, vectors)
 
     def prompt_ids(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
         """Token ids of the listwise prompt, which is embedded at its last token."""

@@ -14,9 +14,9 @@ from pydantic import Field, field_validator
 
 from baselines.llm.listwise import Prompts
 from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import LETTERS, template
-from resrank.records import Candidate, Query, Ranking, Usage
-from resrank.reranker import Listed, Request, by_windows
+from baselines.llm.prompt import LETTERS, Prompt, template
+from resrank.records import Ranking, Usage
+from resrank.reranker import Listed, RanksMany, Request, by_windows
 from resrank.strict import Strict
 from resrank.windows import Window
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from baselines.llm.transformers_model import TransformersModel
 
 
-class First:
+class First(RanksMany):
     """Exactly one forward pass a window, and no generated token."""
 
     class Options(Strict):
@@ -73,21 +73,21 @@ class First:
         """What a run's manifest says beside the configuration."""
         return {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
 
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Rank one query's candidates."""
-        return self.rerank_many([(query, candidates)])[0]
-
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are read together."""
         usages = [Usage() for _ in requests]
-        self.prompts = Prompts(self.template, self.options.words, 1, self.model)
-        return by_windows(requests, self.options.window, usages, self._order)
+        prompts = Prompts(self.template, self.options.words, 1, self.model, requests, usages)
+        return by_windows(
+            requests, self.options.window, usages, lambda w: self._order(w, prompts(w), usages)
+        )
 
     def _order(
-        self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
+        self,
+        windows: Sequence[Sequence[Listed]],
+        prompts: Sequence[Prompt],
+        usages: Sequence[Usage],
     ) -> list[list[int]]:
         """Each window's places by the logit of their letter behind an opening bracket."""
-        prompts = self.prompts(requests, windows, usages)
         ids = self.model.tokenize(prompts, opening="[")
         logits = self.model.first_logits(ids, self.letters)
         for row, window in zip(ids, windows, strict=True):

@@ -8,13 +8,12 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from baselines.llm.pointwise import Pointwise, fit
 from resrank.model.options import DtypeName
-from resrank.records import Candidate, Query, Ranking
-from resrank.reranker import Request
 from resrank.strict import Strict
 
 
-class MonoT5:
+class MonoT5(Pointwise):
     """`Query: q Document: d Relevant:`; the score is log p(true) against false."""
 
     class Options(Strict):
@@ -61,23 +60,12 @@ class MonoT5:
     @property
     def dtype(self) -> str:
         """Number format of the weights."""
-        return str(next(self.model.parameters()).dtype).removeprefix("torch.")
+        from resrank.model.device import number_format
 
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Score one query's candidates pair by pair."""
-        from baselines.llm.pointwise import rank_pairs
-
-        return rank_pairs(self, query, candidates)
-
-    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Score queries in turn."""
-        from baselines.llm.pointwise import rank_all
-
-        return rank_all(self, requests)
+        return number_format(self.model)
 
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
         """Token ids of a pair; the passage alone is cut."""
-        from baselines.llm.pointwise import fit
 
         def ids(text: str) -> list[int]:
             return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

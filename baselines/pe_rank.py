@@ -8,29 +8,25 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from resrank.model.options import DtypeName, EncoderOptions, ScratchDecoder
-from resrank.records import Candidate, Query, Ranking, TrainingExample, Usage
+from resrank.model.options import EncoderOptions, TwoModels
+from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows
-from resrank.strict import Strict
 from resrank.training.options import Queries
 from resrank.windows import Window
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from baselines.pe_rank_model import PERankModel
 
 
 class PERank(EmbedsPassages):
     """Passages are encoded once, not once a window; each window is written, one step a passage."""
 
-    class Options(Strict):
+    class Options(TwoModels):
         """Which models, and how they are asked."""
 
-        encoder: EncoderOptions = EncoderOptions()
-        reranker: str | ScratchDecoder = Field(
-            ScratchDecoder(), description="A decoder's folder or hub id, or a shape made here."
-        )
-        reranker_revision: str | None = Field(None, description="Hub commit to pin.")
-        reranker_dtype: DtypeName = Field("float32", description="Number format of the decoder.")
         instruction: str = Field(
             "Rank the passages by their relevance to the query: ", description="Opens the prompt."
         )
@@ -76,41 +72,42 @@ class PERank(EmbedsPassages):
     @property
     def dtype(self) -> str:
         """Number formats of encoder and decoder."""
-        formats = (self.model.encoder.dtype, next(self.model.decoder.parameters()).dtype)
-        return " + ".join(str(f).removeprefix("torch.") for f in formats)
+        from resrank.model.device import number_format
 
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Rank one query's candidates."""
-        return self.rerank_many([(query, candidates)])[0]
+        return number_format(self.model.encoder, self.model.decoder)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are decoded together."""
         found = [self.embeddings([c.passage for c in candidates]) for _, candidates in requests]
-        self.vectors = [
-            {c.passage.id: vector for c, vector in zip(candidates, vectors, strict=True)}
-            for (_, candidates), (vectors, _) in zip(requests, found, strict=True)
-        ]
         usages = [usage for _, usage in found]
-        return by_windows(requests, self.model.options.window, usages, self._order)
+        vectors = [rows for rows, _ in found]
+        return by_windows(
+            requests, self.model.options.window, usages,
+            lambda windows: self._order(windows, requests, vectors, usages),
+        )  # fmt: skip
 
     def _order(
-        self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
+        self,
+        windows: Sequence[Sequence[Listed]],
+        requests: Sequence[Request],
+        vectors: Sequence[NDArray[np.float32]],
+        usages: Sequence[Usage],
     ) -> list[list[int]]:
         """Each window's places as they are decoded."""
-        import numpy as np
         import torch
 
         places: list[list[int]] = []
         for start in range(0, len(windows), self.model.options.batch_windows):
             batch = windows[start : start + self.model.options.batch_windows]
-            queries = [requests[w[0][0]][0].text for w in batch]
+            rows = [window[0][0] for window in batch]
+            queries = [requests[row][0].text for row in rows]
             blocks = [
-                torch.from_numpy(np.stack([self.vectors[i][c.passage.id] for i, c in w]))
-                for w in batch
+                torch.from_numpy(vectors[row][[place for _, place in window]])
+                for row, window in zip(rows, batch, strict=True)
             ]
             places += self.model.decode(queries, blocks)
-            for query, window in zip(queries, batch, strict=True):
-                self._count(query, len(window), usages[window[0][0]])
+            for row, query, window in zip(rows, queries, batch, strict=True):
+                self._count(query, len(window), usages[row])
         return places
 
     def _count(self, query: str, passages: int, usage: Usage) -> None:
@@ -135,10 +132,12 @@ class PERank(EmbedsPassages):
         from baselines.pe_rank_model import PERankModel
         from baselines.pe_rank_training import train_lists
         from resrank.model.device import set_seeds
+        from resrank.training.processes import processes
 
         set_seeds(seed)
         full = options.model_copy(update={"reranker_dtype": "float32"})
         model = PERankModel.from_options(full)
         counts = train_lists(model, train, training, seed, bench)
-        about = {"seed": seed, "training": training.model_dump(mode="json"), **counts}
-        model.save_pretrained(out, about)
+        if processes().is_main:
+            about = {"seed": seed, "training": training.model_dump(mode="json"), **counts}
+            model.save_pretrained(out, about)

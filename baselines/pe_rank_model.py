@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from resrank.files import atomic_folder, write_json
 from resrank.model.encoder import Encoder
-from resrank.model.options import ResRankOptions
 from resrank.model.reranker_lm import RerankerLM
 
 if TYPE_CHECKING:
@@ -42,11 +41,8 @@ class PERankModel(nn.Module):
     def from_options(cls, options: PERank.Options, decoder: str | None = None) -> PERankModel:
         """Load or make the parts; `decoder` in place of the options', as of a saved model."""
         encoder = Encoder.from_options(options.encoder)
-        parts = ResRankOptions(
-            encoder=options.encoder, reranker=decoder or options.reranker,
-            reranker_revision=None if decoder else options.reranker_revision,
-            reranker_dtype=options.reranker_dtype,
-        )  # fmt: skip
+        saved = {"reranker": decoder, "reranker_revision": None} if decoder else {}
+        parts = options.model_copy(update=saved)
         return cls(encoder, RerankerLM.from_options(parts, encoder.tokenizer), options)
 
     def prompt_ids(self, query: str) -> tuple[list[int], list[int]]:

@@ -15,6 +15,7 @@ from resrank.training.checkpoints import Checkpoints
 from resrank.training.lists import TrainingList, batches, choose, usable
 from resrank.training.loop import Phase, fit
 from resrank.training.options import Stage
+from resrank.training.processes import processes
 
 if TYPE_CHECKING:
     from baselines.pe_rank import PERank
@@ -39,15 +40,16 @@ def train_lists(
         raise ValueError("no training query has a relevant passage among its candidates")
     embeddings = PassageEmbeddings(model.encoder)
     embeddings.prepare((c.passage for e in kept for c in e.candidates), bench.store)
+    run = processes()
 
     def backward(batch: Sequence[TrainingList]) -> dict[str, float]:
-        losses = []
-        for item in batch:
+        loss = torch.zeros((), device=model.encoder.device)
+        for item in run.share(batch):
             vectors, _ = embeddings([Passage("", text) for text in item.texts])
-            losses.append(model.loss(item.query, torch.from_numpy(vectors), item.grades))
-        loss = torch.stack(losses).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return {"ranking": loss.item()}
+            part = model.loss(item.query, torch.from_numpy(vectors), item.grades) / len(batch)
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+        return {"ranking": run.add_up(loss).item()}
 
     table = model.decoder.model.get_input_embeddings().weight
     rates = {

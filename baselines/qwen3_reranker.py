@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field
 
 from baselines.llm.model import TransformersOptions
+from baselines.llm.pointwise import Pointwise, fit
 from resrank.model.options import DtypeName
-from resrank.records import Candidate, Query, Ranking
-from resrank.reranker import Request
 from resrank.strict import Strict
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ BEFORE = (
 BEHIND = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
-class Qwen3Reranker:
+class Qwen3Reranker(Pointwise):
     """One forward pass a pair; the score is log p(yes) against no."""
 
     class Options(Strict):
@@ -69,21 +68,8 @@ class Qwen3Reranker:
         """What a run's manifest says beside the configuration."""
         return {"parameters": dict(self.model.parameters)}
 
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Score one query's candidates pair by pair."""
-        from baselines.llm.pointwise import rank_pairs
-
-        return rank_pairs(self, query, candidates)
-
-    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Score queries in turn."""
-        from baselines.llm.pointwise import rank_all
-
-        return rank_all(self, requests)
-
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
         """Token ids of a pair; the passage alone is cut."""
-        from baselines.llm.pointwise import fit
 
         def ids(text: str) -> list[int]:
             return list(self.model.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -13,9 +13,9 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from resrank.model.options import EncoderOptions
-from resrank.records import Candidate, Query, Ranking
+from resrank.records import Ranking
 from resrank.registry import encoder_of, resolve
-from resrank.reranker import CachesPassages, Request, ranked
+from resrank.reranker import CachesPassages, RanksMany, Request, ranked
 from resrank.strict import Strict
 
 
@@ -31,7 +31,7 @@ class Part(Strict):
         return self
 
 
-class RankFusion:
+class RankFusion(RanksMany):
     """score = 1 / (k + first-stage rank) + 1 / (k + the system's rank)."""
 
     class Options(Strict):
@@ -64,10 +64,6 @@ class RankFusion:
     def dtype(self) -> str:
         """Number format of the fused system."""
         return str(getattr(self.system, "dtype", "none"))
-
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Rank one query's candidates."""
-        return self.rerank_many([(query, candidates)])[0]
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Fuse each query's two orders; the cost is the fused system's."""

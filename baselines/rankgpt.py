@@ -11,13 +11,14 @@ from pydantic import Field
 from baselines.llm.listwise import Prompts
 from baselines.llm.model import Answer, BackEnd, LanguageModel
 from baselines.llm.parsing import Rule, Verdict, parse
-from resrank.records import Candidate, Query, Ranking, Usage
-from resrank.reranker import Listed, Request, by_windows
+from baselines.llm.prompt import Prompt, template
+from resrank.records import Ranking, Usage
+from resrank.reranker import Listed, RanksMany, Request, by_windows
 from resrank.strict import Strict
 from resrank.windows import Window
 
 
-class RankGPT:
+class RankGPT(RanksMany):
     """Windows from the list's end to its start; the model writes each one's order."""
 
     class Options(Strict):
@@ -41,8 +42,6 @@ class RankGPT:
             return own + ([self.llm.transcript] if self.llm.kind == "replay" else [])
 
     def __init__(self, options: Options, model: LanguageModel) -> None:
-        from baselines.llm.prompt import template
-
         self.options = options
         self.model = self.llm = model
         self.template = template(options.prompt)
@@ -83,21 +82,23 @@ class RankGPT:
         found = {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
         return found | ({"price": self.price} if self.price is not None else {})
 
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Rank one query's candidates."""
-        return self.rerank_many([(query, candidates)])[0]
-
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are asked together."""
-        self.prompts = Prompts(self.template, self.options.words, self.longest, self.llm)
         usages = [Usage() for _ in requests]
-        return by_windows(requests, self.options.window, usages, self._order)
+        prompts = Prompts(
+            self.template, self.options.words, self.longest, self.llm, requests, usages
+        )
+        return by_windows(
+            requests, self.options.window, usages, lambda w: self._order(w, prompts(w), usages)
+        )
 
     def _order(
-        self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
+        self,
+        windows: Sequence[Sequence[Listed]],
+        prompts: Sequence[Prompt],
+        usages: Sequence[Usage],
     ) -> list[list[int]]:
         """Each window's places as the model's answer has them, counted as used."""
-        prompts = self.prompts(requests, windows, usages)
         places: list[list[int]] = [[] for _ in windows]
         for number, answer in self.model.answers(prompts, self.longest):
             window = windows[number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from resrank.model.passage_embeddings import PassageEmbeddings
 
 Request = tuple[Query, Sequence[Candidate]]
-Listed = tuple[int, Candidate]
-WindowOrder = Callable[
-    [Sequence[Request], Sequence[Sequence[Listed]], list[Usage]], Sequence[Sequence[int]]
-]
+Listed = tuple[int, int]
+"""A passage of a list: (place of its request, its place among that one's candidates)."""
+WindowOrder = Callable[[Sequence[Sequence[Listed]]], Sequence[Sequence[int]]]
+"""Windows -> each one's places, best first."""
 
 
 class Reranker(Protocol):
@@ -79,10 +80,29 @@ class Retrieves(Protocol):
         ...
 
 
-class EmbedsPassages:
+class RanksMany(ABC):
+    """Base of a reranker for which one query is a batch of one."""
+
+    @abstractmethod
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank many queries, batched."""
+
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """Rank one query's candidates."""
+        return self.rerank_many([(query, candidates)])[0]
+
+
+class EmbedsPassages(RanksMany):
     """Base of a reranker that takes passage embeddings from one encoder: stored or made anew."""
 
     embeddings: PassageEmbeddings
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the encoder's weights."""
+        from resrank.model.device import number_format
+
+        return number_format(self.embeddings.encoder)
 
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
         """Embed passages ahead of time into the store in `folder`."""
@@ -132,24 +152,26 @@ class Trainable(Protocol):
 
 
 def by_windows(
-    requests: Sequence[Request],
-    window: Window,
-    usages: list[Usage],
-    order: WindowOrder,
+    requests: Sequence[Request], window: Window, usages: Sequence[Usage], order: WindowOrder
 ) -> list[Ranking]:
     """Rank each request's candidates window by window; the windows of one round together.
 
-    order: (requests, windows of (place of the request, candidate), usages to add to) -> each
-    window's places, best first.
+    usages: what each ranking consumes, which `order` may go on counting.
     """
-    lists = [[(i, c) for c in candidates] for i, (_, candidates) in enumerate(requests)]
-    ordered = slide(lists, window, lambda windows: order(requests, windows, usages))
-    rankings = []
-    for (query, candidates), found, usage in zip(requests, ordered, usages, strict=True):
-        rank = {candidate.passage.id: place for place, (_, candidate) in enumerate(found)}
-        scores = [float(len(found) - rank[c.passage.id]) for c in candidates]
-        rankings.append(ranked(query, candidates, scores, usage))
-    return rankings
+    whole = [[(i, place) for place in range(len(c))] for i, (_, c) in enumerate(requests)]
+    ordered = slide(whole, window, order)
+    return [
+        ranked(query, candidates, _scores_of(found), usage)
+        for (query, candidates), found, usage in zip(requests, ordered, usages, strict=True)
+    ]
+
+
+def _scores_of(found: Sequence[Listed]) -> list[float]:
+    """Scores of candidates in their first-stage order, from the order they were put in."""
+    scores = [0.0] * len(found)
+    for rank, (_, place) in enumerate(found):
+        scores[place] = float(len(found) - rank)
+    return scores
 
 
 def ranked(

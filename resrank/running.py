@@ -44,6 +44,7 @@ def encode(
     batch it is computed in, does not depend on which system's job came first. Writes to `out` what
     it took: texts, tokens, seconds of this run, bytes.
     """
+    from resrank.model.device import number_format
     from resrank.model.embedding_store import EmbeddingStore
     from resrank.model.encoder import Encoder
 
@@ -61,7 +62,7 @@ def encode(
         config=options.model_dump(mode="json"),
         splits=list(splits),
         folder=held.folder.name,
-        dtype=str(encoder.dtype).removeprefix("torch."),
+        dtype=number_format(encoder),
         texts=len(passages),
         truncated_texts=truncated,
         tokens=tokens,
@@ -84,8 +85,8 @@ def train(
     run = processes()
     cls = resolve(spec.kind)
     examples = training_examples(collection, candidates)
-    inputs = _inputs(collection, candidates, parts)
-    inputs |= {str(path): path for path in training_files(spec.kind, spec.training)}
+    own = training_files(spec.kind, spec.training)
+    inputs = _inputs(collection, candidates, parts, files=own)
     about = [name, seed, spec.model_dump(mode="json"), hashed(inputs), environment()["packages"]]
     key = sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
     log = TrainingLog(checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
@@ -141,7 +142,7 @@ def rerank(
         encoder_run(out).unlink(missing_ok=True)
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=_inputs(collection, candidates, parts, model) | _own_files(spec),
+        inputs=_inputs(collection, candidates, parts, model, option_files(spec.kind, spec.options)),
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,
@@ -183,7 +184,7 @@ def measure(
     write_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=_inputs(collection, candidates, parts, model),
+        inputs=_inputs(collection, candidates, parts, model, option_files(spec.kind, spec.options)),
         config={"system": spec.model_dump(mode="json"), "measure": how.model_dump(mode="json")},
         system=name,
         seed=seed,
@@ -192,18 +193,19 @@ def measure(
 
 
 def _inputs(
-    collection: Collection, candidates: Path, parts: Sequence[Path], model: Path | None = None
-) -> dict[str, Path | str]:
-    """What a job's output depends on, for its manifest; models by their manifests."""
+    collection: Collection, candidates: Path, parts: Sequence[Path], model: Path | None = None,
+    files: Sequence[Path] = (),
+) -> dict[str, Path | str]:  # fmt: skip
+    """What a job's output depends on, for its manifest; models by their manifests.
+
+    files: the user's own, that the configuration names.
+    """
     inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
+    inputs |= {str(path): path for path in files}
     inputs |= {f"{part.parent.name}/{part.name}": part for part in parts}
     if model is not None:
         inputs["model"] = model.parent / f"{model.name}.manifest.json"
     return inputs
-
-
-def _own_files(spec: System) -> dict[str, Path | str]:
-    return {str(path): path for path in option_files(spec.kind, spec.options) if path.is_file()}
 
 
 def load(spec: System, model: Path | None) -> Reranker:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from resrank.model.options import DtypeName, EncoderOptions, ResRankOptions, SavedOptions
-from resrank.records import Candidate, Query, Ranking, TrainingExample
-from resrank.reranker import Bench, EmbedsPassages, Request, ranked
+from resrank.records import Ranking, TrainingExample
+from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows, ranked
 from resrank.strict import Strict
 from resrank.training.lists import choose
 from resrank.training.options import ResRankTraining, Stage
-from resrank.windows import slide
 
 if TYPE_CHECKING:
     from resrank.model.passage_embeddings import PassageEmbeddings
@@ -51,12 +50,9 @@ class SavedResRank(EmbedsPassages):
     @property
     def dtype(self) -> str:
         """Number formats of encoder and reranker."""
-        formats = (self.model.encoder.dtype, next(self.model.reranker.parameters()).dtype)
-        return " + ".join(str(f).removeprefix("torch.") for f in formats)
+        from resrank.model.device import number_format
 
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """Rank one query's candidates in one forward pass."""
-        return self.rerank_many([(query, candidates)])[0]
+        return number_format(self.model.encoder, self.model.reranker)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries, `batch_queries` in a forward pass."""
@@ -75,16 +71,15 @@ class SavedResRank(EmbedsPassages):
     def _rerank_batch(self, requests: Sequence[Request]) -> list[Ranking]:
         batch = _Batch(self.model, self.embeddings, requests)
         window = self.model.options.window
+        if window is not None:
+            return by_windows(
+                requests, window, batch.usages, lambda w: [_order(s) for s in batch.scores(w)]
+            )
         whole = [[(i, place) for place in range(len(c))] for i, (_, c) in enumerate(requests)]
-        if window is None:
-            scores = batch.scores(whole)
-        else:
-            lists = slide(whole, window, lambda pieces: [_order(s) for s in batch.scores(pieces)])
-            scores = [_by_rank(ranks) for ranks in lists]
         return [
             ranked(query, candidates, values, usage)
             for (query, candidates), values, usage in zip(
-                requests, scores, batch.usages, strict=True
+                requests, batch.scores(whole), batch.usages, strict=True
             )
         ]
 
@@ -185,10 +180,6 @@ class ResRankSystem(SavedResRank):
         return bench.dev_score(self.rerank_many(asked))
 
 
-Piece = Sequence[tuple[int, int]]
-"""Passages of one query: (place of the request in its batch, place of the candidate)."""
-
-
 class _Batch:
     """Requests with their passages compressed once, scored whole or window by window."""
 
@@ -210,7 +201,7 @@ class _Batch:
             for usage, row in zip(self.usages, ids, strict=True):
                 usage.prompt_tokens += len(row)
 
-    def scores(self, pieces: Sequence[Piece]) -> list[list[float]]:
+    def scores(self, pieces: Sequence[Sequence[Listed]]) -> list[list[float]]:
         """Scores of each piece's passages; one forward pass for all pieces, counted as used."""
         import torch
 
@@ -238,11 +229,3 @@ class _Batch:
 
 def _order(scores: Sequence[float]) -> list[int]:
     return sorted(range(len(scores)), key=lambda place: -scores[place])
-
-
-def _by_rank(piece: Piece) -> list[float]:
-    """Scores of a query's candidates, in their first-stage order, from where windows put them."""
-    scores = [0.0] * len(piece)
-    for rank, (_, place) in enumerate(piece):
-        scores[place] = float(len(piece) - rank)
-    return scores

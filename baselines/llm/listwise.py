@@ -13,27 +13,33 @@ from resrank.reranker import Listed, Request
 class Prompts:
     """Prompts of windows, with the passages that they cut counted once a query.
 
-    model: where it says how many tokens a prompt has (`count`) and how many it can read
-    (`positions`), passages are cut further until prompt and answer fit.
+    answer: tokens that the model may write. model: where it says how many tokens a prompt has
+    (`count`) and how many it can read (`positions`), passages are cut further until prompt and
+    answer fit.
     """
 
-    def __init__(self, template: Template, words: int | None, answer: int, model: Any) -> None:
+    def __init__(
+        self, template: Template, words: int | None, answer: int, model: Any,
+        requests: Sequence[Request], usages: Sequence[Usage],
+    ) -> None:  # fmt: skip
         self.template = template
         self.words = words or template.words
         self.answer = answer
         self.model = model
-        self.cut: dict[int, set[str]] = {}
+        self.requests = requests
+        self.usages = usages
+        self.cut: list[set[int]] = [set() for _ in requests]
 
-    def __call__(
-        self, requests: Sequence[Request], windows: Sequence[Sequence[Listed]], usages: list[Usage]
-    ) -> list[Prompt]:
+    def __call__(self, windows: Sequence[Sequence[Listed]]) -> list[Prompt]:
         """A prompt a window."""
-        return [self._one(requests[w[0][0]][0].text, w, usages[w[0][0]]) for w in windows]
+        return [self._one(window) for window in windows]
 
-    def _one(self, query: str, window: Sequence[Listed], usage: Usage) -> Prompt:
-        texts = [candidate.passage.text for _, candidate in window]
+    def _one(self, window: Sequence[Listed]) -> Prompt:
+        row = window[0][0]
+        query, candidates = self.requests[row]
+        texts = [candidates[place].passage.text for _, place in window]
         words = self.words
-        prompt = self.template.build(query, texts, words)
+        prompt = self.template.build(query.text, texts, words)
         while (over := self._too_long(prompt)) > 0:
             if words == 1:
                 raise ValueError(
@@ -42,10 +48,11 @@ class Prompts:
                     "window"
                 )
             words = max(1, min(words, _longest(texts)) - max(1, over // (4 * len(texts))))
-            prompt = self.template.build(query, texts, words)
-        cut = self.cut.setdefault(id(usage), set())
-        cut |= {c.passage.id for _, c in window if self.template.cuts(c.passage.text, words)}
-        usage.truncated_passages = len(cut)
+            prompt = self.template.build(query.text, texts, words)
+        for (_, place), text in zip(window, texts, strict=True):
+            if self.template.cuts(text, words):
+                self.cut[row].add(place)
+        self.usages[row].truncated_passages = len(self.cut[row])
         return prompt
 
     def _too_long(self, prompt: Prompt) -> int:

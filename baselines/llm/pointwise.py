@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+
+from tqdm import tqdm
 
 from resrank.model.batches import token_budget_batches
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import Request, ranked
 
 
-class ScoresPairs(Protocol):
-    """A model that reads one pair at a time."""
+class Pointwise(ABC):
+    """Base of a model that reads one pair at a time."""
 
     batch_tokens: int
 
+    @abstractmethod
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
         """Token ids of a pair, and whether the passage was cut."""
-        ...
 
+    @abstractmethod
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
         """One score a pair of a batch."""
-        ...
 
+    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
+        """One query's candidates, pair by pair; pairs of like length together."""
+        pairs = [self.pair_ids(query.text, c.passage.text) for c in candidates]
+        scores = [0.0] * len(pairs)
+        for places in token_budget_batches([len(ids) for ids, _ in pairs], self.batch_tokens):
+            found = self.score_batch([pairs[place][0] for place in places])
+            for place, score in zip(places, found, strict=True):
+                scores[place] = score
+        usage = Usage(
+            prompt_tokens=sum(len(ids) for ids, _ in pairs),
+            model_calls=len(pairs),
+            truncated_passages=sum(cut for _, cut in pairs),
+        )
+        return ranked(query, candidates, scores, usage)
 
-def rank_pairs(model: ScoresPairs, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-    """One query's candidates, pair by pair; pairs of like length together."""
-    pairs = [model.pair_ids(query.text, c.passage.text) for c in candidates]
-    scores = [0.0] * len(pairs)
-    for places in token_budget_batches([len(ids) for ids, _ in pairs], model.batch_tokens):
-        found = model.score_batch([pairs[place][0] for place in places])
-        for place, score in zip(places, found, strict=True):
-            scores[place] = score
-    usage = Usage(
-        prompt_tokens=sum(len(ids) for ids, _ in pairs),
-        model_calls=len(pairs),
-        truncated_passages=sum(cut for _, cut in pairs),
-    )
-    return ranked(query, candidates, scores, usage)
-
-
-def rank_all(model: ScoresPairs, requests: Sequence[Request]) -> list[Ranking]:
-    """Queries in turn: a query's pairs fill the batches by themselves."""
-    from tqdm import tqdm
-
-    return [
-        rank_pairs(model, query, candidates)
-        for query, candidates in tqdm(requests, desc="scoring pairs", unit="query")
-    ]
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Queries in turn: a query's pairs fill the batches by themselves."""
+        bar = tqdm(requests, desc="scoring pairs", unit="query")
+        return [self.rerank(query, candidates) for query, candidates in bar]
 
 
 def fit(

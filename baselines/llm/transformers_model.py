@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from baselines.llm.model import Answer, TransformersOptions
 from baselines.llm.prompt import Prompt
 from resrank.model.batches import token_budget_batches
-from resrank.model.device import pick_device, pick_dtype, set_seeds
+from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
 from resrank.model.hub import locate
 
 
@@ -40,7 +40,7 @@ class TransformersModel:
     @property
     def dtype(self) -> str:
         """Number format of the weights."""
-        return str(next(self.model.parameters()).dtype).removeprefix("torch.")
+        return number_format(self.model)
 
     @property
     def parameters(self) -> Mapping[str, Any]:

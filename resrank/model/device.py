@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from resrank.model.options import DtypeName
 
@@ -34,6 +35,12 @@ def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if _processor_has_bf16() else torch.float32
+
+
+def number_format(*modules: nn.Module) -> str:
+    """The number formats of modules' weights, as a table shows them: 'float32 + bfloat16'."""
+    formats = (next(module.parameters()).dtype for module in modules)
+    return " + ".join(str(one).removeprefix("torch.") for one in formats)
 
 
 def _processor_has_bf16() -> bool:

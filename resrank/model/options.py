@@ -53,8 +53,8 @@ class ScratchDecoder(Strict):
     )  # fmt: skip
 
 
-class ResRankOptions(Strict):
-    """ResRank's shape. Where the paper is silent, the default is explained in docs/papers.md."""
+class TwoModels(Strict):
+    """An encoder that embeds passages and a decoder that reads the embeddings."""
 
     encoder: EncoderOptions = EncoderOptions()
     reranker: str | ScratchDecoder = Field(
@@ -62,6 +62,11 @@ class ResRankOptions(Strict):
     )
     reranker_revision: str | None = Field(None, description="Hub commit to pin.")
     reranker_dtype: DtypeName = Field("float32", description="Number format of the reranker.")
+
+
+class ResRankOptions(TwoModels):
+    """ResRank's shape. Where the paper is silent, the default is explained in docs/papers.md."""
+
     instruction: str = Field("Rank the passages for the query: ", description="Opens the prompt.")
     closing: str = Field("", description="Text after the passages, before the closing token.")
     max_query_tokens: int = Field(128, ge=1, description="Longer queries lose their end.")

@@ -52,7 +52,16 @@ def by_cosine(embeddings: PassageEmbeddings, requests: Sequence[Request]) -> lis
     """Each query's candidates by the cosine of embeddings; queries are embedded in batches."""
     encoder = embeddings.encoder
     ids = encoder.tokenize([q.text for q, _ in requests], query=True).ids
-    vectors = encoder.embed_ids(ids).numpy()
+    return by_vectors(embeddings, requests, ids, encoder.embed_ids(ids).numpy())
+
+
+def by_vectors(
+    embeddings: PassageEmbeddings,
+    requests: Sequence[Request],
+    ids: Sequence[Sequence[int]],
+    vectors: Iterable[NDArray[np.float32]],
+) -> list[Ranking]:
+    """Candidates by their product with a vector a query (width,), made in one call from its ids."""
     rankings = []
     for (query, candidates), tokens, vector in zip(requests, ids, vectors, strict=True):
         passages, usage = embeddings([c.passage for c in candidates])

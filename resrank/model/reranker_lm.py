@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoTokenizer, Qwen3Config, Qwen3Model
 
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
-from resrank.model.options import ResRankOptions, ScratchDecoder
+from resrank.model.options import ScratchDecoder, TwoModels
 
 
 class RerankerLM(nn.Module):
@@ -25,7 +25,7 @@ class RerankerLM(nn.Module):
         self.tokenizer = tokenizer
 
     @classmethod
-    def from_options(cls, options: ResRankOptions, encoder_tokenizer: Any) -> RerankerLM:
+    def from_options(cls, options: TwoModels, encoder_tokenizer: Any) -> RerankerLM:
         """Load the named decoder, or make the described shape with random weights."""
         device = pick_device(options.encoder.device)
         dtype = pick_dtype(options.reranker_dtype, device)

@@ -57,7 +57,6 @@ class Stage(Queries):
         "ids, best first]} a line: lists are graded by them in place of the qrels; queries that it "
         "did not order are left out."
     )  # fmt: skip
-
     batch_queries: int = Field(16, ge=1, description="Lists in one step.")
     list_length: int = Field(100, ge=2, description="Passages in a training list.")
     negatives: Literal["top", "sampled"] = Field(
@@ -74,6 +73,14 @@ class Stage(Queries):
     )
     learning_rate: float = Field(1e-4, gt=0, description="AdamW's peak rate, reranker.")
     encoder_learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate, encoder.")
+    dev_queries: int = Field(
+        0, ge=0, description="Dev queries reranked after each epoch, for early stopping; 0: none."
+    )
+    patience: int = Field(1, ge=1, description="Epochs without a better dev score that end it.")
+    max_tokens: int | None = Field(
+        None, ge=8, description="Cut passages to this many tokens where the encoder is trained; "
+        "unset: the encoder's own limit."
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _teacher_orders_the_list(self) -> Stage:
@@ -83,15 +90,6 @@ class Stage(Queries):
                 "with a list that is sampled by the qrels"
             )
         return self
-
-    dev_queries: int = Field(
-        0, ge=0, description="Dev queries reranked after each epoch, for early stopping; 0: none."
-    )
-    patience: int = Field(1, ge=1, description="Epochs without a better dev score that end it.")
-    max_tokens: int | None = Field(
-        None, ge=8, description="Cut passages to this many tokens where the encoder is trained; "
-        "unset: the encoder's own limit."
-    )  # fmt: skip
 
 
 class EncoderTraining(Queries, _Retrieval):
@@ -112,13 +110,12 @@ class ResRankTraining(_Retrieval):
     train_token_embeddings: bool = Field(
         False, description="Whether the reranker's vocabulary is trained too."
     )
-
     lora: Lora | None = Field(
         None, description="Train adapters in place of the weights; they are merged on saving."
     )
     gradient_checkpointing: bool = Field(
         False, description="Keep only what enters each layer and compute the rest again: less "
-        "memory, about a third more time."
+        "memory, more time."
     )  # fmt: skip
 
     @model_validator(mode="after")
