@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, field_validator
 
-from baselines.llm.listwise import Prompts
+from baselines.llm.listwise import ListwiseOptions, Prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, Prompt, template
 from resrank.records import Ranking, Usage
 from resrank.reranker import Listed, RanksMany, Request, by_windows
-from resrank.strict import Strict
 from resrank.windows import Window
 
 if TYPE_CHECKING:
@@ -27,15 +26,13 @@ if TYPE_CHECKING:
 class First(RanksMany):
     """Exactly one forward pass a window, and no generated token."""
 
-    class Options(Strict):
+    class Options(ListwiseOptions):
         """Which model, and how it is asked."""
+
+        BY_LETTER = True
 
         llm: TransformersOptions = Field(description="A causal language model in this process.")
         prompt: str = Field("first", description="A prompt by name, or a .yaml file's path.")
-        window: Window = Field(Window(), description="Size, step and passes of the windows.")
-        words: int | None = Field(
-            None, ge=1, description="Cut passages to this many words; unset: the prompt's own."
-        )
 
         @field_validator("window")
         @classmethod
@@ -50,10 +47,6 @@ class First(RanksMany):
         self.options = options
         self.model = model
         self.template = template(options.prompt)
-        if not self.template.by_letter:
-            raise ValueError(
-                f"prompt {options.prompt!r} names passages by numbers; use one with {{letter}}"
-            )
         self.letters = [model.token_behind("[", c) for c in LETTERS[: options.window.size]]
 
     @classmethod

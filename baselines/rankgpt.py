@@ -8,29 +8,22 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from baselines.llm.listwise import Prompts
+from baselines.llm.listwise import ListwiseOptions, Prompts
 from baselines.llm.model import Answer, BackEnd, LanguageModel
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
 from resrank.records import Ranking, Usage
 from resrank.reranker import Listed, RanksMany, Request, by_windows
-from resrank.strict import Strict
-from resrank.windows import Window
 
 
 class RankGPT(RanksMany):
     """Windows from the list's end to its start; the model writes each one's order."""
 
-    class Options(Strict):
+    class Options(ListwiseOptions):
         """Which model, how it is asked, and how its answers are read."""
 
         llm: BackEnd = Field(description="The language model and what serves it.")
-        prompt: str = Field("rankgpt", description="A prompt by name, or a .yaml file's path.")
-        window: Window = Field(Window(), description="Size, step and passes of the windows.")
         parser: Rule = Field("any_digits", description="How answers are read.")
-        words: int | None = Field(
-            None, ge=1, description="Cut passages to this many words; unset: the prompt's own."
-        )
         max_new_tokens: int | None = Field(
             None, ge=1, description="Longest answer; unset: 6 tokens a passage of the window."
         )
@@ -38,17 +31,12 @@ class RankGPT(RanksMany):
         @property
         def files(self) -> list[Path]:
             """The user's own files that this reads."""
-            own = [Path(self.prompt)] if self.prompt.endswith((".yaml", ".yml")) else []
-            return own + ([self.llm.transcript] if self.llm.kind == "replay" else [])
+            return super().files + ([self.llm.transcript] if self.llm.kind == "replay" else [])
 
     def __init__(self, options: Options, model: LanguageModel) -> None:
         self.options = options
         self.model = self.llm = model
         self.template = template(options.prompt)
-        if self.template.by_letter:
-            raise ValueError(
-                f"prompt {options.prompt!r} names passages by letters; use one with {{rank}}"
-            )
         self.price: float | None = None
         self.longest = options.max_new_tokens or 6 * options.window.size
 

@@ -76,6 +76,21 @@ def test_a_mistake_is_named_with_what_is_allowed(change, said):
         load_suite(SUITE | change)
 
 
+def test_a_prompt_is_checked_before_anything_is_planned(tmp_path):
+    def load(kind, prompt):
+        options = {"llm": {"kind": "transformers", "model": "m"}, "prompt": prompt}
+        return load_suite({"name": "x", "collections": ["docstrings"], "systems": ["a"],
+                           "define": {"systems": {"a": {"kind": kind, "options": options}}}})  # fmt: skip
+
+    for kind, prompt, said in [
+        ("rankgpt", "nope", "unknown prompt 'nope'; known: .*rankvicuna"),
+        ("first", "rankgpt", "names passages by numbers"),
+        ("first", str(tmp_path / "mine.yaml"), "no file .*mine.yaml"),
+    ]:
+        with pytest.raises(ConfigError, match=said):
+            load(kind, prompt)
+
+
 def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
     define = {"collections": {"mine": {"kind": "beir", "path": str(beir)}}}
     own = load_suite(SUITE | {"collections": ["mine"], "systems": ["resrank"], "define": define})

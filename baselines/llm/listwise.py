@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
-from baselines.llm.prompt import Prompt, Template
+from pydantic import Field, field_validator
+
+from baselines.llm.prompt import Prompt, Template, template, template_path
 from resrank.records import Usage
 from resrank.reranker import Listed, Request
+from resrank.strict import Strict
+from resrank.windows import Window
+
+
+class ListwiseOptions(Strict):
+    """How a window is shown to a language model."""
+
+    BY_LETTER: ClassVar[bool] = False
+
+    prompt: str = Field("rankgpt", description="A prompt by name, or a .yaml file's path.")
+    window: Window = Field(Window(), description="Size, step and passes of the windows.")
+    words: int | None = Field(
+        None, ge=1, description="Cut passages to this many words; unset: the prompt's own."
+    )
+
+    @field_validator("prompt")
+    @classmethod
+    def _names_passages_as_asked(cls, value: str) -> str:
+        path = template_path(value)
+        if value == str(path) and not path.is_file():
+            return value  # a user's own file: the planning says that it is missing
+        if template(value).by_letter != cls.BY_LETTER:
+            found, wanted = ("numbers", "letter") if cls.BY_LETTER else ("letters", "rank")
+            raise ValueError(
+                f"prompt {value!r} names passages by {found}; use one with {{{wanted}}}"
+            )
+        return value
+
+    @property
+    def files(self) -> list[Path]:
+        """The user's own files that this reads."""
+        path = template_path(self.prompt)
+        return [path] if self.prompt == str(path) else []
 
 
 class Prompts:

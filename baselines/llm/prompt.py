@@ -95,10 +95,15 @@ def plain_passage(text: str, words: int) -> str:
     return IDENTIFIER.sub(r"(\1)", " ".join(text.split()[:words]))
 
 
+def template_path(name: str) -> Path:
+    """Where a prompt lies: a user's own file under its own name."""
+    return Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+
+
 @cache
 def template(name: str) -> Template:
     """A template by name, or by path if it ends in .yaml. Raises ValueError listing the known."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    path = template_path(name)
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise ValueError(f"unknown prompt {name!r}; known: {known}; or the path of a .yaml file")
