@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
+from resrank.files import atomic_folder, write_json
 from resrank.model.options import EncoderOptions
-from resrank.records import Candidate, Ranking
-from resrank.reranker import EmbedsPassages, Request
+from resrank.records import Ranking, TrainingExample
+from resrank.reranker import Bench, EmbedsPassages, Request
 from resrank.strict import Strict
+from resrank.training.options import Queries, Retrieval
 
 if TYPE_CHECKING:
     from resrank.model.encoder import Encoder
@@ -39,6 +41,26 @@ class E2Rank(EmbedsPassages):
         chat: bool = Field(True, description="Wrap the prompt in the model's chat template.")
         batch_prompts: int = Field(4, ge=1, description="Prompts in one forward pass.")
 
+    class Training(Queries, Retrieval):
+        """InfoNCE on the query alone and RankNet on the listwise prompt (section 3.2)."""
+
+        batch_queries: int = Field(16, ge=2, description="Queries in one step.")
+        list_length: int = Field(16, ge=2, description="Passages in a training list.")
+        negatives: Literal["top", "sampled"] = Field(
+            "top", description="'top': a list is the first stage's best; 'sampled': one relevant "
+            "passage and candidates drawn at random that are not."
+        )  # fmt: skip
+        order: Literal["first_stage", "shuffled"] = Field(
+            "first_stage", description="Order in which the prompt shows a list."
+        )
+        temperature: float = Field(0.03, gt=0, description="InfoNCE's temperature.")
+        ranking_weight: float = Field(2.0, gt=0, description="Weight of RankNet.")
+        ranking_scale: float = Field(10.0, gt=0, description="RankNet's factor on cosines.")
+        learning_rate: float = Field(5e-6, gt=0, description="AdamW's peak rate.")
+        max_tokens: int | None = Field(
+            None, ge=8, description="Cut passages to this many tokens; unset: the encoder's limit."
+        )
+
     def __init__(self, encoder: Encoder, options: Options) -> None:
         from resrank.model.passage_embeddings import PassageEmbeddings
 
@@ -48,32 +70,36 @@ class E2Rank(EmbedsPassages):
 
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
-        """Load the encoder."""
+        """Load the encoder, or the one that `train` wrote."""
         from resrank.model.encoder import Encoder
 
-        return cls(Encoder.from_options(options.encoder), options)
+        named = options.encoder
+        if model_dir is not None:
+            named = named.model_copy(update={"model": str(model_dir), "revision": None})
+        return cls(Encoder.from_options(named), options)
 
     @staticmethod
-    def encoder_options(options: Options, training: None, model_dir: str | None) -> EncoderOptions:
-        """The encoder whose passage embeddings can be stored."""
-        return options.encoder
+    def encoder_options(
+        options: Options, training: Training | None, model_dir: str | None
+    ) -> EncoderOptions:
+        """The encoder whose passage embeddings can be stored, trained or not."""
+        given = options.encoder
+        return given.model_copy(update={"model": model_dir}) if model_dir else given
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries, `batch_prompts` in a forward pass."""
         from resrank.model.passage_embeddings import by_vectors
 
-        ids = [self.prompt_ids(query.text, candidates) for query, candidates in requests]
+        ids = [self.prompt_ids(q.text, [c.passage.text for c in listed]) for q, listed in requests]
         size = self.options.batch_prompts
         blocks = (ids[start : start + size] for start in range(0, len(ids), size))
         vectors = (vector for block in blocks for vector in self.encoder.embed_batch(block).numpy())
         return by_vectors(self.embeddings, requests, ids, vectors)
 
-    def prompt_ids(self, query: str, candidates: Sequence[Candidate]) -> list[int]:
-        """Token ids of the listwise prompt, which is embedded at its last token."""
+    def prompt_ids(self, query: str, passages: Sequence[str]) -> list[int]:
+        """Token ids of the listwise prompt, which is embedded as a query is."""
         o = self.options
-        texts = [
-            " ".join(c.passage.text.split()[: o.words]) for c in candidates[: o.prompt_passages]
-        ]
+        texts = [" ".join(text.split()[: o.words]) for text in passages[: o.prompt_passages]]
         shown = "\n".join(f"[{place}] {text}" for place, text in enumerate(texts, start=1))
         prompt = f"{o.task}\nDocuments:\n{shown}\nSearch Query: {query}"
         tokenizer = self.encoder.tokenizer
@@ -90,3 +116,31 @@ class E2Rank(EmbedsPassages):
                 f"{positions} positions; lower `words` or `prompt_passages`"
             )
         return ids
+
+    @classmethod
+    def train(
+        cls,
+        options: Options,
+        training: Training,
+        train: Sequence[TrainingExample],
+        dev: Sequence[TrainingExample],
+        out: Path,
+        seed: int,
+        bench: Bench,
+    ) -> None:
+        """Train the encoder with both losses at once and save it under `out`."""
+        from baselines.e2rank_training import train_prompts
+        from resrank.model.device import set_seeds
+        from resrank.model.encoder import Encoder
+        from resrank.training.processes import processes
+
+        set_seeds(seed)
+        full = options.encoder.model_copy(update={"dtype": "float32"})
+        system = cls(Encoder.from_options(full), options)
+        counts = train_prompts(system, train, training, seed, bench)
+        if not processes().is_main:
+            return
+        with atomic_folder(out) as folder:
+            system.encoder.save_pretrained(folder)
+            about = {"seed": seed, "training": training.model_dump(), **counts}
+            write_json(folder / "provenance.json", about)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, field_validator
 
-from baselines.llm.listwise import ListwiseOptions, Prompts
+from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, Prompt, template
-from resrank.records import Ranking, Usage
-from resrank.reranker import Listed, RanksMany, Request, by_windows
+from resrank.records import Ranking, TrainingExample, Usage
+from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
 from resrank.windows import Window
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ class First(RanksMany):
                 )
             return value
 
+    class Training(ListwiseTraining):
+        """Writing the order, and ranking by the first letter's logits (section 3.2)."""
+
+        list_length: int = Field(20, ge=2, le=len(LETTERS), description="Passages in a window.")
+        ranking_weight: float = Field(
+            10.0, gt=0, description="Weight of RankNet on the first letter's logits."
+        )
+
     def __init__(self, options: Options, model: TransformersModel) -> None:
         self.options = options
         self.model = model
@@ -51,10 +59,27 @@ class First(RanksMany):
 
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
-        """Load the language model."""
+        """Load the language model, or the one that `train` wrote."""
         from baselines.llm.transformers_model import TransformersModel
 
-        return cls(options, TransformersModel(options.llm))
+        return cls(options, TransformersModel(options.llm.trained(model_dir)))
+
+    @classmethod
+    def train(
+        cls,
+        options: Options,
+        training: Training,
+        train: Sequence[TrainingExample],
+        dev: Sequence[TrainingExample],
+        out: Path,
+        seed: int,
+        bench: Bench,
+    ) -> None:
+        """Train with both losses at once and save the model under `out`."""
+        from baselines.llm.listwise_training import train_listwise
+
+        weight = training.ranking_weight
+        train_listwise(options.llm, options, training, train, out, seed, bench, weight)
 
     @property
     def dtype(self) -> str:

@@ -8,12 +8,12 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from baselines.llm.listwise import ListwiseOptions, Prompts
+from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
 from baselines.llm.model import Answer, BackEnd, LanguageModel
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
-from resrank.records import Ranking, Usage
-from resrank.reranker import Listed, RanksMany, Request, by_windows
+from resrank.records import Ranking, TrainingExample, Usage
+from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
 
 
 class RankGPT(RanksMany):
@@ -40,12 +40,35 @@ class RankGPT(RanksMany):
         self.price: float | None = None
         self.longest = options.max_new_tokens or 6 * options.window.size
 
+    Training = ListwiseTraining
+
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
-        """Open the language model."""
+        """Open the language model, or the one that `train` wrote."""
         from baselines.llm.model import open_model
 
-        return cls(options, open_model(options.llm))
+        return cls(options, open_model(options.llm, model_dir))
+
+    @classmethod
+    def train(
+        cls,
+        options: Options,
+        training: ListwiseTraining,
+        train: Sequence[TrainingExample],
+        dev: Sequence[TrainingExample],
+        out: Path,
+        seed: int,
+        bench: Bench,
+    ) -> None:
+        """Teach the model to write a window's order, and save it under `out`."""
+        from baselines.llm.listwise_training import train_listwise
+
+        if options.llm.kind != "transformers":
+            raise ValueError(
+                f"a model behind {options.llm.kind!r} cannot be trained here; name one with "
+                "`kind: transformers`, or leave out `training`"
+            )
+        train_listwise(options.llm, options, training, train, out, seed, bench)
 
     def keep_transcript(self, path: Path) -> None:
         """Write every call down in `path`, and repeat none that stands there."""

@@ -14,6 +14,8 @@ KINDS: dict[str, str] = {
     "qwen3_reranker": "baselines.qwen3_reranker:Qwen3Reranker",
     "e2rank": "baselines.e2rank:E2Rank",
     "first": "baselines.first:First",
+    "setwise": "baselines.setwise:Setwise",
+    "icr": "baselines.icr:ICR",
     "pe_rank": "baselines.pe_rank:PERank",
     "rankgpt": "baselines.rankgpt:RankGPT",
     "rank_fusion": "baselines.rank_fusion:RankFusion",

@@ -117,9 +117,9 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
 
 def _resolve(suite: Suite) -> Resolved:
     """A suite with its own and the library's definitions, and the systems that those need."""
-    library = _library()
-    systems = library.systems | suite.define.systems
-    stages = library.first_stages | suite.define.first_stages
+    known = library()
+    systems = known.systems | suite.define.systems
+    stages = known.first_stages | suite.define.first_stages
     encoders = {
         f"first stage {name}": System(kind="bi_encoder", options={"model": stage.encoder.model})
         for name, stage in stages.items()
@@ -135,7 +135,7 @@ def _resolve(suite: Suite) -> Resolved:
         )
     return Resolved.model_construct(
         suite=suite,
-        collections=library.collections | suite.define.collections,
+        collections=known.collections | suite.define.collections,
         first_stages=stages,
         systems=compared | needed,
     )
@@ -220,7 +220,8 @@ def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> Non
 
 
 @cache
-def _library() -> Definitions:
+def library() -> Definitions:
+    """What config/ defines, for every suite to name."""
     merged: dict[str, Any] = {}
     for file in ("datasets.yaml", "systems.yaml"):
         merged |= read_yaml(CONFIG_DIR / file)

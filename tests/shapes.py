@@ -45,7 +45,8 @@ def tokenizer(ends: bool) -> PreTrainedTokenizerFast:
         chat_template="{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
                       "{% if add_generation_prompt %}<assistant>{% endif %}",
     )  # fmt: skip
-    made.add_tokens(["yes", "no", "▁true", "▁false"])  # one token each, as in published models
+    # one token each, as in published models
+    made.add_tokens(["yes", "no", "▁true", "▁false", *(f" {letter}" for letter in "ABCD")])
     return made
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from resrank.evaluation.metrics import averages, per_query
-from resrank.registry import source_files
-from resrank.suite import ConfigError, load_suite
+from resrank.registry import resolve, source_files
+from resrank.suite import ConfigError, library, load_suite
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
 
@@ -148,3 +148,12 @@ def test_lists_for_training_come_from_a_stage_that_needs_no_training():
 def test_two_names_of_one_metric_are_both_reported():
     scores = per_query(["MRR@10", "RR@10"], {"q": {"p": 1}}, {"q": {"x": 2.0, "p": 1.0}})
     assert averages(scores) == {"MRR@10": 0.5, "RR@10": 0.5}
+
+
+@pytest.mark.parametrize("name", list(library().systems))
+def test_every_system_of_the_library_has_options_that_its_kind_knows(name):
+    spec = library().systems[name]
+    cls = resolve(spec.kind)
+    cls.Options.model_validate(spec.options)
+    if spec.training is not None:
+        cls.Training.model_validate(spec.training)

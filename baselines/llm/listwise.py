@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,16 +12,16 @@ from baselines.llm.prompt import Prompt, Template, template, template_path
 from resrank.records import Usage
 from resrank.reranker import Listed, Request
 from resrank.strict import Strict
+from resrank.training.options import Lora, Queries
 from resrank.windows import Window
 
 
-class ListwiseOptions(Strict):
-    """How a window is shown to a language model."""
+class PromptOptions(Strict):
+    """How passages are shown to a language model."""
 
     BY_LETTER: ClassVar[bool] = False
 
     prompt: str = Field("rankgpt", description="A prompt by name, or a .yaml file's path.")
-    window: Window = Field(Window(), description="Size, step and passes of the windows.")
     words: int | None = Field(
         None, ge=1, description="Cut passages to this many words; unset: the prompt's own."
     )
@@ -44,6 +44,42 @@ class ListwiseOptions(Strict):
         """The user's own files that this reads."""
         path = template_path(self.prompt)
         return [path] if self.prompt == str(path) else []
+
+
+class ListwiseOptions(PromptOptions):
+    """How a list is shown to a language model."""
+
+    window: Window = Field(Window(), description="Size, step and passes of the windows.")
+
+
+class ListwiseTraining(Queries):
+    """A language model learns to write a window's order (Pradeep et al., 2023, section 3)."""
+
+    teacher: Path | None = Field(
+        None, description="JSONL of a teacher's orderings, {'query_id': ..., 'ranking': [passage "
+        "ids, best first]} a line; unset: the judged passages first, the rest as they are listed."
+    )  # fmt: skip
+    list_length: int = Field(20, ge=2, description="Passages in a window.")
+    order: Literal["first_stage", "shuffled"] = Field(
+        "shuffled", description="Order in which a window's passages are shown."
+    )
+    batch_queries: int = Field(8, ge=1, description="Windows in one step.")
+    learning_rate: float = Field(5e-6, gt=0, description="AdamW's peak rate.")
+    lora: Lora | None = Field(
+        None, description="Train adapters in place of the weights; they are merged on saving."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Keep only what enters each layer: less memory, more time."
+    )
+    autocast: bool | None = Field(
+        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
+        "multiplies bfloat16 natively."
+    )  # fmt: skip
+
+    @property
+    def files(self) -> list[Path]:
+        """The user's own files that training reads."""
+        return [self.teacher] if self.teacher else []
 
 
 class Prompts:

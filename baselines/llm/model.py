@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from baselines.llm.prompt import Prompt
-from resrank.model.options import DtypeName
+from resrank.model.options import DtypeName, ScratchDecoder
 from resrank.strict import Strict
 
 
@@ -39,11 +39,20 @@ class LanguageModel(Protocol):
         ...
 
 
+class ScratchLM(ScratchDecoder):
+    """A Qwen3-shaped causal language model made here with random weights, to be trained."""
+
+    vocabulary: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2", description="A folder or hub id of the model "
+        "whose tokenizer and token embeddings it begins with; they are `hidden` wide."
+    )  # fmt: skip
+
+
 class TransformersOptions(Strict):
     """A causal language model in this process."""
 
     kind: Literal["transformers"]
-    model: str = Field(description="A folder or hub id.")
+    model: str | ScratchLM = Field(description="A folder or hub id, or a shape made here.")
     revision: str | None = Field(None, description="Hub commit to pin.")
     dtype: DtypeName = Field("auto", description="'auto': bfloat16 where the hardware has it.")
     device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
@@ -55,6 +64,12 @@ class TransformersOptions(Strict):
     chat_options: dict[str, Any] = Field(
         default_factory=dict, description="For the chat template, e.g. {enable_thinking: false}."
     )
+
+    def trained(self, folder: Path | None) -> TransformersOptions:
+        """The same for the model that a training wrote to `folder`, if there is one."""
+        if folder is None:
+            return self
+        return self.model_copy(update={"model": str(folder), "revision": None})
 
 
 class HttpOptions(Strict):
@@ -85,12 +100,12 @@ class ReplayOptions(Strict):
 BackEnd = Annotated[TransformersOptions | HttpOptions | ReplayOptions, Field(discriminator="kind")]
 
 
-def open_model(options: BackEnd) -> LanguageModel:
-    """The model behind a back end's options."""
+def open_model(options: BackEnd, trained: Path | None = None) -> LanguageModel:
+    """The model behind a back end's options, or the one that a training wrote to `trained`."""
     if options.kind == "transformers":
         from baselines.llm.transformers_model import TransformersModel
 
-        return TransformersModel(options)
+        return TransformersModel(options.trained(trained))
     if options.kind == "http":
         from baselines.llm.http_model import HttpModel
 

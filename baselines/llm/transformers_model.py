@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from baselines.llm.model import Answer, TransformersOptions
+from baselines.llm.model import Answer, ScratchLM, TransformersOptions
 from baselines.llm.prompt import Prompt
+from baselines.llm.scratch import scratch_lm
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
 from resrank.model.hub import locate
@@ -23,13 +24,18 @@ class TransformersModel:
     model: Any
     tokenizer: Any
 
-    def __init__(self, options: TransformersOptions) -> None:
+    def __init__(self, options: TransformersOptions, seed: int = 0) -> None:
+        """seed: of the random weights, where the options describe a model made here."""
         self.options = options
         self.device = pick_device(options.device)
-        folder = locate(options.model, options.revision)
         dtype = pick_dtype(options.dtype, self.device)
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        if isinstance(options.model, ScratchLM):
+            set_seeds(seed)
+            self.model, self.tokenizer = scratch_lm(options.model, dtype)
+        else:
+            folder = locate(options.model, options.revision)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder)
+            self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self.model.to(self.device).eval()
         if options.temperature > 0:
             set_seeds(0)
@@ -46,8 +52,9 @@ class TransformersModel:
     def parameters(self) -> Mapping[str, Any]:
         """Model and effective generation parameters."""
         o = self.options
+        model = o.model if isinstance(o.model, str) else o.model.model_dump()
         return {
-            "model": o.model, "revision": o.revision, "dtype": self.dtype,
+            "model": model, "revision": o.revision, "dtype": self.dtype,
             "temperature": o.temperature, "chat_options": o.chat_options,
         }  # fmt: skip
 
@@ -132,15 +139,24 @@ class TransformersModel:
     def _ids(self, prompt: Prompt, opening: str) -> list[int]:
         if prompt[0].role == "text":
             return list(self.tokenizer(prompt[0].content + opening)["input_ids"])
-        text = self.tokenizer.apply_chat_template(
+        return self.with_offsets(self.chat_text(prompt) + opening)[0]
+
+    def chat_text(self, prompt: Prompt) -> str:
+        """A prompt as the model's chat template writes it."""
+        text: str = self.tokenizer.apply_chat_template(
             [message._asdict() for message in prompt], add_generation_prompt=True, tokenize=False,
             **self.options.chat_options,
         )  # fmt: skip
-        ids = list(self.tokenizer(text + opening, add_special_tokens=False)["input_ids"])
+        return text
+
+    def with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids of a chat text, and the (start, end) in it that each stands for."""
+        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids, offsets = list(found["input_ids"]), list(found["offset_mapping"])
         first = self.tokenizer("")["input_ids"][:1]  # a start token that the template may lack
         if first and first[0] == self.tokenizer.bos_token_id and ids[:1] != first:
-            return [*first, *ids]
-        return ids
+            return [*first, *ids], [(0, 0), *offsets]
+        return ids, offsets
 
     def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
         yield from token_budget_batches([len(row) for row in ids], self.options.batch_tokens)

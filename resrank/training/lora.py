@@ -18,7 +18,7 @@ def adapt(model: ResRank, training: ResRankTraining) -> None:
     trained += [model.encoder] if training.trains_encoder else []
     for part in trained:
         if training.lora is not None:
-            part.model = _with_adapters(part.model, training.lora)
+            part.model = with_adapters(part.model, training.lora)
         if training.gradient_checkpointing:
             recompute_layers(part.model)
 
@@ -51,7 +51,8 @@ def recompute_layers(model: nn.Module) -> None:
             module.training = True
 
 
-def _with_adapters(model: nn.Module, lora: Lora) -> nn.Module:
+def with_adapters(model: nn.Module, lora: Lora) -> nn.Module:
+    """The model with adapters on its linear layers, the vocabulary's head left alone."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear")

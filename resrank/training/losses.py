@@ -6,16 +6,22 @@ import torch
 from torch import Tensor, nn
 
 
-def ranknet(scores: Tensor, grades: Tensor) -> Tensor:
+def ranknet(scores: Tensor, grades: Tensor, *, by_rank: bool = False) -> Tensor:
     """RankNet (Burges et al., ICML 2005): mean logistic loss over pairs of different grade.
 
-    scores: (n,), grades: (n,) any ordered numbers. Zero, with a gradient, if no pair differs.
+    scores: (n,), grades: (n,) any ordered numbers. by_rank: weigh the pair of the passages of ranks
+    i and j in the graded order by 1 / (i + j) (Gangi Reddy et al., EMNLP 2024, section 3.2).
+    Zero, with a gradient, if no pair differs.
     """
     better = grades.unsqueeze(1) > grades.unsqueeze(0)
-    margins = scores.unsqueeze(1) - scores.unsqueeze(0)
     if not better.any():
         return scores.sum() * 0.0
-    return nn.functional.softplus(-margins[better]).mean()
+    margins = scores.unsqueeze(1) - scores.unsqueeze(0)
+    losses = nn.functional.softplus(-margins)
+    if by_rank:
+        ranks = torch.argsort(torch.argsort(grades, descending=True, stable=True)) + 1
+        losses = losses / (ranks.unsqueeze(1) + ranks.unsqueeze(0))
+    return losses[better].mean()
 
 
 def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, temperature: float) -> Tensor:

@@ -27,7 +27,7 @@ class Queries(Strict):
     )  # fmt: skip
 
 
-class _Retrieval(Strict):
+class Retrieval(Strict):
     """How InfoNCE's gradient through an encoder is computed."""
 
     temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
@@ -92,7 +92,7 @@ class Stage(Queries):
         return self
 
 
-class EncoderTraining(Queries, _Retrieval):
+class EncoderTraining(Queries, Retrieval):
     """InfoNCE on an encoder alone, with in-batch and first-stage negatives."""
 
     batch_queries: int = Field(32, ge=2, description="Queries in one step.")
@@ -103,7 +103,7 @@ class EncoderTraining(Queries, _Retrieval):
     )
 
 
-class ResRankTraining(_Retrieval):
+class ResRankTraining(Retrieval):
     """Stages one after the other, and what they share."""
 
     stages: tuple[Stage, ...] = Field((Stage(),), min_length=1, description="In their order.")

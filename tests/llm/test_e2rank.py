@@ -16,7 +16,7 @@ def system(tmp_path_factory):
 
 def test_cosine_of_passages_and_prompt(system):
     ((query, listed),) = requests([5])
-    ids = system.prompt_ids(query.text, listed)
+    ids = system.prompt_ids(query.text, [c.passage.text for c in listed])
     text = system.encoder.tokenizer.decode(ids)
     for place, candidate in enumerate(listed, start=1):
         assert (f"[{place}] {candidate.passage.text}\n" in text) == (place <= 3)
@@ -53,6 +53,5 @@ def test_stored_passages_and_batches_change_nothing(system, tmp_path):
 
 
 def test_a_prompt_beyond_the_positions_is_refused(system):
-    ((_, listed),) = requests([3])
     with pytest.raises(ValueError, match="lower `words` or `prompt_passages`"):
-        system.prompt_ids("word " * 5000, listed)
+        system.prompt_ids("word " * 5000, ["sort", "path"])

@@ -10,10 +10,14 @@ import pytest
 from baselines.llm.parsing import parse
 from baselines.llm.prompt import Message, template
 from baselines.llm.replay import replay
+from baselines.rankgpt import RankGPT
 from resrank.collections.imported import read_lists
 from resrank.evaluation.evaluate import evaluate
+from resrank.records import Candidate, Passage, Query
+from resrank.store import write_run
 from resrank.trec import read_run
 from resrank.windows import Window, slide
+from tests.llm.server import endpoint
 
 pytestmark = pytest.mark.real
 RUNS = {"rankvicuna_bm25": 0.6682, "lostbracket": 0.6675, "vicuna13b_malformed": 0.4517}
@@ -60,6 +64,30 @@ def test_other_rules_read_the_same_answers_otherwise(real_data, tmp_path, name, 
     if rule == "strict":
         assert used.rejected_answers == 387
     assert score(real_data, out) == wanted
+
+
+def test_an_endpoint_that_answers_from_the_recordings(real_data, tmp_path):
+    """Prompts built here, sent over HTTP eight at a time: the stored run again."""
+    dl19 = real_data / "dl19"
+    lines = (dl19 / "rankvicuna_bm25.responses.jsonl").read_text("utf-8").splitlines()
+    recorded = {row["prompt"]: row["response"] for row in map(json.loads, lines)}
+    requests = [
+        (Query(item.query_id, item.text), [Candidate(Passage(h.passage_id, h.text), -float(n))
+                                     for n, h in enumerate(item.hits)])
+        for item in read_lists(dl19 / "bm25_top100.json")
+    ]  # fmt: skip
+    with endpoint(recorded.__getitem__) as server:
+        server.delay = 0.02
+        llm = {"kind": "http", "url": server.url, "model": "rank_vicuna", "in_flight": 8}
+        options = RankGPT.Options.model_validate({"llm": llm, "prompt": "rankvicuna"})
+        rankings = RankGPT.load(options).rerank_many(requests)
+        assert server.most_active == 8
+        assert sum(server.answered.values()) == 387
+    write_run(tmp_path / "out.trec", rankings, "rank_vicuna")
+    assert order(tmp_path / "out.trec") == order(dl19 / "rankvicuna_bm25.run")
+    assert score(real_data, tmp_path / "out.trec") == RUNS["rankvicuna_bm25"]
+    used = [ranking.usage for ranking in rankings]
+    assert sum(u.clean_answers + u.repaired_answers + u.rejected_answers for u in used) == 387
 
 
 def test_rankvicunas_prompts_byte_for_byte(real_data):

@@ -1,0 +1,103 @@
+"""ICR: passages by the attention that a query pays them (Chen et al., ICLR 2025; arXiv 2410.02642).
+
+Nothing is generated. A passage's token gets the attention of the tokens behind the passages, summed
+over layers and heads; the same with a query that asks nothing ("N/A") is subtracted, which removes
+what attention goes to a place or a word for reasons of its own; tokens that lose far more by that
+than the passage's others are left out; the rest is summed (section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field
+
+from baselines.llm.model import TransformersOptions
+from resrank.records import Ranking, Usage
+from resrank.reranker import Listed, RanksMany, Request, by_windows
+from resrank.strict import Strict
+from resrank.windows import Window
+
+if TYPE_CHECKING:
+    from baselines.icr_attention import Reader
+
+
+class ICR(RanksMany):
+    """Two forward passes a list, which share the passages' part."""
+
+    class Options(Strict):
+        """Which model, and what it reads."""
+
+        llm: TransformersOptions = Field(description="A causal language model in this process.")
+        opening: str = Field("Here are some paragraphs:", description="In front of the passages.")
+        closing: str = Field(
+            "Please find information that are relevant to the following query in the paragraphs "
+            "above.",
+            description="Behind them, before the query.",
+        )
+        neutral_query: str = Field("N/A", description="The query that asks nothing.")
+        words: int = Field(300, ge=1, description="Longer passages lose their end, in words.")
+        reverse: bool = Field(False, description="Show the first stage's best passage last.")
+        window: Window | None = Field(
+            None, description="Rerank in sliding windows; unset: all candidates in one prompt, "
+            "as the paper recommends."
+        )  # fmt: skip
+
+    def __init__(self, options: Options, reader: Reader) -> None:
+        self.options = options
+        self.reader = reader
+
+    @classmethod
+    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+        """Load the language model."""
+        from baselines.icr_attention import Reader
+        from baselines.llm.transformers_model import TransformersModel
+
+        return cls(options, Reader(TransformersModel(options.llm), options))
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights."""
+        return self.reader.llm.dtype
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a run's manifest says beside the configuration."""
+        return {"parameters": dict(self.reader.llm.parameters)}
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank many queries; each list is read by itself."""
+        longest = max((len(candidates) for _, candidates in requests), default=2)
+        window = self.options.window or Window(size=max(2, longest), step=1)
+        usages = [Usage() for _ in requests]
+        cut: list[set[int]] = [set() for _ in requests]
+
+        def order(windows: Sequence[Sequence[Listed]]) -> list[list[int]]:
+            return [self._order(members, requests, usages, cut) for members in windows]
+
+        return by_windows(requests, window, usages, order)
+
+    def _order(
+        self,
+        members: Sequence[Listed],
+        requests: Sequence[Request],
+        usages: Sequence[Usage],
+        cut: Sequence[set[int]],
+    ) -> list[int]:
+        """A window's places by their scores, counted as used."""
+        row = members[0][0]
+        query, candidates = requests[row]
+        words = [candidates[place].passage.text.split() for _, place in members]
+        texts = [" ".join(found[: self.options.words]) for found in words]
+        scores, tokens = self.reader.scores(query.text, texts)
+        cut[row].update(
+            place
+            for (_, place), found in zip(members, words, strict=True)
+            if len(found) > self.options.words
+        )
+        usages[row].truncated_passages = len(cut[row])
+        usages[row].prompt_tokens += tokens
+        usages[row].model_calls += 2
+        return sorted(range(len(members)), key=lambda place: -scores[place])

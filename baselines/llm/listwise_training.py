@@ -1,0 +1,174 @@
+"""Training a listwise language model on windows whose right order is known.
+
+It learns to write the order (RankVicuna, arXiv 2309.15088, section 3) and, where the first
+identifier's logits are to rank a window, those logits by RankNet too (FIRST, section 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from baselines.llm.listwise import ListwiseTraining, PromptOptions
+from baselines.llm.model import TransformersOptions
+from baselines.llm.prompt import LETTERS, Template, template
+from baselines.llm.transformers_model import TransformersModel
+from resrank.files import atomic_folder, write_json
+from resrank.model.device import autocast, set_seeds
+from resrank.records import TrainingExample
+from resrank.reranker import Bench
+from resrank.training.checkpoints import Checkpoints
+from resrank.training.lists import TrainingList, batches, choose, usable
+from resrank.training.loop import Phase, fit
+from resrank.training.lora import recompute_layers, with_adapters
+from resrank.training.losses import ranknet
+from resrank.training.options import Stage
+from resrank.training.processes import processes
+from resrank.training.teacher import taught_by
+
+
+def train_listwise(
+    llm: TransformersOptions,
+    shown: PromptOptions,
+    training: ListwiseTraining,
+    examples: Sequence[TrainingExample],
+    out: Path,
+    seed: int,
+    bench: Bench,
+    ranking_weight: float = 0.0,
+) -> None:
+    """Train a language model and write it under `out`, loadable by the folder's name.
+
+    ranking_weight: of RankNet on the letters' logits at the first identifier; 0: none.
+    """
+    set_seeds(seed)
+    model = TransformersModel(llm.model_copy(update={"dtype": "float32"}), seed)
+    letters = LETTERS[: training.list_length] if ranking_weight else ""
+    losses = WindowLosses(
+        model, template(shown.prompt), shown.words, training.autocast, ranking_weight,
+        [model.token_behind("[", letter) for letter in letters],
+    )  # fmt: skip
+    counts = _fit(model, losses, training, examples, seed, bench)
+    if not processes().is_main:
+        return
+    with atomic_folder(out) as folder:
+        model.model.save_pretrained(folder)
+        model.tokenizer.save_pretrained(folder)
+        about = {"seed": seed, "training": training.model_dump(mode="json"), **counts}
+        write_json(folder / "provenance.json", about)
+
+
+class WindowLosses:
+    """Adds the gradients of a batch of windows.
+
+    ranking_weight: weight of RankNet on the letters' logits at the first identifier; 0: none.
+    """
+
+    def __init__(
+        self,
+        model: TransformersModel,
+        template: Template,
+        words: int | None,
+        mixed: bool | None,
+        ranking_weight: float = 0.0,
+        letters: Sequence[int] = (),
+    ) -> None:
+        self.llm = model
+        self.template = template
+        self.words = words
+        self.mixed = mixed
+        self.ranking_weight = ranking_weight
+        self.letters = list(letters)
+        self.decoder = model.model.base_model
+        self.head: nn.Module = model.model.get_output_embeddings()
+        self.run = processes()
+
+    def __call__(self, batch: Sequence[TrainingList]) -> dict[str, float]:
+        """Losses by name; gradients are added to the model's parameters."""
+        names = ["writing", "ranking"][: 1 + bool(self.ranking_weight)]
+        total = torch.zeros(len(names), device=self.llm.device)
+        for item in self.run.share(batch):
+            with autocast(self.mixed, self.llm.device):
+                losses = self._losses(item) / len(batch)
+            weights = losses.new_tensor([1.0, self.ranking_weight][: len(names)])
+            (losses * weights).sum().backward()  # type: ignore[no-untyped-call]
+            total += losses.detach()
+        return dict(zip(names, self.run.add_up(total).tolist(), strict=True))
+
+    def _losses(self, item: TrainingList) -> Tensor:
+        """(1 or 2,): cross-entropy of the written order, RankNet of the first letter's logits."""
+        ids, start, order = self.target(item)
+        inputs = torch.tensor([ids], device=self.llm.device)
+        hidden = self.decoder(input_ids=inputs, use_cache=False).last_hidden_state[0]
+        logits = self.head(hidden[start - 1 : -1]).float()
+        losses = [nn.functional.cross_entropy(logits, inputs[0, start:])]
+        if self.ranking_weight:
+            behind_bracket = ids.index(self.letters[order[0]], start) - start
+            letters = logits[behind_bracket, self.letters[: len(order)]]
+            grades = torch.tensor(item.grades, device=logits.device)
+            losses.append(ranknet(letters, grades, by_rank=True))
+        return torch.stack(losses)
+
+    def target(self, item: TrainingList) -> tuple[list[int], int, list[int]]:
+        """Token ids of prompt and right answer, where the answer begins, and the places in it."""
+        order = sorted(range(len(item.grades)), key=lambda place: -item.grades[place])
+        names = LETTERS if self.template.by_letter else range(1, len(order) + 1)
+        answer = " > ".join(f"[{names[place]}]" for place in order)
+        prompt = self.template.build(item.query, item.texts, self.words)
+        (before,) = self.llm.tokenize([prompt])
+        (whole,) = self.llm.tokenize([prompt], opening=answer)
+        pairs = enumerate(zip(before, whole, strict=False))
+        start = next((i for i, (a, b) in pairs if a != b), len(before))
+        ids = [*whole, int(self.llm.tokenizer.eos_token_id)]
+        if len(ids) > self.llm.positions:
+            raise ValueError(
+                f"a window of {len(order)} passages and its answer have {len(ids)} tokens, the "
+                f"model {self.llm.positions} positions; lower `words` or `list_length`"
+            )
+        return ids, start, order
+
+
+def _fit(
+    model: TransformersModel,
+    losses: WindowLosses,
+    training: ListwiseTraining,
+    examples: Sequence[TrainingExample],
+    seed: int,
+    bench: Bench,
+) -> dict[str, int]:
+    """Fit in place; returns how many queries were used and skipped."""
+    stage = Stage(
+        teacher=training.teacher, share=training.share, list_length=training.list_length,
+        order=training.order, batch_queries=training.batch_queries,
+    )  # fmt: skip
+    taught = taught_by(examples, training.teacher) if training.teacher else examples
+    found = usable(taught, stage)
+    kept = choose(found, training.max_queries, np.random.default_rng([seed]))
+    if not kept:
+        raise ValueError("no training query has passages of different grade in its window")
+    lm = model.model
+    table = lm.get_input_embeddings().weight
+    if training.gradient_checkpointing:
+        recompute_layers(lm)
+    if training.lora is not None:
+        model.model = lm = with_adapters(lm, training.lora)
+    rates = {
+        name: training.learning_rate
+        for name, parameter in lm.named_parameters()
+        if parameter is not table and (training.lora is None or "lora_" in name)
+    }
+    phase = Phase(
+        "windows", rates, training.epochs, training.warmup,
+        lambda epoch: batches(kept, stage, np.random.default_rng([seed, epoch])),
+        losses, lambda batch: ", ".join(item.query_id for item in batch[:3]),
+        accumulate=training.accumulate,
+    )  # fmt: skip
+    fit(lm, phase, Checkpoints(bench.checkpoints, bench.key), bench.on_step)
+    if training.lora is not None:
+        model.model = lm.merge_and_unload()
+    model.model.eval()
+    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(found)}

@@ -1,0 +1,144 @@
+"""Setwise reranking: a heap sort whose comparison is "which of these is the most relevant?"
+(Zhuang et al., SIGIR 2024, arXiv 2310.09497).
+
+A node of the heap is compared with all its children in one forward pass, by the logits of the
+passages' letters; only as much of the heap is sorted as the first ranks need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field
+
+from baselines.llm.listwise import PromptOptions, Prompts
+from baselines.llm.model import TransformersOptions
+from baselines.llm.prompt import LETTERS, template
+from resrank.records import Ranking, Usage
+from resrank.reranker import Listed, RanksMany, Request, ranked
+
+if TYPE_CHECKING:
+    from baselines.llm.transformers_model import TransformersModel
+
+Comparisons = Generator[list[int], int, list[int]]
+"""Yields a set's places, is sent the best one's number in it, returns the places it ranked."""
+
+
+class Setwise(RanksMany):
+    """The first `top` ranks by heap sort; the rest keeps its first-stage order."""
+
+    class Options(PromptOptions):
+        """Which model, how it is asked, and how much is sorted."""
+
+        BY_LETTER = True
+
+        llm: TransformersOptions = Field(description="A causal language model in this process.")
+        prompt: str = Field("setwise", description="A prompt by name, or a .yaml file's path.")
+        opening: str = Field("Passage", description="How the answer begins, before the letter.")
+        children: int = Field(
+            3, ge=1, le=len(LETTERS) - 1, description="Children of a node: a set has one more."
+        )
+        top: int = Field(10, ge=1, description="Ranks that are sorted.")
+
+    def __init__(self, options: Options, model: TransformersModel) -> None:
+        self.options = options
+        self.model = model
+        self.template = template(options.prompt)
+        shown = LETTERS[: options.children + 1]
+        self.letters = [model.token_behind(options.opening, f" {letter}") for letter in shown]
+
+    @classmethod
+    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+        """Load the language model."""
+        from baselines.llm.transformers_model import TransformersModel
+
+        return cls(options, TransformersModel(options.llm))
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights."""
+        return self.model.dtype
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a run's manifest says beside the configuration."""
+        return {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
+
+    def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
+        """Rank many queries; each one's next comparison is asked together with the others'."""
+        usages = [Usage() for _ in requests]
+        prompts = Prompts(self.template, self.options.words, 1, self.model, requests, usages)
+        sorts = [
+            heap_top(len(listed), self.options.children, self.options.top) for _, listed in requests
+        ]
+        first: list[list[int]] = [[] for _ in requests]
+        asked: dict[int, list[int]] = {}
+
+        def advance(row: int, best: int | None) -> None:
+            try:
+                asked[row] = next(sorts[row]) if best is None else sorts[row].send(best)
+            except StopIteration as end:
+                asked.pop(row, None)
+                first[row] = end.value
+
+        for row in range(len(requests)):
+            advance(row, None)
+        while asked:
+            rows = list(asked)
+            sets = [[(row, place) for place in asked[row]] for row in rows]
+            for row, best in zip(rows, self._best(sets, prompts, usages), strict=True):
+                advance(row, best)
+        return [
+            _ranked(request, places, usage)
+            for request, places, usage in zip(requests, first, usages, strict=True)
+        ]
+
+    def _best(
+        self, sets: Sequence[Sequence[Listed]], prompts: Prompts, usages: Sequence[Usage]
+    ) -> list[int]:
+        """The number of each set's best passage; one forward pass a set, counted as used."""
+        ids = self.model.tokenize(prompts(sets), opening=self.options.opening)
+        logits = self.model.first_logits(ids, self.letters)
+        for row, members in zip(ids, sets, strict=True):
+            usages[members[0][0]].prompt_tokens += len(row)
+            usages[members[0][0]].model_calls += 1
+        return [
+            int(row[: len(members)].argmax()) for row, members in zip(logits, sets, strict=True)
+        ]
+
+
+def heap_top(length: int, children: int, top: int) -> Comparisons:
+    """Sort the first `top` places of a list of `length` by comparing sets of `children` + 1."""
+    heap = list(range(length))
+
+    def sift(node: int, end: int) -> Generator[list[int], int, None]:
+        while children * node + 1 < end:
+            below = range(children * node + 1, min(children * (node + 1) + 1, end))
+            members = [node, *below]
+            best = members[(yield [heap[i] for i in members])]
+            if best == node:
+                return
+            heap[node], heap[best] = heap[best], heap[node]
+            node = best
+
+    for node in range((length - 2) // children, -1, -1):
+        yield from sift(node, length)
+    ordered: list[int] = []
+    for end in range(length - 1, -1, -1):
+        ordered.append(heap[0])
+        if len(ordered) == top:
+            break
+        heap[0] = heap[end]
+        yield from sift(0, end)
+    return ordered
+
+
+def _ranked(request: Request, first: Sequence[int], usage: Usage) -> Ranking:
+    """The sorted places, then the others in the first stage's order."""
+    query, candidates = request
+    scores = [0.0] * len(candidates)
+    for rank, place in enumerate(first):
+        scores[place] = float(len(first) - rank)
+    return ranked(query, candidates, scores, usage)

@@ -1,0 +1,134 @@
+"""A tiny language model learns windows: targets, losses, the same weights whatever the share."""
+
+import pytest
+import torch
+
+from baselines.llm.listwise_training import WindowLosses
+from baselines.llm.model import TransformersOptions
+from baselines.llm.prompt import LETTERS, template
+from baselines.llm.transformers_model import TransformersModel
+from resrank.records import Candidate, Passage, Query, TrainingExample
+from resrank.registry import resolve
+from resrank.reranker import Bench
+from resrank.training.lists import TrainingList
+from resrank.training.losses import ranknet
+from tests.shapes import save_causal
+
+SCRATCH = {"kind": "transformers", "model": {"layers": 1}, "dtype": "float32"}
+ITEM = TrainingList("q", "sort", ["a graph", "sort an array", "a plot"], [0, 2, 1], frozenset())
+
+
+@pytest.fixture(scope="module", params=["qwen3", "llama", "mistral"])
+def model(request, tmp_path_factory):
+    folder = save_causal(tmp_path_factory.mktemp("lm") / "m", request.param)
+    options = TransformersOptions(kind="transformers", model=folder, dtype="float32")
+    return TransformersModel(options)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"), [("short", "[2] > [3] > [1]"), ("first", "[B] > [C] > [A]"),
+                           ("rankvicuna", "[2] > [3] > [1]")],
+)  # fmt: skip
+def test_the_target_is_the_right_order_and_its_end(model, prompt, answer):
+    losses = WindowLosses(model, template(prompt), None, False)
+    ids, start, order = losses.target(ITEM)
+    assert order == [1, 2, 0]
+    assert model.tokenizer.decode(ids[start:-1]) == answer
+    assert ids[-1] == model.tokenizer.eos_token_id
+    (before,) = model.tokenize([template(prompt).build(ITEM.query, ITEM.texts)])
+    assert ids[:start] == before[:start]
+
+
+def test_the_losses_are_those_of_the_whole_model(model):
+    letters = [model.token_behind("[", letter) for letter in LETTERS[:3]]
+    losses = WindowLosses(model, template("first"), None, False, 10.0, letters)
+    found = losses([ITEM])
+    ids, start, _ = losses.target(ITEM)
+    labels = torch.tensor([[-100] * start + ids[start:]])
+    whole = model.model(input_ids=torch.tensor([ids]), labels=labels)
+    assert found["writing"] == pytest.approx(whole.loss.item(), abs=1e-5)
+    at = model.tokenize([template("first").build(ITEM.query, ITEM.texts)], opening="[")
+    logits = model.first_logits(at, letters)[0]
+    ranking = ranknet(logits, torch.tensor(ITEM.grades), by_rank=True)
+    assert found["ranking"] == pytest.approx(ranking.item(), abs=1e-5)
+
+
+def test_ranknet_by_rank_weighs_pairs_by_the_sum_of_their_ranks():
+    scores, grades = torch.tensor([0.3, -0.2, 0.9]), torch.tensor([1, 2, 0])
+    pairs = {(1, 0): 1 / 3, (1, 2): 1 / 4, (0, 2): 1 / 5}  # ranks: 1 first, 0 second, 2 third
+    terms = [torch.log1p(torch.exp(scores[b] - scores[a])) * w for (a, b), w in pairs.items()]
+    assert ranknet(scores, grades, by_rank=True).item() == pytest.approx(float(sum(terms)) / 3)
+
+
+def examples(count=24, size=6):
+    """The relevant passage says so, at a place that differs."""
+    found = []
+    for q in range(count):
+        right = q * 5 % size
+        texts = [f"yes number {q}" if n == right else f"word {n} of {q}" for n in range(size)]
+        listed = [Candidate(Passage(f"{q}-{n}", text), -float(n)) for n, text in enumerate(texts)]
+        found.append(
+            TrainingExample(
+                Query(f"q{q}", f"number {q}"), listed, {f"{q}-{right}": 1}, [listed[right].passage]
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize("kind", ["rankgpt", "first", "e2rank"])
+def test_training_is_learning_and_what_it_writes_can_be_loaded(kind, tmp_path):
+    cls = resolve(kind)
+    given = {"llm": SCRATCH, "prompt": "first" if kind == "first" else "short"}
+    if kind == "e2rank":
+        given = {"encoder": {"dtype": "float32", "max_tokens": 32}, "chat": False, "words": 10}
+    options = cls.Options.model_validate(given)
+    rate = 5e-5 if kind == "e2rank" else 1e-3
+    training = cls.Training.model_validate(
+        {"epochs": 4, "batch_queries": 4, "list_length": 6, "learning_rate": rate}
+    )
+    rows = []
+    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key", rows.append)
+    train = examples()
+    cls.train(options, training, train, [], tmp_path / "model", 1, bench)
+    names = {"rankgpt": ["writing"], "first": ["writing", "ranking"],
+             "e2rank": ["retrieval", "ranking"]}[kind]  # fmt: skip
+    for name in names:
+        first, last = (sum(row[name] for row in part) for part in (rows[:4], rows[-4:]))
+        assert last < (0.95 if (kind, name) == ("first", "ranking") else 0.8) * first
+    system = cls.load(options, tmp_path / "model")
+    asked = [(e.query, e.candidates) for e in train[:3]]
+    for (_, listed), ranking in zip(asked, system.rerank_many(asked), strict=True):
+        assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
+
+
+def test_adapters_are_trained_alone_and_merged(tmp_path):
+    folder = save_causal(tmp_path / "m", "qwen3")
+    cls = resolve("rankgpt")
+    llm = {"kind": "transformers", "model": folder, "dtype": "float32"}
+    options = cls.Options.model_validate({"llm": llm, "prompt": "short"})
+    more = {"lora": {"rank": 4}, "gradient_checkpointing": True, "learning_rate": 1e-2}
+    training = cls.Training.model_validate({"batch_queries": 8, "list_length": 6, **more})
+    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key")
+    cls.train(options, training, examples(), [], tmp_path / "out", 1, bench)
+    before = TransformersModel(options.llm).model.state_dict()
+    after = TransformersModel(options.llm.trained(tmp_path / "out")).model.state_dict()
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert all(".self_attn." in name or ".mlp." in name for name in moved)
+    assert all("norm" not in name for name in moved)
+
+
+def test_a_model_behind_an_endpoint_cannot_be_trained(tmp_path):
+    cls = resolve("rankgpt")
+    llm = {"kind": "http", "url": "http://x", "model": "m"}
+    options = cls.Options.model_validate({"llm": llm})
+    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key")
+    with pytest.raises(ValueError, match="cannot be trained here"):
+        cls.train(options, cls.Training(), examples(), [], tmp_path / "out", 1, bench)
+
+
+def test_token_embeddings_of_another_width_are_refused():
+    llm = {"kind": "transformers", "model": {"layers": 1, "hidden": 64, "heads": 2}}
+    with pytest.raises(ValueError, match="hidden 64, but the token embeddings"):
+        TransformersModel(TransformersOptions.model_validate(llm))
