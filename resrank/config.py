@@ -21,7 +21,40 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Seed = Annotated[int, Field(ge=0)]
 
 
+class RemoteFile(Strict):
+    """A file on the network and what it must be."""
+
+    url: str = Field(pattern=r"^https?://", description="Its address.")
+    bytes: int = Field(ge=1, description="Its size.")
+    checksum: str = Field(
+        pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$", description="md5:... or sha256:..."
+    )
+
+    @property
+    def name(self) -> str:
+        """Its name on disk."""
+        return self.url.rpartition("/")[2].partition("?")[0] or "file"
+
+
+class Counts(Strict):
+    """What a collection must hold, so that another version of it is noticed."""
+
+    passages: int | None = Field(None, ge=0, description="Passages.")
+    test_queries: int | None = Field(None, ge=0, description="Judged test queries.")
+    test_judgments: int | None = Field(None, ge=0, description="Their judgments.")
+
+
 class _Collection(Strict):
+    source: str = Field("not stated", description="Origin, copied to the manifest.")
+    version: str = Field("", description="Which version, and why, copied to the manifest.")
+    licence: str = Field("not stated", description="Licence, copied to the manifest.")
+    terms: str = Field(
+        "", description="What must be agreed to; shown before anything is fetched, and recorded."
+    )
+    counts: Counts = Field(Counts(), description="What must come out; anything else is an error.")
+    optional: bool = Field(
+        False, description="Whether a suite goes on without it where its files are not there."
+    )
     relevant_grade: int = Field(
         1, ge=1, description="Lowest grade that counts as relevant for binary metrics."
     )
@@ -51,7 +84,14 @@ class BeirCollection(_Collection):
     """A folder in BEIR layout: corpus.jsonl, queries.jsonl, qrels/<split>.tsv."""
 
     kind: Literal["beir"]
-    path: Path = Field(description="The folder, relative to the working directory.")
+    path: Path | None = Field(
+        None, description="The folder, relative to the working directory; or an `archive`."
+    )
+    archive: RemoteFile | None = Field(None, description="A zip of the folder, to be fetched.")
+    folder: str = Field("", description="The folder inside the zip.")
+    unpacked_bytes: int = Field(
+        20_000_000_000, ge=1, description="Most that the zip's content may have."
+    )
     test: str = Field("test", description="Name of the qrels file used for testing.")
     train: str | None = Field(
         "train", description="Name of the qrels file used for training, if the folder has it."
@@ -59,22 +99,40 @@ class BeirCollection(_Collection):
     dev: str | None = Field(
         "dev", description="Name of the qrels file used for early stopping, if the folder has it."
     )
-    licence: str = Field("not stated", description="Licence, copied to the manifest.")
-    source: str = Field("a local folder", description="Origin, copied to the manifest.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> BeirCollection:
+        if (self.path is None) == (self.archive is None):
+            raise ValueError("give either `path`, a folder, or `archive`, a zip to be fetched")
+        return self
 
 
 class CandidatesCollection(_Collection):
     """Imported candidates with text (RankLLM JSON or JSONL) and TREC qrels."""
 
     kind: Literal["candidates"]
-    path: Path = Field(description="The candidates file, .json or .jsonl.")
-    qrels: Path = Field(description="TREC qrels file (or BEIR tsv).")
-    licence: str = Field("not stated", description="Licence, copied to the manifest.")
-    source: str = Field("a local file", description="Origin, copied to the manifest.")
+    path: Path | RemoteFile = Field(
+        description="The candidates, .json or .jsonl: a file or an address."
+    )
+    qrels: Path | RemoteFile = Field(description="TREC qrels (or BEIR tsv), a file or an address.")
+
+
+class IrDatasetsCollection(_Collection):
+    """A collection by its ir_datasets id, whole or a part of its queries."""
+
+    kind: Literal["ir_datasets"]
+    dataset: str = Field(description="Its id, e.g. msmarco-passage/trec-dl-2019/judged.")
+    train: str | None = Field(None, description="Id of its train queries and qrels, if any.")
+    dev: str | None = Field(None, description="Id of its dev queries and qrels, if any.")
+    files: list[RemoteFile] = Field(
+        [], description="What it is made of, to be fetched and checked here; ir_datasets fetches "
+        "by itself what is not named."
+    )  # fmt: skip
 
 
 Collection = Annotated[
-    DocstringsCollection | BeirCollection | CandidatesCollection, Field(discriminator="kind")
+    DocstringsCollection | BeirCollection | CandidatesCollection | IrDatasetsCollection,
+    Field(discriminator="kind"),
 ]
 
 

@@ -92,6 +92,11 @@ def source_files(spec: Any) -> list[str]:
     files = [main, *sorted(main.parent.glob(f"{main.stem}_*.py"))]
     if main.is_file() and "baselines.llm" in main.read_text("utf-8"):
         files += sorted(p for p in main.parent.glob("llm/**/*") if p.suffix in (".py", ".yaml"))
-    nested = [v for v in options.values() if isinstance(v, dict) and "kind" in v]
+    nested = [v for v in options.values() if isinstance(v, dict) and _is_system(v.get("kind"))]
     found = [path.as_posix() for path in files if path.is_file()]
     return found + [file for part in nested for file in source_files(part)]
+
+
+def _is_system(kind: object) -> bool:
+    """Whether a kind that stands in options is a system's, not a language model's back end, say."""
+    return isinstance(kind, str) and (":" in kind or kind in KINDS)

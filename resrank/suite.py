@@ -29,6 +29,8 @@ class Resolved(BaseModel):
     collections: dict[str, Collection]
     first_stages: dict[str, FirstStage]
     systems: dict[str, System]
+    skipped: dict[str, str] = {}
+    """Optional collections that the suite goes on without, and why."""
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -93,8 +95,10 @@ def has_train_split(collection: Any) -> bool:
     """Whether a collection can train a system: docstrings, or a BEIR folder with train qrels."""
     if collection.kind == "docstrings":
         return True
-    if collection.kind != "beir" or collection.train is None:
+    if collection.kind not in ("beir", "ir_datasets") or collection.train is None:
         return False
+    if getattr(collection, "path", None) is None:
+        return True  # known when it is fetched
     return bool((collection.path / "qrels" / f"{collection.train}.tsv").is_file())
 
 
@@ -105,7 +109,7 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
     """
     source = str(config) if isinstance(config, Path) else "suite"
     mapping = read_yaml(config) if isinstance(config, Path) else dict(config)
-    resolved = _resolve(_validate(Suite, mapping, source))
+    resolved = _without_absent(_resolve(_validate(Suite, mapping, source)))
     for name in resolved.suite.collections:
         _check_collection(resolved, name)
     for name, spec in resolved.systems.items():
@@ -139,6 +143,23 @@ def _resolve(suite: Suite) -> Resolved:
         first_stages=stages,
         systems=compared | needed,
     )
+
+
+def _without_absent(resolved: Resolved) -> Resolved:
+    """The suite without the optional collections whose files are not there."""
+    skipped = {}
+    for name in resolved.suite.collections:
+        spec = _pick(resolved.collections, name, "collection")
+        paths = [getattr(spec, key, None) for key in ("path", "qrels")]
+        absent = [p for p in paths if isinstance(p, Path) and not p.exists()]
+        if spec.optional and absent:
+            skipped[name] = f"no {absent[0]} (licence: {spec.licence})"
+    kept = [name for name in resolved.suite.collections if name not in skipped]
+    if not kept:
+        why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        raise ConfigError(f"no collection is left to evaluate: {why}")
+    suite = resolved.suite.model_copy(update={"collections": kept})
+    return resolved.model_copy(update={"suite": suite, "skipped": skipped})
 
 
 def _check_collection(resolved: Resolved, name: str) -> None:
@@ -198,7 +219,7 @@ def _check_paths(name: str, spec: Any) -> None:
     """The user's own files must be there before anything is planned."""
     for key in ("path", "qrels"):
         path = getattr(spec, key, None)
-        if path is not None:
+        if isinstance(path, Path):
             _check_file(name, key, path)
 
 

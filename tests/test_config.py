@@ -157,3 +157,9 @@ def test_every_system_of_the_library_has_options_that_its_kind_knows(name):
     cls.Options.model_validate(spec.options)
     if spec.training is not None:
         cls.Training.model_validate(spec.training)
+
+
+def test_a_language_models_back_end_is_no_system_among_the_sources():
+    files = source_files(library().systems["rankgpt_endpoint"])
+    assert "baselines/rankgpt.py" in files
+    assert "baselines/llm/http_model.py" in files

@@ -28,6 +28,10 @@ def scratch_lm(shape: ScratchLM, dtype: torch.dtype) -> tuple[nn.Module, Any]:
             f"hidden {shape.hidden}, but the token embeddings of {shape.vocabulary} are "
             f"{table.shape[1]} wide; set `hidden` to that"
         )
+    # An identifier is a token of its own, as in vocabularies that keep brackets together.
+    tokenizer.add_tokens([f"[{number}]" for number in range(1, 101)])
+    more = torch.randn(len(tokenizer) - len(table), shape.hidden) * table.std()
+    table = torch.cat([table, more])
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
     tokenizer.chat_template = tokenizer.chat_template or CHAT
     decoder = scratch(shape, len(table))

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from resrank.collections.jsonl import DataError
+from resrank.config import Counts
 from resrank.records import Qrels
 
 
@@ -23,4 +24,22 @@ def check_overlap(
                 f"{source}: no judged {what} is in the collection (judged: "
                 f"{min(named)!r}, ...; collection: {min(known, default='nothing')!r}, ...); "
                 "are the qrels of this collection?"
+            )
+
+
+def check_counts(expected: Counts, passages: int, qrels: Qrels, source: Path) -> None:
+    """Raise DataError if a collection does not hold what its entry says it holds.
+
+    qrels: of the test split, as they were read, before any sample is drawn.
+    """
+    found = Counts(
+        passages=passages, test_queries=len(qrels),
+        test_judgments=sum(len(grades) for grades in qrels.values()),
+    )  # fmt: skip
+    for name, wanted in expected.model_dump().items():
+        given = getattr(found, name)
+        if wanted is not None and given != wanted:
+            raise DataError(
+                f"{source}: {given:,} {name.replace('_', ' ')}, but its entry says {wanted:,}; it "
+                "is another version, or damaged; correct `counts` if it is right"
             )

@@ -17,6 +17,10 @@ def collect(spec: Collection, out: Path) -> None:
         from resrank.collections import folder
 
         folder.collect(spec, out)
+    elif spec.kind == "ir_datasets":
+        from resrank.collections import ir_dataset
+
+        ir_dataset.collect(spec, out)
     else:
         from resrank.collections import imported
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from resrank.collections.checks import check_overlap
+from resrank.collections.checks import check_counts, check_overlap
 from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
+from resrank.collections.origin import facts, local_folder
 from resrank.collections.sampling import sample
 from resrank.config import BeirCollection
 from resrank.records import Passage, Query, Split
@@ -17,14 +18,10 @@ from resrank.trec import read_qrels
 
 def collect(spec: BeirCollection, out: Path) -> None:
     """Read the folder, check it, and write it in the common form under `out`."""
-    if not spec.path.is_dir():
-        raise DataError(
-            f"no folder {spec.path} (from {Path.cwd()}); a BEIR folder holds corpus.jsonl, "
-            "queries.jsonl and qrels/<split>.tsv"
-        )
-    files = split_files(spec)
-    passages = read_passages(spec.path / "corpus.jsonl")
-    texts = read_queries(spec.path / "queries.jsonl")
+    folder = local_folder(spec)
+    files = split_files(spec, folder)
+    passages = read_passages(folder / "corpus.jsonl")
+    texts = read_queries(folder / "queries.jsonl")
     judged = {split: read_qrels(path) for split, path in files.items()}
     qrels: dict[str, dict[str, int]] = {}
     splits: dict[str, Split] = {}
@@ -36,6 +33,7 @@ def collect(spec: BeirCollection, out: Path) -> None:
                 in_several += 1
                 continue
             splits[query_id], qrels[query_id] = split, grades
+    check_counts(spec.counts, len(passages), judged[Split.TEST], folder)
     queries = [Query(q, text, splits.get(q, Split.HELD_OUT)) for q, text in texts.items()]
     queries += [Query(q, "", split) for q, split in splits.items() if q not in texts]
     write_collection(
@@ -44,9 +42,8 @@ def collect(spec: BeirCollection, out: Path) -> None:
         [Passage(p, text) for p, text in passages.items()],
         qrels,
         config=spec.model_dump(mode="json"),
-        inputs={p.name: p for p in _inputs(spec.path, files)},
-        source=spec.source,
-        licence=spec.licence,
+        inputs={p.name: p for p in _inputs(folder, files)},
+        **facts(spec),
         test_sample=spec.test_sample,
         train_sample=spec.train_sample,
         text_fields="title + ' ' + text",
@@ -54,15 +51,15 @@ def collect(spec: BeirCollection, out: Path) -> None:
     )
 
 
-def split_files(spec: BeirCollection) -> dict[Split, Path]:
+def split_files(spec: BeirCollection, folder: Path) -> dict[Split, Path]:
     """The qrels file of each split that the folder has; the test file must be there.
 
     Test first: a query judged in several files belongs to the first of test, dev, train.
     """
     named = {Split.TEST: spec.test, Split.DEV: spec.dev, Split.TRAIN: spec.train}
-    files = {s: spec.path / "qrels" / f"{name}.tsv" for s, name in named.items() if name}
+    files = {s: folder / "qrels" / f"{name}.tsv" for s, name in named.items() if name}
     if not files[Split.TEST].is_file():
-        there = sorted(p.name for p in (spec.path / "qrels").glob("*.tsv"))
+        there = sorted(p.name for p in (folder / "qrels").glob("*.tsv"))
         raise DataError(f"no {files[Split.TEST]}; the folder's qrels: {', '.join(there) or 'none'}")
     return {split: path for split, path in files.items() if path.is_file()}
 

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resrank.collections.checks import check_overlap
+from resrank.collections.checks import check_counts, check_overlap
 from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
+from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
 from resrank.config import CandidatesCollection
 from resrank.records import Passage, Query
@@ -44,18 +45,20 @@ class ImportedList(NamedTuple):
 
 def collect(spec: CandidatesCollection, out: Path) -> None:
     """Read candidates and qrels, check them, and write the common form and the frozen lists."""
-    lists = read_lists(spec.path)
-    qrels = read_qrels(spec.qrels)
+    path, judged = local_file(spec, spec.path), local_file(spec, spec.qrels)
+    lists = read_lists(path)
+    qrels = read_qrels(judged)
     passages: dict[str, str] = {}
     for item in lists:
         for hit in item.hits:
             if passages.setdefault(hit.passage_id, hit.text) != hit.text:
                 raise DataError(
-                    f"{spec.path}: passage {hit.passage_id!r} has two texts (one of them under "
+                    f"{path}: passage {hit.passage_id!r} has two texts (one of them under "
                     f"query {item.query_id!r}); an id must name one text"
                 )
     ids = {item.query_id for item in lists}
-    check_overlap(qrels, ids, passages, spec.qrels)
+    check_overlap(qrels, ids, passages, judged)
+    check_counts(spec.counts, len(passages), qrels, path)
     texts = {item.query_id: item.text for item in lists}
     queries = [Query(query_id, texts.get(query_id, "")) for query_id in qrels]
     write_collection(
@@ -64,9 +67,8 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
         [Passage(p, text) for p, text in passages.items()],
         qrels,
         config=spec.model_dump(mode="json"),
-        inputs={"candidates": spec.path, "qrels": spec.qrels},
-        source=spec.source,
-        licence=spec.licence,
+        inputs={"candidates": path, "qrels": judged},
+        **facts(spec),
         test_sample=spec.test_sample,
         train_sample=spec.train_sample,
         text_fields="the candidate's text; a leading 'Title: ... Content: ' is unwrapped",

@@ -110,7 +110,9 @@ def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
 
 def _kind(resolved: Resolved) -> str:
     title = f"{resolved.suite.title}. " if resolved.suite.title else ""
-    return title + (DEMONSTRATION if resolved.suite.demonstration else "")
+    skipped = "; ".join(f"{name}, {why}" for name, why in resolved.skipped.items())
+    said = f"Skipped: {skipped}. " if skipped else ""
+    return title + (DEMONSTRATION if resolved.suite.demonstration else "") + said
 
 
 def _leak_decimals(values: pd.Series[float]) -> int:

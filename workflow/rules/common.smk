@@ -12,6 +12,9 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 
+for name, reason in SUITE.skipped.items():
+    logger.warning(f"skipped: collection {name}, {reason}")
+
 OUT = f"results/{SUITE.suite.name}"
 PLAN = Plan(SUITE, OUT)
 PAIRS = SUITE.pairs

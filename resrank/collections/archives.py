@@ -1,0 +1,65 @@
+"""Unpacking an archive that nobody has to trust: no path leaves its folder, no size surprises."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from resrank.collections.jsonl import DataError
+from resrank.files import atomic_folder
+
+
+def unpack(archive: Path, limit: int) -> Path:
+    """The folder of a zip's content beside it, unpacked once; whole or not there.
+
+    limit: bytes that the content may have; the sizes that the zip declares are held to it before
+    anything is written, and each file to its declared size while it is. Raises DataError on more,
+    on a path that leads outside, on a link, and on a damaged zip.
+    """
+    folder = archive.with_name(archive.name + ".unpacked")
+    with FileLock(archive.with_name(archive.name + ".unpacking.lock")):
+        if folder.is_dir():
+            return folder
+        try:
+            with zipfile.ZipFile(archive) as found:
+                members = found.infolist()
+                _check(archive, members, limit)
+                with atomic_folder(folder) as out:
+                    for member in tqdm(members, desc=f"unpacking {archive.name}", unit="file"):
+                        _write(found, member, out)
+        except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError) as error:
+            raise DataError(
+                f"{archive}: a damaged zip ({error}); remove it to fetch it again"
+            ) from error
+    return folder
+
+
+def _check(archive: Path, members: list[zipfile.ZipInfo], limit: int) -> None:
+    total = sum(member.file_size for member in members)
+    if total > limit:
+        raise DataError(
+            f"{archive}: its content would have {total:,} bytes, more than the {limit:,} that are "
+            "allowed; raise `unpacked_bytes` if that is right"
+        )
+    for member in members:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        outside = path.is_absolute() or ".." in path.parts or ":" in member.filename
+        if outside or stat.S_ISLNK(member.external_attr >> 16):
+            what = "a link" if not outside else "a path outside its folder"
+            raise DataError(f"{archive}: refused, it holds {what}: {member.filename!r}")
+
+
+def _write(found: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path) -> None:
+    target = out / PurePosixPath(member.filename.replace("\\", "/"))
+    if member.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with found.open(member) as source, target.open("wb") as written:
+        shutil.copyfileobj(source, written, 1 << 20)

@@ -1,0 +1,94 @@
+"""A collection by its ir_datasets id (MacAvaney et al., SIGIR 2021): fetched here, read there.
+
+ir_datasets knows how each collection's files are to be read, MS MARCO's broken encoding among it.
+It takes a file of this checksum from its folder of downloads, so the files that an entry names are
+put there, checked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from resrank.collections.checks import check_counts, check_overlap
+from resrank.collections.fetch import data_folder
+from resrank.collections.jsonl import DataError
+from resrank.collections.origin import facts, local_file
+from resrank.collections.sampling import sample
+from resrank.config import IrDatasetsCollection
+from resrank.files import sha256_file
+from resrank.records import Passage, Query, Split
+from resrank.store import write_collection
+
+
+def collect(spec: IrDatasetsCollection, out: Path) -> None:
+    """Fetch what the entry names, read the collection, check it, and write the common form."""
+    paths = [local_file(spec, file) for file in spec.files]
+    home = data_folder() / "ir_datasets"
+    _offer(zip(spec.files, paths, strict=True), home / "downloads")
+    named = {Split.TEST: spec.dataset, Split.DEV: spec.dev, Split.TRAIN: spec.train}
+    parts = {split: _load(name, home) for split, name in named.items() if name}
+    passages = _passages(spec.dataset, parts[Split.TEST])
+    queries: dict[str, Query] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    for split, part in parts.items():
+        texts = {q.query_id: q.default_text() for q in part.queries_iter()}
+        judged: dict[str, dict[str, int]] = {}
+        for row in part.qrels_iter():
+            judged.setdefault(row.query_id, {})[row.doc_id] = row.relevance
+        check_overlap(judged, texts, passages, Path(spec.dataset))
+        if split == Split.TEST:
+            check_counts(spec.counts, len(passages), judged, Path(spec.dataset))
+        for query_id, grades in judged.items():
+            if query_id not in queries:  # of test, dev, train, the first that judges it
+                queries[query_id] = Query(query_id, texts.get(query_id, ""), split)
+                qrels[query_id] = grades
+    write_collection(
+        out,
+        sample(list(queries.values()), spec.test_sample, spec.train_sample),
+        [Passage(p, text) for p, text in passages.items()],
+        qrels,
+        config=spec.model_dump(mode="json"),
+        inputs={path.name: sha256_file(path) for path in paths},
+        test_sample=spec.test_sample,
+        train_sample=spec.train_sample,
+        text_fields="what ir_datasets gives as a document's default text",
+        **facts(spec),
+    )
+
+
+def _offer(files: Iterable[tuple[Any, Path]], downloads: Path) -> None:
+    """Put fetched files where ir_datasets looks for a file of their checksum."""
+    downloads.mkdir(parents=True, exist_ok=True)
+    for file, path in files:
+        place = downloads / file.checksum.partition(":")[2]
+        if not place.exists():
+            place.unlink(missing_ok=True)  # a link to nowhere
+            place.symlink_to(path.resolve())
+
+
+def _load(name: str, home: Path) -> Any:
+    """A part of ir_datasets, kept under `home`. DataError if it does not know the id."""
+    os.environ["IR_DATASETS_HOME"] = str(home)
+    os.environ["IR_DATASETS_SMALL_FILE_SIZE"] = "0"  # look for small files there too
+    import ir_datasets
+
+    try:
+        return ir_datasets.load(name)
+    except KeyError as error:
+        raise DataError(
+            f"ir_datasets knows no collection {name!r}; its catalogue lists all"
+        ) from error
+
+
+def _passages(name: str, part: Any) -> dict[str, str]:
+    passages: dict[str, str] = {}
+    for row in tqdm(part.docs_iter(), total=part.docs_count(), desc=f"reading {name}"):
+        if row.doc_id in passages:
+            raise DataError(f"{name}: passage id {row.doc_id!r} stands twice; ids must be unique")
+        passages[row.doc_id] = row.default_text().strip()
+    return passages

@@ -1,0 +1,55 @@
+"""Where a collection's files are: the user's own, or fetched with its terms shown first."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from resrank.collections.archives import unpack
+from resrank.collections.fetch import fetch, is_here
+from resrank.collections.jsonl import DataError
+from resrank.config import BeirCollection, Collection, RemoteFile
+
+
+def local_file(spec: Collection, file: Path | RemoteFile) -> Path:
+    """A file of a collection on this machine."""
+    if isinstance(file, Path):
+        return file
+    if not is_here(file):
+        show_terms(spec)
+    return fetch(file)
+
+
+def local_folder(spec: BeirCollection) -> Path:
+    """A collection's folder in BEIR layout on this machine."""
+    if spec.archive is None:
+        assert spec.path is not None
+        if not spec.path.is_dir():
+            raise DataError(
+                f"no folder {spec.path} (from {Path.cwd()}); a BEIR folder holds corpus.jsonl, "
+                "queries.jsonl and qrels/<split>.tsv"
+            )
+        return spec.path
+    found = unpack(local_file(spec, spec.archive), spec.unpacked_bytes) / spec.folder
+    if not (found / "corpus.jsonl").is_file():
+        there = sorted(p.name for p in found.parent.glob("*")) or ["nothing"]
+        raise DataError(
+            f"{spec.archive.name}: no corpus.jsonl in its folder {spec.folder!r}; beside it: "
+            f"{', '.join(there[:8])}"
+        )
+    return found
+
+
+def show_terms(spec: Collection) -> None:
+    """Print the terms that come with a collection, before anything of it is fetched."""
+    if spec.terms:
+        print(f"{spec.source}: {spec.terms} (licence: {spec.licence})", file=sys.stderr, flush=True)
+
+
+def facts(spec: Collection) -> dict[str, Any]:
+    """What a manifest says of a collection's origin."""
+    return {
+        "source": spec.source, "version": spec.version, "licence": spec.licence,
+        "terms": spec.terms,
+    }  # fmt: skip
