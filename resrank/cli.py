@@ -211,6 +211,29 @@ def report(
 
 
 @app.command()
+def plan(
+    suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
+) -> None:
+    """Print what a suite would fetch, load, train and run; nothing is fetched.
+
+    Example: `python -m resrank plan --suite config/paper.yaml`.
+    """
+    from resrank.reporting.catalogue import plan as text
+    from resrank.suite import load_suite
+
+    typer.echo(text(load_suite(suite)))
+
+
+@app.command()
+def collections() -> None:
+    """Print the library's collections as a Markdown table: origin, licence, files, counts."""
+    from resrank.reporting.catalogue import catalogue
+    from resrank.suite import library
+
+    typer.echo(catalogue(library().collections))
+
+
+@app.command()
 def replay(
     candidates: Annotated[
         Path, typer.Option(help="RankLLM candidates with text, JSON or JSONL.", show_default=False)

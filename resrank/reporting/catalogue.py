@@ -1,0 +1,106 @@
+"""What the library's collections are, and what a suite would fetch and run. Nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from resrank.collections.fetch import is_here
+from resrank.config import Collection, RemoteFile
+from resrank.suite import Resolved
+
+HEADERS = ["collection", "source", "licence", "files: size, checksum", "text of a passage",
+           "relevant from grade", "passages", "test queries", "judgments"]  # fmt: skip
+TEXTS = {
+    "docstrings": "the first words of a docstring",
+    "beir": "title and text",
+    "candidates": "the candidate's text",
+    "ir_datasets": "ir_datasets' default text",
+}
+
+
+def catalogue(collections: Mapping[str, Collection]) -> str:
+    """A Markdown table of collections: origin, licence, files, counts that must come out."""
+    rows = [_row(name, spec) for name, spec in collections.items()]
+    lines = [HEADERS, [":--"] * 6 + ["--:"] * 3, *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def plan(resolved: Resolved) -> str:
+    """What a suite fetches, loads, trains and runs; what of it is here already."""
+    lines = [f"Suite {resolved.suite.name}: {resolved.suite.title or ''}".rstrip(": "), ""]
+    lines.append("Collections:")
+    fetched: dict[str, RemoteFile] = {}
+    for name in resolved.suite.collections + sorted(_learned_from(resolved)):
+        spec = resolved.collections[name]
+        files = list(remote_files(spec))
+        fetched |= {file.checksum: file for file in files}
+        lines.append(f"  {name}: {_state(spec, files)}; licence: {spec.licence}")
+    lines += [f"  skipped: {name}, {why}" for name, why in resolved.skipped.items()]
+    absent = [file for file in fetched.values() if not is_here(file)]
+    lines.append(f"  to fetch: {len(absent)} files, {_size(sum(f.bytes for f in absent))}")
+    lines += ["", "Models:"]
+    lines += [f"  {model}" for model in sorted(set(_models(resolved)))] or ["  none"]
+    lines += ["", "Systems:"]
+    for name in resolved.suite.systems:
+        learned = resolved.systems[name].training is not None
+        trained = f"trained on {resolved.trained_on(name)}, " if learned else ""
+        count = len(resolved.seeds_of(name)) * len(resolved.pairs)
+        lines.append(f"  {name}: {trained}{count} runs, {len(resolved.pairs)} measurements")
+    return "\n".join(lines)
+
+
+def remote_files(spec: Collection) -> Iterator[RemoteFile]:
+    """The files of a collection that are fetched."""
+    named: list[Any] = [getattr(spec, key, None) for key in ("archive", "path", "qrels")]
+    named += getattr(spec, "files", [])
+    yield from (file for file in named if isinstance(file, RemoteFile))
+
+
+def _row(name: str, spec: Collection) -> list[str]:
+    files = [f"[{f.name}]({f.url}): {f.bytes:,} bytes, `{f.checksum}`" for f in remote_files(spec)]
+    path = getattr(spec, "path", None)
+    own = [f"your own copy at `{path}`"] if isinstance(path, Path) else []
+    source = f"{spec.source} ({spec.version})" if spec.version else spec.source
+    if spec.kind == "docstrings":
+        source, own = "docstrings of installed packages", ["none"]
+    counts = [f"{n:,}" if n is not None else "–" for n in spec.counts.model_dump().values()]
+    licence = "as the packages" if spec.kind == "docstrings" else spec.licence
+    grade = str(spec.relevant_grade)
+    return [name, source, licence, "<br>".join(files + own), TEXTS[spec.kind], grade, *counts]
+
+
+def _state(spec: Collection, files: list[RemoteFile]) -> str:
+    absent = [file for file in files if not is_here(file)]
+    if absent:
+        return (
+            f"{len(absent)} of {len(files)} files to fetch, {_size(sum(f.bytes for f in absent))}"
+        )
+    return "here" if files else "made or read on this machine"
+
+
+def _learned_from(resolved: Resolved) -> set[str]:
+    found = {c for name in resolved.suite.systems for c in resolved.learns_from(name)}
+    return found - set(resolved.suite.collections)
+
+
+def _models(resolved: Resolved) -> Iterator[str]:
+    """Hub models that systems name, with their revisions and whether they are on this machine."""
+    for name in resolved.suite.systems:
+        yield from _models_in(resolved.systems[name].options)
+
+
+def _models_in(options: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("model", "reranker"):
+        model = options.get(key)
+        if isinstance(model, str) and not model.startswith("trained:"):
+            pinned = options.get("revision" if key == "model" else "reranker_revision")
+            yield f"{model} at {pinned or 'its newest commit (not pinned)'}"
+    for value in options.values():
+        if isinstance(value, Mapping):
+            yield from _models_in(value)
+
+
+def _size(count: int) -> str:
+    return f"{count:,} bytes ({count / 1e9:.2f} GB)"

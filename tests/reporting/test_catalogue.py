@@ -1,0 +1,42 @@
+from resrank.reporting.catalogue import catalogue, plan, remote_files
+from resrank.suite import library, load_suite
+from tests.conftest import ROOT
+
+
+def test_the_docs_show_the_table_of_the_library():
+    assert catalogue(library().collections) in (ROOT / "docs" / "collections.md").read_text()
+
+
+def test_the_librarys_figures_are_those_of_ir_datasets_catalogue():
+    """Sizes and checksums by address, for every file that ir_datasets lists too."""
+    import json
+    import pkgutil
+
+    known = {}
+
+    def walk(entry):
+        if isinstance(entry, dict) and "url" in entry:
+            known[entry["url"]] = (entry.get("size_hint"), f"md5:{entry.get('expected_md5')}")
+        elif isinstance(entry, dict):
+            for value in entry.values():
+                walk(value)
+
+    walk(json.loads(pkgutil.get_data("ir_datasets", "etc/downloads.json")))
+    compared = 0
+    for spec in library().collections.values():
+        for file in remote_files(spec):
+            if file.url in known:
+                assert (file.bytes, file.checksum) == known[file.url]
+                compared += 1
+    assert compared >= 11
+
+
+def test_a_plan_says_what_is_fetched_skipped_and_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESRANK_DATA", str(tmp_path))
+    text = plan(load_suite(ROOT / "config" / "paper.yaml"))
+    assert "nfcorpus: 1 of 1 files to fetch, 2,448,432 bytes" in text
+    assert "skipped: robust04, no data/robust04" in text
+    assert "to fetch: 11 files, 2,014,280,325 bytes (2.01 GB)" in text
+    assert "castorini/rank_zephyr_7b_v1_full at its newest commit (not pinned)" in text
+    assert "resrank_msmarco: trained on msmarco, 21 runs, 7 measurements" in text
