@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from resrank.records import TrainingExample
 from resrank.reranker import Bench
-from resrank.training.checkpoints import Checkpoints
 from resrank.training.encoder_loop import embed, retrieval_loss, texts_of
 from resrank.training.gradient_cache import Embedded
-from resrank.training.lists import TrainingList, batches, choose, usable
-from resrank.training.loop import Phase, fit
+from resrank.training.list_loop import fit_lists
+from resrank.training.lists import TrainingList
 from resrank.training.losses import ranknet
 from resrank.training.options import Stage
 from resrank.training.processes import processes
@@ -36,10 +34,6 @@ def train_prompts(
         share=options.share, list_length=options.list_length, batch_queries=options.batch_queries,
         negatives=options.negatives, order=options.order,
     )  # fmt: skip
-    found = usable(examples, stage)
-    kept = choose(found, options.max_queries, np.random.default_rng([seed]))
-    if not kept:
-        raise ValueError("no training query has a relevant passage among its candidates")
     run = processes()
 
     def backward(batch: Sequence[TrainingList]) -> dict[str, float]:
@@ -56,15 +50,9 @@ def train_prompts(
         return {"retrieval": retrieval.item(), "ranking": ranking.item()}
 
     rates = {name: options.learning_rate for name, _ in system.encoder.named_parameters()}
-    phase = Phase(
-        "E2Rank", rates, options.epochs, options.warmup,
-        lambda epoch: batches(kept, stage, np.random.default_rng([seed, epoch])),
-        backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),
-        accumulate=options.accumulate,
-    )  # fmt: skip
-    fit(system.encoder, phase, Checkpoints(bench.checkpoints, bench.key), bench.on_step)
-    system.encoder.eval()
-    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(found)}
+    return fit_lists(
+        system.encoder, "E2Rank", rates, options, stage, examples, backward, seed, bench
+    )
 
 
 def _ranking(

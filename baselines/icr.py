@@ -38,7 +38,10 @@ class ICR(RanksMany):
             description="Behind them, before the query.",
         )
         neutral_query: str = Field("N/A", description="The query that asks nothing.")
-        words: int = Field(300, ge=1, description="Longer passages lose their end, in words.")
+        words: int = Field(
+            300, ge=1, description="Longer passages lose their end, in words; all of a list are "
+            "cut further until it fits the model."
+        )  # fmt: skip
         reverse: bool = Field(False, description="Show the first stage's best passage last.")
         window: Window | None = Field(
             None, description="Rerank in sliding windows; unset: all candidates in one prompt, "
@@ -90,12 +93,14 @@ class ICR(RanksMany):
         row = members[0][0]
         query, candidates = requests[row]
         words = [candidates[place].passage.text.split() for _, place in members]
-        texts = [" ".join(found[: self.options.words]) for found in words]
+        limit = self.options.words
+        texts = [" ".join(found[:limit]) for found in words]
+        while limit > 1 and self.reader.is_too_long(query.text, texts):
+            limit = max(1, limit * 9 // 10)
+            texts = [" ".join(found[:limit]) for found in words]
         scores, tokens = self.reader.scores(query.text, texts)
         cut[row].update(
-            place
-            for (_, place), found in zip(members, words, strict=True)
-            if len(found) > self.options.words
+            place for (_, place), found in zip(members, words, strict=True) if len(found) > limit
         )
         usages[row].truncated_passages = len(cut[row])
         usages[row].prompt_tokens += tokens

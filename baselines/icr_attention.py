@@ -44,16 +44,19 @@ class Reader:
                 f"{self.llm.options.model}: the tokens of the passages change with the query "
                 "behind them; ICR needs a chat template that shows messages in their order"
             )
-        longest = max(len(asked.ids), len(neutral.ids))
-        if longest > self.llm.positions:
+        if len(asked.ids) > self.llm.positions:
             raise ValueError(
-                f"{len(passages)} passages make a prompt of {longest} tokens, the model has "
+                f"{len(passages)} passages make a prompt of {len(asked.ids)} tokens, the model has "
                 f"{self.llm.positions} positions; lower `words` or set a `window`"
             )
         given, before = self._attention(asked, neutral)
         found = [_passage_score(given[a:b] - before[a:b]) for a, b in asked.spans]
         tokens = len(asked.ids) + len(neutral.ids) - neutral.rest
         return (found[::-1] if self.options.reverse else found), tokens
+
+    def is_too_long(self, query: str, passages: Sequence[str]) -> bool:
+        """Whether a list's prompt has more tokens than the model reads."""
+        return len(self.reading(query, passages).ids) > self.llm.positions
 
     def reading(self, query: str, passages: Sequence[str]) -> Reading:
         """The prompt in the model's chat template, with its passages found again in the tokens."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
-from baselines.llm.model import Answer, BackEnd, LanguageModel
+from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOptions
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
 from resrank.records import Ranking, TrainingExample, Usage
@@ -63,12 +63,18 @@ class RankGPT(RanksMany):
         """Teach the model to write a window's order, and save it under `out`."""
         from baselines.llm.listwise_training import train_listwise
 
+        llm = cls.check_training(options)
+        train_listwise(llm, options, training, train, out, seed, bench)
+
+    @classmethod
+    def check_training(cls, options: Options) -> TransformersOptions:
+        """The model to be trained. ValueError if it is not in this process."""
         if options.llm.kind != "transformers":
             raise ValueError(
                 f"a model behind {options.llm.kind!r} cannot be trained here; name one with "
                 "`kind: transformers`, or leave out `training`"
             )
-        train_listwise(options.llm, options, training, train, out, seed, bench)
+        return options.llm
 
     def keep_transcript(self, path: Path) -> None:
         """Write every call down in `path`, and repeat none that stands there."""

@@ -36,7 +36,7 @@ class Setwise(RanksMany):
 
         llm: TransformersOptions = Field(description="A causal language model in this process.")
         prompt: str = Field("setwise", description="A prompt by name, or a .yaml file's path.")
-        opening: str = Field("Passage", description="How the answer begins, before the letter.")
+        opening: str = Field(" Passage:", description="How the answer begins, before the letter.")
         children: int = Field(
             3, ge=1, le=len(LETTERS) - 1, description="Children of a node: a set has one more."
         )

@@ -129,6 +129,14 @@ class IrDatasetsCollection(_Collection):
         "by itself what is not named."
     )  # fmt: skip
 
+    @field_validator("files")
+    @classmethod
+    def _by_md5(cls, value: list[RemoteFile]) -> list[RemoteFile]:
+        for file in value:
+            if not file.checksum.startswith("md5:"):
+                raise ValueError(f"{file.url}: ir_datasets knows files by md5; give that checksum")
+        return value
+
 
 Collection = Annotated[
     DocstringsCollection | BeirCollection | CandidatesCollection | IrDatasetsCollection,
@@ -230,6 +238,8 @@ class System(Strict):
             if not hasattr(cls, "Training"):
                 raise ValueError(f"system kind {self.kind!r} cannot be trained; drop 'training'")
             cls.Training.model_validate(self.training)
+            if hasattr(cls, "check_training"):
+                cls.check_training(cls.Options.model_validate(self.options))
         return self
 
 

@@ -89,7 +89,8 @@ def source_files(spec: Any) -> list[str]:
     module = reference(spec["kind"] if isinstance(spec, dict) else spec.kind).partition(":")[0]
     options = spec.get("options", {}) if isinstance(spec, dict) else spec.options
     main = Path(module.replace(".", "/") + ".py")
-    files = [main, *sorted(main.parent.glob(f"{main.stem}_*.py"))]
+    mains = {Path(name.partition(":")[0].replace(".", "/") + ".py") for name in KINDS.values()}
+    files = [main, *sorted(set(main.parent.glob(f"{main.stem}_*.py")) - mains)]
     if main.is_file() and "baselines.llm" in main.read_text("utf-8"):
         files += sorted(p for p in main.parent.glob("llm/**/*") if p.suffix in (".py", ".yaml"))
     nested = [v for v in options.values() if isinstance(v, dict) and _is_system(v.get("kind"))]

@@ -29,6 +29,8 @@ class Resolved(BaseModel):
     collections: dict[str, Collection]
     first_stages: dict[str, FirstStage]
     systems: dict[str, System]
+    given: Suite
+    """The suite as it was written, skipped collections among it."""
     skipped: dict[str, str] = {}
     """Optional collections that the suite goes on without, and why."""
 
@@ -139,6 +141,7 @@ def _resolve(suite: Suite) -> Resolved:
         )
     return Resolved.model_construct(
         suite=suite,
+        given=suite,
         collections=known.collections | suite.define.collections,
         first_stages=stages,
         systems=compared | needed,

@@ -110,28 +110,39 @@ class Prompts:
         row = window[0][0]
         query, candidates = self.requests[row]
         texts = [candidates[place].passage.text for _, place in window]
-        words = self.words
-        prompt = self.template.build(query.text, texts, words)
-        while (over := self._too_long(prompt)) > 0:
-            if words == 1:
-                raise ValueError(
-                    f"a window of {len(texts)} passages does not fit the model's "
-                    f"{self.model.positions} positions even with one word of each; use a smaller "
-                    "window"
-                )
-            words = max(1, min(words, _longest(texts)) - max(1, over // (4 * len(texts))))
-            prompt = self.template.build(query.text, texts, words)
+        prompt, words = fitted(
+            self.template, query.text, texts, self.words, self.answer, self.model
+        )
         for (_, place), text in zip(window, texts, strict=True):
             if self.template.cuts(text, words):
                 self.cut[row].add(place)
         self.usages[row].truncated_passages = len(self.cut[row])
         return prompt
 
-    def _too_long(self, prompt: Prompt) -> int:
-        """Tokens by which prompt and answer exceed the model's positions."""
-        if not hasattr(self.model, "positions"):
+
+def fitted(
+    template: Template, query: str, texts: Sequence[str], words: int, answer: int, model: Any
+) -> tuple[Prompt, int]:
+    """A window's prompt, its passages cut until prompt and answer fit, and the words of each left.
+
+    Raises ValueError if one word of each is still too much.
+    """
+
+    def too_long() -> int:
+        if not hasattr(model, "positions"):
             return 0
-        return int(self.model.count(prompt)) + self.answer - int(self.model.positions)
+        return int(model.count(prompt)) + answer - int(model.positions)
+
+    prompt = template.build(query, texts, words)
+    while (over := too_long()) > 0:
+        if words == 1:
+            raise ValueError(
+                f"a window of {len(texts)} passages does not fit the model's {model.positions} "
+                "positions even with one word of each; use a smaller window"
+            )
+        words = max(1, min(words, _longest(texts)) - max(1, over // (4 * len(texts))))
+        prompt = template.build(query, texts, words)
+    return prompt, words
 
 
 def _longest(texts: Sequence[str]) -> int:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from baselines.llm.listwise import ListwiseTraining, PromptOptions
+from baselines.llm.listwise import ListwiseTraining, PromptOptions, fitted
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, Template, template
 from baselines.llm.transformers_model import TransformersModel
@@ -21,9 +20,8 @@ from resrank.files import atomic_folder, write_json
 from resrank.model.device import autocast, set_seeds
 from resrank.records import TrainingExample
 from resrank.reranker import Bench
-from resrank.training.checkpoints import Checkpoints
-from resrank.training.lists import TrainingList, batches, choose, usable
-from resrank.training.loop import Phase, fit
+from resrank.training.list_loop import fit_lists
+from resrank.training.lists import TrainingList
 from resrank.training.lora import recompute_layers, with_adapters
 from resrank.training.losses import ranknet
 from resrank.training.options import Stage
@@ -118,18 +116,15 @@ class WindowLosses:
         order = sorted(range(len(item.grades)), key=lambda place: -item.grades[place])
         names = LETTERS if self.template.by_letter else range(1, len(order) + 1)
         answer = " > ".join(f"[{names[place]}]" for place in order)
-        prompt = self.template.build(item.query, item.texts, self.words)
+        written = self.llm.tokenizer(answer, add_special_tokens=False)["input_ids"]
+        words = self.words or self.template.words
+        longest = len(written) + 2  # its end, and a token that the join may add
+        prompt, _ = fitted(self.template, item.query, item.texts, words, longest, self.llm)
         (before,) = self.llm.tokenize([prompt])
         (whole,) = self.llm.tokenize([prompt], opening=answer)
         pairs = enumerate(zip(before, whole, strict=False))
         start = next((i for i, (a, b) in pairs if a != b), len(before))
-        ids = [*whole, int(self.llm.tokenizer.eos_token_id)]
-        if len(ids) > self.llm.positions:
-            raise ValueError(
-                f"a window of {len(order)} passages and its answer have {len(ids)} tokens, the "
-                f"model {self.llm.positions} positions; lower `words` or `list_length`"
-            )
-        return ids, start, order
+        return [*whole, int(self.llm.tokenizer.eos_token_id)], start, order
 
 
 def _fit(
@@ -146,10 +141,6 @@ def _fit(
         order=training.order, batch_queries=training.batch_queries,
     )  # fmt: skip
     taught = taught_by(examples, training.teacher) if training.teacher else examples
-    found = usable(taught, stage)
-    kept = choose(found, training.max_queries, np.random.default_rng([seed]))
-    if not kept:
-        raise ValueError("no training query has passages of different grade in its window")
     lm = model.model
     table = lm.get_input_embeddings().weight
     if training.gradient_checkpointing:
@@ -161,14 +152,8 @@ def _fit(
         for name, parameter in lm.named_parameters()
         if parameter is not table and (training.lora is None or "lora_" in name)
     }
-    phase = Phase(
-        "windows", rates, training.epochs, training.warmup,
-        lambda epoch: batches(kept, stage, np.random.default_rng([seed, epoch])),
-        losses, lambda batch: ", ".join(item.query_id for item in batch[:3]),
-        accumulate=training.accumulate,
-    )  # fmt: skip
-    fit(lm, phase, Checkpoints(bench.checkpoints, bench.key), bench.on_step)
+    counts = fit_lists(lm, "windows", rates, training, stage, taught, losses, seed, bench)
     if training.lora is not None:
         model.model = lm.merge_and_unload()
     model.model.eval()
-    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(found)}
+    return counts | {"queries_skipped": len(examples) - len(taught) + counts["queries_skipped"]}

@@ -54,6 +54,10 @@ class TransformersOptions(Strict):
     kind: Literal["transformers"]
     model: str | ScratchLM = Field(description="A folder or hub id, or a shape made here.")
     revision: str | None = Field(None, description="Hub commit to pin.")
+    context: int | None = Field(
+        None, ge=64, description="Tokens that prompt and answer may have, where that is less than "
+        "the model's positions: published listwise models were run with 4096."
+    )  # fmt: skip
     dtype: DtypeName = Field("auto", description="'auto': bfloat16 where the hardware has it.")
     device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
     batch_tokens: int = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from baselines.llm.model import Answer, ScratchLM, TransformersOptions
 from baselines.llm.prompt import Prompt
 from baselines.llm.scratch import scratch_lm
+from resrank.files import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
 from resrank.model.hub import locate
@@ -27,6 +29,7 @@ class TransformersModel:
     def __init__(self, options: TransformersOptions, seed: int = 0) -> None:
         """seed: of the random weights, where the options describe a model made here."""
         self.options = options
+        self.weights: str | None = None
         self.device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, self.device)
         if isinstance(options.model, ScratchLM):
@@ -34,6 +37,8 @@ class TransformersModel:
             self.model, self.tokenizer = scratch_lm(options.model, dtype)
         else:
             folder = locate(options.model, options.revision)
+            if Path(options.model).is_dir():  # a name that other weights may have tomorrow
+                self.weights = sha256_lines(map(sha256_file, sorted(folder.glob("*.safetensors"))))
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
             self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self.model.to(self.device).eval()
@@ -56,7 +61,7 @@ class TransformersModel:
         return {
             "model": model, "revision": o.revision, "dtype": self.dtype,
             "temperature": o.temperature, "chat_options": o.chat_options,
-        }  # fmt: skip
+        } | ({"weights": self.weights} if self.weights else {})  # fmt: skip
 
     def answers(
         self, prompts: Sequence[Prompt], max_new_tokens: int
@@ -72,8 +77,9 @@ class TransformersModel:
 
     @property
     def positions(self) -> int:
-        """Tokens that the model can read, prompt and answer together."""
-        return int(self.model.config.max_position_embeddings)
+        """Tokens that the model reads at most, prompt and answer together."""
+        limit = int(self.model.config.max_position_embeddings)
+        return min(limit, self.options.context or limit)
 
     def count(self, prompt: Prompt) -> int:
         """Tokens of a prompt."""

@@ -6,13 +6,19 @@ import shutil
 import stat
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from filelock import FileLock
 from tqdm import tqdm
 
 from resrank.collections.jsonl import DataError
 from resrank.files import atomic_folder
+
+UNREADABLE = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError,
+    NotImplementedError,  # its method of compression
+    RuntimeError,  # encrypted
+)  # fmt: skip
 
 
 def unpack(archive: Path, limit: int) -> Path:
@@ -26,6 +32,8 @@ def unpack(archive: Path, limit: int) -> Path:
     with FileLock(archive.with_name(archive.name + ".unpacking.lock")):
         if folder.is_dir():
             return folder
+        for left in folder.parent.glob(f".{folder.name}.*.partial"):  # by a kill
+            shutil.rmtree(left, ignore_errors=True)
         try:
             with zipfile.ZipFile(archive) as found:
                 members = found.infolist()
@@ -33,10 +41,8 @@ def unpack(archive: Path, limit: int) -> Path:
                 with atomic_folder(folder) as out:
                     for member in tqdm(members, desc=f"unpacking {archive.name}", unit="file"):
                         _write(found, member, out)
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError) as error:
-            raise DataError(
-                f"{archive}: a damaged zip ({error}); remove it to fetch it again"
-            ) from error
+        except UNREADABLE as error:
+            raise DataError(f"{archive}: a zip that cannot be read ({error})") from error
     return folder
 
 
@@ -49,15 +55,17 @@ def _check(archive: Path, members: list[zipfile.ZipInfo], limit: int) -> None:
         )
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
-        outside = path.is_absolute() or ".." in path.parts or ":" in member.filename
+        drive = PureWindowsPath(member.filename).drive
+        outside = path.is_absolute() or ".." in path.parts or bool(drive)
         if outside or stat.S_ISLNK(member.external_attr >> 16):
             what = "a link" if not outside else "a path outside its folder"
             raise DataError(f"{archive}: refused, it holds {what}: {member.filename!r}")
 
 
 def _write(found: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path) -> None:
-    target = out / PurePosixPath(member.filename.replace("\\", "/"))
-    if member.is_dir():
+    name = member.filename.replace("\\", "/")
+    target = out / PurePosixPath(name)
+    if name.endswith("/"):
         target.mkdir(parents=True, exist_ok=True)
         return
     target.parent.mkdir(parents=True, exist_ok=True)

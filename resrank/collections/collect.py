@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from resrank.collections.origin import show_terms
 from resrank.config import Collection
 
 
 def collect(spec: Collection, out: Path) -> None:
-    """Write the collection that `spec` describes under `out`."""
+    """Write the collection that `spec` describes under `out`; its terms are shown first."""
+    show_terms(spec)
     if spec.kind == "docstrings":
         from resrank.collections import docstrings
 

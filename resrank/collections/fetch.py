@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import requests
 from filelock import FileLock
 from tqdm import tqdm
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from resrank.collections.jsonl import DataError
@@ -91,15 +92,17 @@ def address_of(file: RemoteFile) -> str:
 
 
 def _complete(file: RemoteFile, partial: Path) -> None:
-    """Bring `partial` to the whole file, over several tries."""
-    address, wrong, said = address_of(file), 0, ""
-    for number in range(TRIES):
+    """Bring `partial` to the whole file, over as many tries as bring it further, and some more."""
+    address, wrong, failures, said = address_of(file), 0, 0, ""
+    while failures < TRIES:
+        before = _size(partial)
         try:
             _append(file, address, partial)
         except _Interrupted as error:
             said = str(error)
-            if number + 1 < TRIES:
-                time.sleep(min(LONGEST_WAIT, max(error.wait, FIRST_WAIT * 2**number)))
+            failures = 1 if _size(partial) > before else failures + 1
+            if failures < TRIES:
+                time.sleep(min(LONGEST_WAIT, max(error.wait, FIRST_WAIT * 2 ** (failures - 1))))
             continue
         found = _checksum(partial, file)
         if found == file.checksum:
@@ -114,7 +117,7 @@ def _complete(file: RemoteFile, partial: Path) -> None:
 
 def _append(file: RemoteFile, address: str, partial: Path) -> None:
     """Add what is missing of the file."""
-    have = partial.stat().st_size if partial.is_file() else 0
+    have = _size(partial)
     if have > file.bytes:
         partial.unlink()
         have = 0
@@ -144,8 +147,10 @@ def _from_network(file: RemoteFile, address: str, partial: Path, have: int) -> N
         with requests.get(address, headers=asked, stream=True, timeout=TIMEOUT) as reply:
             start = _start(reply, have, file, address, partial)
             with partial.open("ab" if start else "wb", buffering=0) as out:
-                _write(reply.iter_content(CHUNK), out, file, address, start)
-    except requests.RequestException as error:
+                # As it is sent: a body that a server calls gzip is the file itself.
+                body = reply.raw.stream(CHUNK, decode_content=False)
+                _write(body, out, file, address, start)
+    except (requests.RequestException, HTTPError) as error:
         raise _Interrupted(f"{type(error).__name__}: {error}") from error
 
 
@@ -186,6 +191,10 @@ def _write(
                 raise _error(file, address, f"the server sent more than {file.bytes:,} bytes")
             out.write(chunk)  # type: ignore[attr-defined]
             bar.update(len(chunk))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _retry_after(reply: requests.Response) -> float:

@@ -8,10 +8,11 @@ put there, checked.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from tqdm import tqdm
 
 from resrank.collections.checks import check_counts, check_overlap
@@ -28,8 +29,20 @@ from resrank.store import write_collection
 def collect(spec: IrDatasetsCollection, out: Path) -> None:
     """Fetch what the entry names, read the collection, check it, and write the common form."""
     paths = [local_file(spec, file) for file in spec.files]
-    home = data_folder() / "ir_datasets"
-    _offer(zip(spec.files, paths, strict=True), home / "downloads")
+    home = Path(os.environ.get("IR_DATASETS_HOME") or data_folder() / "ir_datasets")
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "resrank.lock"):  # two jobs must not unpack one file into one place
+        _offer(zip(spec.files, paths, strict=True), home / "downloads")
+        try:
+            _collect(spec, paths, home, out)
+        except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
+            raise DataError(
+                f"ir_datasets could not read {spec.dataset}: {error}. What `files` does not name "
+                "it fetches by itself, from no mirror"
+            ) from error
+
+
+def _collect(spec: IrDatasetsCollection, paths: Sequence[Path], home: Path, out: Path) -> None:
     named = {Split.TEST: spec.dataset, Split.DEV: spec.dev, Split.TRAIN: spec.train}
     parts = {split: _load(name, home) for split, name in named.items() if name}
     passages = _passages(spec.dataset, parts[Split.TEST])
@@ -78,11 +91,14 @@ def _load(name: str, home: Path) -> Any:
     import ir_datasets
 
     try:
-        return ir_datasets.load(name)
+        part = ir_datasets.load(name)
     except KeyError as error:
         raise DataError(
             f"ir_datasets knows no collection {name!r}; its catalogue lists all"
         ) from error
+    if not (part.has_docs() and part.has_queries() and part.has_qrels()):
+        raise DataError(f"{name} has no judged queries; name a part that has, as .../test")
+    return part
 
 
 def _passages(name: str, part: Any) -> dict[str, str]:

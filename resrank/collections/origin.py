@@ -14,11 +14,7 @@ from resrank.config import BeirCollection, Collection, RemoteFile
 
 def local_file(spec: Collection, file: Path | RemoteFile) -> Path:
     """A file of a collection on this machine."""
-    if isinstance(file, Path):
-        return file
-    if not is_here(file):
-        show_terms(spec)
-    return fetch(file)
+    return file if isinstance(file, Path) else fetch(file)
 
 
 def local_folder(spec: BeirCollection) -> Path:
@@ -42,9 +38,18 @@ def local_folder(spec: BeirCollection) -> Path:
 
 
 def show_terms(spec: Collection) -> None:
-    """Print the terms that come with a collection, before anything of it is fetched."""
-    if spec.terms:
+    """Print a collection's terms, if there are any and something of it is still to be fetched."""
+    files = remote_files(spec)
+    fetched = spec.kind == "ir_datasets" or bool(files)
+    if spec.terms and fetched and not (files and all(map(is_here, files))):
         print(f"{spec.source}: {spec.terms} (licence: {spec.licence})", file=sys.stderr, flush=True)
+
+
+def remote_files(spec: Collection) -> list[RemoteFile]:
+    """The files of a collection that are fetched."""
+    named: list[Any] = [getattr(spec, key, None) for key in ("archive", "path", "qrels")]
+    named += getattr(spec, "files", [])
+    return [file for file in named if isinstance(file, RemoteFile)]
 
 
 def facts(spec: Collection) -> dict[str, Any]:

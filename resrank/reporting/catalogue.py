@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from resrank.collections.fetch import is_here
+from resrank.collections.origin import remote_files
 from resrank.config import Collection, RemoteFile
 from resrank.suite import Resolved
 
@@ -34,9 +35,10 @@ def plan(resolved: Resolved) -> str:
     fetched: dict[str, RemoteFile] = {}
     for name in resolved.suite.collections + sorted(_learned_from(resolved)):
         spec = resolved.collections[name]
-        files = list(remote_files(spec))
+        files = remote_files(spec)
         fetched |= {file.checksum: file for file in files}
-        lines.append(f"  {name}: {_state(spec, files)}; licence: {spec.licence}")
+        terms = f"; terms: {spec.terms}" if spec.terms else ""
+        lines.append(f"  {name}: {_state(spec, files)}; licence: {spec.licence}{terms}")
     lines += [f"  skipped: {name}, {why}" for name, why in resolved.skipped.items()]
     absent = [file for file in fetched.values() if not is_here(file)]
     lines.append(f"  to fetch: {len(absent)} files, {_size(sum(f.bytes for f in absent))}")
@@ -49,13 +51,6 @@ def plan(resolved: Resolved) -> str:
         count = len(resolved.seeds_of(name)) * len(resolved.pairs)
         lines.append(f"  {name}: {trained}{count} runs, {len(resolved.pairs)} measurements")
     return "\n".join(lines)
-
-
-def remote_files(spec: Collection) -> Iterator[RemoteFile]:
-    """The files of a collection that are fetched."""
-    named: list[Any] = [getattr(spec, key, None) for key in ("archive", "path", "qrels")]
-    named += getattr(spec, "files", [])
-    yield from (file for file in named if isinstance(file, RemoteFile))
 
 
 def _row(name: str, spec: Collection) -> list[str]:
@@ -77,7 +72,10 @@ def _state(spec: Collection, files: list[RemoteFile]) -> str:
         return (
             f"{len(absent)} of {len(files)} files to fetch, {_size(sum(f.bytes for f in absent))}"
         )
-    return "here" if files else "made or read on this machine"
+    if files:
+        return "here"
+    own = spec.kind != "ir_datasets"
+    return "made or read on this machine" if own else "ir_datasets fetches what it needs"
 
 
 def _learned_from(resolved: Resolved) -> set[str]:
@@ -86,16 +84,21 @@ def _learned_from(resolved: Resolved) -> set[str]:
 
 
 def _models(resolved: Resolved) -> Iterator[str]:
-    """Hub models that systems name, with their revisions and whether they are on this machine."""
+    """Models that systems and dense first stages load, with the revisions that are pinned."""
     for name in resolved.suite.systems:
         yield from _models_in(resolved.systems[name].options)
+    for _, stage in resolved.pairs:
+        yield from _models_in(resolved.first_stages[stage].model_dump())
 
 
 def _models_in(options: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("model", "reranker"):
+    if options.get("kind") == "http":
+        yield f"{options['model']} behind {options['url']}"
+        return
+    for key in ("model", "reranker", "vocabulary"):
         model = options.get(key)
         if isinstance(model, str) and not model.startswith("trained:"):
-            pinned = options.get("revision" if key == "model" else "reranker_revision")
+            pinned = options.get("reranker_revision" if key == "reranker" else "revision")
             yield f"{model} at {pinned or 'its newest commit (not pinned)'}"
     for value in options.values():
         if isinstance(value, Mapping):

@@ -70,6 +70,9 @@ def _teaches(example: TrainingExample, stage: Stage) -> bool:
 def _list(example: TrainingExample, stage: Stage, rng: Generator) -> TrainingList:
     if stage.negatives == "sampled":
         kept = _sampled(example, stage.list_length, rng)
+        if stage.order == "first_stage":  # or the relevant one's place would give it away
+            place = {c.passage.id: i for i, c in enumerate(example.candidates)}
+            kept = sorted(kept, key=lambda p: place.get(p.id, len(place)))
     else:
         kept = [c.passage for c in example.candidates[: stage.list_length]]
     places = rng.permutation(len(kept)) if stage.order == "shuffled" else np.arange(len(kept))

@@ -24,6 +24,7 @@ class Files:
         self.ranges: list[str | None] = []
         self.sent = 0
         self.ranged = True
+        self.encoding = ""
         self.pause = 0.0  # seconds before each 64 kB
         self.url = ""
         self.lock = threading.Lock()
@@ -58,6 +59,8 @@ def serve(content: dict[str, bytes], fault: Fault = lambda p, n: None) -> Iterat
             if what == "wrong":
                 body = bytes(len(body))
             sizes = {"Content-Length": str(len(body) + (what == "longer"))}
+            if state.encoding:
+                sizes["Content-Encoding"] = state.encoding
             if asked and state.ranged:
                 sizes["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             self.head(206 if "Content-Range" in sizes else 200, sizes)

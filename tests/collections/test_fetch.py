@@ -1,5 +1,6 @@
 """Downloads from a real local server: failing, killed, two at once, from a mirror."""
 
+import gzip
 import hashlib
 import os
 import random
@@ -66,6 +67,19 @@ def test_what_cannot_be_had_is_an_error_and_leaves_nothing_whole(fault, said):
         with pytest.raises(FetchError, match=f"{said}.*put the file at .*RESRANK_MIRROR"):
             fetch(file)
         assert not place_of(file).exists()
+
+
+def test_a_body_that_is_called_gzip_is_the_file_itself():
+    data = gzip.compress(DATA)
+    with serve({"/f.gz": data}) as server:
+        server.encoding = "gzip"
+        assert fetch(file_at(f"{server.url}/f.gz", data)).read_bytes() == data
+
+
+def test_a_link_that_breaks_often_but_goes_on_is_no_failure():
+    with serve({"/f": DATA}, lambda _, number: "truncated" if number <= 9 else None) as server:
+        assert fetch(file_at(f"{server.url}/f")).read_bytes() == DATA
+        assert server.asked["/f"] > module.TRIES
 
 
 def test_nobody_at_the_address():

@@ -20,6 +20,7 @@ from resrank.collections.collect import collect
 from resrank.collections.fetch import place_of
 from resrank.collections.jsonl import DataError
 from resrank.config import RemoteFile, parse_collection
+from resrank.planning import as_json
 from resrank.records import Split
 from resrank.store import Collection
 from resrank.suite import ConfigError, load_suite
@@ -178,13 +179,30 @@ def test_a_damaged_zip_leaves_no_folder(tmp_path):
     whole = bytearray(path.read_bytes())
     whole[50_000] ^= 1
     path.write_bytes(whole)
-    with pytest.raises(DataError, match="a damaged zip"):
+    with pytest.raises(DataError, match="a zip that cannot be read"):
         unpack(path, 1_000_000)
     assert not path.with_name("x.zip.unpacked").exists()
 
 
 UNPACK = "import sys; from pathlib import Path; from resrank.collections.archives import unpack; "
 UNPACK += "print('ready', flush=True); unpack(Path(sys.argv[1]), 10**9)"
+
+
+def test_a_zip_made_on_windows(tmp_path):
+    path = archive(tmp_path, ("set\\", ""), ("set\\qrels\\test.tsv", "x"), ("set\\a:b.txt", "y"))
+    found = unpack(path, 100)
+    assert (found / "set" / "qrels" / "test.tsv").read_text() == "x"
+    assert (found / "set" / "a:b.txt").read_text() == "y"
+
+
+def test_an_encrypted_zip_says_so(tmp_path):
+    path = archive(tmp_path, ("a.txt", "x"))
+    data = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + place] |= 1  # the flag of an encrypted member
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="cannot be read .*encrypted"):
+        unpack(path, 100)
 
 
 def test_killed_while_unpacking(tmp_path):
@@ -224,5 +242,7 @@ def test_an_optional_set_that_is_not_there_is_skipped_by_name(beir, tmp_path, mo
     assert resolved.skipped == {
         "robust04": "no data/robust04 (licence: TREC disks 4 and 5 agreement)"
     }
+    again = load_suite(json.loads(as_json(resolved.given)))  # as the report reads it
+    assert again.skipped == resolved.skipped
     with pytest.raises(ConfigError, match="no collection is left to evaluate: robust04"):
         load_suite(suite | {"collections": ["robust04"]})

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from baselines.icr import ICR
+from resrank.records import Candidate, Passage
 from tests.llm.test_local import llm, requests
 from tests.shapes import save_causal
 
@@ -69,9 +70,20 @@ def test_two_calls_a_list_and_lists_of_any_length(folder):
         assert ranking.usage.generated_tokens == 0
         assert system.rerank(query, listed).passage_ids == ranking.passage_ids
     reverse = load(folder, words=6, reverse=True)
-    assert sorted(reverse.rerank(*asked[3]).passage_ids) == sorted(together[3].passage_ids)
+    passages = [f"passage {n} of five" for n in range(5)]
+    turned = in_one_piece(reverse, "shortest path", passages[::-1])[::-1]
+    assert reverse.reader.scores("shortest path", passages)[0] == pytest.approx(turned, abs=1e-5)
     windows = load(folder, words=6, window={"size": 4, "step": 2})
     assert windows.rerank(*asked[3]).usage.model_calls == 2 * 5
+
+
+def test_a_list_is_cut_until_it_fits_and_the_cuts_are_counted(folder):
+    system = load(folder, words=5000)
+    ((query, listed),) = requests([3])
+    passage = Passage("long", "word " * 3000)
+    ranking = system.rerank(query, [*listed, Candidate(passage, -9.0)])
+    assert ranking.usage.truncated_passages == 1
+    assert ranking.usage.prompt_tokens < 2 * system.reader.llm.positions
 
 
 def test_a_prompt_longer_than_the_model_is_refused(folder):

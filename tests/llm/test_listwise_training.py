@@ -1,4 +1,4 @@
-"""A tiny language model learns windows: targets, losses, the same weights whatever the share."""
+"""A tiny language model learns windows: targets, losses, what is written can be loaded."""
 
 import pytest
 import torch

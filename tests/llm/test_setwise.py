@@ -66,7 +66,7 @@ def test_the_best_of_a_set_is_the_letter_with_the_largest_logit(folder):
     prompt = system.template.build(query.text, [c.passage.text for c in listed])
     assert 'Passage B: "' in prompt[0].content
     text = system.model.chat_text(prompt)
-    ids = system.model.tokenizer(text + "Passage")["input_ids"]
+    ids = system.model.tokenizer(text + " Passage:")["input_ids"]
     with torch.inference_mode():
         logits = system.model.model(input_ids=torch.tensor([ids])).logits[0, -1]
     best = max(range(3), key=lambda place: float(logits[system.letters[place]]))

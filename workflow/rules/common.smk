@@ -3,6 +3,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from resrank.collections.origin import show_terms
 from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
 from resrank.registry import source_files
 from resrank.suite import ConfigError, load_suite
@@ -12,6 +13,8 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 
+for name in SUITE.suite.collections:
+    show_terms(SUITE.collections[name])
 for name, reason in SUITE.skipped.items():
     logger.warning(f"skipped: collection {name}, {reason}")
 

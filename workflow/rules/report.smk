@@ -70,7 +70,7 @@ rule report:
     conda:
         "../../environment.yml"
     params:
-        suite=as_json(SUITE.suite),
+        suite=as_json(SUITE.given),
         root=lambda w, output: str(Path(output[0]).parent),
     shell:
         "python -m resrank report --suite {params.suite:q} --root {params.root:q} 2> {log:q}"
