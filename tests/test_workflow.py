@@ -90,6 +90,9 @@ def test_everything_is_there(built):
     audits = json.loads((root / "audits" / "mine" / "bm25.json").read_text())
     leak = next(s["leak"] for s in audits["systems"] if s["system"] == "tiny")
     assert leak["overlap"] == pytest.approx(1 / 3)  # p5 of p1, p5, p4
+    untrained = next(s["leak"] for s in audits["systems"] if s["system"] == "bm25")
+    assert untrained["queries_without_overlap"] == leak["queries_without_overlap"]
+    assert untrained["trained_on"].startswith("nothing (held against")
     for ranked in read_run(root / "runs/mine/bm25/tiny/seed1.trec").values():
         scores = [score for _, score in ranked]
         assert all(a > b for a, b in zip(scores[:-1], scores[1:], strict=True))

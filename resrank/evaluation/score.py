@@ -109,13 +109,20 @@ class _Auditor:
         self.seen: dict[Path, Counter[str]] = {}
 
     def __call__(self, system: str, run: Mapping[str, Mapping[str, float]]) -> Any:
-        """The leak audit of a trained system; None for one that was not trained."""
-        sources = self.trained_on.get(system)
+        """The leak audit of a system against what it learned from; None if no system learned.
+
+        One that was not trained is held against what the others learned from, so that its score
+        on the queries without overlap stands beside theirs.
+        """
+        learned = self.trained_on.get(system)
+        everything = {s.folder: s for found in self.trained_on.values() for s in found}
+        sources = learned or list(everything.values())
         if not sources:
             return None
         seen = sum((self._seen_in(source) for source in sources), Counter[str]())
         found = audit(run, self.qrels, self.lists, self.passages, seen, self.relevant_grade)
-        return {"trained_on": ", ".join(source.folder.name for source in sources), **found}
+        names = ", ".join(source.folder.name for source in sources)
+        return {"trained_on": names if learned else f"nothing (held against {names})", **found}
 
     def _seen_in(self, source: Collection) -> Counter[str]:
         if source.folder not in self.seen:

@@ -91,7 +91,8 @@ AUDITS = (
 LEAK = (
     "Leak audit, nDCG@10. Overlap: share of test positives that were training positives (by text). "
     "Prior alone: candidates by how often they were training positives, blind to the query. Prior "
-    "over first stage: training positives first, each part in first-stage order."
+    "over first stage: training positives first, each part in first-stage order. A system that was "
+    "not trained is held against what the others learned from."
 )
 
 
