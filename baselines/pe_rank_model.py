@@ -36,6 +36,20 @@ class PERankModel(nn.Module):
             nn.Linear(encoder.width, decoder.width), nn.GELU(),
             nn.Linear(decoder.width, decoder.width),
         ).to(encoder.device)  # fmt: skip
+        self._scale_projector()
+
+    @torch.no_grad()
+    def _scale_projector(self) -> None:
+        """Let projected passages begin as long as the decoder's own token embeddings.
+
+        Passages that are far shorter than tokens are hardly seen by a decoder: one made here, whose
+        token embeddings have unit variance, learned nothing from them.
+        """
+        last = self.projector[-1]
+        probes = torch.eye(self.encoder.width, device=last.weight.device)  # embeddings of length 1
+        factor = self.decoder.token_norm() / self.projector(probes).norm(dim=-1).mean()
+        last.weight *= factor
+        last.bias *= factor
 
     @classmethod
     def from_options(cls, options: PERank.Options, decoder: str | None = None) -> PERankModel:
