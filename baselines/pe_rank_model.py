@@ -46,7 +46,7 @@ class PERankModel(nn.Module):
         token embeddings have unit variance, learned nothing from them.
         """
         last = self.projector[-1]
-        probes = torch.eye(self.encoder.width, device=last.weight.device)  # embeddings of length 1
+        probes = torch.eye(self.encoder.width, device=self.encoder.device)  # embeddings of length 1
         factor = self.decoder.token_norm() / self.projector(probes).norm(dim=-1).mean()
         last.weight *= factor
         last.bias *= factor
