@@ -6,24 +6,25 @@ all identifiers at the first generated position rank the window, in one forward 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator
 
+from baselines.llm.by_letter import ByLetter
 from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, Prompt, template
 from resrank.records import Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
+from resrank.reranker import Bench, Listed, Request, by_windows
 from resrank.windows import Window
 
 if TYPE_CHECKING:
     from baselines.llm.transformers_model import TransformersModel
 
 
-class First(RanksMany):
+class First(ByLetter):
     """Exactly one forward pass a window, and no generated token."""
 
     class Options(ListwiseOptions):
@@ -81,16 +82,6 @@ class First(RanksMany):
         weight = training.ranking_weight
         train_listwise(options.llm, options, training, train, out, seed, bench, weight)
 
-    @property
-    def dtype(self) -> str:
-        """Number format of the weights."""
-        return self.model.dtype
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """What a run's manifest says beside the configuration."""
-        return {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
-
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are read together."""
         usages = [Usage() for _ in requests]
@@ -106,12 +97,8 @@ class First(RanksMany):
         usages: Sequence[Usage],
     ) -> list[list[int]]:
         """Each window's places by the logit of their letter behind an opening bracket."""
-        ids = self.model.tokenize(prompts, opening="[")
-        logits = self.model.first_logits(ids, self.letters)
-        for row, window in zip(ids, windows, strict=True):
-            usages[window[0][0]].prompt_tokens += len(row)
-            usages[window[0][0]].model_calls += 1
+        logits = self.letter_logits(windows, prompts, "[", usages)
         return [
             sorted(range(len(w)), key=lambda place, r=row: -r[place])  # type: ignore[misc]
-            for row, w in zip(logits.tolist(), windows, strict=True)
+            for row, w in zip(logits, windows, strict=True)
         ]

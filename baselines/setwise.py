@@ -7,17 +7,18 @@ passages' letters; only as much of the heap is sorted as the first ranks need.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
+from baselines.llm.by_letter import ByLetter
 from baselines.llm.listwise import PromptOptions, Prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, template
 from resrank.records import Ranking, Usage
-from resrank.reranker import Listed, RanksMany, Request, ranked
+from resrank.reranker import Listed, Request, ranked
 
 if TYPE_CHECKING:
     from baselines.llm.transformers_model import TransformersModel
@@ -26,7 +27,7 @@ Comparisons = Generator[list[int], int, list[int]]
 """Yields a set's places, is sent the best one's number in it, returns the places it ranked."""
 
 
-class Setwise(RanksMany):
+class Setwise(ByLetter):
     """The first `top` ranks by heap sort; the rest keeps its first-stage order."""
 
     class Options(PromptOptions):
@@ -55,16 +56,6 @@ class Setwise(RanksMany):
         from baselines.llm.transformers_model import TransformersModel
 
         return cls(options, TransformersModel(options.llm))
-
-    @property
-    def dtype(self) -> str:
-        """Number format of the weights."""
-        return self.model.dtype
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """What a run's manifest says beside the configuration."""
-        return {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; each one's next comparison is asked together with the others'."""
@@ -99,13 +90,10 @@ class Setwise(RanksMany):
         self, sets: Sequence[Sequence[Listed]], prompts: Prompts, usages: Sequence[Usage]
     ) -> list[int]:
         """The number of each set's best passage; one forward pass a set, counted as used."""
-        ids = self.model.tokenize(prompts(sets), opening=self.options.opening)
-        logits = self.model.first_logits(ids, self.letters)
-        for row, members in zip(ids, sets, strict=True):
-            usages[members[0][0]].prompt_tokens += len(row)
-            usages[members[0][0]].model_calls += 1
+        logits = self.letter_logits(sets, prompts(sets), self.options.opening, usages)
         return [
-            int(row[: len(members)].argmax()) for row, members in zip(logits, sets, strict=True)
+            max(range(len(members)), key=row.__getitem__)
+            for row, members in zip(logits, sets, strict=True)
         ]
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import requests
 from requests.auth import AuthBase
-from urllib3.util import Retry
 
 from baselines.llm.model import Answer, HttpOptions
 from baselines.llm.prompt import Prompt
+from resrank.retry_after import retry_after
 
 LONGEST = 4_000_000  # bytes of a reply; a longer one is no ranking
 LATER = (408, 409, 425, 429, 500, 502, 503, 504)
@@ -118,7 +118,9 @@ class HttpModel:
         except requests.RequestException as error:
             raise Later(f"{type(error).__name__}: {error}") from error
         if reply.status_code in LATER:
-            raise Later(f"status {reply.status_code}: {text[:200]!r}", _retry_after(reply))
+            raise Later(
+                f"status {reply.status_code}: {text[:200]!r}", min(LONGEST_WAIT, retry_after(reply))
+            )
         if reply.status_code != 200:
             raise EndpointError(
                 f"{self.options.url}: status {reply.status_code}: {text[:300]!r}; answers so far "
@@ -198,15 +200,6 @@ def _text(reply: requests.Response, deadline: float) -> str:
             if time.monotonic() > deadline:
                 raise requests.Timeout("the reply took too long to arrive")
     return data.decode("utf-8", "replace")
-
-
-def _retry_after(reply: requests.Response) -> float:
-    """Seconds that the endpoint asks to wait."""
-    said = reply.headers.get("Retry-After")
-    try:
-        return min(LONGEST_WAIT, max(0.0, Retry().parse_retry_after(said))) if said else 0.0
-    except Exception:  # urllib3 raises its own on what is neither a number nor a date
-        return 0.0
 
 
 def _read(text: str, seconds: float) -> Answer:

@@ -22,10 +22,10 @@ import requests
 from filelock import FileLock
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from resrank.collections.jsonl import DataError
 from resrank.config import RemoteFile
+from resrank.retry_after import retry_after
 
 TRIES = 6
 FIRST_WAIT = 1.0  # seconds, doubled after each failure
@@ -160,7 +160,7 @@ def _start(
     """The byte at which a reply begins. Raises unless it is the file's rest, or the whole file."""
     status = reply.status_code
     if status in TRANSIENT:
-        raise _Interrupted(f"status {status}", _retry_after(reply))
+        raise _Interrupted(f"status {status}", retry_after(reply))
     if status == 416:
         partial.unlink(missing_ok=True)
         raise _Interrupted("the server does not know the part that is missing")
@@ -195,14 +195,6 @@ def _write(
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-def _retry_after(reply: requests.Response) -> float:
-    said = reply.headers.get("Retry-After")
-    try:
-        return max(0.0, float(Retry().parse_retry_after(said))) if said else 0.0
-    except Exception:
-        return 0.0
 
 
 def _checksum(path: Path, file: RemoteFile) -> str:
