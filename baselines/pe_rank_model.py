@@ -57,7 +57,7 @@ class PERankModel(nn.Module):
         encoder = Encoder.from_options(options.encoder)
         saved = {"reranker": decoder, "reranker_revision": None} if decoder else {}
         parts = options.model_copy(update=saved)
-        return cls(encoder, RerankerLM.from_options(parts, encoder.tokenizer), options)
+        return cls(encoder, RerankerLM.from_options(parts, encoder), options)
 
     def prompt_ids(self, query: str) -> tuple[list[int], list[int]]:
         """Token ids in front of the passages and behind them; a long query loses its end."""

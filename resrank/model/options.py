@@ -51,6 +51,10 @@ class ScratchDecoder(Strict):
         0.1, gt=0, description="Factor on the initial output projections: below 1, the untrained "
         "score starts near the encoder's cosine."
     )  # fmt: skip
+    token_embeddings: Literal["random", "encoder"] = Field(
+        "random", description="Where the token embeddings begin: at random, or as the encoder's "
+        "own, scaled alike, so that words have a meaning before training."
+    )  # fmt: skip
 
 
 class TwoModels(Strict):

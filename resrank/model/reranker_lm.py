@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, Qwen3Config, Qwen3Model
 
 from resrank.model.device import pick_device, pick_dtype
+from resrank.model.encoder import Encoder
 from resrank.model.hub import locate
 from resrank.model.options import ScratchDecoder, TwoModels
 
@@ -25,13 +26,15 @@ class RerankerLM(nn.Module):
         self.tokenizer = tokenizer
 
     @classmethod
-    def from_options(cls, options: TwoModels, encoder_tokenizer: Any) -> RerankerLM:
+    def from_options(cls, options: TwoModels, encoder: Encoder) -> RerankerLM:
         """Load the named decoder, or make the described shape with random weights."""
         device = pick_device(options.encoder.device)
         dtype = pick_dtype(options.reranker_dtype, device)
         if isinstance(options.reranker, ScratchDecoder):
-            model = scratch(options.reranker, len(encoder_tokenizer)).to(dtype=dtype)
-            return cls(model, encoder_tokenizer).to(device).eval()
+            model = scratch(options.reranker, len(encoder.tokenizer))
+            if options.reranker.token_embeddings == "encoder":
+                borrow_tokens(model, encoder)
+            return cls(model.to(dtype=dtype), encoder.tokenizer).to(device).eval()
         folder = locate(options.reranker, options.reranker_revision)
         model = AutoModel.from_pretrained(folder, dtype=dtype)
         return cls(model, AutoTokenizer.from_pretrained(folder)).to(device).eval()
@@ -70,6 +73,22 @@ class RerankerLM(nn.Module):
             inputs_embeds=inputs, attention_mask=mask, position_ids=positions, use_cache=False
         ).last_hidden_state
         return hidden
+
+
+@torch.no_grad()
+def borrow_tokens(decoder: Qwen3Model, encoder: Encoder) -> None:
+    """Replace the decoder's token embeddings by the encoder's, scaled to unit variance.
+
+    Raises ValueError if they are of another shape.
+    """
+    table = encoder.model.get_input_embeddings().weight.detach().float().cpu()
+    own = decoder.get_input_embeddings().weight
+    if table.shape != own.shape:
+        raise ValueError(
+            f"the encoder's token embeddings are {tuple(table.shape)}, the decoder's "
+            f"{tuple(own.shape)}; set `hidden` to {table.shape[1]} or `token_embeddings: random`"
+        )
+    own.copy_(table / table.std())
 
 
 def scratch(shape: ScratchDecoder, vocabulary: int) -> Qwen3Model:

@@ -54,6 +54,8 @@ class ResRank(nn.Module):
             nn.Parameter(torch.tensor(INITIAL_PLACE_SCALE)) if options.place_encoding else None
         )
         self.token_norm = reranker.token_norm()
+        self._opening_ids = self._token_ids(options.instruction)
+        self._closing_ids = self._token_ids(options.closing)
 
     @classmethod
     def from_options(
@@ -69,22 +71,22 @@ class ResRank(nn.Module):
         """
         encoder = Encoder.from_options(_with_dtype(options.encoder, "dtype", encoder_dtype))
         loaded = _with_dtype(options, "reranker_dtype", reranker_dtype)
-        return cls(encoder, RerankerLM.from_options(loaded, encoder.tokenizer), options)
+        return cls(encoder, RerankerLM.from_options(loaded, encoder), options)
 
     def query_tokens(self, query: str) -> tuple[list[int], bool]:
         """Prompt token ids of a query, instruction first, and whether the query was cut."""
-        tokenizer = self.reranker.tokenizer
-        instruction = tokenizer(self.options.instruction, add_special_tokens=False)["input_ids"]
-        text = tokenizer(query, add_special_tokens=False)["input_ids"]
+        text = self._token_ids(query)
         limit = self.options.max_query_tokens
-        return [*instruction, *text[:limit]], len(text) > limit
+        return [*self._opening_ids, *text[:limit]], len(text) > limit
+
+    def _token_ids(self, text: str) -> list[int]:
+        return list(self.reranker.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @property
     def closing_tokens(self) -> int:
         """Text tokens behind the passages; the closing one's place may be taken by the query's
         embedding."""
-        closing = self.reranker.tokenizer(self.options.closing, add_special_tokens=False)
-        return len(closing["input_ids"]) + (not self.options.query_slot)
+        return len(self._closing_ids) + (not self.options.query_slot)
 
     def compress(self, passages: Sequence[str]) -> Tensor:
         """One unit-length embedding a passage: (n, d) float32."""
@@ -148,8 +150,7 @@ class ResRank(nn.Module):
     ) -> tuple[list[Tensor], list[int]]:
         """Input embeddings a query, [query tokens, passages, closing], and where passages start."""
         lm = self.reranker
-        closing = lm.tokenizer(self.options.closing, add_special_tokens=False)["input_ids"]
-        tail = lm.embed_tokens([*closing, lm.closing_token])
+        tail = lm.embed_tokens([*self._closing_ids, lm.closing_token])
         rows, starts = [], []
         for i, ids in enumerate(query_ids):
             end = tail if slots is None else torch.cat([tail[:-1], slots[i : i + 1]])
@@ -247,7 +248,7 @@ class ResRank(nn.Module):
                 "differ from those found here; pin its revision or train again"
             )
         parts = options.model_copy(update={"reranker": str(folder / "reranker")})
-        model = cls(encoder, RerankerLM.from_options(parts, encoder.tokenizer), options)
+        model = cls(encoder, RerankerLM.from_options(parts, encoder), options)
         model._load_extra(load_file(folder / "extra.safetensors"), about["token_norm"])
         return model.eval()
 

@@ -9,6 +9,7 @@ import torch
 
 from resrank.collections.docstrings import Objects
 from resrank.model.batches import token_budget_batches
+from resrank.model.device import pick_dtype
 from resrank.model.encoder import Encoder
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions
@@ -51,3 +52,12 @@ def test_sentence_transformers(benchmark, encoder, texts):
     theirs = SentenceTransformer(str(locate(encoder.options.model)), device="cpu")
     found = benchmark(theirs.encode, texts, show_progress_bar=False)
     np.testing.assert_allclose(found, encoder.embed(texts).numpy(), atol=1e-5)
+
+
+@pytest.mark.skipif(
+    pick_dtype("auto", torch.device("cpu")) != torch.bfloat16,
+    reason="the processor has no bfloat16 arithmetic",
+)
+def test_a_batch_a_core_in_bfloat16(benchmark, texts):
+    half = Encoder.from_options(EncoderOptions(dtype="bfloat16"))
+    assert benchmark(half.embed, texts).shape == (100, 384)

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from resrank.model.encoder import Encoder
 from resrank.model.hub import ModelNotFound, locate
-from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
+from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder, TwoModels
+from resrank.model.reranker_lm import RerankerLM
 from resrank.model.resrank import Lists, ResRank
 
 
@@ -109,6 +110,18 @@ def test_widths_that_differ_need_a_projector(encoder_options):
         ResRank.from_options(ResRankOptions(encoder=encoder_options, reranker=shape))
     options = ResRankOptions(encoder=encoder_options, reranker=shape, projector=True)
     assert ResRank.from_options(options).score("x", torch.randn(2, 384)).shape == (2,)
+
+
+def test_token_embeddings_borrowed_from_the_encoder(encoder_options):
+    shape = ScratchDecoder(layers=1, token_embeddings="encoder")
+    encoder = Encoder.from_options(encoder_options)
+    lm = RerankerLM.from_options(TwoModels(encoder=encoder_options, reranker=shape), encoder)
+    mine, theirs = (m.model.get_input_embeddings().weight for m in (lm, encoder))
+    assert mine.std().item() == pytest.approx(1, abs=1e-3)
+    assert torch.allclose(mine * theirs.std(), theirs, atol=1e-6)
+    narrow = TwoModels(reranker=ScratchDecoder(hidden=64, heads=2, token_embeddings="encoder"))
+    with pytest.raises(ValueError, match="set `hidden` to 384"):
+        RerankerLM.from_options(narrow, encoder)
 
 
 def test_too_many_passages(model):
