@@ -112,20 +112,34 @@ def one_process(tmp_path_factory):
     return run_processes(tmp_path_factory.mktemp("one"), 1, sharded=False)
 
 
-def run_processes(folder, count, sharded):
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    return run_processes(tmp_path_factory.mktemp("ddp"), 2, sharded=False)
+
+
+@pytest.fixture(scope="module")
+def two_sharded(tmp_path_factory):
+    return run_processes(tmp_path_factory.mktemp("fsdp"), 2, sharded=True)
+
+
+def launch(folder, count, sharded, *more):
     env = os.environ | {"ACCELERATE_USE_FSDP": str(sharded).lower(), "OMP_NUM_THREADS": "1",
                         "PYTHONPATH": str(ROOT)}  # fmt: skip
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               "--nproc-per-node", str(count), str(TWO), str(folder)]  # fmt: skip
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
+               "--nproc-per-node", str(count), str(TWO), str(folder), *more]  # fmt: skip
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
+
+
+def run_processes(folder, count, sharded):
+    done = launch(folder, count, sharded)
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return rows, ResRankSystem.load(OPTIONS, folder / "model").model
 
 
-@pytest.mark.parametrize("sharded", [False, True], ids=["ddp", "fsdp"])
-def test_two_processes_take_the_steps_of_one(tmp_path, one_process, sharded):
-    rows, model = run_processes(tmp_path, 2, sharded)
+@pytest.mark.parametrize("run", ["two_processes", "two_sharded"])
+def test_two_processes_take_the_steps_of_one(request, one_process, run):
+    rows, model = request.getfixturevalue(run)
     wanted, alone = one_process
     assert len(rows) == len(wanted) == 9
     for one, other in zip(wanted, rows, strict=True):
@@ -138,6 +152,16 @@ def test_two_processes_take_the_steps_of_one(tmp_path, one_process, sharded):
         for made in (Encoder.from_options(OPTIONS.encoder), alone.encoder, model.encoder)
     )
     assert (other - end).norm() < 0.1 * (end - start).norm()
+
+
+@pytest.mark.parametrize("killed_after", [1, 6])
+def test_sharded_processes_that_were_killed_resume(tmp_path, two_sharded, killed_after):
+    whole_rows, whole = two_sharded
+    assert launch(tmp_path, 2, True, str(killed_after)).returncode != 0
+    rows, resumed = run_processes(tmp_path, 2, sharded=True)
+    assert rows == whole_rows[killed_after:]
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_a_saved_model_may_be_served_otherwise(tmp_path):

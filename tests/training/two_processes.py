@@ -1,6 +1,11 @@
-"""Started by a launcher: one tiny training over all its processes, logged by the main one."""
+"""Started by a launcher: one tiny training over all its processes, logged by the main one.
+
+Arguments: its folder and, if it is to be killed, after how many steps.
+"""
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +14,7 @@ import torch
 from resrank.reranker import Bench
 from resrank.system import ResRankSystem
 from resrank.training import loop
+from resrank.training.checkpoints import Checkpoints
 from resrank.training.options import ResRankTraining
 from resrank.training.processes import processes, whole
 from tests.training.test_training import FROZEN, JOINT, OPTIONS, examples
@@ -25,17 +31,26 @@ def noted(parameters, longest):
     clip(parameters, longest)
 
 
+def after_step(row):
+    rows.append(row)
+    if len(rows) == killed_after:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 loop.clip_gradients = noted
+killed_after = int(sys.argv[2]) if len(sys.argv) > 2 else None
+if killed_after:
+    Checkpoints.SECONDS = Checkpoints.PAUSE = 0.0
 stages = (
     {**JOINT, "batch_queries": 3, "dev_queries": 4},
     {**FROZEN, "epochs": 3, "batch_queries": 4},
 )
 bench = Bench(
-    folder / "store", folder / "state", "key", rows.append,
+    folder / "store", folder / "state", "key", after_step,
     lambda rankings: sum(r.scores[0] for r in rankings) / len(rankings),
 )  # fmt: skip
 training = ResRankTraining.model_validate(
-    {"stages": stages, "chunk_tokens": 16, "temperature": 1.0}
+    {"stages": stages, "chunk_tokens": 16, "temperature": 1.0, "autocast": False}
 )
 ResRankSystem.train(OPTIONS, training, examples(), examples(), folder / "model", 1, bench)
 for row, length in zip(rows, lengths, strict=False):
