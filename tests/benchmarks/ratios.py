@@ -11,14 +11,14 @@ from pathlib import Path
 
 def table(found: dict) -> str:
     processor = found["machine_info"]["cpu"]["brand_raw"]
-    lines = [f"Processor: {processor}.", "", "| benchmark | time, as a multiple of the group's first |",
-             "| :-- | --: |"]  # fmt: skip
+    lines = [f"Processor: {processor}.", "", "| group | benchmark | time, as a multiple of the group's first |",
+             "| :-- | :-- | --: |"]  # fmt: skip
     first: dict[str, float] = {}
-    for item in found["benchmarks"]:
+    for item in sorted(found["benchmarks"], key=lambda item: item["group"]):
         median = item["stats"]["median"]
         base = first.setdefault(item["group"], median)
         name = item["name"].removeprefix("test_").replace("_", " ")
-        lines.append(f"| {item['group']}: {name} | {median / base:.2f} |")
+        lines.append(f"| {item['group']} | {name} | {median / base:.2f} |")
     return "\n".join(lines)
 
 
