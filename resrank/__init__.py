@@ -1,19 +1,19 @@
 """resrank: a reproducibility harness for LLM rerankers, and ResRank itself.
 
-`from resrank import ResRank` loads torch; `import resrank` alone does not.
+`from resrank import ResRank, ResRankOptions` loads torch; `import resrank` alone does not.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resrank.model.resrank import ResRank
+    from resrank.model.resrank import ResRank, ResRankOptions
 
-__all__ = ["ResRank"]
+__all__ = ["ResRank", "ResRankOptions"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "ResRank":
-        from resrank.model.resrank import ResRank
+    if name in __all__:
+        from resrank.model import resrank
 
-        return ResRank
+        return getattr(resrank, name)
     raise AttributeError(f"module 'resrank' has no attribute {name!r}")

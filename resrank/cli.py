@@ -300,5 +300,5 @@ def main() -> None:
         from resrank.suite import explain
 
         sys.exit(f"error: {explain(error, 'configuration')}")
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
 
 from baselines.llm.model import Answer, HttpOptions
 from baselines.llm.prompt import Prompt
@@ -20,6 +21,9 @@ from resrank.retry_after import retry_after
 
 LONGEST = 4_000_000  # bytes of a reply; a longer one is no ranking
 LATER = (408, 409, 425, 429, 500, 502, 503, 504)
+UNREADABLE = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 LONGEST_WAIT = 300.0  # seconds that a Retry-After may ask for
 
 
@@ -48,6 +52,7 @@ class HttpModel:
         self.pace = Pace(options.requests_per_minute)
         self.local = threading.local()
         self.auth = Bearer(read_key(options)) if options.key_variable else None
+        self.stopped = threading.Event()
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -58,6 +63,7 @@ class HttpModel:
         self, prompts: Sequence[Prompt], max_new_tokens: int
     ) -> Iterator[tuple[int, Answer]]:
         """Yield answers as they come. EndpointError names the first prompt that got none."""
+        self.stopped.clear()
         pool = ThreadPoolExecutor(self.options.in_flight)
         jobs = {pool.submit(self._ask, p, max_new_tokens): i for i, p in enumerate(prompts)}
         failed: EndpointError | None = None
@@ -69,10 +75,12 @@ class HttpModel:
                     continue
                 except EndpointError as error:  # what is in flight still comes, and is kept
                     failed = failed or error
+                    self.stopped.set()
                     _cancel(jobs)
                     continue
                 yield jobs[job], answer
         finally:  # whatever ended this asks for nothing more
+            self.stopped.set()
             _cancel(jobs)
             pool.shutdown(wait=True)
         if failed is not None:
@@ -96,10 +104,11 @@ class HttpModel:
                 return self._try("completions" if plain else "chat/completions", body)
             except Later as error:
                 said = str(error)
-                if attempt + 1 < self.options.tries:
-                    time.sleep(max(min(30.0, 0.25 * 2**attempt), error.seconds))
+                last = attempt + 1 == self.options.tries
+                if last or self.stopped.wait(max(min(30.0, 0.25 * 2**attempt), error.seconds)):
+                    break
         raise EndpointError(
-            f"{self.options.url}: no answer after {self.options.tries} tries; the last one gave "
+            f"{self.options.url}: no answer after {attempt + 1} tries; the last one gave "
             f"{said}; answers so far are in the transcript, and a rerun asks only for the rest"
         )
 
@@ -114,9 +123,9 @@ class HttpModel:
                 stream=True,
                 auth=self.auth,
             )
-            text = _text(reply, start + self.options.timeout_s)
-        except requests.RequestException as error:
-            raise Later(f"{type(error).__name__}: {error}") from error
+            text = self._without_key(_text(reply, start + self.options.timeout_s))
+        except (requests.RequestException, HTTPError) as error:
+            raise Later(self._without_key(f"{type(error).__name__}: {error}")) from error
         if reply.status_code in LATER:
             raise Later(
                 f"status {reply.status_code}: {text[:200]!r}", min(LONGEST_WAIT, retry_after(reply))
@@ -128,8 +137,12 @@ class HttpModel:
             )
         try:
             return _read(text, time.monotonic() - start)
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        except UNREADABLE as error:
             raise Later(f"a reply that is no completion ({error!r}): {text[:200]!r}") from error
+
+    def _without_key(self, text: str) -> str:
+        """What the endpoint said, to be shown or kept: some repeat the key that they refuse."""
+        return text.replace(self.auth.key, "***") if self.auth else text
 
     def _session(self) -> requests.Session:
         """A session a thread: requests does not say that they may be shared."""
@@ -190,14 +203,15 @@ def _cancel(jobs: Mapping[Future[Answer], int]) -> None:
 
 
 def _text(reply: requests.Response, deadline: float) -> str:
-    """The reply's text, at most `LONGEST` bytes of it, none of it behind the deadline."""
+    """The reply's text, at most `LONGEST` bytes of it, as it arrives.
+
+    Raises requests.Timeout if the deadline passes before it is whole.
+    """
     data = bytearray()
     with reply:
-        for chunk in reply.iter_content(65536):
+        while len(data) <= LONGEST and (chunk := reply.raw.read1(65536, decode_content=True)):
             data += chunk
-            if len(data) > LONGEST:
-                break
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and reply.raw.length_remaining != 0:
                 raise requests.Timeout("the reply took too long to arrive")
     return data.decode("utf-8", "replace")
 
@@ -209,9 +223,11 @@ def _read(text: str, seconds: float) -> Answer:
     content = choice["message"]["content"] if "message" in choice else choice["text"]
     if not isinstance(content, str | None):
         raise ValueError(f"content is {type(content).__name__}")
-    usage = reply.get("usage")
-    if not usage:
-        warnings.warn("the endpoint says nothing of tokens; they are counted as 0", stacklevel=1)
-        usage = {}
-    read, written = (int(usage.get(f"{name}_tokens", 0)) for name in ("prompt", "completion"))
+    usage = reply.get("usage") or {}
+    counts = [usage.get(f"{name}_tokens") for name in ("prompt", "completion")]
+    if None in counts:
+        warnings.warn("the endpoint leaves out tokens; they are counted as 0", stacklevel=1)
+    read, written = (int(count or 0) for count in counts)
+    if min(read, written) < 0:
+        raise ValueError(f"token counts {read} and {written}")
     return Answer(content or "", read, written, seconds)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from baselines.llm.prompt import Prompt
 from resrank.model.options import DtypeName, ScratchDecoder
@@ -92,6 +93,25 @@ class HttpOptions(Strict):
     temperature: float = Field(0.0, ge=0, description="Sampling temperature.")
     price_in: float | None = Field(None, ge=0, description="Price of a million prompt tokens.")
     price_out: float | None = Field(None, ge=0, description="Price of a million generated tokens.")
+
+    @field_validator("url")
+    @classmethod
+    def _no_secret(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("an http:// or https:// address is needed")
+        if parts.username or parts.password or parts.query:
+            raise ValueError(
+                "the address stands in manifests and transcripts: no user, password or query in "
+                "it; name the key's environment variable in `key_variable`"
+            )
+        return url
+
+    @model_validator(mode="after")
+    def _both_prices(self) -> HttpOptions:
+        if (self.price_in is None) != (self.price_out is None):
+            raise ValueError("give both `price_in` and `price_out`, or neither")
+        return self
 
 
 class ReplayOptions(Strict):

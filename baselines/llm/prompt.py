@@ -19,7 +19,7 @@ LETTERS = string.ascii_uppercase
 FOLDER = Path(__file__).parent / "prompts"
 PLAIN = re.compile(r"[ -%'-~]*\n?")  # ASCII without control characters and '&'
 NUMBER = re.compile(r"\[\d+\] ", re.ASCII)
-IDENTIFIER = re.compile(r"\[(\d+)\]")
+IDENTIFIERS = {False: re.compile(r"\[(\d+)\]"), True: re.compile(r"\[([A-Za-z]+)\]")}  # by letter?
 
 
 class Message(NamedTuple):
@@ -67,14 +67,15 @@ class Template(Strict):
     def build(self, query: str, passages: Sequence[str], words: int | None = None) -> Prompt:
         """The prompt of one window. Passages alone are cut, never the instruction or the query.
 
-        An identifier within a passage, [3] say, becomes (3), so that it names no passage.
+        An identifier within a passage, [3] or, where letters name them, [C], becomes (3) or (C),
+        so that it names no passage.
         """
         limit = words or self.words
         num = len(passages)
         turns = [(t.role, _fill(t.content, num=num, query=query)) for t in self.opening]
         for rank, text in enumerate(passages, start=1):
             about: dict[str, str | int] = {"rank": rank, "letter": LETTERS[rank - 1 : rank]}
-            about["text"] = plain_passage(text, limit)
+            about["text"] = plain_passage(text, limit, self.by_letter)
             turns += [(t.role, _fill(t.content, **about)) for t in self.passage]
         turns += [(t.role, _fill(t.content, num=num, query=query)) for t in self.closing]
         return _joined(turns, fix=self.fix_text)
@@ -90,9 +91,9 @@ class Template(Strict):
 
 
 @lru_cache(maxsize=100_000)
-def plain_passage(text: str, words: int) -> str:
-    """A passage as a prompt shows it: cut, in one line, its brackets made round."""
-    return IDENTIFIER.sub(r"(\1)", " ".join(text.split()[:words]))
+def plain_passage(text: str, words: int, by_letter: bool = False) -> str:
+    """A passage as a prompt shows it: cut, in one line, identifiers' brackets made round."""
+    return IDENTIFIERS[by_letter].sub(r"(\1)", " ".join(text.split()[:words]))
 
 
 def template_path(name: str) -> Path:

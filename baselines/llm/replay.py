@@ -23,7 +23,7 @@ def replay(
     """Rerank each query's candidates by the answers, in the order in which they were given.
 
     Writes a TREC run to `out` and what each query used beside it; returns the sum. DataError if
-    there are fewer or more answers than windows.
+    there are fewer or more answers than windows, or a recorded prompt is another query's.
     """
     model = InOrder(responses)
     options = RankGPT.Options(
@@ -31,13 +31,11 @@ def replay(
     )
     reranker = RankGPT(options, model)
     lists = read_lists(candidates)
-    rankings = [
-        reranker.rerank(  # one at a time: the answers' own order
-            Query(item.query_id, item.text),
-            [Candidate(Passage(h.passage_id, h.text), h.score) for h in item.hits[:depth]],
-        )
-        for item in tqdm(lists, desc="replaying", unit="query")
-    ]
+    rankings = []
+    for item in tqdm(lists, desc="replaying", unit="query"):  # in the answers' own order
+        model.query = item.text
+        listed = [Candidate(Passage(h.passage_id, h.text), h.score) for h in item.hits[:depth]]
+        rankings.append(reranker.rerank(Query(item.query_id, item.text), listed))
     if model.used < len(model.rows):
         line = model.rows[model.used][0]
         raise DataError(

@@ -97,12 +97,20 @@ class Replay:
 
 
 class InOrder:
-    """Answers recorded elsewhere, `{"prompt", "response"}` a line, handed out in their order."""
+    """Answers recorded elsewhere, `{"prompt", "response"}` a line, handed out in their order.
+
+    query: set by who replays, the text of the query whose answers come next; a recorded prompt
+    that does not hold it was another query's.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows = [(n, text_field(row, "response", f"{path}:{n}")) for n, row in read_jsonl(path)]
+        self.rows = [
+            (n, text_field(row, "response", f"{path}:{n}"), row.get("prompt"))
+            for n, row in read_jsonl(path)
+        ]
         self.used = 0
+        self.query = ""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -117,11 +125,23 @@ class InOrder:
             if self.used == len(self.rows):
                 raise DataError(
                     f"{self.path} holds {len(self.rows)} answers, fewer than there are windows; "
-                    "check --window, --step and --candidates"
+                    "check --window, --step, --depth and --candidates"
                 )
-            _, text = self.rows[self.used]
+            number, text, asked = self.rows[self.used]
+            if isinstance(asked, str) and not _asks(asked, self.query):
+                raise DataError(
+                    f"{self.path}:{number}: the recorded prompt does not hold the query "
+                    f"{self.query!r}; these are answers for other candidates, or in another order"
+                )
             self.used += 1
             yield place, Answer(text, 0, 0)
+
+
+def _asks(prompt: str, query: str) -> bool:
+    """Whether a prompt holds a query, as it stands or with its encoding repaired."""
+    import ftfy
+
+    return query in prompt or ftfy.fix_text(query) in prompt
 
 
 def call_key(parameters: Mapping[str, Any], prompt: Prompt, max_new_tokens: int) -> str:

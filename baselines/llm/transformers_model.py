@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from baselines.llm.model import Answer, ScratchLM, TransformersOptions
-from baselines.llm.prompt import Prompt
+from baselines.llm.prompt import Message, Prompt
 from baselines.llm.scratch import scratch_lm
 from resrank.files import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
@@ -38,7 +39,8 @@ class TransformersModel:
         else:
             folder = locate(options.model, options.revision)
             if Path(options.model).is_dir():  # a name that other weights may have tomorrow
-                self.weights = sha256_lines(map(sha256_file, sorted(folder.glob("*.safetensors"))))
+                files = sorted(path for path in folder.iterdir() if path.is_file())
+                self.weights = sha256_lines(f"{p.name} {sha256_file(p)}" for p in files)
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
             self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self.model.to(self.device).eval()
@@ -144,11 +146,35 @@ class TransformersModel:
 
     def _ids(self, prompt: Prompt, opening: str) -> list[int]:
         if prompt[0].role == "text":
-            return list(self.tokenizer(prompt[0].content + opening)["input_ids"])
+            return self.with_offsets(prompt[0].content + opening)[0]
         return self.with_offsets(self.chat_text(prompt) + opening)[0]
 
     def chat_text(self, prompt: Prompt) -> str:
-        """A prompt as the model's chat template writes it."""
+        """A prompt as the model's chat template writes it.
+
+        Where the template refuses a system turn (Mistral's, Gemma's), that turn's text opens the
+        first user turn. ValueError if there is no template, or it refuses the prompt for another
+        reason.
+        """
+        if not self.tokenizer.chat_template:
+            raise ValueError(
+                f"{self.options.model} has no chat template; use a prompt of role `text`, such as "
+                "rankvicuna"
+            )
+        try:
+            try:
+                return self._templated(prompt)
+            except TemplateError:
+                if prompt[0].role != "system":
+                    raise
+                return self._templated(without_system(prompt))
+        except TemplateError as error:
+            roles = ", ".join(message.role for message in prompt)
+            raise ValueError(
+                f"{self.options.model}: its chat template refuses turns of {roles}: {error}"
+            ) from error
+
+    def _templated(self, prompt: Prompt) -> str:
         text: str = self.tokenizer.apply_chat_template(
             [message._asdict() for message in prompt], add_generation_prompt=True, tokenize=False,
             **self.options.chat_options,
@@ -173,6 +199,12 @@ class TransformersModel:
         inputs = torch.tensor([[self.pad] * (longest - len(row)) + row for row in ids])
         mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids])
         return inputs.to(self.device), mask.to(self.device)
+
+
+def without_system(prompt: Prompt) -> Prompt:
+    """The same with the system turn's text in front of the first user turn's."""
+    system, first, *rest = prompt
+    return (Message("user", f"{system.content}\n{first.content}"), *rest)
 
 
 def _positions(mask: Tensor) -> Tensor:

@@ -58,6 +58,7 @@ class Encoder(nn.Module):
         dtype = pick_dtype(options.dtype, device)
         model = AutoModel.from_pretrained(folder, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.truncation_side = "right"  # the instruction stands on the left
         pooling = own_pooling(folder) if options.pooling == "auto" else options.pooling
         positions = getattr(model.config, "max_position_embeddings", None) or options.max_tokens
         if options.max_tokens > positions:

@@ -16,12 +16,13 @@ class ModelNotFound(ValueError):
 def locate(name: str, revision: str | None = None) -> Path:
     """The local folder of a model, downloading a hub model's snapshot if it is not cached.
 
-    name: a folder, or a hub id; revision: the hub commit to pin (ignored for a folder).
+    name: a folder, or a hub id; revision: the hub commit to pin (ignored for a folder); a model
+    that a package carries is taken from there only where none is pinned.
     Raises ModelNotFound offline, with the command that fetches the model.
     """
     if Path(name).is_dir():
         return Path(name)
-    if name in PACKAGED:
+    if name in PACKAGED and revision is None:
         try:
             return Path(import_module(PACKAGED[name]).get_model_path())
         except ModuleNotFoundError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from resrank.strict import Strict
 from resrank.windows import Window
@@ -55,6 +55,15 @@ class ScratchDecoder(Strict):
         "random", description="Where the token embeddings begin: at random, or as the encoder's "
         "own, scaled alike, so that words have a meaning before training."
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _whole_heads(self) -> ScratchDecoder:
+        if self.hidden % self.heads or (self.hidden // self.heads) % 2:
+            raise ValueError(
+                f"hidden {self.hidden} is not {self.heads} heads of an even width; choose `heads` "
+                "that divide it so"
+            )
+        return self
 
 
 class TwoModels(Strict):

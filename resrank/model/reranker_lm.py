@@ -37,6 +37,7 @@ class RerankerLM(nn.Module):
             return cls(model.to(dtype=dtype), encoder.tokenizer).to(device).eval()
         folder = locate(options.reranker, options.reranker_revision)
         model = AutoModel.from_pretrained(folder, dtype=dtype)
+        check_causal(model, options.reranker)
         return cls(model, AutoTokenizer.from_pretrained(folder)).to(device).eval()
 
     @property
@@ -73,6 +74,18 @@ class RerankerLM(nn.Module):
             inputs_embeds=inputs, attention_mask=mask, position_ids=positions, use_cache=False
         ).last_hidden_state
         return hidden
+
+
+@torch.inference_mode()
+def check_causal(model: Any, name: str) -> None:
+    """Raise ValueError if a model is no causal decoder: if a token sees the one behind it."""
+    said = f"{name} ({model.config.model_type}) is no causal decoder; name one, such as Qwen3-4B"
+    if model.config.is_encoder_decoder:
+        raise ValueError(said)
+    ids = torch.tensor([[1, 2], [1, 3]])
+    first = model(input_ids=ids, use_cache=False).last_hidden_state[:, 0].float()
+    if not torch.allclose(first[0], first[1], atol=1e-3):
+        raise ValueError(said)
 
 
 @torch.no_grad()

@@ -23,7 +23,9 @@ from resrank.model.hub import locate
 from resrank.model.model_card import model_card
 from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
+from resrank.windows import slide
 
+FORMAT = 1  # of a saved model
 INITIAL_SCALE = 20.0  # of the cosine, inside the ranking loss
 INITIAL_PLACE_SCALE = 0.5  # length of a place's code beside an embedding's
 
@@ -89,7 +91,9 @@ class ResRank(nn.Module):
         return len(self._closing_ids) + (not self.options.query_slot)
 
     def compress(self, passages: Sequence[str]) -> Tensor:
-        """One unit-length embedding a passage: (n, d) float32."""
+        """One unit-length embedding a passage: (n, d) float32. TypeError on what is no text."""
+        if isinstance(passages, str) or not all(isinstance(text, str) for text in passages):
+            raise TypeError(f"passages: a list of texts is needed, {passages!r:.80} was given")
         return self.encoder.embed(passages)
 
     def embed_query(self, query: str) -> Tensor:
@@ -98,17 +102,54 @@ class ResRank(nn.Module):
 
     @torch.inference_mode()
     def score(self, query: str, embeddings: Tensor) -> Tensor:
-        """Scores (n,) in [-1, 1] of compressed passages (n, d)."""
+        """Scores (n,) in [-1, 1] of compressed passages (n, d) of floating-point numbers.
+
+        Raises ValueError on embeddings of another shape or kind, or not finite.
+        """
+        if not isinstance(query, str):
+            raise TypeError(f"query: a text is needed, {query!r:.80} was given")
+        self._check_embeddings(embeddings)
         slot = self.embed_query(query).unsqueeze(0) if self.options.query_slot else None
         lists = Lists([self.query_tokens(query)[0]], slot, [embeddings])
         scores: list[Tensor] = self(lists)
         return scores[0]
 
+    def _check_embeddings(self, embeddings: Tensor) -> None:
+        given = tuple(getattr(embeddings, "shape", ()))
+        wanted = (
+            f"embeddings: a float tensor (n, {self.encoder.width}) as `compress` gives is needed"
+        )
+        if not isinstance(embeddings, Tensor) or not embeddings.is_floating_point():
+            raise ValueError(f"{wanted}, {type(embeddings).__name__} {given} was given")
+        if len(given) != 2 or given[1] != self.encoder.width:
+            raise ValueError(f"{wanted}, shape {given} was given")
+        if not embeddings.isfinite().all():
+            raise ValueError(f"{wanted}; some numbers of these are not finite")
+
     def rerank(self, query: str, passages: Sequence[str]) -> list[tuple[int, float]]:
-        """(place in `passages`, score), best first."""
-        scores = self.score(query, self.compress(passages)) if passages else torch.empty(0)
-        order = torch.argsort(-scores, stable=True)
-        return [(int(i), float(scores[i])) for i in order]
+        """(place in `passages`, score), best first.
+
+        Where `window` is set, windows slide over the passages, and a score is that of the last
+        window that a passage stood in: it need not fall from rank to rank.
+        """
+        if not passages:
+            return []
+        embeddings = self.compress(passages)
+        scores = torch.empty(len(passages))
+
+        def order(pieces: Sequence[Sequence[int]]) -> list[list[int]]:
+            places = list(pieces[0])
+            found = self.score(query, embeddings[places])
+            scores[places] = found
+            return [torch.argsort(-found, stable=True).tolist()]
+
+        window = self.options.window
+        places = [*range(len(passages))]
+        if window is None or len(passages) == 1:
+            ordered = [places[i] for i in order([places])[0]]
+        else:
+            (ordered,) = slide([places], window, order)
+        return [(place, float(scores[place])) for place in ordered]
 
     def forward(self, lists: Lists) -> list[Tensor]:
         """Scores of each query's passages: a list of (n_i,) float32 tensors."""
@@ -201,12 +242,15 @@ class ResRank(nn.Module):
         weight = self.reranker.model.get_input_embeddings().weight
         return nn.Linear(given, wanted, bias=False).to(weight.device)
 
-    def save_pretrained(self, folder: Path, *, encoder_trained: bool, **provenance: Any) -> None:
+    def save_pretrained(
+        self, folder: Path | str, *, encoder_trained: bool = True, **provenance: Any
+    ) -> None:
         """Write the model whole: weights as safetensors, options, tokenizer, provenance.
 
-        An encoder that was not trained is named by its weights' hash instead of being copied.
+        encoder_trained: False names the encoder by its weights' hash instead of copying it;
+        provenance: JSON values that the model card shows.
         """
-        with atomic_folder(folder) as out:
+        with atomic_folder(Path(folder)) as out:
             self.reranker.model.save_pretrained(out / "reranker")
             self.reranker.tokenizer.save_pretrained(out / "reranker")
             if encoder_trained:
@@ -218,7 +262,7 @@ class ResRank(nn.Module):
                 extra["projector"] = self.projector.weight.detach()
             save_file(extra, out / "extra.safetensors")
             about = {
-                "format": 1,
+                "format": FORMAT,
                 "options": self.options.model_dump(mode="json"),
                 "encoder": "encoder" if encoder_trained else self.encoder.weights_hash(),
                 "token_norm": self.token_norm,
@@ -237,6 +281,11 @@ class ResRank(nn.Module):
         if not (folder / "resrank.json").is_file():
             raise ValueError(f"{folder} holds no ResRank model (no resrank.json)")
         about = json.loads((folder / "resrank.json").read_text("utf-8"))
+        if about["format"] != FORMAT:
+            raise ValueError(
+                f"{folder}: saved in format {about['format']}, this version reads {FORMAT}; "
+                "load it with the version of resrank that wrote it"
+            )
         options = ResRankOptions.model_validate(about["options"])
         own = options.encoder
         if about["encoder"] == "encoder":

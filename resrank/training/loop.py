@@ -75,7 +75,8 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
             losses = _backward(phase, step, batches, checkpoints)
             run.add_up_gradients(named.values())
             _average(named.values(), len(batches))
-            clip_gradients(list(named.values()), 1.0)
+            length = clip_gradients(list(named.values()), 1.0)
+            _check({"length of the gradient": length}, phase, step, batches[0], checkpoints)
             optimizer.step()
             row = {"phase": phase.name, "step": step + 1, "epoch": epoch, **losses}
             if step + 1 == len(plan) or plan[step + 1][0] != epoch:
@@ -122,7 +123,8 @@ def _check(
 ) -> None:
     if not all(math.isfinite(value) for value in losses.values()):
         raise FloatingPointError(
-            f"{phase.name}: loss {dict(losses)} at step {step} (queries {phase.describe(batch)}); "
+            f"{phase.name}: not finite: {dict(losses)} at step {step} "
+            f"(queries {phase.describe(batch)}); "
             "lower the learning rate; the last checkpoint, if one was written, is kept at "
             f"{checkpoints.folder}"
         )

@@ -150,14 +150,16 @@ def put(target: Tensor, value: Tensor) -> None:
     target.copy_(spread_like(target, value))
 
 
-def clip_gradients(parameters: Sequence[nn.Parameter], longest: float) -> None:
-    """Scale gradients down to a joint length of at most `longest`, spread or not."""
+def clip_gradients(parameters: Sequence[nn.Parameter], longest: float) -> float:
+    """Scale gradients down to a joint length of at most `longest`, spread or not.
+
+    Returns the length that they had.
+    """
     found = [p for p in parameters if p.grad is not None]
     spread = [p for p in found if isinstance(p, DTensor)]
     local = [p for p in found if not isinstance(p, DTensor)]
     if not spread:
-        nn.utils.clip_grad_norm_(local, longest)
-        return
+        return float(nn.utils.clip_grad_norm_(local, longest))
     norms = [
         whole(nn.utils.get_total_norm([p.grad for p in group if p.grad is not None]))
         for group in (spread, local)
@@ -166,3 +168,4 @@ def clip_gradients(parameters: Sequence[nn.Parameter], longest: float) -> None:
     total = torch.stack(norms).norm()
     for group in (spread, local):
         nn.utils.clip_grads_with_norm_(group, longest, total)
+    return float(total)

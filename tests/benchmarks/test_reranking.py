@@ -27,7 +27,9 @@ def candidates():
 
 
 def system(candidates, store, layers):
-    options = ResRankOptions(encoder=EncoderOptions(dtype="float32"), reranker=ScratchDecoder(layers=layers))
+    options = ResRankOptions(
+        encoder=EncoderOptions(dtype="float32"), reranker=ScratchDecoder(layers=layers)
+    )
     made = ResRankSystem.load(options)
     made.prepare([c.passage for c in candidates], store)
     return made

@@ -77,6 +77,23 @@ def endpoint(
                 time.sleep(1.5)
                 self.close_connection = True
                 return
+            if fault == "drip":  # never whole within a second
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                with suppress(ConnectionError):
+                    for _ in range(40):
+                        self.wfile.write(b" ")
+                        time.sleep(0.05)
+                self.close_connection = True
+                return
+            if fault in ("deep", "infinite", "negative", "no counts", "half"):
+                self.hostile(fault, prompt)
+                return
+            if fault == "401":
+                said = self.headers.get("Authorization", "")
+                self.send(401, json.dumps({"error": f"bad {said}"}).encode())
+                return
             if fault in ("429", "500", "400"):
                 self.send(int(fault), b'{"error": "no"}', {"Retry-After": "0"})
                 return
@@ -89,6 +106,25 @@ def endpoint(
             choice = {"text": text} if "prompt" in body else {"message": {"content": text}}
             usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
             self.send(200, json.dumps({"choices": [choice], "usage": usage}).encode())
+
+        def hostile(self, fault: str, prompt: str) -> None:
+            if fault == "deep":
+                self.send(200, b"[" * 100_000)
+                return
+            text = state.answer(prompt)
+            counts = {"infinite": "Infinity", "negative": "-1", "no counts": "null"}
+            data = json.dumps({"choices": [{"message": {"content": text}}]})[:-1].encode()
+            data += b', "usage": {"prompt_tokens": %s, "completion_tokens": 1}}' % (
+                counts.get(fault, "1").encode()
+            )
+            if fault == "half":
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data[: len(data) // 2])
+                self.close_connection = True
+                return
+            self.send(200, data)
 
         def send(self, status: int, data: bytes, more: dict[str, str] | None = None) -> None:
             self.send_response(status)

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from baselines.llm.http_model import EndpointError
+from baselines.llm.model import HttpOptions
 from baselines.llm.transcript import read_transcript
 from baselines.rankgpt import RankGPT
 from resrank.records import Candidate, Passage, Query
@@ -65,10 +66,13 @@ def test_many_in_flight_give_the_same_run(wanted):
     assert wanted[0][:2] == ("p0-7", "p0-6")
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "hang", "drop", "garbage"])
+@pytest.mark.parametrize(
+    "fault",
+    ["429", "500", "hang", "drip", "drop", "garbage", "half", "deep", "infinite", "negative"],
+)
 def test_what_fails_is_tried_again(wanted, fault):
     with endpoint(reverse, lambda _, number: fault if number == 1 else None) as server:
-        system = reranker(server.url, timeout_s=0.7 if fault == "hang" else 20)
+        system = reranker(server.url, timeout_s=0.7 if fault in ("hang", "drip") else 20)
         assert orders(system.rerank_many(requests())) == wanted
         assert set(server.tries.values()) == {2}
 
@@ -206,3 +210,32 @@ def test_a_key_that_is_none_is_refused_without_showing_it(monkeypatch):
     usage = ranking.usage
     wanted = (usage.prompt_tokens + 2 * usage.generated_tokens) / 1e6
     assert system.about["price"] == pytest.approx(wanted)
+
+
+def test_counts_that_are_left_out_are_no_failure(wanted):
+    with endpoint(reverse, lambda _, number: "no counts" if number == 1 else None) as server:
+        with pytest.warns(UserWarning, match="leaves out tokens"):
+            rankings = reranker(server.url, in_flight=1).rerank_many(requests())
+        assert orders(rankings) == wanted
+        assert set(server.asked().values()) == {1}
+
+
+def test_a_key_that_the_endpoint_repeats_is_not_shown(monkeypatch):
+    monkeypatch.setenv("RESRANK_TEST_KEY", "sk-verysecret")
+    with endpoint(reverse, lambda *_: "401") as server:
+        asked = reranker(server.url, key_variable="RESRANK_TEST_KEY")
+        with pytest.raises(EndpointError, match=r"status 401.*\*\*\*") as found:
+            asked.rerank_many(requests())
+    assert "verysecret" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"url": "http://me:pw@h/v1"}, "no user, password or query"),
+     ({"url": "http://h/v1?key=1"}, "no user, password or query"),
+     ({"url": "h/v1"}, "https:// address"),
+     ({"url": "http://h/v1", "price_in": 1.0}, "both `price_in` and `price_out`")],
+)  # fmt: skip
+def test_options_that_would_mislead(options, said):
+    with pytest.raises(ValueError, match=said):
+        HttpOptions.model_validate({"kind": "http", "model": "m", **options})

@@ -4,6 +4,7 @@ import pytest
 
 from baselines.first import First
 from baselines.llm.model import TransformersOptions
+from baselines.llm.prompt import Message
 from baselines.llm.transformers_model import TransformersModel
 from baselines.rankgpt import RankGPT
 from resrank.records import Candidate, Passage, Query
@@ -153,3 +154,25 @@ def test_a_prompt_that_names_passages_otherwise_is_refused(folder):
         RankGPT.load(RankGPT.Options.model_validate({"llm": llm(folder), "prompt": "first"}))
     with pytest.raises(ValueError, match="names passages by numbers"):
         First.load(First.Options.model_validate({"llm": llm(folder), "prompt": "short"}))
+
+
+def test_a_template_without_system_turns_gets_it_in_the_users(folder):
+    model = TransformersModel(TransformersOptions.model_validate(llm(folder)))
+    prompt = (Message("system", "Be brief."), Message("user", "Rank."))
+    turns = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+    refuse = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    model.tokenizer.chat_template = refuse + turns
+    assert model.chat_text(prompt) == "<user>Be brief.\nRank."
+    model.tokenizer.chat_template = "{{ raise_exception('no turns') }}"
+    with pytest.raises(ValueError, match="refuses turns of system, user: no turns"):
+        model.chat_text(prompt)
+    model.tokenizer.chat_template = None
+    with pytest.raises(ValueError, match="no chat template; use a prompt of role `text`"):
+        model.chat_text(prompt)
+
+
+def test_a_text_prompt_ends_where_it_ends():
+    options = {"kind": "transformers", "model": {"layers": 1}, "dtype": "float32"}
+    model = TransformersModel(TransformersOptions.model_validate(options))
+    (ids,) = model.tokenize([(Message("text", "rank these:"),)])
+    assert ids[-1] == model.tokenizer(":", add_special_tokens=False)["input_ids"][-1]

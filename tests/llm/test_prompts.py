@@ -8,7 +8,8 @@ def test_every_prompt_shows_every_passage_and_the_query(name):
     prompt = template(name).build("what is {num}?", ["first [2] text", "second {query}"])
     text = "".join(m.content for m in prompt)
     assert "what is {num}?" in text
-    assert "first (2) text" in text  # no identifier of its own
+    shown = "first [2] text" if template(name).by_letter else "first (2) text"
+    assert shown in text  # no identifier of its own
     assert "second {query}" in text  # filled in once, not again
     assert len({m.role for m in prompt} & {"text"}) in (0, len(prompt))
 
@@ -41,3 +42,11 @@ def test_the_hash_changes_with_the_prompt_and_not_with_its_source():
 def test_an_unknown_prompt_lists_the_known():
     with pytest.raises(ValueError, match="unknown prompt 'x'; known: .*rankgpt, rankvicuna"):
         template("x")
+
+
+def test_identifiers_within_a_passage_lose_their_brackets():
+    text = "[B] see [3] and [12ab]"
+    numbered = "".join(message.content for message in template("short").build("q", [text]))
+    assert "[B] see (3) and [12ab]" in numbered
+    lettered = "".join(message.content for message in template("first").build("q", [text]))
+    assert "(B) see [3] and [12ab]" in lettered

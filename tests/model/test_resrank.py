@@ -8,6 +8,7 @@ from resrank.model.hub import ModelNotFound, locate
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder, TwoModels
 from resrank.model.reranker_lm import RerankerLM
 from resrank.model.resrank import Lists, ResRank
+from resrank.windows import Window
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +154,53 @@ def test_encoder_equals_sentence_transformers(encoder_options):
 def test_a_model_that_cannot_be_had_says_how_to_get_it(monkeypatch):
     with pytest.raises(ModelNotFound, match="hf download nobody/nothing"):
         locate("nobody/nothing")
+
+
+def test_windows_slide_over_what_is_reranked(model):
+    window = {"window": Window(size=2, step=1)}
+    slid = ResRank(model.encoder, model.reranker, model.options.model_copy(update=window)).eval()
+    texts = ["sort an array", "draw a histogram", "find a path", "invert a matrix"]
+    order = [0, 1, 2, 3]
+    for start in (2, 1, 0):
+        pair = order[start : start + 2]
+        scores = model.score("graph", model.compress([texts[i] for i in pair]))
+        order[start : start + 2] = [pair[i] for i in torch.argsort(-scores, stable=True)]
+    assert [place for place, _ in slid.rerank("graph", texts)] == order
+    assert slid.rerank("graph", []) == []
+    assert len(slid.rerank("graph", texts[:1])) == 1
+
+
+def test_an_encoder_is_no_reranker(encoder_options):
+    options = ResRankOptions(encoder=encoder_options, reranker=encoder_options.model)
+    with pytest.raises(ValueError, match=r"bert.* is no causal decoder"):
+        ResRank.from_options(options)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "said"),
+    [(torch.zeros(3, 100), r"\(n, 384\).*shape \(3, 100\)"), (torch.zeros(384), r"shape \(384,\)"),
+     ([[0.0]], "list"), (torch.zeros(3, 384, dtype=torch.int8), "float tensor"),
+     (torch.full((1, 384), torch.nan), "not finite")],
+)  # fmt: skip
+def test_embeddings_that_are_none_are_refused(model, embeddings, said):
+    with pytest.raises(ValueError, match=said):
+        model.score("x", embeddings)
+
+
+def test_what_is_no_text_is_refused(model):
+    with pytest.raises(TypeError, match="passages: a list of texts is needed, 'sort'"):
+        model.rerank("x", "sort")
+    with pytest.raises(TypeError, match="passages"):
+        model.compress(["sort", None])
+    with pytest.raises(TypeError, match="query: a text is needed, None"):
+        model.score(None, torch.zeros(1, 384))
+    with pytest.raises(ValueError, match="hidden 384 is not 7 heads"):
+        ScratchDecoder(heads=7)
+
+
+def test_a_model_of_another_format_is_refused(model, tmp_path):
+    model.save_pretrained(str(tmp_path / "m"))
+    about = tmp_path / "m" / "resrank.json"
+    about.write_text(about.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(ValueError, match="saved in format 9, this version reads 1"):
+        ResRank.from_pretrained(tmp_path / "m")

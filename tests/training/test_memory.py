@@ -1,4 +1,7 @@
-"""Peak memory, each figure from a process of its own."""
+"""Peak memory, each figure from a process of its own.
+
+Its VmHWM: what getrusage says of a new process begins at its parent's.
+"""
 
 import os
 import subprocess
@@ -7,7 +10,7 @@ import sys
 from tests.conftest import ROOT
 
 TRAIN = """
-import resource, sys, tempfile
+import sys, tempfile
 from pathlib import Path
 from resrank.model.options import ResRankOptions
 from resrank.records import Candidate, Passage, Query, TrainingExample
@@ -29,10 +32,9 @@ with tempfile.TemporaryDirectory() as folder:
         options, ResRankTraining(stages=(stage,), chunk_tokens=1024), [example], [], here / "out", 1,
         Bench(here / "store", here / "state", "key"),
     )
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 SEARCH = """
-import resource, sys
+import sys
 import numpy as np
 from resrank.candidates.dense import nearest
 
@@ -47,13 +49,15 @@ scores, places = nearest(np.array(index.vectors[:64]), index, np.arange(len(inde
 assert (places[:, 0] == np.arange(64)).all()
 own = [line.split()[1] for line in open("/proc/self/status") if line.startswith("RssAnon")]
 assert int(own[0]) < 400_000, f"{own[0]} kB beside the mapped file"
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+PEAK = """
+print(*[line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")])
 """
 
 
 def peak_mb(program, *arguments):
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", program + PEAK, *arguments], capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -10,8 +10,10 @@ from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Passage, Query, TrainingExample
 from resrank.reranker import Bench, CachesPassages
 from resrank.system import ResRankSystem
+from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import share
+from resrank.training.loop import Phase, fit
 from resrank.training.losses import info_nce, ranknet
 from resrank.training.options import EncoderTraining, ResRankTraining
 from resrank.training.schedule import linear
@@ -164,7 +166,9 @@ def test_lists_without_a_relevant_passage_are_refused_when_nothing_is_left(tmp_p
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_its_queries(tmp_path):
-    with pytest.raises(FloatingPointError, match=r"stage 1: loss .* at step \d+ \(queries q"):
+    with pytest.raises(
+        FloatingPointError, match=r"stage 1: not finite: .* at step \d+ \(queries q"
+    ):
         train(tmp_path, "x", ({**FROZEN, "learning_rate": 1e30},))
 
 
@@ -230,3 +234,19 @@ def test_a_teacher_does_not_go_with_a_sampled_list():
         ResRankTraining.model_validate({"stages": [{"teacher": "t", "negatives": "sampled"}]})
     with pytest.raises(ValueError, match="cannot train token embeddings"):
         ResRankTraining.model_validate({"lora": {}, "train_token_embeddings": True})
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_step(tmp_path):
+    model = torch.nn.Linear(2, 1, bias=False)
+    before = model.weight.detach().clone()
+
+    def backward(batch):
+        loss = torch.sqrt((0 * model.weight).sum())  # 0, its slope there is infinite
+        loss.backward()
+        return {"ranking": float(loss)}
+
+    phase = Phase("p", {"weight": 0.1}, 1, 0.0, lambda _: [["q1"]], backward, lambda b: b[0])
+    with pytest.raises(FloatingPointError, match=r"length of the gradient.*step 0.*q1"):
+        fit(model, phase, Checkpoints(tmp_path, "key"), None)
+    assert torch.equal(model.weight, before)
+    assert not list(tmp_path.iterdir())

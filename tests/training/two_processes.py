@@ -28,7 +28,7 @@ clip = loop.clip_gradients
 def noted(parameters, longest):
     parts = [whole(p.grad).norm() for p in parameters if p.grad is not None]
     lengths.append(float(torch.stack(parts).norm()))
-    clip(parameters, longest)
+    return clip(parameters, longest)
 
 
 def after_step(row):
