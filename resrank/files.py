@@ -9,12 +9,14 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
 
 PACKAGES = (
     "resrank", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy",
@@ -71,12 +73,33 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_lines(lines: Iterable[str]) -> str:
+class LinesHash:
     """SHA-256 of text lines: a hash of content that no file format's version changes."""
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(line.encode("utf-8", "surrogatepass"))
-        digest.update(b"\n")
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def update(self, lines: Iterable[str]) -> None:
+        """Add lines."""
+        for line in lines:
+            self._digest.update(line.encode("utf-8", "surrogatepass"))
+            self._digest.update(b"\n")
+
+    def passing(self, items: Iterable[Item], line: Callable[[Item], str]) -> Iterator[Item]:
+        """The items, each one's line added as it goes by."""
+        for item in items:
+            self.update([line(item)])
+            yield item
+
+    def hexdigest(self) -> str:
+        """The hash of the lines so far."""
+        return self._digest.hexdigest()
+
+
+def sha256_lines(lines: Iterable[str]) -> str:
+    """The hash of text lines, see `LinesHash`."""
+    digest = LinesHash()
+    digest.update(lines)
     return digest.hexdigest()
 
 

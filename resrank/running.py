@@ -234,7 +234,8 @@ def training_examples(
 ) -> dict[Split, list[TrainingExample]]:
     """Train and dev queries with their lists, grades and relevant passages."""
     lists = candidate_lists(collection, candidates, Split.TRAIN, Split.DEV)
-    passages = {p.id: p for p in collection.passages()}
+    judged = collection.qrels(Split.TRAIN, Split.DEV).values()
+    passages = collection.passages.of(p for grades in judged for p in grades)
     examples: dict[Split, list[TrainingExample]] = {}
     for split in (Split.TRAIN, Split.DEV):
         qrels = collection.qrels(split)

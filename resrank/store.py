@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resrank.files import atomic_file, atomic_folder, sha256_lines, write_manifest
+from resrank.files import LinesHash, atomic_file, atomic_folder, sha256_lines, write_manifest
+from resrank.passage_table import PassageTable, sorted_by_id, write_passages
 from resrank.records import Passage, Qrels, Query, Ranking, Split
 
 CANDIDATES = pa.schema(
@@ -53,15 +54,36 @@ class Collection:
                 qrels.setdefault(query_id, {})[passage_id] = grade
         return qrels
 
-    def passages(self) -> list[Passage]:
-        """Every passage, ordered by id."""
-        table = pq.read_table(self.folder / "passages.parquet").to_pydict()
-        return [Passage(*row) for row in zip(table["passage_id"], table["text"], strict=True)]
+    @property
+    def passages(self) -> PassageTable:
+        """Every passage, ordered by id; read as it is gone through."""
+        return PassageTable(self.folder / "passages.parquet")
 
     @property
     def hash(self) -> str:
         """The content hash that the manifest states."""
         return str(self.manifest["hash"])
+
+
+class Seen:
+    """What was seen of a stream of passages: how many, how many empty, which of the judged."""
+
+    def __init__(self, judged: Set[str]) -> None:
+        self.judged = judged
+        self.found: set[str] = set()
+        self.passages = 0
+        self.empty = 0
+        self.first = ""
+
+    def passing(self, passages: Iterable[Passage]) -> Iterator[Passage]:
+        """The passages, counted as they go by."""
+        for passage in passages:
+            self.first = self.first or passage.id
+            self.passages += 1
+            self.empty += not passage.text.strip()
+            if passage.id in self.judged:
+                self.found.add(passage.id)
+            yield passage
 
 
 def write_collection(
@@ -72,21 +94,28 @@ def write_collection(
     *,
     config: Any,
     inputs: Mapping[str, Path | str],
+    check: Callable[[Seen], None] | None = None,
     imported: Mapping[str, RankedList] | None = None,
     **facts: Any,
 ) -> None:
     """Write a collection whole: rows sorted by id, a content hash and counts in its manifest.
 
     A judged query without a text is a query with the text "": no system can answer it, and it
-    stays in every mean. imported: candidate lists that came with the collection.
+    stays in every mean. passages: gone through once, never held all at once. check: raises
+    DataError on passages that are not what they should be; nothing is written then. imported:
+    candidate lists that came with the collection.
     """
     queries = sorted(queries, key=lambda q: q.id)
-    passages = sorted(passages, key=lambda p: p.id)
     judgments = [(q, p, g) for q in sorted(qrels) for p, g in sorted(qrels[q].items())]
-    lines = [json.dumps([q.id, q.text, q.split, q.excluded]) for q in queries]
-    lines += [json.dumps([p.id, p.text]) for p in passages]
-    lines += [json.dumps(row) for row in judgments]
+    seen = Seen({p for _, p, _ in judgments})
+    digest = LinesHash()
     with atomic_folder(folder) as out:
+        digest.update(json.dumps([q.id, q.text, q.split, q.excluded]) for q in queries)
+        counted = seen.passing(sorted_by_id(passages))
+        write_passages(out / "passages.parquet", digest.passing(counted, _line))
+        digest.update(map(json.dumps, judgments))
+        if check is not None:
+            check(seen)
         query_rows = [
             {"query_id": q.id, "text": q.text, "split": str(q.split), "excluded": q.excluded}
             for q in queries
@@ -95,28 +124,28 @@ def write_collection(
             [(n, pa.string()) for n in ("query_id", "text", "split", "excluded")]
         )
         pq.write_table(pa.Table.from_pylist(query_rows, query_schema), out / "queries.parquet")
-        columns = {"passage_id": [p.id for p in passages], "text": [p.text for p in passages]}
-        passage_schema = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
-        pq.write_table(pa.table(columns, passage_schema), out / "passages.parquet")
         write_qrels_parquet(out / "qrels.parquet", judgments)
         if imported is not None:
             write_candidates(out / "imported.parquet", imported)
-        known = {p.id for p in passages}
         write_manifest(
             out / "manifest.json",
             inputs=inputs,
             config=config,
-            hash=sha256_lines(lines),
+            hash=digest.hexdigest(),
             counts={
-                "passages": len(passages),
-                "empty_passages": sum(not p.text.strip() for p in passages),
+                "passages": seen.passages,
+                "empty_passages": seen.empty,
                 "judged_queries_without_text": sum(not q.text for q in queries),
                 "queries": {str(s): sum(q.split == s for q in queries) for s in Split},
                 "judgments": len(judgments),
-                "judged_passages_absent": len({p for _, p, _ in judgments} - known),
+                "judged_passages_absent": len(seen.judged - seen.found),
             },
             **facts,
         )
+
+
+def _line(passage: Passage) -> str:
+    return json.dumps([passage.id, passage.text])
 
 
 def write_qrels_parquet(path: Path, judgments: Sequence[tuple[str, str, int]]) -> None:

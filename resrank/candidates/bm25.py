@@ -7,57 +7,114 @@ id, so that a list is the same on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import bm25s
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from bm25s.tokenization import Tokenized
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from resrank.candidates.analysis import analyse
 from resrank.config import Bm25Stage
+from resrank.passage_table import BLOCK
 from resrank.records import Passage, Query
 from resrank.store import RankedList
 
 
 def search(
-    queries: Sequence[Query], passages: Sequence[Passage], spec: Bm25Stage
+    queries: Sequence[Query], passages: Iterable[Passage], spec: Bm25Stage
 ) -> dict[str, RankedList]:
-    """Each query's best `depth` passages; a query's excluded passage never stands among them."""
-    index, vocabulary = _index(passages, spec)
-    ids = np.array([p.id for p in passages], dtype=object)
-    order_by_id = np.argsort(np.argsort(ids))
-    place = {p.id: i for i, p in enumerate(passages)}
-    lists: dict[str, RankedList] = {}
-    for query in tqdm(queries, desc="BM25", unit="query"):
-        terms = [vocabulary[t] for t in analyse(query.text) if t in vocabulary]
+    """Each query's best `depth` passages; a query's excluded passage never stands among them.
+
+    passages: ordered by id, gone through once. Raises ValueError if there is none.
+    """
+    index = Index(passages, spec)
+    place = _places(index.ids, {q.excluded for q in queries if q.excluded is not None})
+    return {
+        query.id: index.best(query.text, place.get(query.excluded or ""))
+        for query in tqdm(queries, desc="BM25", unit="query")
+    }
+
+
+class Index:
+    """BM25 scores of every term in every passage."""
+
+    def __init__(self, passages: Iterable[Passage], spec: Bm25Stage) -> None:
+        terms, self.ids = _terms(passages)
+        self.depth = spec.depth
+        self.vocabulary = terms.vocabulary
+        # scipy's matrix takes less memory to build than bm25s's own, and holds the same
+        self.index = bm25s.BM25(k1=spec.k1, b=spec.b, method="lucene", csc_backend="scipy")
+        self.index.index(Tokenized(ids=terms, vocab=self.vocabulary), show_progress=False)
+
+    def best(self, text: str, excluded: int | None = None) -> RankedList:
+        """The best `depth` passages for a query's text, without the one at the place `excluded`."""
+        terms = [self.vocabulary[t] for t in analyse(text) if t in self.vocabulary]
         if not terms:
-            lists[query.id] = []
-            continue
-        scores = index.get_scores_from_ids(terms)
-        if query.excluded in place:
-            scores[place[query.excluded]] = 0.0
-        best = _best(scores, order_by_id, spec.depth)
-        lists[query.id] = [(str(ids[i]), float(scores[i])) for i in best]
-    return lists
+            return []
+        scores = self.index.get_scores_from_ids(terms)
+        if excluded is not None:
+            scores[excluded] = 0.0
+        return [(self.ids[i].as_py(), float(scores[i])) for i in _best(scores, self.depth)]
 
 
-def _index(passages: Sequence[Passage], spec: Bm25Stage) -> tuple[bm25s.BM25, dict[str, int]]:
-    vocabulary: dict[str, int] = {}
-    tokens = [
-        [vocabulary.setdefault(term, len(vocabulary)) for term in analyse(p.text)]
-        for p in tqdm(passages, desc="analysing", unit="passage")
-    ]
-    index = bm25s.BM25(k1=spec.k1, b=spec.b, method="lucene")
-    index.index((tokens, vocabulary), show_progress=False)
-    return index, vocabulary
+class Terms:
+    """Each passage's terms as numbers, end to end in one array: 4 bytes a term, where lists of
+    Python's numbers take ten times as much."""
+
+    def __init__(self) -> None:
+        self.vocabulary: dict[str, int] = {}
+        self.numbers = array("i")
+        self.ends = array("q", [0])
+
+    def add(self, terms: Iterable[str]) -> None:
+        """Put a passage's terms behind the others'."""
+        known = self.vocabulary
+        self.numbers.extend(known.setdefault(term, len(known)) for term in terms)
+        self.ends.append(len(self.numbers))
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for start, end in pairwise(self.ends):
+            yield self.numbers[start:end].tolist()
+
+    def __getitem__(self, row: int) -> list[int]:
+        return self.numbers[self.ends[row] : self.ends[row + 1]].tolist()
 
 
-def _best(scores: NDArray[np.float32], order_by_id: NDArray[np.intp], depth: int) -> list[int]:
-    """Places of the `depth` highest positive scores, ties by passage id."""
+def _terms(passages: Iterable[Passage]) -> tuple[Terms, pa.ChunkedArray]:
+    """Terms and ids of all passages, in their order."""
+    terms, blocks, ids = Terms(), [], list[str]()
+    for passage in tqdm(passages, desc="analysing", unit="passage"):
+        terms.add(analyse(passage.text))
+        ids.append(passage.id)
+        if len(ids) == BLOCK:
+            blocks.append(pa.array(ids, pa.string()))
+            ids.clear()
+    blocks.append(pa.array(ids, pa.string()))
+    if not len(terms):
+        raise ValueError("no passage to index")
+    return terms, pa.chunked_array(blocks)
+
+
+def _places(ids: pa.ChunkedArray, wanted: set[str]) -> dict[str, int]:
+    """Where the wanted ids stand, of those that are there."""
+    found = np.flatnonzero(pc.is_in(ids, pa.array(sorted(wanted), pa.string())).to_numpy())
+    return {ids[int(i)].as_py(): int(i) for i in found}
+
+
+def _best(scores: NDArray[np.float32], depth: int) -> list[int]:
+    """Places of the `depth` highest positive scores, ties by place, that is by passage id."""
     hits = np.flatnonzero(scores > 0)
     if len(hits) > depth:
         threshold = np.partition(scores[hits], -depth)[-depth]
         hits = hits[scores[hits] >= threshold]
-    ranked = hits[np.lexsort((order_by_id[hits], -scores[hits]))]
+    ranked = hits[np.lexsort((hits, -scores[hits]))]
     return [int(i) for i in ranked[:depth]]

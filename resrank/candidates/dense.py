@@ -6,7 +6,8 @@ of the collection nor of the index, which is a memory-mapped file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from resrank.config import DenseStage
+from resrank.passage_table import BLOCK
 from resrank.records import Passage, Query
 from resrank.store import RankedList
 
@@ -30,22 +32,29 @@ class EmbeddingRows(Protocol):
 
 
 def search(
-    queries: Sequence[Query], passages: Sequence[Passage], spec: DenseStage, store: Path
+    queries: Sequence[Query], passages: Iterable[Passage], spec: DenseStage, store: Path
 ) -> dict[str, RankedList]:
-    """Each query's `depth` nearest passages by cosine; equal scores are ordered by passage id."""
+    """Each query's `depth` nearest passages by cosine; equal scores are ordered by passage id.
+
+    passages: ordered by id, gone through once, a block at a time.
+    """
     from resrank.model.embedding_store import EmbeddingStore
     from resrank.model.encoder import Encoder
 
     encoder = Encoder.from_options(spec.encoder)
     index = EmbeddingStore(store, encoder)
-    texts = [p.text for p in passages]
-    index.fill(texts)
-    rows = index.rows(texts)
+    blocks, ids, stream = [], list[str](), iter(passages)
+    while block := list(islice(stream, BLOCK)):
+        texts = [p.text for p in block]
+        index.fill(texts)
+        blocks.append(index.rows(texts))
+        ids += [p.id for p in block]
+    rows = np.concatenate(blocks)
     asked = encoder.embed([q.text for q in queries], query=True).numpy()
     scores, places = nearest(asked, index, rows, spec.depth + 1)
     lists: dict[str, RankedList] = {}
     for query, values, found in zip(queries, scores, places, strict=True):
-        listed = [(passages[i].id, float(v)) for i, v in zip(found, values, strict=True)]
+        listed = [(ids[i], float(v)) for i, v in zip(found, values, strict=True)]
         lists[query.id] = [item for item in listed if item[0] != query.excluded][: spec.depth]
     return lists
 

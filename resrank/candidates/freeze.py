@@ -85,13 +85,13 @@ def _lists(
 ) -> Mapping[str, RankedList]:
     queries = [q for q in collection.queries(*SPLITS) if q.text]
     if isinstance(spec, Bm25Stage):
-        return search(queries, collection.passages(), spec)
+        return search(queries, collection.passages, spec)
     if isinstance(spec, DenseStage):
         from resrank.candidates import dense
 
         if store is None:
             raise ValueError("a dense first stage needs the folder of embeddings; give --store")
-        return dense.search(queries, collection.passages(), spec, store)
+        return dense.search(queries, collection.passages, spec, store)
     if isinstance(spec, FusionStage):
         absent = [name for name in spec.of if name not in fused]
         if absent:
@@ -110,9 +110,9 @@ def _cut(ranked: RankedList, excluded: str | None, depth: int) -> RankedList:
 
 def _from_run(collection: Collection, spec: RunStage) -> dict[str, RankedList]:
     """A run's lists in the order that trec_eval would read them in."""
-    known = {p.id for p in collection.passages()}
     run = read_run(spec.path)
-    absent = sorted({p for ranked in run.values() for p, _ in ranked} - known)
+    listed = {p for ranked in run.values() for p, _ in ranked}
+    absent = sorted(listed - collection.passages.of(listed).keys())
     if absent:
         raise DataError(
             f"{spec.path}: {len(absent)} passages are not in the collection "

@@ -15,10 +15,10 @@ def candidate_lists(
 
     Raises ValueError if the lists name a passage that the collection does not have.
     """
-    passages = {p.id: p for p in collection.passages()}
     lists: dict[str, list[Candidate]] = {}
-    queries = [q.id for q in collection.queries(*splits)]
-    for query_id, ranked in read_candidates(candidates, queries).items():
+    frozen = read_candidates(candidates, [q.id for q in collection.queries(*splits)])
+    passages = collection.passages.of(p for ranked in frozen.values() for p, _ in ranked)
+    for query_id, ranked in frozen.items():
         absent = next((p for p, _ in ranked if p not in passages), None)
         if absent is not None:
             raise ValueError(

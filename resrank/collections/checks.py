@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from resrank.collections.jsonl import DataError
 from resrank.config import Counts
 from resrank.records import Qrels
+from resrank.store import Seen
 
 
-def check_overlap(
-    qrels: Qrels, queries: Collection[str], passages: Collection[str], source: Path
-) -> None:
-    """Raise DataError if no judged query, or no judged passage, is in the collection.
+def check_queries(qrels: Qrels, queries: Collection[str], source: Path) -> None:
+    """Raise DataError if no judged query is in the collection.
 
-    Real judgments name passages that a collection lacks; only a complete miss is a mistake.
+    Real judgments name what a collection lacks; only a complete miss is a mistake.
     """
-    judged = {p for grades in qrels.values() for p in grades}
-    for what, named, known in (("query", set(qrels), queries), ("passage", judged, passages)):
-        if not any(name in known for name in named):
-            raise DataError(
-                f"{source}: no judged {what} is in the collection (judged: "
-                f"{min(named)!r}, ...; collection: {min(known, default='nothing')!r}, ...); "
-                "are the qrels of this collection?"
-            )
+    if not any(query_id in queries for query_id in qrels):
+        raise _miss("query", min(qrels), min(queries, default="nothing"), source)
+
+
+def check_passages(
+    seen: Seen, judged: Mapping[Path, Qrels], expected: Counts, test: Path, source: Path
+) -> None:
+    """Raise DataError if none of a file's judged passages was seen, or the counts are others.
+
+    judged: file -> its judgments; test: the file of the test split; source: named for the counts.
+    """
+    if not seen.passages:
+        raise DataError(f"{source}: no passage")
+    for path, qrels in judged.items():
+        named = {p for grades in qrels.values() for p in grades}
+        if not named & seen.found:
+            raise _miss("passage", min(named), seen.first, path)
+    check_counts(expected, seen.passages, judged[test], source)
+
+
+def _miss(what: str, judged: str, known: str, source: Path) -> DataError:
+    return DataError(
+        f"{source}: no judged {what} is in the collection (judged: {judged!r}, ...; collection: "
+        f"{known!r}, ...); are the qrels of this collection?"
+    )
 
 
 def check_counts(expected: Counts, passages: int, qrels: Qrels, source: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
-from resrank.collections.checks import check_counts, check_overlap
+from resrank.collections.checks import check_passages, check_queries
 from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
 from resrank.collections.origin import facts, local_folder
 from resrank.collections.sampling import sample
@@ -20,29 +21,34 @@ def collect(spec: BeirCollection, out: Path) -> None:
     """Read the folder, check it, and write it in the common form under `out`."""
     folder = local_folder(spec)
     files = split_files(spec, folder)
-    passages = read_passages(folder / "corpus.jsonl")
     texts = read_queries(folder / "queries.jsonl")
     judged = {split: read_qrels(path) for split, path in files.items()}
     qrels: dict[str, dict[str, int]] = {}
     splits: dict[str, Split] = {}
     in_several = 0
     for split, found in judged.items():
-        check_overlap(found, texts, passages, files[split])
+        check_queries(found, texts, files[split])
         for query_id, grades in found.items():
             if query_id in splits:
                 in_several += 1
                 continue
             splits[query_id], qrels[query_id] = split, grades
-    check_counts(spec.counts, len(passages), judged[Split.TEST], folder)
     queries = [Query(q, text, splits.get(q, Split.HELD_OUT)) for q, text in texts.items()]
     queries += [Query(q, "", split) for q, split in splits.items() if q not in texts]
     write_collection(
         out,
         sample(queries, spec.test_sample, spec.train_sample),
-        [Passage(p, text) for p, text in passages.items()],
+        read_passages(folder / "corpus.jsonl"),
         qrels,
         config=spec.model_dump(mode="json"),
         inputs={p.name: p for p in _inputs(folder, files)},
+        check=lambda seen: check_passages(
+            seen,
+            {files[split]: found for split, found in judged.items()},
+            spec.counts,
+            files[Split.TEST],
+            folder,
+        ),
         **facts(spec),
         test_sample=spec.test_sample,
         train_sample=spec.train_sample,
@@ -64,19 +70,13 @@ def split_files(spec: BeirCollection, folder: Path) -> dict[Split, Path]:
     return {split: path for split, path in files.items() if path.is_file()}
 
 
-def read_passages(path: Path) -> dict[str, str]:
-    """Passage id -> title and text joined by a space. An empty passage is kept."""
-    passages: dict[str, str] = {}
+def read_passages(path: Path) -> Iterator[Passage]:
+    """Passages, title and text joined by a space. An empty passage is kept."""
     for number, row in tqdm(read_jsonl(path), desc="reading passages", unit="passage"):
         where = f"{path}:{number}"
         passage_id = id_field(row, "_id", where)
-        if passage_id in passages:
-            raise DataError(f"{where}: passage id {passage_id!r} stands twice; ids must be unique")
         parts = text_field(row, "title", where, ""), text_field(row, "text", where)
-        passages[passage_id] = " ".join(parts).strip()
-    if not passages:
-        raise DataError(f"{path}: no passage")
-    return passages
+        yield Passage(passage_id, " ".join(parts).strip())
 
 
 def read_queries(path: Path) -> dict[str, str]:

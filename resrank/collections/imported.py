@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resrank.collections.checks import check_counts, check_overlap
+from resrank.collections.checks import check_passages, check_queries
 from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
 from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
@@ -57,8 +57,7 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
                     f"query {item.query_id!r}); an id must name one text"
                 )
     ids = {item.query_id for item in lists}
-    check_overlap(qrels, ids, passages, judged)
-    check_counts(spec.counts, len(passages), qrels, path)
+    check_queries(qrels, ids, judged)
     texts = {item.query_id: item.text for item in lists}
     queries = [Query(query_id, texts.get(query_id, "")) for query_id in qrels]
     write_collection(
@@ -68,6 +67,7 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
         qrels,
         config=spec.model_dump(mode="json"),
         inputs={"candidates": path, "qrels": judged},
+        check=lambda seen: check_passages(seen, {judged: qrels}, spec.counts, judged, path),
         **facts(spec),
         test_sample=spec.test_sample,
         train_sample=spec.train_sample,

@@ -8,21 +8,21 @@ put there, checked.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 from tqdm import tqdm
 
-from resrank.collections.checks import check_counts, check_overlap
+from resrank.collections.checks import check_passages, check_queries
 from resrank.collections.fetch import data_folder
 from resrank.collections.jsonl import DataError
 from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
 from resrank.config import IrDatasetsCollection
 from resrank.files import sha256_file
-from resrank.records import Passage, Query, Split
+from resrank.records import Passage, Qrels, Query, Split
 from resrank.store import write_collection
 
 
@@ -45,7 +45,7 @@ def collect(spec: IrDatasetsCollection, out: Path) -> None:
 def _collect(spec: IrDatasetsCollection, paths: Sequence[Path], home: Path, out: Path) -> None:
     named = {Split.TEST: spec.dataset, Split.DEV: spec.dev, Split.TRAIN: spec.train}
     parts = {split: _load(name, home) for split, name in named.items() if name}
-    passages = _passages(spec.dataset, parts[Split.TEST])
+    by_file: dict[Path, Qrels] = {}
     queries: dict[str, Query] = {}
     qrels: dict[str, dict[str, int]] = {}
     for split, part in parts.items():
@@ -53,9 +53,9 @@ def _collect(spec: IrDatasetsCollection, paths: Sequence[Path], home: Path, out:
         judged: dict[str, dict[str, int]] = {}
         for row in part.qrels_iter():
             judged.setdefault(row.query_id, {})[row.doc_id] = row.relevance
-        check_overlap(judged, texts, passages, Path(spec.dataset))
-        if split == Split.TEST:
-            check_counts(spec.counts, len(passages), judged, Path(spec.dataset))
+        name = Path(named[split] or "")
+        check_queries(judged, texts, name)
+        by_file[name] = judged
         for query_id, grades in judged.items():
             if query_id not in queries:  # of test, dev, train, the first that judges it
                 queries[query_id] = Query(query_id, texts.get(query_id, ""), split)
@@ -63,10 +63,13 @@ def _collect(spec: IrDatasetsCollection, paths: Sequence[Path], home: Path, out:
     write_collection(
         out,
         sample(list(queries.values()), spec.test_sample, spec.train_sample),
-        [Passage(p, text) for p, text in passages.items()],
+        _passages(spec.dataset, parts[Split.TEST]),
         qrels,
         config=spec.model_dump(mode="json"),
         inputs={path.name: sha256_file(path) for path in paths},
+        check=lambda seen: check_passages(
+            seen, by_file, spec.counts, Path(spec.dataset), Path(spec.dataset)
+        ),
         test_sample=spec.test_sample,
         train_sample=spec.train_sample,
         text_fields="what ir_datasets gives as a document's default text",
@@ -101,10 +104,6 @@ def _load(name: str, home: Path) -> Any:
     return part
 
 
-def _passages(name: str, part: Any) -> dict[str, str]:
-    passages: dict[str, str] = {}
+def _passages(name: str, part: Any) -> Iterator[Passage]:
     for row in tqdm(part.docs_iter(), total=part.docs_count(), desc=f"reading {name}"):
-        if row.doc_id in passages:
-            raise DataError(f"{name}: passage id {row.doc_id!r} stands twice; ids must be unique")
-        passages[row.doc_id] = row.default_text().strip()
-    return passages
+        yield Passage(row.doc_id, row.default_text().strip())

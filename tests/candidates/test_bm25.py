@@ -41,7 +41,7 @@ def test_scores_by_hand():
 
 
 def test_ties_by_id_short_lists_and_excluded():
-    passages = [Passage(i, "same words") for i in "dbca"] + [Passage("x", "other")]
+    passages = [Passage(i, "same words") for i in "abcd"] + [Passage("x", "other")]
     lists = search(
         [Query("q1", "same"), Query("q2", "same", excluded="a"), Query("q3", "absent"),
          Query("q4", "other")],

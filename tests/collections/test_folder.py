@@ -44,7 +44,7 @@ def append(path, line):
     [
         ("corpus.jsonl", "{not json", r"corpus.jsonl:7: not valid JSON"),
         ("corpus.jsonl", "[1]", r"corpus.jsonl:7: a JSON object is needed, found list"),
-        ("corpus.jsonl", '{"_id": "p1", "text": "x"}', r"corpus.jsonl:7: passage id 'p1' stands twice"),
+        ("corpus.jsonl", '{"_id": "p1", "text": "x"}', r"passage id 'p1' stands twice"),
         ("corpus.jsonl", '{"_id": "p9"}', r"corpus.jsonl:7: field 'text' is missing"),
         ("corpus.jsonl", '{"_id": " p9", "text": "x"}', r"corpus.jsonl:7: field '_id' is ' p9'"),
         ("corpus.jsonl", '{"_id": "a\\tb", "text": "x"}', r"corpus.jsonl:7: field '_id' is"),
@@ -80,7 +80,7 @@ def test_missing_test_qrels_names_those_that_are_there(beir, tmp_path):
 
 def test_ids_given_as_numbers_are_text(beir, tmp_path):
     append(beir / "corpus.jsonl", json.dumps({"_id": 7, "title": "T", "text": "x"}))
-    texts = {p.id: p.text for p in build(beir, tmp_path / "out").passages()}
+    texts = {p.id: p.text for p in build(beir, tmp_path / "out").passages}
     assert texts["7"] == "T x"
 
 

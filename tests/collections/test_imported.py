@@ -29,7 +29,7 @@ def build(tmp_path, rows, ending="json"):
 @pytest.mark.parametrize("rows", [OLD, NEW], ids=["hits", "candidates"])
 def test_both_layouts_give_one_collection(tmp_path, rows, ending):
     made = build(tmp_path, rows, ending)
-    assert {p.id: p.text for p in made.passages()} == {
+    assert {p.id: p.text for p in made.passages} == {
         "d1": "Fleas Fleas jump.", "d2": "Dogs bark.",
     }  # fmt: skip
     out = tmp_path / "imported.parquet"

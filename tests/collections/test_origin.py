@@ -132,7 +132,7 @@ def test_what_ir_datasets_reads_is_fetched_here(tmp_path):
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
     made = Collection(tmp_path / "out")
-    assert {p.id: p.text for p in made.passages()} == {"7": "sort an array", "9": "caf\u00e9"}
+    assert {p.id: p.text for p in made.passages} == {"7": "sort an array", "9": "caf\u00e9"}
     assert [q.text for q in made.queries(Split.TEST)] == ["how to sort"]
     assert made.qrels(Split.TEST) == {"5": {"7": 3, "9": 0}}
 

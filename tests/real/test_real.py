@@ -91,7 +91,7 @@ def test_bm25_on_scifact(scifact):
 def test_leak_audit_of_scifact(scifact):
     """Most of its test positives are training positives: 181 of 283 passages."""
     collection = Collection(scifact / "c")
-    passages = {p.id: p for p in collection.passages()}
+    passages = {p.id: p for p in collection.passages}
     lists = candidate_lists(collection, scifact / "bm25.parquet")
     seen = training_positives(collection.qrels(Split.TRAIN), passages, 1)
     qrels = collection.qrels(Split.TEST)

@@ -1,0 +1,83 @@
+"""A collection's passages on disk, sorted by id: written from a stream, read in blocks.
+
+Neither way holds them all in memory: MS MARCO has 8.8 million.
+"""
+
+from __future__ import annotations
+
+import heapq
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resrank.records import Passage
+
+SCHEMA = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
+BLOCK = 65_536  # passages in a row group, which are read at once
+RUN = 500_000  # passages that are sorted at once
+
+
+class PassageTable:
+    """The passages of a collection, in the order of their ids."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __len__(self) -> int:
+        return int(pq.read_metadata(self.path).num_rows)
+
+    def __iter__(self) -> Iterator[Passage]:
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(BLOCK):
+                columns = batch.to_pydict()
+                yield from map(Passage, columns["passage_id"], columns["text"])
+
+    def of(self, ids: Iterable[str]) -> dict[str, Passage]:
+        """The passages of these ids that are there, by id."""
+        wanted = list(set(ids))
+        if not wanted:
+            return {}
+        rows = pq.read_table(self.path, filters=[("passage_id", "in", wanted)]).to_pydict()
+        pairs = zip(rows["passage_id"], rows["text"], strict=True)
+        return {passage_id: Passage(passage_id, text) for passage_id, text in pairs}
+
+
+def write_passages(path: Path, passages: Iterable[Passage]) -> None:
+    """Write passages that come in the order of their ids."""
+    stream = iter(passages)
+    with pq.ParquetWriter(path, SCHEMA) as writer:
+        while block := list(islice(stream, BLOCK)):
+            columns = {"passage_id": [p.id for p in block], "text": [p.text for p in block]}
+            writer.write_table(pa.table(columns, SCHEMA), row_group_size=BLOCK)
+
+
+def sorted_by_id(passages: Iterable[Passage], run: int = RUN) -> Iterator[Passage]:
+    """The passages in the order of their ids; `run` of them at a time are sorted in memory.
+
+    What is more goes through sorted files in the temporary folder. Raises ValueError if an id
+    stands twice.
+    """
+    stream = iter(passages)
+    with tempfile.TemporaryDirectory() as folder:
+        runs: list[Iterable[Passage]] = []
+        while block := sorted(islice(stream, run), key=_id):
+            if len(block) < run:
+                runs.append(block)
+                break
+            path = Path(folder) / f"{len(runs)}.parquet"
+            write_passages(path, block)
+            runs.append(PassageTable(path))
+        before = None
+        for passage in heapq.merge(*runs, key=_id):
+            if passage.id == before:
+                raise ValueError(f"passage id {passage.id!r} stands twice; ids must be unique")
+            before = passage.id
+            yield passage
+
+
+def _id(passage: Passage) -> str:
+    return passage.id
