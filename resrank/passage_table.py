@@ -14,11 +14,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resrank.records import Passage
+from resrank.records import Passage, Qrels
 
 SCHEMA = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
 BLOCK = 65_536  # passages in a row group, which are read at once
 RUN = 500_000  # passages that are sorted at once
+
+
+class StandsTwice(ValueError):
+    """An id that two passages have."""
+
+    def __init__(self, passage_id: str) -> None:
+        super().__init__(f"passage id {passage_id!r} stands twice; ids must be unique")
+        self.passage_id = passage_id
 
 
 class PassageTable:
@@ -45,6 +53,10 @@ class PassageTable:
         pairs = zip(rows["passage_id"], rows["text"], strict=True)
         return {passage_id: Passage(passage_id, text) for passage_id, text in pairs}
 
+    def judged(self, qrels: Qrels) -> dict[str, Passage]:
+        """The passages that judgments name, by id."""
+        return self.of(p for grades in qrels.values() for p in grades)
+
 
 def write_passages(path: Path, passages: Iterable[Passage]) -> None:
     """Write passages that come in the order of their ids."""
@@ -58,8 +70,8 @@ def write_passages(path: Path, passages: Iterable[Passage]) -> None:
 def sorted_by_id(passages: Iterable[Passage], run: int = RUN) -> Iterator[Passage]:
     """The passages in the order of their ids; `run` of them at a time are sorted in memory.
 
-    What is more goes through sorted files in the temporary folder. Raises ValueError if an id
-    stands twice.
+    What is more goes through sorted files in the temporary folder. Raises StandsTwice if
+    two have one id.
     """
     stream = iter(passages)
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +86,7 @@ def sorted_by_id(passages: Iterable[Passage], run: int = RUN) -> Iterator[Passag
         before = None
         for passage in heapq.merge(*runs, key=_id):
             if passage.id == before:
-                raise ValueError(f"passage id {passage.id!r} stands twice; ids must be unique")
+                raise StandsTwice(passage.id)
             before = passage.id
             yield passage
 

@@ -234,8 +234,7 @@ def training_examples(
 ) -> dict[Split, list[TrainingExample]]:
     """Train and dev queries with their lists, grades and relevant passages."""
     lists = candidate_lists(collection, candidates, Split.TRAIN, Split.DEV)
-    judged = collection.qrels(Split.TRAIN, Split.DEV).values()
-    passages = collection.passages.of(p for grades in judged for p in grades)
+    passages = collection.passages.judged(collection.qrels(Split.TRAIN, Split.DEV))
     examples: dict[Split, list[TrainingExample]] = {}
     for split in (Split.TRAIN, Split.DEV):
         qrels = collection.qrels(split)

@@ -12,6 +12,7 @@ from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_fiel
 from resrank.collections.origin import facts, local_folder
 from resrank.collections.sampling import sample
 from resrank.config import BeirCollection
+from resrank.passage_table import StandsTwice
 from resrank.records import Passage, Query, Split
 from resrank.store import write_collection
 from resrank.trec import read_qrels
@@ -35,26 +36,30 @@ def collect(spec: BeirCollection, out: Path) -> None:
             splits[query_id], qrels[query_id] = split, grades
     queries = [Query(q, text, splits.get(q, Split.HELD_OUT)) for q, text in texts.items()]
     queries += [Query(q, "", split) for q, split in splits.items() if q not in texts]
-    write_collection(
-        out,
-        sample(queries, spec.test_sample, spec.train_sample),
-        read_passages(folder / "corpus.jsonl"),
-        qrels,
-        config=spec.model_dump(mode="json"),
-        inputs={p.name: p for p in _inputs(folder, files)},
-        check=lambda seen: check_passages(
-            seen,
-            {files[split]: found for split, found in judged.items()},
-            spec.counts,
-            files[Split.TEST],
-            folder,
-        ),
-        **facts(spec),
-        test_sample=spec.test_sample,
-        train_sample=spec.train_sample,
-        text_fields="title + ' ' + text",
-        queries_in_several_splits=in_several,
-    )
+    corpus = folder / "corpus.jsonl"
+    try:
+        write_collection(
+            out,
+            sample(queries, spec.test_sample, spec.train_sample),
+            read_passages(corpus),
+            qrels,
+            config=spec.model_dump(mode="json"),
+            inputs={p.name: p for p in _inputs(folder, files)},
+            check=lambda seen: check_passages(
+                seen,
+                {files[split]: found for split, found in judged.items()},
+                spec.counts,
+                files[Split.TEST],
+                folder,
+            ),
+            **facts(spec),
+            test_sample=spec.test_sample,
+            train_sample=spec.train_sample,
+            text_fields="title + ' ' + text",
+            queries_in_several_splits=in_several,
+        )
+    except StandsTwice as error:
+        raise DataError(f"{corpus}:{_second_line(corpus, error.passage_id)}: {error}") from error
 
 
 def split_files(spec: BeirCollection, folder: Path) -> dict[Split, Path]:
@@ -93,6 +98,14 @@ def read_queries(path: Path) -> dict[str, str]:
     if not queries:
         raise DataError(f"{path}: no query")
     return queries
+
+
+def _second_line(path: Path, passage_id: str) -> int:
+    """Where an id stands for the second time."""
+    rows = read_jsonl(path)
+    lines = (n for n, row in rows if id_field(row, "_id", f"{path}:{n}") == passage_id)
+    next(lines)
+    return next(lines)
 
 
 def _inputs(folder: Path, files: dict[Split, Path]) -> list[Path]:

@@ -22,6 +22,7 @@ from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
 from resrank.config import IrDatasetsCollection
 from resrank.files import sha256_file
+from resrank.passage_table import StandsTwice
 from resrank.records import Passage, Qrels, Query, Split
 from resrank.store import write_collection
 
@@ -40,6 +41,8 @@ def collect(spec: IrDatasetsCollection, out: Path) -> None:
                 f"ir_datasets could not read {spec.dataset}: {error}. What `files` does not name "
                 "it fetches by itself, from no mirror"
             ) from error
+        except StandsTwice as error:
+            raise DataError(f"{spec.dataset}: {error}") from error
 
 
 def _collect(spec: IrDatasetsCollection, paths: Sequence[Path], home: Path, out: Path) -> None:

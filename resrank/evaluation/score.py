@@ -16,7 +16,7 @@ from resrank.evaluation.audits import lists_with_ties, short_lists, unjudged_sha
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import per_query
 from resrank.files import atomic_file, sha256_file, write_json, write_manifest
-from resrank.records import Qrels, Split
+from resrank.records import Split
 from resrank.store import Collection, encoder_run
 from resrank.trec import read_run
 
@@ -100,7 +100,7 @@ class _Auditor:
     ) -> None:
         self.qrels = collection.qrels(Split.TEST)
         self.lists = candidate_lists(collection, candidates, Split.TEST)
-        self.passages = collection.passages.of(_judged(self.qrels))
+        self.passages = collection.passages.judged(self.qrels)
         self.relevant_grade = relevant_grade
         self.trained_on = trained_on
         manifest = json.loads(candidates.with_suffix(".manifest.json").read_text("utf-8"))
@@ -127,13 +127,9 @@ class _Auditor:
     def _seen_in(self, source: Collection) -> Counter[str]:
         if source.folder not in self.seen:
             qrels = source.qrels(Split.TRAIN)
-            passages = source.passages.of(_judged(qrels))
+            passages = source.passages.judged(qrels)
             self.seen[source.folder] = training_positives(qrels, passages, 1)
         return self.seen[source.folder]
-
-
-def _judged(qrels: Qrels) -> set[str]:
-    return {p for grades in qrels.values() for p in grades}
 
 
 def _counted(run: Path) -> dict[str, int]:

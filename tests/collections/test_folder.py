@@ -44,7 +44,7 @@ def append(path, line):
     [
         ("corpus.jsonl", "{not json", r"corpus.jsonl:7: not valid JSON"),
         ("corpus.jsonl", "[1]", r"corpus.jsonl:7: a JSON object is needed, found list"),
-        ("corpus.jsonl", '{"_id": "p1", "text": "x"}', r"passage id 'p1' stands twice"),
+        ("corpus.jsonl", '{"_id": "p1", "text": "x"}', r"corpus.jsonl:7: passage id 'p1' stands twice"),
         ("corpus.jsonl", '{"_id": "p9"}', r"corpus.jsonl:7: field 'text' is missing"),
         ("corpus.jsonl", '{"_id": " p9", "text": "x"}', r"corpus.jsonl:7: field '_id' is ' p9'"),
         ("corpus.jsonl", '{"_id": "a\\tb", "text": "x"}', r"corpus.jsonl:7: field '_id' is"),

@@ -36,106 +36,109 @@ class Endpoint:
             return self.tries.copy()
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers as its endpoint says, or fails as it says."""
+
+    state: Endpoint
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        prompt = body.get("prompt") or "\n".join(m["content"] for m in body["messages"])
+        with self.state.lock:
+            self.state.tries[prompt] += 1
+            number = self.state.tries[prompt]
+            self.state.headers.append(dict(self.headers))
+            self.state.bodies.append(body)
+            self.state.active += 1
+            self.state.most_active = max(self.state.most_active, self.state.active)
+        try:
+            time.sleep(self.state.delay)
+            self.reply(body, prompt, self.state.fault(prompt, number))
+        finally:
+            with self.state.lock:
+                self.state.active -= 1
+
+    def reply(self, body: dict, prompt: str, fault: str | None) -> None:
+        if fault == "drop":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return
+        if fault == "hang":
+            time.sleep(1.5)
+            self.close_connection = True
+            return
+        if fault == "drip":  # never whole within a second
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            with suppress(ConnectionError):
+                for _ in range(40):
+                    self.wfile.write(b" ")
+                    time.sleep(0.05)
+            self.close_connection = True
+            return
+        if fault in ("deep", "infinite", "negative", "no counts", "half"):
+            self.hostile(fault, prompt)
+            return
+        if fault == "401":
+            said = self.headers.get("Authorization", "")
+            self.send(401, json.dumps({"error": f"bad {said}"}).encode())
+            return
+        if fault in ("429", "500", "400"):
+            self.send(int(fault), b'{"error": "no"}', {"Retry-After": "0"})
+            return
+        if fault == "garbage":
+            self.send(200, b"<html>not JSON")
+            return
+        text = self.state.answer(prompt)
+        with self.state.lock:
+            self.state.answered[prompt] += 1
+        choice = {"text": text} if "prompt" in body else {"message": {"content": text}}
+        usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
+        self.send(200, json.dumps({"choices": [choice], "usage": usage}).encode())
+
+    def hostile(self, fault: str, prompt: str) -> None:
+        if fault == "deep":
+            self.send(200, b"[" * 100_000)
+            return
+        text = self.state.answer(prompt)
+        counts = {"infinite": "Infinity", "negative": "-1", "no counts": "null"}
+        data = json.dumps({"choices": [{"message": {"content": text}}]})[:-1].encode()
+        data += b', "usage": {"prompt_tokens": %s, "completion_tokens": 1}}' % (
+            counts.get(fault, "1").encode()
+        )
+        if fault == "half":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2])
+            self.close_connection = True
+            return
+        self.send(200, data)
+
+    def send(self, status: int, data: bytes, more: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        with suppress(ConnectionError):  # a killed client reads no more
+            self.wfile.write(data)
+
+
 @contextmanager
 def endpoint(
     answer: Callable[[str], str], fault: Callable[[str, int], str | None] = lambda p, n: None
 ) -> Iterator[Endpoint]:
     state = Endpoint(answer, fault)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            prompt = body.get("prompt") or "\n".join(m["content"] for m in body["messages"])
-            with state.lock:
-                state.tries[prompt] += 1
-                number = state.tries[prompt]
-                state.headers.append(dict(self.headers))
-                state.bodies.append(body)
-                state.active += 1
-                state.most_active = max(state.most_active, state.active)
-            try:
-                time.sleep(state.delay)
-                self.reply(body, prompt, state.fault(prompt, number))
-            finally:
-                with state.lock:
-                    state.active -= 1
-
-        def reply(self, body: dict, prompt: str, fault: str | None) -> None:
-            if fault == "drop":
-                self.connection.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                )
-                self.connection.close()
-                self.close_connection = True
-                return
-            if fault == "hang":
-                time.sleep(1.5)
-                self.close_connection = True
-                return
-            if fault == "drip":  # never whole within a second
-                self.send_response(200)
-                self.send_header("Content-Length", "1000")
-                self.end_headers()
-                with suppress(ConnectionError):
-                    for _ in range(40):
-                        self.wfile.write(b" ")
-                        time.sleep(0.05)
-                self.close_connection = True
-                return
-            if fault in ("deep", "infinite", "negative", "no counts", "half"):
-                self.hostile(fault, prompt)
-                return
-            if fault == "401":
-                said = self.headers.get("Authorization", "")
-                self.send(401, json.dumps({"error": f"bad {said}"}).encode())
-                return
-            if fault in ("429", "500", "400"):
-                self.send(int(fault), b'{"error": "no"}', {"Retry-After": "0"})
-                return
-            if fault == "garbage":
-                self.send(200, b"<html>not JSON")
-                return
-            text = state.answer(prompt)
-            with state.lock:
-                state.answered[prompt] += 1
-            choice = {"text": text} if "prompt" in body else {"message": {"content": text}}
-            usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
-            self.send(200, json.dumps({"choices": [choice], "usage": usage}).encode())
-
-        def hostile(self, fault: str, prompt: str) -> None:
-            if fault == "deep":
-                self.send(200, b"[" * 100_000)
-                return
-            text = state.answer(prompt)
-            counts = {"infinite": "Infinity", "negative": "-1", "no counts": "null"}
-            data = json.dumps({"choices": [{"message": {"content": text}}]})[:-1].encode()
-            data += b', "usage": {"prompt_tokens": %s, "completion_tokens": 1}}' % (
-                counts.get(fault, "1").encode()
-            )
-            if fault == "half":
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data[: len(data) // 2])
-                self.close_connection = True
-                return
-            self.send(200, data)
-
-        def send(self, status: int, data: bytes, more: dict[str, str] | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            for name, value in (more or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            with suppress(ConnectionError):  # a killed client reads no more
-                self.wfile.write(data)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    handler = type("Bound", (Handler,), {"state": state})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     state.url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
