@@ -66,8 +66,8 @@ class CachesPassages(Protocol):
 class KeepsTranscript(Protocol):
     """A reranker whose calls are worth keeping: paid for, or slow."""
 
-    def keep_transcript(self, path: Path) -> None:
-        """Write every call down in `path`, and repeat none that stands there."""
+    def keep_transcript(self, run: Path) -> None:
+        """Write every call down beside the run file, and repeat none that stands there."""
         ...
 
 

@@ -124,7 +124,7 @@ def rerank(
     if isinstance(reranker, CachesPassages):
         reranker.prepare((c.passage for _, listed in requests for c in listed), store)
     if isinstance(reranker, KeepsTranscript):
-        reranker.keep_transcript(out.with_suffix(".transcript.jsonl"))
+        reranker.keep_transcript(out)
     rankings = reranker.rerank_many(requests)
     for (query, listed), ranking in zip(requests, rankings, strict=True):
         if sorted(c.passage.id for c in listed) != sorted(ranking.passage_ids):

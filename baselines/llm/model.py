@@ -118,7 +118,23 @@ class ReplayOptions(Strict):
     """A transcript alone, with no model."""
 
     kind: Literal["replay"]
-    transcript: Path = Field(description="JSONL that an earlier run wrote.")
+    transcript: Path = Field(
+        description="JSONL that an earlier run wrote, or the folder that holds it."
+    )
+    recorded_with: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters that tell it from the folder's others, e.g. "
+        "{temperature: 0.7}."
+    )  # fmt: skip
+
+    @property
+    def files(self) -> list[Path]:
+        """What is read; the path itself where nothing is found, so that it is missed."""
+        return transcripts(self.transcript) or [self.transcript]
+
+
+def transcripts(path: Path) -> list[Path]:
+    """The transcripts that a path names: those in a folder, or itself."""
+    return sorted(path.glob("*.transcript.*.jsonl")) if path.is_dir() else [path]
 
 
 BackEnd = Annotated[TransformersOptions | HttpOptions | ReplayOptions, Field(discriminator="kind")]
@@ -134,6 +150,6 @@ def open_model(options: BackEnd, trained: Path | None = None) -> LanguageModel:
         from baselines.llm.http_model import HttpModel
 
         return HttpModel(options)
-    from baselines.llm.transcript import Replay
+    from baselines.llm.recordings import Replay
 
-    return Replay(options.transcript)
+    return Replay(options)

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from baselines.llm.model import ReplayOptions
 from baselines.llm.parsing import Rule
-from baselines.llm.transcript import InOrder
+from baselines.llm.recordings import InOrder
 from baselines.rankgpt import RankGPT
 from resrank.collections.imported import read_lists
 from resrank.collections.jsonl import DataError

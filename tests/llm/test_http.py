@@ -90,37 +90,37 @@ def test_a_refusal_stops_and_the_transcript_goes_on(tmp_path, wanted):
     def refuse(prompt, _):
         return "400" if "number 3" in prompt else None
 
-    path = tmp_path / "t.jsonl"
     with endpoint(reverse, refuse) as server:
         system = reranker(server.url, in_flight=1)  # the refused one, then some that wait
-        system.keep_transcript(path)
+        system.keep_transcript(tmp_path / "t.trec")
+        path = system.transcript.path
         with pytest.raises(EndpointError, match="status 400: .*a rerun asks only for the rest"):
             system.rerank_many(requests())
         done = sum(server.answered.values())
         assert done == len(read_transcript(path)) > 0
         server.fault = lambda prompt, number: None
         system = reranker(server.url)
-        system.keep_transcript(path)
+        system.keep_transcript(tmp_path / "t.trec")
         assert orders(system.rerank_many(requests())) == wanted
         assert set(server.answered.values()) == {1}
     options = {
-        "llm": {"kind": "replay", "transcript": str(path)},
+        "llm": {"kind": "replay", "transcript": str(tmp_path)},  # the only one there
         "prompt": "short",
         "window": WINDOW,
     }
     replayed = RankGPT.load(RankGPT.Options.model_validate(options)).rerank_many(requests())
     assert orders(replayed) == wanted
-    assert replayed[0].usage.prompt_tokens > 0
+    assert replayed[0].usage == system.rerank_many(requests())[0].usage
 
 
 def test_the_key_is_sent_and_written_nowhere(tmp_path, monkeypatch):
     monkeypatch.setenv("MY_KEY", "sk-secret")
     with endpoint(reverse) as server:
         system = reranker(server.url, key_variable="MY_KEY")
-        system.keep_transcript(tmp_path / "t.jsonl")
+        system.keep_transcript(tmp_path / "t.trec")
         system.rerank_many(requests(1))
         assert server.headers[0]["Authorization"] == "Bearer sk-secret"
-    assert "sk-secret" not in (tmp_path / "t.jsonl").read_text()
+    assert "sk-secret" not in system.transcript.path.read_text()
     assert "sk-secret" not in json.dumps(system.about)
     monkeypatch.delenv("MY_KEY")
     with pytest.raises(ValueError, match="no MY_KEY"):
@@ -144,22 +144,21 @@ print(orders(system.rerank_many(requests())), flush=True)
 """
 
 
-def recorded(path):
+def recorded(folder):
     """The prompts whose answers are written down; a torn last line is none."""
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    lines = [line for p in folder.glob("*.jsonl") for line in p.read_text().split("\n")[:-1]]
     return {"\n".join(m["content"] for m in json.loads(line)["prompt"]) for line in lines}
 
 
 def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, wanted):
     rng = random.Random(1)
-    path = tmp_path / "t.jsonl"
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     kills, progress = 0, []
     with endpoint(reverse) as server:
         server.delay = 0.1
-        command = [sys.executable, "-c", CLIENT, server.url, str(path)]
+        command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "t.trec")]
         while kills < 20:
-            known, before = recorded(path), server.asked()
+            known, before = recorded(tmp_path), server.asked()
             client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
             while server.asked() == before and client.poll() is None:
                 time.sleep(0.005)
@@ -171,11 +170,12 @@ def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, want
             assert client.returncode in (0, -signal.SIGKILL)
             time.sleep(0.15)  # what was in flight arrives
             assert not known & (server.asked() - before).keys()
-            progress.append(len(recorded(path)))
+            progress.append(len(recorded(tmp_path)))
             if client.returncode == 0:
                 assert said.strip() == str(wanted)
-                path.unlink()  # all is answered: start over, so that there is something to kill
-        known, before = recorded(path), server.asked()
+                for path in tmp_path.iterdir():  # all is answered: start over
+                    path.unlink()
+        known, before = recorded(tmp_path), server.asked()
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == str(wanted)
         assert sum((server.asked() - before).values()) == 12 - len(known)

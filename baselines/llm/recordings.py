@@ -1,0 +1,161 @@
+"""Answers that were recorded earlier, in place of the model that gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from baselines.llm.model import Answer, ReplayOptions, transcripts
+from baselines.llm.prompt import Prompt
+from baselines.llm.transcript import read_answer, read_call
+from resrank.collections.jsonl import DataError, read_jsonl, text_field
+
+ABSENT = "not stated"
+
+
+class Replay:
+    """A transcript in place of the model that it was written with."""
+
+    def __init__(self, options: ReplayOptions) -> None:
+        self.options = options
+        self.path = fitting(options)
+        self.by_prompt: dict[Prompt, Answer] = {}
+        self.parameters: dict[str, Any] = {}
+        for number, row in read_jsonl(self.path):
+            where = f"{self.path}:{number}"
+            prompt, parameters = read_call(row, where)
+            self.by_prompt[prompt] = read_answer(row, where)
+            if self.parameters not in ({}, parameters):
+                raise DataError(
+                    f"{where}: answers of another model or other parameters: "
+                    f"{_differences([self.parameters, parameters])[1]}"
+                )
+            self.parameters = parameters
+
+    def answers(
+        self, prompts: Sequence[Prompt], max_new_tokens: int
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield each prompt's recorded answer. DataError if one was never asked."""
+        recorded = self.parameters.get("max_new_tokens", ABSENT)
+        if prompts and recorded != max_new_tokens:
+            raise DataError(
+                f"{self.path} was recorded with max_new_tokens {recorded}, asked for are "
+                f"{max_new_tokens}; set `max_new_tokens: {recorded}`"
+            )
+        for place, prompt in enumerate(prompts):
+            found = self.by_prompt.get(prompt)
+            if found is None:
+                raise DataError(
+                    f"{self.path} holds {len(self.by_prompt)} answers, but none to the prompt that "
+                    f"begins {prompt[-1].content[:80]!r}; {self._elsewhere(prompt)}"
+                )
+            yield place, found
+
+    def _elsewhere(self, prompt: Prompt) -> str:
+        """Which transcript beside this one holds a prompt, or what to do if none does."""
+        for path in transcripts(self.path.parent):
+            rows = [] if path == self.path else [row for _, row in read_jsonl(path)]
+            for row in rows:
+                other, parameters = read_call(row, str(path))
+                if other == prompt:
+                    said = _differences([self.parameters, parameters])[1]
+                    return f"{path.name} holds one, recorded with {said}"
+        return "replay with the candidates, prompt and window that it was recorded with"
+
+
+def fitting(options: ReplayOptions) -> Path:
+    """The one transcript that the options name. DataError says which there are, how they differ."""
+    path = options.transcript
+    found = transcripts(path if path.exists() else path.parent)
+    about = [_parameters(path) for path in found]
+    wanted = options.recorded_with
+    fits = [
+        file
+        for file, known in zip(found, about, strict=True)
+        if path.exists() and all(known.get(n, ABSENT) == value for n, value in wanted.items())
+    ]
+    if len(fits) == 1:
+        return fits[0]
+    said = zip(found, _differences(about, set(wanted)), strict=True)
+    there = "".join(f"\n  {file.name}: {differs}" for file, differs in said) or " none"
+    asked = f" recorded with {_shown(wanted)}" if wanted else ""
+    raise DataError(
+        f"{path} names {len(fits)} transcripts{asked}, but one is needed; name a file, or say in "
+        f"`recorded_with` how it differs from the others. There are:{there}"
+    )
+
+
+def _parameters(path: Path) -> dict[str, Any]:
+    """What a transcript was recorded with, as its first line says."""
+    for number, row in read_jsonl(path):
+        return read_call(row, f"{path}:{number}")[1]
+    return {}
+
+
+def _differences(about: Sequence[Mapping[str, Any]], shown: set[str] | None = None) -> list[str]:
+    """Each one's values of what not all have alike, and of the names to be shown anyway.
+
+    Of one by itself, all.
+    """
+    names = sorted({name for known in about for name in known} | (shown or set()))
+    told = [
+        name
+        for name in names
+        if name in (shown or ())
+        or len(about) == 1
+        or any(k.get(name) != about[0].get(name) for k in about)
+    ]
+    return [_shown({name: known.get(name, ABSENT) for name in told}) for known in about]
+
+
+def _shown(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items()) or "the same parameters"
+
+
+class InOrder:
+    """Answers recorded elsewhere, `{"prompt", "response"}` a line, handed out in their order.
+
+    query: set by who replays, the text of the query whose answers come next; a recorded prompt
+    that does not hold it was another query's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = [
+            (n, text_field(row, "response", f"{path}:{n}"), row.get("prompt"))
+            for n, row in read_jsonl(path)
+        ]
+        self.used = 0
+        self.query = ""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The file."""
+        return {"responses": self.path.name}
+
+    def answers(
+        self, prompts: Sequence[Prompt], max_new_tokens: int
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield the next answers. DataError if there are no more."""
+        for place in range(len(prompts)):
+            if self.used == len(self.rows):
+                raise DataError(
+                    f"{self.path} holds {len(self.rows)} answers, fewer than there are windows; "
+                    "check --window, --step, --depth and --candidates"
+                )
+            number, text, asked = self.rows[self.used]
+            if isinstance(asked, str) and not _asks(asked, self.query):
+                raise DataError(
+                    f"{self.path}:{number}: the recorded prompt does not hold the query "
+                    f"{self.query!r}; these are answers for other candidates, or in another order"
+                )
+            self.used += 1
+            yield place, Answer(text, 0, 0)
+
+
+def _asks(prompt: str, query: str) -> bool:
+    """Whether a prompt holds a query, as it stands or with its encoding repaired."""
+    import ftfy
+
+    return query in prompt or ftfy.fix_text(query) in prompt
