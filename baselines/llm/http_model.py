@@ -56,8 +56,14 @@ class HttpModel:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Address, model and temperature."""
-        return {name: getattr(self.options, name) for name in ("url", "model", "temperature")}
+        """Address, and every field of a request but the prompt and the answer's length."""
+        return {"url": self.options.url, **self.fields}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What is asked for, beside a prompt and a length; the rest is the endpoint's default."""
+        o = self.options
+        return {"model": o.model, "temperature": o.temperature, "top_p": 1.0, **o.more}
 
     def answers(
         self, prompts: Sequence[Prompt], max_new_tokens: int
@@ -88,11 +94,7 @@ class HttpModel:
 
     def _ask(self, prompt: Prompt, max_new_tokens: int) -> Answer:
         plain = prompt[0].role == "text"
-        body: dict[str, Any] = {
-            "model": self.options.model,
-            "temperature": self.options.temperature,
-            "max_tokens": max_new_tokens,
-        }
+        body: dict[str, Any] = {**self.fields, "max_tokens": max_new_tokens}
         if plain:
             body["prompt"] = prompt[0].content
         else:

@@ -91,6 +91,10 @@ class HttpOptions(Strict):
     timeout_s: float = Field(120, gt=0, description="Seconds without an answer that end a try.")
     tries: int = Field(6, ge=1, description="Tries a request, with growing waits between them.")
     temperature: float = Field(0.0, ge=0, description="Sampling temperature.")
+    more: dict[str, Any] = Field(
+        default_factory=dict, description="Further fields of the request, e.g. "
+        "{repetition_penalty: 1.0} where a server takes another one from the model's own files."
+    )  # fmt: skip
     price_in: float | None = Field(None, ge=0, description="Price of a million prompt tokens.")
     price_out: float | None = Field(None, ge=0, description="Price of a million generated tokens.")
 

@@ -127,6 +127,21 @@ def test_the_key_is_sent_and_written_nowhere(tmp_path, monkeypatch):
         reranker("http://x", key_variable="MY_KEY")
 
 
+def test_what_is_asked_for_is_sent_and_said_whole(tmp_path):
+    with endpoint(reverse) as server:
+        system = reranker(server.url, more={"repetition_penalty": 1.0})
+        system.keep_transcript(tmp_path / "t.trec")
+        system.rerank_many(requests(1))
+        sent = {name: server.bodies[0][name] for name in server.bodies[0] if name != "messages"}
+    assert sent == {"model": "m", "temperature": 0.0, "top_p": 1.0, "max_tokens": 24,
+                    "repetition_penalty": 1.0}  # fmt: skip
+    said = dict(system.about["parameters"])
+    assert (said.pop("url"), said.pop("max_new_tokens")) == (server.url, sent.pop("max_tokens"))
+    assert said == sent
+    line = json.loads(system.transcript.path.read_text().splitlines()[0])
+    assert line["parameters"] == system.about["parameters"]
+
+
 def test_requests_are_paced():
     with endpoint(reverse) as server:
         start = time.monotonic()

@@ -1,6 +1,9 @@
 """Language models in this process, at tiny size: calls counted, batches that change nothing."""
 
+import json
+
 import pytest
+import transformers
 
 from baselines.first import First
 from baselines.llm.model import TransformersOptions
@@ -99,13 +102,21 @@ def test_rankgpt_calls_and_effective_parameters(folder):
     system = RankGPT.load(options)
     system.model.model.generation_config.do_sample = True  # as published models have it
     system.model.model.generation_config.temperature = 0.7
+    system.model.model.generation_config.eos_token_id = [7, 3]
     (ranking,) = system.rerank_many(requests([100]))
     assert ranking.usage.model_calls == 9
     assert 9 <= ranking.usage.generated_tokens <= 36
     prompts = [system.template.build("sort", WORDS[:3])]
     texts = [dict(system.model.answers(prompts, 20))[0].text for _ in range(3)]
     assert len(set(texts)) == 1
-    assert system.about["parameters"]["temperature"] == 0.0
+    said = system.about["parameters"]
+    wanted = {"temperature": 0.0, "do_sample": False, "top_p": 1.0, "top_k": 0, "context": 4096,
+              "max_new_tokens": 4, "dtype": "float32", "attention": "sdpa"}  # fmt: skip
+    assert {name: said[name] for name in wanted} == wanted
+    assert said["eos_token_ids"] == [3, 7]
+    assert said["transformers"] == transformers.__version__
+    assert len(said["weights"]) == 64
+    assert json.dumps(said)
     assert len(system.about["prompt_hash"]) == 64
 
 
