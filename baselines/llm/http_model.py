@@ -16,7 +16,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from baselines.llm.model import Answer, HttpOptions
-from baselines.llm.prompt import Prompt
+from baselines.llm.prompt import Prompt, sampling_seed
 from resrank.retry_after import retry_after
 
 LONGEST = 4_000_000  # bytes of a reply; a longer one is no ranking
@@ -57,7 +57,8 @@ class HttpModel:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Address, and every field of a request but the prompt and the answer's length."""
-        return {"url": self.options.url, **self.fields}
+        seed = {"seed": self.options.seed} if self.options.temperature > 0 else {}
+        return {"url": self.options.url, **self.fields, **seed}
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -95,6 +96,8 @@ class HttpModel:
     def _ask(self, prompt: Prompt, max_new_tokens: int) -> Answer:
         plain = prompt[0].role == "text"
         body: dict[str, Any] = {**self.fields, "max_tokens": max_new_tokens}
+        if self.options.temperature > 0:
+            body["seed"] = sampling_seed(prompt, self.options.seed)
         if plain:
             body["prompt"] = prompt[0].content
         else:

@@ -66,6 +66,11 @@ class TransformersOptions(Strict):
     )
     temperature: float = Field(0.0, ge=0, description="0 is greedy; whatever the model's own "
                                "generation config says.")  # fmt: skip
+    seed: int = Field(
+        0,
+        ge=0,
+        description="Of sampling, mixed with each prompt's content; other seeds, other samples.",
+    )
     chat_options: dict[str, Any] = Field(
         default_factory=dict, description="For the chat template, e.g. {enable_thinking: false}."
     )
@@ -91,6 +96,9 @@ class HttpOptions(Strict):
     timeout_s: float = Field(120, gt=0, description="Seconds without an answer that end a try.")
     tries: int = Field(6, ge=1, description="Tries a request, with growing waits between them.")
     temperature: float = Field(0.0, ge=0, description="Sampling temperature.")
+    seed: int = Field(
+        0, ge=0, description="Of sampling, mixed with each prompt's content and sent with it."
+    )
     more: dict[str, Any] = Field(
         default_factory=dict, description="Further fields of the request, e.g. "
         "{repetition_penalty: 1.0} where a server takes another one from the model's own files."

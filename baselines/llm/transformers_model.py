@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers import __version__ as transformers_version
 
 from baselines.llm.model import Answer, ScratchLM, TransformersOptions
-from baselines.llm.prompt import Message, Prompt
+from baselines.llm.prompt import Message, Prompt, sampling_seed
 from baselines.llm.scratch import scratch_lm
 from resrank.files import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
@@ -48,8 +48,6 @@ class TransformersModel:
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
             self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self.model.to(self.device).eval()
-        if options.temperature > 0:
-            set_seeds(0)
         self.pad = self.tokenizer.pad_token_id
         if self.pad is None:
             self.pad = self.tokenizer.eos_token_id or 0
@@ -78,6 +76,7 @@ class TransformersModel:
             **self.identity,
             "temperature": self.options.temperature,
             "do_sample": self.options.temperature > 0,
+            "seed": self.options.seed,
             "eos_token_ids": sorted(self.ends),
             **GENERATION,
         }
@@ -91,9 +90,17 @@ class TransformersModel:
     def answers(
         self, prompts: Sequence[Prompt], max_new_tokens: int
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield answers batch by batch, prompts of like length together."""
+        """Yield answers batch by batch, prompts of like length together.
+
+        A sampled answer is made by itself, from its prompt's own seed: so a run that was killed
+        goes on to the answers that it would have had.
+        """
         ids = self.tokenize(prompts)
-        for places in self._batches(ids):
+        sampled = self.options.temperature > 0
+        batches = [[place] for place in range(len(ids))] if sampled else self._batches(ids)
+        for places in batches:
+            if sampled:
+                torch.manual_seed(sampling_seed(prompts[places[0]], self.options.seed))
             start = time.perf_counter()
             texts = self._complete([ids[place] for place in places], max_new_tokens)
             seconds = (time.perf_counter() - start) / len(places)

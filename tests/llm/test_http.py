@@ -142,6 +142,20 @@ def test_what_is_asked_for_is_sent_and_said_whole(tmp_path):
     assert line["parameters"] == system.about["parameters"]
 
 
+def test_each_prompt_is_sampled_from_its_own_seed():
+    def seeds(**more):
+        with endpoint(reverse) as server:
+            system = reranker(server.url, temperature=0.7, **more)
+            system.rerank_many(requests(2))
+            return {body["messages"][-1]["content"]: body["seed"] for body in server.bodies}
+
+    one = seeds(in_flight=1)
+    assert one == seeds(in_flight=4)
+    assert len(set(one.values())) == 6
+    assert all(0 <= seed < 2**31 for seed in one.values())
+    assert not set(one.values()) & set(seeds(seed=1).values())
+
+
 def test_requests_are_paced():
     with endpoint(reverse) as server:
         start = time.monotonic()

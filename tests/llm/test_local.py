@@ -120,6 +120,41 @@ def test_rankgpt_calls_and_effective_parameters(folder):
     assert len(system.about["prompt_hash"]) == 64
 
 
+def test_sampled_answers_are_their_prompts_own(folder, tmp_path):
+    """Neither other prompts nor what a killed run has already done change them."""
+    from baselines.llm.prompt import template
+
+    prompts = [template("short").build("sort", WORDS[:n]) for n in (2, 5, 3)]
+
+    def texts(prompts, **more):
+        options = TransformersOptions.model_validate(llm(folder, temperature=1.5, **more))
+        found = dict(TransformersModel(options).answers(prompts, 12))
+        return [found[place].text for place in range(len(prompts))]
+
+    whole = texts(prompts)
+    assert whole == texts(prompts)
+    assert whole[1:] == texts(prompts[1:])
+    assert whole[::-1] == texts(prompts[::-1])
+    assert len({*whole, *texts(prompts, seed=1)}) == 6
+
+
+def test_a_resumed_run_samples_nothing_anew(folder, tmp_path):
+    options = RankGPT.Options.model_validate(
+        {"llm": llm(folder, temperature=1.5), "max_new_tokens": 8, "window": {"size": 4, "step": 2}}
+    )
+    whole, again = RankGPT.load(options), RankGPT.load(options)
+    whole.keep_transcript(tmp_path / "seed0.trec")
+    wanted = [r.passage_ids for r in whole.rerank_many(requests([8, 9]))]
+    path = whole.transcript.path
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:4]))  # as a killed run leaves it
+    again.keep_transcript(tmp_path / "seed0.trec")
+    assert [r.passage_ids for r in again.rerank_many(requests([8, 9]))] == wanted
+    assert path.read_text().startswith("".join(lines[:4]))
+    assert len(path.read_text().splitlines()) == len(lines)
+    assert again.about["transcript"] == whole.about["transcript"]
+
+
 def test_answers_are_generates_own(folder):
     model = TransformersModel(TransformersOptions.model_validate(llm(folder)))
     from baselines.llm.prompt import template
