@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -294,6 +295,7 @@ def main() -> None:
 
     if not sys.stderr.isatty():  # a log needs no bar that is drawn ten times a second
         os.environ.setdefault("TQDM_MININTERVAL", "15")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in order, as Ctrl-C ends it
     try:
         app()
     except ValidationError as error:

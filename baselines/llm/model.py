@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -25,6 +25,14 @@ class Answer:
     seconds: float = 0.0
 
 
+Keep = Callable[[int, Answer], None]
+"""Takes (place of the prompt, its answer)."""
+
+
+def drop(place: int, answer: Answer) -> None:
+    """Keep nothing."""
+
+
 class LanguageModel(Protocol):
     """Completes prompts. Says which parameters its answers depend on, for manifests and keys."""
 
@@ -34,9 +42,13 @@ class LanguageModel(Protocol):
         ...
 
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield (place of the prompt, its answer) as each is done, in any order."""
+        """Yield (place of the prompt, its answer) as each is done, in any order.
+
+        keep: is given each answer when it arrives, in any thread, also one that is not waited for
+        any more.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines.llm.model import Answer, ReplayOptions, transcripts
+from baselines.llm.model import Answer, Keep, ReplayOptions, drop, transcripts
 from baselines.llm.prompt import Prompt
 from baselines.llm.transcript import read_answer, read_call
 from resrank.collections.jsonl import DataError, read_jsonl, text_field
@@ -34,7 +34,7 @@ class Replay:
             self.parameters = parameters
 
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
         """Yield each prompt's recorded answer. DataError if one was never asked."""
         recorded = self.parameters.get("max_new_tokens", ABSENT)
@@ -135,7 +135,7 @@ class InOrder:
         return {"responses": self.path.name}
 
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
         """Yield the next answers. DataError if there are no more."""
         for place in range(len(prompts)):

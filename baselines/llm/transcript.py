@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from baselines.llm.model import Answer, LanguageModel
+from baselines.llm.model import Answer, Keep, LanguageModel, drop
 from baselines.llm.prompt import Message, Prompt
 from resrank.collections.jsonl import DataError, read_jsonl, text_field
 from resrank.files import sha256_lines
@@ -33,33 +34,42 @@ class Recorded:
         _drop_torn_line(self.path)
         self.known = read_transcript(self.path) if self.path.exists() else {}
         self.used: set[str] = set()
+        self.lock = threading.Lock()
 
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield known answers, then new ones, each written down before it is handed out."""
+        """Yield every prompt's answer, once all are known; each is written down as it arrives."""
         keys = [call_key(self.parameters, p) for p in prompts]
         first: dict[str, int] = {}
         for place, key in enumerate(keys):
             first.setdefault(key, place)
         asked = [place for key, place in first.items() if key not in self.known]
-        found = self.model.answers([prompts[place] for place in asked], max_new_tokens)
-        with self.path.open("a", encoding="utf-8") as file:
-            for number, answer in found:
-                place = asked[number]
-                row = {
-                    "key": keys[place],
-                    "prompt": [message._asdict() for message in prompts[place]],
-                    "parameters": self.parameters,
-                    **asdict(answer),
-                }
-                file.write(json.dumps(row, ensure_ascii=True) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-                self.known[keys[place]] = answer
+
+        def write(number: int, answer: Answer) -> None:
+            place = asked[number]
+            self._write(keys[place], prompts[place], answer)
+            keep(place, answer)
+
+        for _ in self.model.answers([prompts[p] for p in asked], max_new_tokens, write):
+            pass
         for place, key in enumerate(keys):
             self.used.add(key)
             yield place, self.known[key]
+
+    def _write(self, key: str, prompt: Prompt, answer: Answer) -> None:
+        """Add a line, whole and on the disk before the answer counts as known."""
+        row = {
+            "key": key,
+            "prompt": [message._asdict() for message in prompt],
+            "parameters": self.parameters,
+            **asdict(answer),
+        }
+        with self.lock, self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=True) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            self.known[key] = answer
 
     @property
     def about(self) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers import __version__ as transformers_version
 
-from baselines.llm.model import Answer, ScratchLM, TransformersOptions
+from baselines.llm.model import Answer, Keep, ScratchLM, TransformersOptions, drop
 from baselines.llm.prompt import Message, Prompt, sampling_seed
 from baselines.llm.scratch import scratch_lm
 from resrank.files import sha256_file, sha256_lines
@@ -88,7 +88,7 @@ class TransformersModel:
         return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
         """Yield answers batch by batch, prompts of like length together.
 
@@ -105,7 +105,9 @@ class TransformersModel:
             texts = self._complete([ids[place] for place in places], max_new_tokens)
             seconds = (time.perf_counter() - start) / len(places)
             for place, (text, generated) in zip(places, texts, strict=True):
-                yield place, Answer(text, len(ids[place]), generated, seconds)
+                answer = Answer(text, len(ids[place]), generated, seconds)
+                keep(place, answer)
+                yield place, answer
 
     @property
     def positions(self) -> int:

@@ -12,6 +12,7 @@ import pytest
 
 from baselines.llm.http_model import EndpointError
 from baselines.llm.model import HttpOptions
+from baselines.llm.prompt import template
 from baselines.llm.transcript import read_transcript
 from baselines.rankgpt import RankGPT
 from resrank.records import Candidate, Passage, Query
@@ -164,8 +165,10 @@ def test_requests_are_paced():
 
 
 CLIENT = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as the command line does
 from tests.llm.test_http import orders, requests, reranker
 system = reranker(sys.argv[1], in_flight=4)
 system.keep_transcript(Path(sys.argv[2]))
@@ -209,6 +212,37 @@ def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, want
         assert done.stdout.strip() == str(wanted)
         assert sum((server.asked() - before).values()) == 12 - len(known)
     assert max(progress) > 0
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_what_is_in_flight_at_an_interrupt_is_kept(tmp_path, wanted, name):
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    with endpoint(reverse) as server:
+        server.delay = 1.0
+        command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "t.trec")]
+        client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while server.active < 4:
+            time.sleep(0.01)
+        client.send_signal(getattr(signal, name))
+        client.communicate(timeout=30)
+        assert client.returncode != 0
+        assert sum(server.asked().values()) == 4  # nothing more was asked for
+        assert recorded(tmp_path) == set(server.asked())  # and what was in flight is there
+        server.delay = 0.0
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(wanted)
+        assert set(server.asked().values()) == {1}
+
+
+def test_a_slow_pace_does_not_hold_up_an_interrupt():
+    with endpoint(reverse) as server:
+        system = reranker(server.url, requests_per_minute=1)
+        start = time.monotonic()
+        answers = system.llm.answers([template("short").build("x", ["a", "b"])] * 3, 8)
+        next(answers)
+        answers.close()  # as an interrupt does
+        assert time.monotonic() - start < 10
+        assert sum(server.asked().values()) == 1
 
 
 def test_a_refusal_with_many_waiting_stops_at_once(tmp_path):

@@ -185,7 +185,7 @@ def test_passages_are_cut_until_prompt_and_answer_fit(folder):
     system = RankGPT.load(RankGPT.Options.model_validate({"llm": llm(folder), **options}))
     seen = []
     inner = system.llm.answers
-    system.model.answers = lambda prompts, n: seen.extend(prompts) or inner(prompts, n)
+    system.model.answers = lambda prompts, *more: seen.extend(prompts) or inner(prompts, *more)
     (ranking,) = system.rerank_many(asked)
     assert system.llm.positions == 4096
     assert 3000 < system.llm.count(seen[0]) <= 4096 - 8

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from baselines.llm.model import Answer
+from baselines.llm.model import Answer, drop
 from baselines.rankgpt import RankGPT
 from resrank.collections.jsonl import DataError
 from tests.llm.test_http import WINDOW, orders, requests, reverse
@@ -18,12 +18,14 @@ class Model:
         self.backwards = backwards
         self.asked = []
 
-    def answers(self, prompts, max_new_tokens):
+    def answers(self, prompts, max_new_tokens, keep=drop):
         places = range(len(prompts))
         for place in reversed(places) if self.backwards else places:
             self.asked.append(prompts[place])
             text = reverse(prompts[place][-1].content)
-            yield place, Answer(text, 10, 5, 0.25 + self.backwards)
+            answer = Answer(text, 10, 5, 0.25 + self.backwards)
+            keep(place, answer)
+            yield place, answer
 
 
 def system(model, **more):
