@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -35,6 +35,11 @@ class RankGPT(RanksMany):
         def files(self) -> list[Path]:
             """The user's own files that this reads."""
             return super().files + (self.llm.files if self.llm.kind == "replay" else [])
+
+        @property
+        def asks_endpoint(self) -> bool:
+            """Whether the model is behind HTTP."""
+            return self.llm.kind == "http"
 
     def __init__(self, options: Options, model: LanguageModel) -> None:
         self.options = options
@@ -86,7 +91,16 @@ class RankGPT(RanksMany):
         from baselines.llm.transcript import Recorded
 
         if self.options.llm.kind != "replay":
-            self.model = self.transcript = Recorded(self.llm, run, self.longest)
+            self.model = self.transcript = Recorded(self.llm, run, self.parameters)
+
+    def recorded_clock(self, run: Path | None) -> Callable[[], int] | None:
+        """An endpoint's recorded time, so that no call is paid for twice; see `KeepsTranscript`."""
+        from baselines.llm.recordings import recorded_by
+
+        if not self.options.asks_endpoint:
+            return None
+        self.model = replay = recorded_by(run, self.parameters)
+        return replay.clock
 
     @property
     def is_replayed(self) -> bool:
@@ -99,10 +113,14 @@ class RankGPT(RanksMany):
         return str(self.model.parameters.get("dtype", "none"))
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """All that the model's answers depend on beside the prompt."""
+        return dict(self.llm.parameters) | {"max_new_tokens": self.longest}
+
+    @property
     def about(self) -> Mapping[str, Any]:
         """What a run's manifest says beside the configuration."""
-        parameters = dict(self.llm.parameters) | {"max_new_tokens": self.longest}
-        found: dict[str, Any] = {"prompt_hash": self.template.hash, "parameters": parameters}
+        found: dict[str, Any] = {"prompt_hash": self.template.hash, "parameters": self.parameters}
         if self.transcript is not None:
             found["transcript"] = dict(self.transcript.about)
         return found | ({"price": self.price} if self.price is not None else {})

@@ -155,9 +155,15 @@ def measure(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
     how: Annotated[str, typer.Option(help="The suite's `measure`, as JSON.")] = "{}",
     store: Annotated[Path | None, typer.Option(help="Folder of passage embeddings.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The system's run; an endpoint's times stand beside it.")
+    ] = None,
     seed: Seed = 0, model: Model = None, part: Parts = None,
 ) -> None:  # fmt: skip
-    """Time a system one query at a time, with passage embeddings cached and not cached."""
+    """Time a system one query at a time, with passage embeddings cached and not cached.
+
+    An endpoint is not asked again: its times are those that were recorded with the run's answers.
+    """
     from resrank.config import Measurement
     from resrank.running import measure as run_meter
     from resrank.store import Collection
@@ -165,7 +171,7 @@ def measure(
     wanted = Measurement.model_validate_json(how)
     run_meter(
         Collection(collection), candidates, name, _system(spec), seed, model, wanted, store,
-        part or [], out,
+        part or [], out, run,
     )  # fmt: skip
 
 

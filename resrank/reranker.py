@@ -70,6 +70,14 @@ class KeepsTranscript(Protocol):
         """Write every call down beside the run file, and repeat none that stands there."""
         ...
 
+    def recorded_clock(self, run: Path | None) -> Callable[[], int] | None:
+        """Where an endpoint answers: call it no more, take its answers from beside the run file.
+
+        Returns a clock in nanoseconds, which goes on by what each answer took when it was given;
+        None where a model in this process is to be timed. DataError if there is nothing recorded.
+        """
+        ...
+
 
 @runtime_checkable
 class Retrieves(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 
 from baselines.llm.model import Answer, Keep, ReplayOptions, drop, transcripts
 from baselines.llm.prompt import Prompt
-from baselines.llm.transcript import read_answer, read_call
+from baselines.llm.transcript import read_answer, read_call, transcript_path
 from resrank.collections.jsonl import DataError, read_jsonl, text_field
 
 ABSENT = "not stated"
@@ -22,6 +22,7 @@ class Replay:
         self.path = fitting(options)
         self.by_prompt: dict[Prompt, Answer] = {}
         self.parameters: dict[str, Any] = {}
+        self.seconds = 0.0  # that the answers so far took when they were given
         for number, row in read_jsonl(self.path):
             where = f"{self.path}:{number}"
             prompt, parameters = read_call(row, where)
@@ -50,7 +51,13 @@ class Replay:
                     f"{self.path} holds {len(self.by_prompt)} answers, but none to the prompt that "
                     f"begins {prompt[-1].content[:80]!r}; {self._elsewhere(prompt)}"
                 )
+            self.seconds += found.seconds
+            keep(place, found)
             yield place, found
+
+    def clock(self) -> int:
+        """A clock in nanoseconds that goes on by the answers' recorded times."""
+        return round(self.seconds * 1e9)
 
     def _elsewhere(self, prompt: Prompt) -> str:
         """Which transcript beside this one holds a prompt, or what to do if none does."""
@@ -62,6 +69,18 @@ class Replay:
                     said = _differences([self.parameters, parameters])[1]
                     return f"{path.name} holds one, recorded with {said}"
         return "replay with the candidates, prompt and window that it was recorded with"
+
+
+def recorded_by(run: Path | None, parameters: Mapping[str, Any]) -> Replay:
+    """What was recorded beside a run under these parameters. DataError if nothing was."""
+    path = transcript_path(run, parameters) if run is not None else None
+    if path is None or not path.exists():
+        raise DataError(
+            f"no {path or 'run is named, whose transcript'} says what an endpoint's answers took, "
+            "and it is not asked again only to be timed; rerank first with the same options, and "
+            "name that run (`--run`)"
+        )
+    return Replay(ReplayOptions(kind="replay", transcript=path))
 
 
 def fitting(options: ReplayOptions) -> Path:
@@ -151,7 +170,9 @@ class InOrder:
                     f"{self.query!r}; these are answers for other candidates, or in another order"
                 )
             self.used += 1
-            yield place, Answer(text, 0, 0)
+            answer = Answer(text, 0, 0)
+            keep(place, answer)
+            yield place, answer
 
 
 def _asks(prompt: str, query: str) -> bool:

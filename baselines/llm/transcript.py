@@ -23,12 +23,13 @@ from resrank.files import sha256_lines
 class Recorded:
     """A model whose answers are written down as they come, and looked up before it is asked.
 
-    run: the run file that the transcript lies beside; max_new_tokens: the length that is asked for.
+    run: the run file that the transcript lies beside; parameters: the model's, and the length that
+    is asked for.
     """
 
-    def __init__(self, model: LanguageModel, run: Path, max_new_tokens: int) -> None:
+    def __init__(self, model: LanguageModel, run: Path, parameters: Mapping[str, Any]) -> None:
         self.model = model
-        self.parameters = dict(model.parameters) | {"max_new_tokens": max_new_tokens}
+        self.parameters = parameters
         self.path = transcript_path(run, self.parameters)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         _drop_torn_line(self.path)
@@ -62,7 +63,7 @@ class Recorded:
         row = {
             "key": key,
             "prompt": [message._asdict() for message in prompt],
-            "parameters": self.parameters,
+            "parameters": dict(self.parameters),
             **asdict(answer),
         }
         with self.lock, self.path.open("a", encoding="utf-8") as file:

@@ -146,7 +146,7 @@ def _times(path: Path) -> dict[str, Any]:
     for mode in ("online", "cached"):
         for point in ("p50_ms", "p95_ms"):
             times[f"{point}_{mode}"] = found.get(mode, {}).get(point)
-    about = {"dtype": found["dtype"], "threads": found["threads"]}
+    about = {"dtype": found["dtype"], "threads": found["threads"], "timed": found["timed"]}
     return (
         times
         | about
