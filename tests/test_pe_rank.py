@@ -5,6 +5,7 @@ import torch
 
 from baselines.pe_rank import PERank
 from resrank.reranker import Bench
+from resrank.windows import Window
 from tests.llm.test_local import requests
 from tests.shapes import save_causal
 from tests.training.test_training import examples, weights
@@ -32,6 +33,20 @@ def test_a_hundred_candidates_are_encoded_once_and_written_window_by_window(syst
     texts = [c.passage.text for c in requests([100])[0][1]]
     assert usage.passage_encoder_tokens == sum(map(len, encoder.tokenize(texts).ids))
     assert sorted(ranking.passage_ids) == sorted(f"0-{n}" for n in range(100))
+
+
+@pytest.mark.parametrize("step", [10, 5, 20])
+def test_the_encoder_reads_each_passage_once_whatever_the_windows(options, step):
+    window = {"size": 20, "step": step}
+    system = PERank.load(options.model_copy(update={"window": Window.model_validate(window)}))
+    read = []
+    hook = system.model.encoder.model.register_forward_hook(
+        lambda _, args, kwargs, out: read.append(len(out.last_hidden_state)), with_kwargs=True
+    )
+    (ranking,) = system.rerank_many(requests([100]))
+    hook.remove()
+    assert sum(read) == 100
+    assert ranking.usage.model_calls == {10: 9, 5: 17, 20: 5}[step]
 
 
 def test_each_step_takes_the_best_of_those_left(system):

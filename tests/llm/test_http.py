@@ -78,6 +78,14 @@ def test_what_fails_is_tried_again(wanted, fault):
         assert set(server.tries.values()) == {2}
 
 
+@pytest.mark.parametrize("fault", ["wait a second", "wait until a date"])
+def test_the_wait_that_is_asked_for_is_kept(fault):
+    with endpoint(reverse, lambda _, number: fault if number == 1 else None) as server:
+        reranker(server.url).rerank_many([requests(1, depth=4)[0]])
+        first, second = server.times
+    assert 0.9 < second - first < 4  # by itself it would try again after a quarter
+
+
 def test_a_passage_that_is_none_and_an_answer_of_a_megabyte():
     answers = iter(["[999] > [2]", "[3] " + "x" * 1_000_000, "no"])
     with endpoint(lambda _: next(answers)) as server:

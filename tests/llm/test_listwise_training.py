@@ -1,5 +1,10 @@
 """A tiny language model learns windows: targets, losses, what is written can be loaded."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -12,6 +17,7 @@ from resrank.registry import resolve
 from resrank.reranker import Bench
 from resrank.training.lists import TrainingList
 from resrank.training.losses import ranknet
+from tests.conftest import ROOT
 from tests.shapes import save_causal
 
 SCRATCH = {"kind": "transformers", "model": {"layers": 1}, "dtype": "float32"}
@@ -99,6 +105,28 @@ def test_training_is_learning_and_what_it_writes_can_be_loaded(kind, tmp_path):
     asked = [(e.query, e.candidates) for e in train[:3]]
     for (_, listed), ranking in zip(asked, system.rerank_many(asked), strict=True):
         assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
+
+
+def over_processes(folder, count):
+    script = ROOT / "tests" / "training" / "two_processes_lists.py"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               "--nproc-per-node", str(count), str(script), str(folder)]  # fmt: skip
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "log.json").read_text())
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    alone, together = (over_processes(tmp_path / str(n), n) for n in (1, 2))
+    assert list(alone) == ["rankgpt", "first", "e2rank", "pe_rank"]
+    for kind, rows in alone.items():
+        assert len(rows) == len(together[kind]) == 3
+        for one, other in zip(rows, together[kind], strict=True):
+            assert one.keys() == other.keys()
+            assert {"gradient", "step"} < one.keys()
+            assert one.pop("phase") == other.pop("phase")
+            assert other == pytest.approx(one, rel=1e-3), kind
 
 
 def test_adapters_are_trained_alone_and_merged(tmp_path):
