@@ -99,6 +99,34 @@ def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
     assert own.trained_on("resrank") == "docstrings"
 
 
+def test_a_model_of_random_weights_says_so():
+    llm = {"kind": "transformers", "model": {"layers": 1}}
+    options = {"llm": llm, "prompt": "short"}
+    define = {
+        "random": {"kind": "rankgpt", "label": "Mine", "options": options},
+        "learned": {"kind": "rankgpt", "label": "Mine", "options": options, "training": {}},
+        "named": {"kind": "rankgpt", "options": {"llm": {**llm, "model": "x"}, "prompt": "short"}},
+        "two": {"kind": "pe_rank", "options": {"reranker": {"layers": 1}}},
+    }
+    suite = load_suite(SUITE | {"systems": list(define), "define": {"systems": define}})
+    assert [suite.label(name) for name in define] == [
+        "Mine (untrained: random weights)", "Mine", "named", "two (untrained: random weights)",
+    ]  # fmt: skip
+
+
+def test_an_unknown_kind_of_stage_or_back_end_lists_the_known():
+    stage = {"first_stages": {"x": {"kind": "bm52"}}}
+    with pytest.raises(
+        ConfigError, match="first_stages.x: unknown 'kind' 'bm52'; known: 'bm25', 'd"
+    ):
+        load_suite(SUITE | {"define": stage})
+    llm = {"systems": {"x": {"kind": "rankgpt", "options": {"llm": {"kind": "vllm", "url": "u"}}}}}
+    with pytest.raises(
+        ConfigError, match="unknown 'kind' 'vllm'; known: 'transformers', 'http', 'r"
+    ):
+        load_suite(SUITE | {"define": llm})
+
+
 def test_untrained_systems_have_one_seed():
     suite = load_suite(SUITE | {"systems": ["bm25", "resrank", "cross_encoder"]})
     assert [suite.seeds_of(s) for s in suite.suite.systems] == [[0], [1, 2, 3], [1]]

@@ -136,7 +136,7 @@ class InOrder:
     """Answers recorded elsewhere, `{"prompt", "response"}` a line, handed out in their order.
 
     query: set by who replays, the text of the query whose answers come next; a recorded prompt
-    that does not hold it was another query's.
+    that does not hold it was another query's. expected: set likewise, the number of windows.
     """
 
     def __init__(self, path: Path) -> None:
@@ -147,6 +147,7 @@ class InOrder:
         ]
         self.used = 0
         self.query = ""
+        self.expected = 0
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -160,8 +161,9 @@ class InOrder:
         for place in range(len(prompts)):
             if self.used == len(self.rows):
                 raise DataError(
-                    f"{self.path} holds {len(self.rows)} answers, fewer than there are windows; "
-                    "check --window, --step, --depth and --candidates"
+                    f"{self.path} holds {len(self.rows)} answers, fewer than there are windows: "
+                    f"{self.expected} are expected; check --window, --step, --depth and "
+                    "--candidates"
                 )
             number, text, asked = self.rows[self.used]
             if isinstance(asked, str) and not _asks(asked, self.query):

@@ -14,7 +14,7 @@ from resrank.collections.imported import read_lists
 from resrank.collections.jsonl import DataError
 from resrank.records import Candidate, Passage, Query, Usage
 from resrank.store import write_run, write_usage
-from resrank.windows import Window
+from resrank.windows import Window, spans
 
 
 def replay(
@@ -31,6 +31,9 @@ def replay(
     )
     reranker = RankGPT(options, model)
     lists = read_lists(candidates)
+    model.expected = window.passes * sum(
+        len(list(spans(len(item.hits[:depth]), window))) for item in lists
+    )
     rankings = []
     for item in tqdm(lists, desc="replaying", unit="query"):  # in the answers' own order
         model.query = item.text

@@ -1,5 +1,6 @@
 """A tiny language model learns windows: targets, losses, what is written can be loaded."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -145,6 +146,24 @@ def test_adapters_are_trained_alone_and_merged(tmp_path):
     assert moved
     assert all(".self_attn." in name or ".mlp." in name for name in moved)
     assert all("norm" not in name for name in moved)
+
+
+def test_lists_that_teach_nothing_are_counted(tmp_path):
+    cls = resolve("rankgpt")
+    options = cls.Options.model_validate({"llm": SCRATCH, "prompt": "short"})
+    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key")
+    given = examples(4)
+    given[0] = dataclasses.replace(given[0], candidates=[])
+    given[1] = dataclasses.replace(given[1], grades={})
+    last = Candidate(given[2].positives[0], -9.0)  # the relevant one, beyond what is shown
+    others = [c for c in given[2].candidates if c.passage.id != last.passage.id]
+    given[2] = dataclasses.replace(given[2], candidates=[*others, last])
+    said = (
+        "none of 3 training queries teaches anything: 2 have candidates, 2 a relevant passage, "
+        "0 passages of different grade among the 5 that are shown; train on more queries"
+    )
+    with pytest.raises(ValueError, match=said):
+        cls.train(options, cls.Training(list_length=5), given[:3], [], tmp_path / "out", 1, bench)
 
 
 def test_a_model_behind_an_endpoint_cannot_be_trained(tmp_path):
