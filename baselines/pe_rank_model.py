@@ -24,6 +24,19 @@ if TYPE_CHECKING:
     from baselines.pe_rank import PERank
 
 
+SLOT = "\ue000"  # of a private use area: stands in no text
+OPENING = (
+    "I will provide you with {num} passages, each with a special token representing the passage "
+    "enclosed in []{said}.\nRank the passages based on their relevance to the search query: "
+    "{query}.\n"
+)
+CLOSING = (
+    "Search Query: {query}.\nRank the {num} relatively ordered passages above based on their "
+    "relevance to the search query, output the ranking in descending order. Only output the {num} "
+    "unique special token in the ranking.\n\n"
+)
+
+
 class PERankModel(nn.Module):
     """Frozen encoder, projector, decoder."""
 
@@ -59,15 +72,61 @@ class PERankModel(nn.Module):
         parts = options.model_copy(update=saved)
         return cls(encoder, RerankerLM.from_options(parts, encoder), options)
 
-    def prompt_ids(self, query: str) -> tuple[list[int], list[int]]:
-        """Token ids in front of the passages and behind them; a long query loses its end."""
+    def segments(
+        self, query: str, passages: int, texts: Sequence[str] | None = None
+    ) -> list[list[int]]:
+        """Token ids around the passages' slots, one list more than passages.
+
+        texts: of the passages, each shown behind its slot. A long query loses its end.
+        """
+        o = self.options
+        asked = self._cut(query, o.max_query_tokens)
+        shown = [f" {text}" for text in texts] if texts else [""] * passages
+        if not o.chat:
+            return [self._ids(o.instruction) + self._ids(asked), *map(self._ids, shown[:-1]),
+                    self._ids(shown[-1]) + self._ids(o.closing)]  # fmt: skip
+        listed = "".join(f"Passage {n}: [{SLOT}]{t}\n\n" for n, t in enumerate(shown, start=1))
+        said = ", followed by original text" if texts else ""
+        opening = OPENING.format(num=passages, query=asked, said=said)
+        content = opening + listed + CLOSING.format(num=passages, query=asked)
+        return list(map(self._ids, self._chat(content).split(SLOT)))
+
+    def _chat(self, content: str) -> str:
         tokenizer = self.decoder.tokenizer
+        if not tokenizer.chat_template:
+            raise ValueError(
+                f"{self.options.reranker} has no chat template, which the authors' prompt needs; "
+                "set `chat: false` for a plain one"
+            )
+        text: str = tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+        )
+        return text
 
-        def ids(text: str) -> list[int]:
-            return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    def _ids(self, text: str) -> list[int]:
+        if not text:  # as between the slots of a plain prompt
+            return []
+        return list(self.decoder.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-        asked = ids(query)[: self.options.max_query_tokens]
-        return [*ids(self.options.instruction), *asked], ids(self.options.closing)
+    def _cut(self, text: str, tokens: int) -> str:
+        """A text without what is behind its first tokens, and without the slots' own sign."""
+        text = text.replace(SLOT, "")
+        offsets = self.decoder.tokenizer(
+            text, add_special_tokens=False, truncation=True, max_length=tokens,
+            return_offsets_mapping=True,
+        )["offset_mapping"]  # fmt: skip
+        return text[: offsets[-1][1]] if offsets else ""
+
+    def fitting(self, query: str, texts: Sequence[str], tokens: int) -> list[str]:
+        """The passages' texts, cut to so many tokens each, or to fewer where they do not fit."""
+        around = sum(map(len, self.segments(query, len(texts), ["x"] * len(texts))))
+        room = (self.decoder.positions - around - 2 * len(texts)) // len(texts)
+        if room < 1:
+            raise ValueError(
+                f"the texts of {len(texts)} passages do not fit the decoder's "
+                f"{self.decoder.positions} positions; use a smaller `list_length`"
+            )
+        return [self._cut(text, min(tokens, room)) for text in texts]
 
     def project(self, embeddings: Tensor) -> Tensor:
         """Passages (n, encoder width) as the decoder's tokens (n, decoder width)."""
@@ -111,31 +170,23 @@ class PERankModel(nn.Module):
             positions = positions[:, -1:] + 1
         return found
 
-    def loss(self, query: str, embeddings: Tensor, grades: Sequence[int]) -> Tensor:
-        """ListMLE (Xia et al., ICML 2008) along the order of grades, while those left differ.
+    def states(
+        self, query: str, passages: Tensor, order: Sequence[int], texts: Sequence[str] | None = None
+    ) -> Tensor:
+        """(steps, width): the hidden states that are to choose the passages of `order`, in turn."""
+        prompt = self._prompt(query, passages, texts)
+        inputs = torch.cat([prompt, passages[list(order[:-1])]]).unsqueeze(0)
+        mask = torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device)
+        hidden: Tensor = self.decoder(inputs, mask)[0, len(prompt) - 1 :]
+        return hidden
 
-        Steps over passages of one grade teach nothing: any order of them is right.
-        """
-        passages = self.project(embeddings)
-        order = sorted(range(len(grades)), key=lambda place: -grades[place])
-        steps = sum(grades[place] > grades[order[-1]] for place in order)
-        prompt = self._prompt(query, passages)
-        inputs = torch.cat([prompt, passages[order[: steps - 1]]]).unsqueeze(0)
-        hidden = self.decoder(
-            inputs, torch.ones(inputs.shape[:2], dtype=torch.long).to(inputs.device)
-        )
-        logits = (hidden[0, len(prompt) - 1 :] @ passages.T).float()
-        left = torch.ones(steps, len(order), dtype=torch.bool, device=logits.device)
-        for step in range(1, steps):
-            left[step:, order[step - 1]] = False
-        target = torch.tensor(order[:steps], device=logits.device)
-        return nn.functional.cross_entropy(logits.masked_fill(~left, -torch.inf), target)
-
-    def _prompt(self, query: str, passages: Tensor) -> Tensor:
-        """(length, width): instruction and query, passages, closing text."""
-        before, behind = self.prompt_ids(query)
-        parts = [self.decoder.embed_tokens(before), passages, self.decoder.embed_tokens(behind)]
-        prompt = torch.cat([part.to(passages.dtype) for part in parts])
+    def _prompt(self, query: str, passages: Tensor, texts: Sequence[str] | None = None) -> Tensor:
+        """(length, width): the prompt's tokens and, in their slots, the passages."""
+        around = self.segments(query, len(passages), texts)
+        tokens = self.decoder.embed_tokens([i for ids in around for i in ids]).to(passages.dtype)
+        pieces = torch.split(tokens, [len(ids) for ids in around])
+        slots = [*torch.split(passages, 1), passages[:0]]
+        prompt = torch.cat([p for pair in zip(pieces, slots, strict=True) for p in pair])
         if len(prompt) + len(passages) > self.decoder.positions:
             raise ValueError(
                 f"{len(passages)} passages, read and written, and their prompt make "

@@ -20,7 +20,7 @@ OPTIONS = {
     "rankgpt": {"llm": SCRATCH, "prompt": "short"},
     "first": {"llm": SCRATCH},
     "e2rank": {"encoder": ENCODER, "chat": False, "words": 10},
-    "pe_rank": {"encoder": ENCODER, "reranker": {"layers": 1, "heads": 2}},
+    "pe_rank": {"encoder": ENCODER, "chat": False, "reranker": {"layers": 1, "heads": 2}},
 }
 folder = Path(sys.argv[1])
 run = processes()
@@ -38,7 +38,7 @@ for kind, given in OPTIONS.items():
     cls = resolve(kind)
     # Three lists a batch: two processes have shares of unlike size.
     training = {"batch_queries": 3, "list_length": 6, "learning_rate": 1e-4, "max_queries": 8}
-    training |= {} if kind == "pe_rank" else {"autocast": False}
+    training |= {"content_tokens": 8} if kind == "pe_rank" else {"autocast": False}
     bench = Bench(folder / "store", folder / kind / "state", "key", rows.append)
     cls.train(
         cls.Options.model_validate(given), cls.Training.model_validate(training),
