@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
 from resrank.evaluation.metrics import averages, per_query
 from resrank.registry import resolve, source_files
+from resrank.reporting.catalogue import _models_in
 from resrank.suite import ConfigError, library, load_suite
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
@@ -185,6 +188,14 @@ def test_every_system_of_the_library_has_options_that_its_kind_knows(name):
     cls.Options.model_validate(spec.options)
     if spec.training is not None:
         cls.Training.model_validate(spec.training)
+
+
+def test_published_checkpoints_are_pinned():
+    """Every model by name in the library has a commit, but MiniLM, whose package is pinned."""
+    found = {m for spec in library().systems.values() for m in _models_in(spec.options)}
+    named = {m for m in found if " behind " not in m and "all-MiniLM-L6-v2" not in m}
+    assert len(named) >= 10
+    assert all(re.search(" at [0-9a-f]{40}$", m) for m in named), named
 
 
 def test_a_language_models_back_end_is_no_system_among_the_sources():
