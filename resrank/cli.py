@@ -174,6 +174,8 @@ def rerank(
     from resrank.running import rerank as run_reranker
     from resrank.store import Collection
 
+    # What an endpoint is answering is waited for and kept, as at Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run_reranker(
         Collection(collection), candidates, name, _system(spec), seed, model, store, part or [], out
     )
@@ -343,7 +345,6 @@ def main() -> None:
 
     if not sys.stderr.isatty():  # a log needs no bar that is drawn ten times a second
         os.environ.setdefault("TQDM_MININTERVAL", "15")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in order, as Ctrl-C ends it
     try:
         app()
     except ValidationError as error:

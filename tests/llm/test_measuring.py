@@ -1,12 +1,19 @@
 """What an endpoint takes is what was recorded when it answered: it is never asked to be timed."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
 from resrank.collections.jsonl import DataError
+from resrank.config import BeirCollection, Bm25Stage
 from resrank.efficiency.meter import measure
-from tests.conftest import write_beir
+from resrank.store import Collection
+from tests.conftest import ROOT, write_beir
 from tests.dag import copy_project, snakemake
 from tests.llm.server import endpoint
 from tests.llm.test_http import WINDOW, requests, reranker, reverse
@@ -40,6 +47,27 @@ def test_a_query_takes_what_its_calls_took(tmp_path):
     assert found["online"]["samples_ms"] == pytest.approx(seconds(asked.transcript.path), abs=1e-3)
     assert min(found["online"]["samples_ms"]) > 3 * 50
     assert found["usage"]["prompt_tokens"] == sum(r.usage.prompt_tokens for r in rankings) / 4
+
+
+def test_the_rerank_job_ends_in_order_when_it_is_terminated(tmp_path, beir):
+    collect(BeirCollection(kind="beir", path=beir), tmp_path / "c")
+    freeze(Collection(tmp_path / "c"), Bm25Stage(kind="bm25"), tmp_path / "bm25.parquet")
+    with endpoint(reverse) as server:
+        server.delay = 1.5
+        llm = {"kind": "http", "url": server.url, "model": "m"}
+        options = {"llm": llm, "prompt": "short", "window": WINDOW}
+        command = [sys.executable, "-m", "resrank", "rerank", "--collection", tmp_path / "c",
+                   "--candidates", tmp_path / "bm25.parquet", "--name", "asked",
+                   "--spec", json.dumps({"kind": "rankgpt", "options": options}),
+                   "--store", tmp_path / "store", "--out", tmp_path / "out" / "seed0.trec"]  # fmt: skip
+        job = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, cwd=ROOT)
+        while not server.active and job.poll() is None:
+            time.sleep(0.02)
+        job.terminate()
+        _, said = job.communicate(timeout=60)
+        assert job.returncode == 143, said.decode()
+    (transcript,) = (tmp_path / "out").iterdir()  # no run, no manifest, nothing half
+    assert len(transcript.read_text().splitlines()) == sum(server.asked().values()) > 0
 
 
 def test_the_whole_dag_asks_an_endpoint_each_question_once(tmp_path):
