@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from resrank.config import Collection, Definitions, FirstStage, Suite, System
 from resrank.parts import parts
-from resrank.registry import option_files, training_files
+from resrank.registry import option_files, resolve, training_files
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
 Model = TypeVar("Model", bound=BaseModel)
@@ -65,7 +65,8 @@ class Resolved(BaseModel):
         """A system's name in tables and figures; one that nobody has trained says so."""
         spec = self.systems[system]
         named = spec.label or system
-        random = spec.training is None and made_here(spec.options)
+        options = resolve(spec.kind).Options.model_validate(spec.options).model_dump()
+        random = spec.training is None and made_here(options)
         return f"{named} (untrained: random weights)" if random else named
 
     @property

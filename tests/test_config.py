@@ -110,10 +110,12 @@ def test_a_model_of_random_weights_says_so():
         "learned": {"kind": "rankgpt", "label": "Mine", "options": options, "training": {}},
         "named": {"kind": "rankgpt", "options": {"llm": {**llm, "model": "x"}, "prompt": "short"}},
         "two": {"kind": "pe_rank", "options": {"reranker": {"layers": 1}}},
+        "default": {"kind": "resrank"},
     }
     suite = load_suite(SUITE | {"systems": list(define), "define": {"systems": define}})
     assert [suite.label(name) for name in define] == [
         "Mine (untrained: random weights)", "Mine", "named", "two (untrained: random weights)",
+        "default (untrained: random weights)",
     ]  # fmt: skip
 
 

@@ -94,6 +94,9 @@ class TransformersOptions(Strict):
         return self.model_copy(update={"model": str(folder), "revision": None})
 
 
+OURS = {"model", "messages", "prompt", "max_tokens", "temperature", "seed", "stream", "n"}
+
+
 class HttpOptions(Strict):
     """An OpenAI-compatible endpoint: vLLM, or a hosted model."""
 
@@ -112,8 +115,9 @@ class HttpOptions(Strict):
         0, ge=0, description="Of sampling, mixed with each prompt's content and sent with it."
     )
     more: dict[str, Any] = Field(
-        default_factory=dict, description="Further fields of the request, e.g. "
-        "{repetition_penalty: 1.0} where a server takes another one from the model's own files."
+        default_factory=dict, description="Further fields of the request, which stand in manifests "
+        "too, e.g. {repetition_penalty: 1.0} where a server takes another one from the model's own "
+        "files."
     )  # fmt: skip
     price_in: float | None = Field(None, ge=0, description="Price of a million prompt tokens.")
     price_out: float | None = Field(None, ge=0, description="Price of a million generated tokens.")
@@ -130,6 +134,14 @@ class HttpOptions(Strict):
                 "it; name the key's environment variable in `key_variable`"
             )
         return url
+
+    @field_validator("more")
+    @classmethod
+    def _none_of_ours(cls, more: dict[str, Any]) -> dict[str, Any]:
+        ours = sorted(more.keys() & OURS)
+        if ours:
+            raise ValueError(f"{', '.join(ours)} cannot stand here: each is set from elsewhere")
+        return more
 
     @model_validator(mode="after")
     def _both_prices(self) -> HttpOptions:

@@ -305,6 +305,7 @@ def test_a_key_that_the_endpoint_repeats_is_not_shown(monkeypatch):
     [({"url": "http://me:pw@h/v1"}, "no user, password or query"),
      ({"url": "http://h/v1?key=1"}, "no user, password or query"),
      ({"url": "h/v1"}, "https:// address"),
+     ({"url": "http://h/v1", "more": {"stream": True}}, "stream cannot stand here"),
      ({"url": "http://h/v1", "price_in": 1.0}, "both `price_in` and `price_out`")],
 )  # fmt: skip
 def test_options_that_would_mislead(options, said):
