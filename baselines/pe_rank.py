@@ -147,7 +147,7 @@ class PERank(EmbedsPassages):
         return places
 
     def _count(self, query: str, passages: int, usage: Usage) -> None:
-        usage.prompt_tokens += sum(map(len, self.model.segments(query, passages)))
+        usage.prompt_tokens += sum(map(len, self.model.prompt.segments(query, passages)))
         usage.embedding_slots += passages
         usage.generated_tokens += passages
         usage.model_calls += 1

@@ -39,7 +39,7 @@ def list_losses(
     logits = choices(None)
     losses = {"ranking": list_mle(logits, order, inverse)}
     if how.shows_text:
-        kept = model.fitting(query, texts, how.content_tokens)
+        kept = model.prompt.fitting(query, texts, how.content_tokens)
         content = choices(kept)
         losses["content"] = list_mle(content, order, inverse)
         losses["divergence"] = divergence(logits, content)

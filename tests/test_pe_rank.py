@@ -116,7 +116,10 @@ def test_losses_are_of_the_steps_that_matter(system):
     how = PERank.Training(normalise=False, temperature=2.0, content_tokens=2)
     with torch.inference_mode():
         found = list_losses(system.model, query.text, embeddings, texts, [0, 2, 0, 1], how)
-        for name, shown in (("ranking", None), ("content", system.model.fitting("", texts, 2))):
+        for name, shown in (
+            ("ranking", None),
+            ("content", system.model.prompt.fitting("", texts, 2)),
+        ):
             prompt = system.model._prompt(query.text, tokens, shown)
             row = torch.cat([prompt, tokens[1:2]])
             hidden = system.model.decoder(row.unsqueeze(0), torch.ones(1, len(row)).long())[0]
@@ -136,18 +139,18 @@ def test_the_prompt_has_a_slot_a_passage_and_its_text_behind_it(system):
     def text(around):
         return "(P)".join(map(decode, around))
 
-    said = text(system.model.segments("sort \ue000an array", 2))
+    said = text(system.model.prompt.segments("sort \ue000an array", 2))
     assert said.startswith("<user>I will provide you with 2 passages, each with a special token")
     assert (
         "query: sort an array.\nPassage 1: [(P)]\n\nPassage 2: [(P)]\n\nSearch Query: sort" in said
     )
     assert said.endswith("unique special token in the ranking.\n\n<assistant>")
-    said = text(system.model.segments("sort", 2, ["a graph", "a plot"]))
+    said = text(system.model.prompt.segments("sort", 2, ["a graph", "a plot"]))
     assert "enclosed in [], followed by original text.\n" in said
     assert "Passage 1: [(P)] a graph\n\nPassage 2: [(P)] a plot\n\n" in said
-    long = system.model.fitting("sort", ["word " * 3000] * 3, 180)
-    assert len(system.model._ids(long[0])) == 180
-    long = system.model.fitting("sort", ["word " * 3000] * 40, 180)
+    long = system.model.prompt.fitting("sort", ["word " * 3000] * 3, 180)
+    assert len(system.model.prompt._ids(long[0])) == 180
+    long = system.model.prompt.fitting("sort", ["word " * 3000] * 40, 180)
     tokens = torch.zeros(40, system.model.decoder.width)
     assert 3500 < len(system.model._prompt("sort", tokens, long)) <= 4096 - 40
 
@@ -155,13 +158,13 @@ def test_the_prompt_has_a_slot_a_passage_and_its_text_behind_it(system):
 def test_a_plain_prompt_and_a_decoder_without_a_template(options):
     plain = PERank.load(options.model_copy(update={"chat": False})).model
     decode = plain.decoder.tokenizer.decode
-    around = [decode(ids) for ids in plain.segments("sort", 3, ["a", "b", "c"])]
+    around = [decode(ids) for ids in plain.prompt.segments("sort", 3, ["a", "b", "c"])]
     assert around == [f"{plain.options.instruction}sort", " a", " b", " c ranking: "]
-    assert [len(ids) for ids in plain.segments("sort", 3)[1:3]] == [0, 0]
+    assert [len(ids) for ids in plain.prompt.segments("sort", 3)[1:3]] == [0, 0]
     model = PERank.load(options).model
     model.decoder.tokenizer.chat_template = None
     with pytest.raises(ValueError, match="no chat template.*`chat: false`"):
-        model.segments("sort", 2)
+        model.prompt.segments("sort", 2)
 
 
 def test_it_learns_and_is_loadable(options, tmp_path):
