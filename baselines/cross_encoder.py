@@ -10,6 +10,7 @@ from pydantic import Field
 
 from resrank.files import atomic_folder, write_json
 from resrank.model.options import DtypeName
+from resrank.phases import phase
 from resrank.records import Candidate, Query, Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Request, ranked
 from resrank.strict import Strict
@@ -114,9 +115,10 @@ class CrossEncoder:
             self._forward, [[pairs[i] for i in places] for places in batches], device
         )
         scores = [0.0] * len(pairs)
-        for places, block in zip(batches, blocks, strict=True):
-            for place, score in zip(places, block.tolist(), strict=True):
-                scores[place] = score
+        with phase("prefill"):
+            for places, block in zip(batches, blocks, strict=True):
+                for place, score in zip(places, block.tolist(), strict=True):
+                    scores[place] = score
         return scores
 
     def _forward(self, pairs: Sequence[Ids]) -> Tensor:

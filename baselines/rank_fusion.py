@@ -65,6 +65,12 @@ class RankFusion(RanksMany):
         """Number format of the fused system."""
         return str(getattr(self.system, "dtype", "none"))
 
+    @property
+    def bytes_per_passage(self) -> int | None:
+        """Size of a stored embedding of the fused system, if it has any."""
+        found: int | None = getattr(self.system, "bytes_per_passage", None)
+        return found
+
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Fuse each query's two orders; the cost is the fused system's."""
         fused = []

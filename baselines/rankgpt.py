@@ -12,6 +12,7 @@ from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
 from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOptions
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
+from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
 
@@ -119,7 +120,8 @@ class RankGPT(RanksMany):
         places: list[list[int]] = [[] for _ in windows]
         for number, answer in self.model.answers(prompts, self.longest):
             window = windows[number]
-            parsed = parse(answer.text, len(window), self.options.parser)
+            with phase("score"):
+                parsed = parse(answer.text, len(window), self.options.parser)
             places[number] = parsed.places
             usage = usages[window[0][0]]
             usage.prompt_tokens += answer.prompt_tokens

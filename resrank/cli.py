@@ -156,7 +156,7 @@ def measure(
     store: Annotated[Path | None, typer.Option(help="Folder of passage embeddings.")] = None,
     seed: Seed = 0, model: Model = None, part: Parts = None,
 ) -> None:  # fmt: skip
-    """Time a system one query at a time, with passage embeddings cached and not cached."""
+    """Measure what a system's queries cost, with passage embeddings cached and not cached."""
     from resrank.config import Measurement
     from resrank.running import measure as run_meter
     from resrank.store import Collection

@@ -156,10 +156,11 @@ def measure(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
     model: Path | None, how: Measurement, store: Path | None, parts: Sequence[Path], out: Path,
 ) -> None:  # fmt: skip
-    """Time one query at a time over a sample of the test queries; keep every sample.
+    """Measure a system on a sample of the test queries; keep every sample.
 
     store: where passage embeddings are taken from for the cached mode; a temporary one if None.
     """
+    from resrank.efficiency.loadgen import Scenario
     from resrank.efficiency.meter import measure as time_queries
     from resrank.efficiency.threads import limit_threads
 
@@ -180,7 +181,8 @@ def measure(
         "query_ids": [query.id for query, _ in sample],
     }
     replayed = getattr(reranker, "is_replayed", False)  # a look-up's time is no model's
-    times = {} if replayed else time_queries(reranker, sample, warmup, store)
+    scenarios = [Scenario(name) for name in how.scenarios]
+    times = {} if replayed else time_queries(reranker, sample, warmup, store, scenarios=scenarios)
     write_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from resrank.model.batches import token_budget_batches
+from resrank.phases import phase
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import Request, ranked
 
@@ -30,7 +31,8 @@ class Pointwise(ABC):
         pairs = [self.pair_ids(query.text, c.passage.text) for c in candidates]
         scores = [0.0] * len(pairs)
         for places in token_budget_batches([len(ids) for ids, _ in pairs], self.batch_tokens):
-            found = self.score_batch([pairs[place][0] for place in places])
+            with phase("prefill"):
+                found = self.score_batch([pairs[place][0] for place in places])
             for place, score in zip(places, found, strict=True):
                 scores[place] = score
         usage = Usage(

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from resrank.model.embedding_store import EmbeddingStore
 from resrank.model.encoder import Encoder
+from resrank.model.vector_codec import VectorCodec
+from resrank.phases import phase
 from resrank.records import Passage, Ranking, Usage
 from resrank.reranker import Request, ranked
 
@@ -28,6 +30,11 @@ class PassageEmbeddings:
         self.store.fill(texts)
         tokens, truncated = self.store.tokens(texts)
         return Usage(passage_encoder_tokens=tokens, truncated_passages=truncated)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one stored embedding."""
+        return VectorCodec(self.encoder.options.store_dtype, self.encoder.width).row_bytes
 
     def forget(self) -> None:
         """Use no store from now on: every call encodes its passages."""
@@ -67,5 +74,6 @@ def by_vectors(
         passages, usage = embeddings([c.passage for c in candidates])
         usage.prompt_tokens += len(tokens)
         usage.model_calls += 1
-        rankings.append(ranked(query, candidates, passages @ vector, usage))
+        with phase("score"):
+            rankings.append(ranked(query, candidates, passages @ vector, usage))
     return rankings
