@@ -41,6 +41,12 @@ def peaks(before: dict[str, int | None]) -> dict[str, Any]:
     }
 
 
+def device_name() -> str | None:
+    """The first device, if torch is using it."""
+    torch = _torch()
+    return None if torch is None else str(torch.cuda.get_device_name())
+
+
 def _status(name: str) -> int | None:
     """A line of the process's status, in bytes."""
     for line in (PROCESS / "status").read_text("utf-8").splitlines():

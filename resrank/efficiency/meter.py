@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from resrank.efficiency.energy import counted
 from resrank.efficiency.loadgen import Scenario, drive
-from resrank.efficiency.memory import peaks, reset_peaks
+from resrank.efficiency.memory import device_name, peaks, reset_peaks
 from resrank.efficiency.null import Rerank, null_rerank
 from resrank.efficiency.percentiles import summarise
 from resrank.efficiency.phase_clock import PARTS, Clock, Part, PhaseClock, device_wait
@@ -40,9 +40,9 @@ def measure(
 
     Returns {"online": found, "cached": found (only for a system that can cache), "usage": mean of
     each counter a query, "candidates": mean list length, "index_bytes_per_passage": of a stored
-    embedding or None, "harness": the SingleStream of a reranker that does nothing}. Found is what
-    `single_stream` returns, with what `offline` returns under "Offline", if that is one of the
-    scenarios. Raises ValueError if there is nothing to measure.
+    embedding or None, "device": its name or None, "harness": the SingleStream of a reranker that
+    does nothing}. Found is what `single_stream` returns, with what `offline` returns under
+    "Offline", if that is one of the scenarios. Raises ValueError if there is nothing to measure.
     """
     if not requests:
         raise ValueError("no test query has candidates: there is nothing to measure")
@@ -58,6 +58,7 @@ def measure(
     result["usage"] = {name: value / len(requests) for name, value in total.items()}
     result["candidates"] = sum(len(found) for _, found in requests) / len(requests)
     result["index_bytes_per_passage"] = getattr(reranker, "bytes_per_passage", None)
+    result["device"] = device_name()
     result["harness"], _ = single_stream(null_rerank(requests), requests, clock)
     return result
 
