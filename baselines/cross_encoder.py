@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field
 
 from resrank.files import atomic_folder, write_json
+from resrank.invariants import Expected
 from resrank.model.options import DtypeName
 from resrank.phases import phase
 from resrank.records import Candidate, Query, Ranking, TrainingExample, Usage
@@ -73,6 +74,10 @@ class CrossEncoder:
         from resrank.model.device import number_format
 
         return number_format(self.model)
+
+    def expects(self, candidates: int) -> Expected:
+        """A pair a candidate."""
+        return Expected(model_calls=candidates, generated_tokens=0, embedding_slots=0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Score one query's candidates pair by pair."""

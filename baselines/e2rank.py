@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field
 
 from resrank.files import atomic_folder, write_json
+from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions
 from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample
@@ -89,6 +90,12 @@ class E2Rank(EmbedsPassages):
         """The encoder whose passage embeddings can be stored, trained or not."""
         given = options.encoder
         return given.model_copy(update={"model": model_dir}) if model_dir else given
+
+    def expects(self, candidates: int) -> Expected:
+        """The listwise prompt is read once, each passage embedded once."""
+        return Expected(
+            model_calls=1, generated_tokens=0, embedding_slots=0, encoded_passages=candidates
+        )
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries, `batch_prompts` in a forward pass."""

@@ -12,9 +12,11 @@ from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
 from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOptions
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
+from resrank.invariants import Expected
 from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
+from resrank.windows import counts
 
 
 class RankGPT(RanksMany):
@@ -99,6 +101,11 @@ class RankGPT(RanksMany):
         """What a run's manifest says beside the configuration."""
         found = {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
         return found | ({"price": self.price} if self.price is not None else {})
+
+    def expects(self, candidates: int) -> Expected:
+        """An answer a window."""
+        windows, _ = counts(candidates, self.options.window)
+        return Expected(model_calls=windows, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are asked together."""

@@ -6,7 +6,9 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from resrank.candidates.texts import candidate_lists
 from resrank.config import Measurement, System
@@ -20,6 +22,7 @@ from resrank.files import (
     write_manifest,
     write_text,
 )
+from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
 from resrank.registry import option_files, resolve, training_files
@@ -126,18 +129,16 @@ def rerank(
     if isinstance(reranker, KeepsTranscript):
         reranker.keep_transcript(out.with_suffix(".transcript.jsonl"))
     rankings = reranker.rerank_many(requests)
-    for (query, listed), ranking in zip(requests, rankings, strict=True):
-        if sorted(c.passage.id for c in listed) != sorted(ranking.passage_ids):
-            raise RuntimeError(
-                f"system {name!r} did not return a permutation of the candidates of {query.id!r}"
-            )
+    verify(name, reranker, requests, rankings)
     usage = out.with_suffix(".usage.parquet")
     written = [out, usage]
     write_run(out, rankings, name)
     write_usage(usage, rankings)
     if isinstance(reranker, Retrieves):
         written.append(encoder_run(out))
-        write_run(written[-1], reranker.by_encoder(requests), f"{name}.encoder")
+        alone = reranker.by_encoder(requests)
+        verify(f"{name}.encoder", None, requests, alone)
+        write_run(written[-1], alone, f"{name}.encoder")
     else:
         encoder_run(out).unlink(missing_ok=True)
     write_manifest(
@@ -180,9 +181,11 @@ def measure(
         "warmup": len(warmup),
         "query_ids": [query.id for query, _ in sample],
     }
-    replayed = getattr(reranker, "is_replayed", False)  # a look-up's time is no model's
-    scenarios = [Scenario(name) for name in how.scenarios]
-    times = {} if replayed else time_queries(reranker, sample, warmup, store, scenarios=scenarios)
+    times: dict[str, Any] = {}
+    if not getattr(reranker, "is_replayed", False):  # a look-up's time is no model's
+        scenarios = [Scenario(wanted) for wanted in how.scenarios]
+        check = partial(verify, name, reranker)
+        times = time_queries(reranker, sample, warmup, store, scenarios=scenarios, check=check)
     write_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),

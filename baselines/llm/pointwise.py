@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from resrank.invariants import Expected
 from resrank.model.batches import token_budget_batches
 from resrank.phases import phase
 from resrank.records import Candidate, Query, Ranking, Usage
@@ -25,6 +26,10 @@ class Pointwise(ABC):
     @abstractmethod
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
         """One score a pair of a batch."""
+
+    def expects(self, candidates: int) -> Expected:
+        """A pair a candidate; the score is read from logits."""
+        return Expected(model_calls=candidates, generated_tokens=0, embedding_slots=0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """One query's candidates, pair by pair; pairs of like length together."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +25,7 @@ from resrank.efficiency.phase_clock import PARTS, Clock, Part, PhaseClock, devic
 from resrank.records import Ranking, Usage
 from resrank.reranker import CachesPassages, Request, Reranker
 
+Check = Callable[[Sequence[Request], Sequence[Ranking]], None]
 BOTH = (Scenario.SINGLE_STREAM, Scenario.OFFLINE)
 
 
@@ -35,9 +36,11 @@ def measure(
     store: Path | None = None,
     clock: Clock = time.perf_counter_ns,
     scenarios: Sequence[Scenario] = BOTH,
+    check: Check = lambda requests, rankings: None,
 ) -> dict[str, Any]:
     """Measure a reranker on requests; `store` holds embeddings for the cached mode.
 
+    check: raises on timed rankings that are not what they should be, so that nothing else is timed.
     Returns {"online": found, "cached": found (only for a system that can cache), "usage": mean of
     each counter a query, "candidates": mean list length, "index_bytes_per_passage": of a stored
     embedding or None, "device": its name or None, "harness": the SingleStream of a reranker that
@@ -51,9 +54,11 @@ def measure(
         with tempfile.TemporaryDirectory() as folder:
             listed = [c.passage for _, found in (*warmup, *requests) for c in found]
             reranker.prepare(listed, store or Path(folder))
-            result["cached"], _ = _mode(reranker, requests, warmup, clock, scenarios)
+            result["cached"], rankings = _mode(reranker, requests, warmup, clock, scenarios)
+            check(requests, rankings)
         reranker.forget()
     result["online"], rankings = _mode(reranker, requests, warmup, clock, scenarios)
+    check(requests, rankings)
     total = asdict(sum((ranking.usage for ranking in rankings), Usage()))
     result["usage"] = {name: value / len(requests) for name, value in total.items()}
     result["candidates"] = sum(len(found) for _, found in requests) / len(requests)

@@ -45,12 +45,13 @@ class PassageEmbeddings:
         texts = [p.text for p in passages]
         if self.store is not None and self.store.has(texts):
             tokens, truncated = self.store.tokens(texts)
-            usage = Usage(tokens, tokens, truncated_passages=truncated)
+            usage = Usage(tokens, tokens, truncated_passages=truncated, encoded_passages=len(texts))
             return self.store.vectors(texts), usage
         encoded = self.encoder.tokenize(texts)
         usage = Usage(
             passage_encoder_tokens=sum(map(len, encoded.ids)),
             truncated_passages=sum(encoded.truncated),
+            encoded_passages=len(texts),
         )
         return self.encoder.embed_ids(encoded.ids).numpy(), usage
 

@@ -29,6 +29,7 @@ GPU = int(has_gpu())
 SHARED = [
     "candidates/texts",
     "files",
+    "invariants",
     "phases",
     "records",
     "reranker",
