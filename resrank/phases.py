@@ -44,7 +44,7 @@ _thread = _Thread()
 
 
 class _Heard:
-    """A block that a listener is told of; a class, since a generator takes three times as long."""
+    """A block that a listener is told of; a class, since a generator takes longer."""
 
     __slots__ = ("listener", "name")
 
