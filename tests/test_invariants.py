@@ -25,6 +25,7 @@ WINDOWED = {"window": {"size": 8, "step": 4, "passes": 2}}
     [(kind, {}) for kind in ("first_stage", "bi_encoder", "cross_encoder", "e2rank")]
     + [(kind, more) for kind in ("resrank", "pe_rank", "first", "icr", "rankgpt")
        for more in ({}, WINDOWED)]
+    + [("rank_fusion", {})]
     + [("resrank", {**WINDOWED, "query_slot": True}), ("setwise", {"children": 2, "top": 3})],
 )  # fmt: skip
 def test_every_system_holds_what_it_declares(kind, more, folder):  # noqa: F811

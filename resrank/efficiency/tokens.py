@@ -23,9 +23,9 @@ def processed_by_lm(counters: Counters) -> float:
 
 
 def processed_in_slots(counters: Counters) -> float | None:
-    """Processed tokens as ResRank counts them (fact 12 of docs/papers.md: 100 for 100 candidates):
-    the compressed passages alone, neither the query's tokens nor the encoder's.
+    """Processed tokens as ResRank's paper counts them (docs/papers.md: 100 for 100 candidates).
 
-    None for a system that is fed no embedding: its passages are text.
+    The compressed passages alone, neither the query's tokens nor the encoder's. None for a system
+    that is fed no embedding: its passages are text.
     """
     return counters["embedding_slots"] or None

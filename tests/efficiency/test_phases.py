@@ -21,6 +21,7 @@ def options_of(kind, folder):
     encoder = {"model": folder, "dtype": "float32", "max_tokens": 64}
     two = {"encoder": encoder, "reranker": folder}
     return {
+        "rank_fusion": {"system": {"kind": "first_stage"}},
         "first_stage": {}, "bi_encoder": encoder, "resrank": two, "pe_rank": two,
         "e2rank": {"encoder": encoder}, "cross_encoder": {"dtype": "float32"},
         "rankgpt": {"llm": llm(folder), "prompt": "short", "max_new_tokens": 8},
