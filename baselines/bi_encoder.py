@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from resrank.files import atomic_folder, write_json
+from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions
 from resrank.records import Ranking, TrainingExample
 from resrank.reranker import Bench, EmbedsPassages, Request
@@ -43,6 +44,12 @@ class BiEncoder(EmbedsPassages):
     ) -> EncoderOptions:
         """The encoder whose passage embeddings can be stored: this one, trained or not."""
         return options.model_copy(update={"model": model_dir}) if model_dir else options
+
+    def expects(self, candidates: int) -> Expected:
+        """The query is embedded by one call, each passage once."""
+        return Expected(
+            model_calls=1, generated_tokens=0, embedding_slots=0, encoded_passages=candidates
+        )
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Embed all queries in batches, then rank each one's candidates."""

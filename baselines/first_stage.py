@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from resrank.invariants import Expected
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import Request, ranked
 from resrank.strict import Strict
@@ -21,6 +22,10 @@ class FirstStage:
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Nothing is loaded."""
         return cls()
+
+    def expects(self, candidates: int) -> Expected:
+        """Nothing is called or read."""
+        return Expected(0, 0, 0, 0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """The same list."""

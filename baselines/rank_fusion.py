@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from resrank.invariants import Declares, Expected
 from resrank.model.options import EncoderOptions
 from resrank.records import Ranking
 from resrank.registry import encoder_of, resolve
@@ -64,6 +65,16 @@ class RankFusion(RanksMany):
     def dtype(self) -> str:
         """Number format of the fused system."""
         return str(getattr(self.system, "dtype", "none"))
+
+    @property
+    def bytes_per_passage(self) -> int | None:
+        """Size of a stored embedding of the fused system, if it has any."""
+        found: int | None = getattr(self.system, "bytes_per_passage", None)
+        return found
+
+    def expects(self, candidates: int) -> Expected:
+        """What the fused system expects."""
+        return self.system.expects(candidates) if isinstance(self.system, Declares) else Expected()
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Fuse each query's two orders; the cost is the fused system's."""

@@ -12,8 +12,11 @@ from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
 from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOptions
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
+from resrank.invariants import Expected
+from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
+from resrank.windows import counts
 
 if TYPE_CHECKING:
     from baselines.llm.transcript import Recorded
@@ -125,6 +128,11 @@ class RankGPT(RanksMany):
             found["transcript"] = dict(self.transcript.about)
         return found | ({"price": self.price} if self.price is not None else {})
 
+    def expects(self, candidates: int) -> Expected:
+        """An answer a window."""
+        windows, _ = counts(candidates, self.options.window)
+        return Expected(model_calls=windows, embedding_slots=0)
+
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are asked together."""
         usages = [Usage() for _ in requests]
@@ -145,7 +153,8 @@ class RankGPT(RanksMany):
         places: list[list[int]] = [[] for _ in windows]
         for number, answer in self.model.answers(prompts, self.longest):
             window = windows[number]
-            parsed = parse(answer.text, len(window), self.options.parser)
+            with phase("score"):
+                parsed = parse(answer.text, len(window), self.options.parser)
             places[number] = parsed.places
             usage = usages[window[0][0]]
             usage.prompt_tokens += answer.prompt_tokens

@@ -17,6 +17,7 @@ from baselines.llm.by_letter import ByLetter
 from baselines.llm.listwise import PromptOptions, Prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, template
+from resrank.invariants import Expected
 from resrank.records import Ranking, Usage
 from resrank.reranker import Listed, Request, ranked
 
@@ -56,6 +57,11 @@ class Setwise(ByLetter):
         from baselines.llm.transformers_model import TransformersModel
 
         return cls(options, TransformersModel(options.llm))
+
+    def expects(self, candidates: int) -> Expected:
+        """As many comparisons as a heap sort can take, and no generated token."""
+        most = heap_comparisons(candidates, self.options.children, self.options.top)
+        return Expected(model_calls=most, generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; each one's next comparison is asked together with the others'."""
@@ -121,6 +127,15 @@ def heap_top(length: int, children: int, top: int) -> Comparisons:
         heap[0] = heap[end]
         yield from sift(0, end)
     return ordered
+
+
+def heap_comparisons(length: int, children: int, top: int) -> range:
+    """How many comparisons `heap_top` may take; each node with a child takes at least one."""
+    nodes = max(0, (length - 2) // children + 1)
+    levels, node = 0, 0
+    while children * node + 1 < length:
+        levels, node = levels + 1, children * node + 1
+    return range(nodes, (nodes + top) * levels + 1)
 
 
 def _ranked(request: Request, first: Sequence[int], usage: Usage) -> Ranking:

@@ -191,7 +191,7 @@ def measure(
     ] = None,
     seed: Seed = 0, model: Model = None, part: Parts = None,
 ) -> None:  # fmt: skip
-    """Time a system one query at a time, with passage embeddings cached and not cached.
+    """Measure what a system's queries cost, with passage embeddings cached and not cached.
 
     An endpoint is not asked again: its times are those that were recorded with the run's answers.
     """

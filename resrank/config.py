@@ -244,8 +244,12 @@ class System(Strict):
 
 
 class Measurement(Strict):
-    """How cost is measured: one query at a time, in a process of its own."""
+    """How cost is measured, in a process of its own."""
 
+    scenarios: list[Literal["SingleStream", "Offline"]] = Field(
+        ["SingleStream", "Offline"], description="MLPerf's: one query at a time, which is always "
+        "measured, and all at once, for throughput."
+    )  # fmt: skip
     queries: int = Field(20, ge=1, description="Queries timed, the first by hash of their id.")
     warmup: int = Field(3, ge=0, description="Queries run before the clock starts.")
     threads: int | None = Field(

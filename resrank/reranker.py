@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
+from resrank.phases import phase
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
 from resrank.windows import Window, slide
 
@@ -112,6 +113,11 @@ class EmbedsPassages(RanksMany):
 
         return number_format(self.embeddings.encoder)
 
+    @property
+    def bytes_per_passage(self) -> int:
+        """Size of a stored embedding: the index's share of a passage."""
+        return self.embeddings.row_bytes
+
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
         """Embed passages ahead of time into the store in `folder`."""
         return self.embeddings.prepare(passages, folder)
@@ -198,7 +204,8 @@ def ranked(
             f"query {query.id!r}: score {values[place]} for passage "
             f"{candidates[place].passage.id!r}; a reranker must return finite scores"
         )
-    order = np.argsort(-values, kind="stable")
+    with phase("score"):
+        order = np.argsort(-values, kind="stable")
     return Ranking(
         query_id=query.id,
         passage_ids=tuple(candidates[i].passage.id for i in order),

@@ -6,7 +6,9 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from resrank.candidates.texts import candidate_lists
 from resrank.config import Measurement, System
@@ -20,6 +22,7 @@ from resrank.files import (
     write_manifest,
     write_text,
 )
+from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
 from resrank.registry import option_files, resolve, training_files
@@ -126,18 +129,16 @@ def rerank(
     if isinstance(reranker, KeepsTranscript):
         reranker.keep_transcript(out)
     rankings = reranker.rerank_many(requests)
-    for (query, listed), ranking in zip(requests, rankings, strict=True):
-        if sorted(c.passage.id for c in listed) != sorted(ranking.passage_ids):
-            raise RuntimeError(
-                f"system {name!r} did not return a permutation of the candidates of {query.id!r}"
-            )
+    verify(name, reranker, requests, rankings)
     usage = out.with_suffix(".usage.parquet")
     written = [out, usage]
     write_run(out, rankings, name)
     write_usage(usage, rankings)
     if isinstance(reranker, Retrieves):
         written.append(encoder_run(out))
-        write_run(written[-1], reranker.by_encoder(requests), f"{name}.encoder")
+        alone = reranker.by_encoder(requests)
+        verify(f"{name}.encoder", None, requests, alone)
+        write_run(written[-1], alone, f"{name}.encoder")
     else:
         encoder_run(out).unlink(missing_ok=True)
     write_manifest(
@@ -157,11 +158,12 @@ def measure(
     model: Path | None, how: Measurement, store: Path | None, parts: Sequence[Path], out: Path,
     run: Path | None = None,
 ) -> None:  # fmt: skip
-    """Time one query at a time over a sample of the test queries; keep every sample.
+    """Measure a system on a sample of the test queries; keep every sample.
 
     store: where passage embeddings are taken from for the cached mode; a temporary one if None.
     run: the system's own, beside which an endpoint's answers and their times were recorded.
     """
+    from resrank.efficiency.loadgen import Scenario
     from resrank.efficiency.meter import measure as time_queries
     from resrank.efficiency.threads import limit_threads
 
@@ -172,7 +174,6 @@ def measure(
     sample = requests[: how.queries]
     warmup = (requests[how.queries :] or sample)[: how.warmup]
     recorded = reranker.recorded_clock(run) if isinstance(reranker, KeepsTranscript) else None
-    clock = recorded or time.perf_counter_ns
     result = {
         "system": name,
         "seed": seed,
@@ -184,8 +185,15 @@ def measure(
         "warmup": len(warmup),
         "query_ids": [query.id for query, _ in sample],
     }
-    replayed = getattr(reranker, "is_replayed", False)  # a look-up's time is no model's
-    times = {} if replayed else time_queries(reranker, sample, warmup, store, clock)
+    times: dict[str, Any] = {}
+    if not getattr(reranker, "is_replayed", False):  # a look-up's time is no model's
+        scenarios = [Scenario(wanted) for wanted in how.scenarios]
+        check = partial(verify, name, reranker)
+        elsewhere = recorded is not None
+        times = time_queries(
+            reranker, sample, warmup, store, recorded or time.perf_counter_ns,
+            scenarios=scenarios, check=check, elsewhere=elsewhere,
+        )  # fmt: skip
     write_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),

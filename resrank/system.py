@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from resrank.invariants import Expected
 from resrank.model.options import DtypeName, EncoderOptions, ResRankOptions, SavedOptions
 from resrank.records import Ranking, TrainingExample
 from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows, ranked
 from resrank.strict import Strict
 from resrank.training.lists import choose
 from resrank.training.options import ResRankTraining, Stage
+from resrank.windows import counts
 
 if TYPE_CHECKING:
     from resrank.model.passage_embeddings import PassageEmbeddings
@@ -53,6 +55,14 @@ class SavedResRank(EmbedsPassages):
         from resrank.model.device import number_format
 
         return number_format(self.model.encoder, self.model.reranker)
+
+    def expects(self, candidates: int) -> Expected:
+        """One call a list, or a window; a slot a passage; no generated token."""
+        window, slot = self.model.options.window, int(self.model.options.query_slot)
+        calls, places = int(candidates > 0), candidates
+        if window is not None:
+            calls, places = counts(candidates, window)
+        return Expected(calls, 0, places + slot * calls, encoded_passages=candidates)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries, `batch_queries` in a forward pass."""

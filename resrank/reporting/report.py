@@ -8,9 +8,11 @@ import pandas as pd
 
 from resrank.files import sha256_file, write_manifest
 from resrank.reporting.curves import training_curves
+from resrank.reporting.efficiency import write_efficiency
 from resrank.reporting.figures import effectiveness_against
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
 from resrank.reporting.tables import Column, write_table
+from resrank.reporting.tokens import write_tokens
 from resrank.suite import Resolved
 
 DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a benchmark. "
@@ -30,6 +32,8 @@ def report(resolved: Resolved, root: Path) -> None:
         "± is the standard deviation over seeds."
     )
     written = write_table(tables, "comparison", frame, shown, groups, caption)
+    written += write_efficiency(resolved, root, _kind(resolved))
+    written += write_tokens(resolved, root, _kind(resolved))
     stages = first_stages(resolved, root)
     plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in map(str, stages)}
     recall = "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system."

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from resrank.efficiency.tokens import tokens
 from resrank.evaluation.score import ENCODER
 from resrank.suite import Resolved
 
@@ -121,22 +122,27 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     )
 
 
+def read_usage(
+    resolved: Resolved, root: Path, dataset: str, stage: str, system: str
+) -> pd.DataFrame:
+    """What a system consumed, a row a query and seed."""
+    folder = root / "runs" / dataset / stage / system
+    files = [folder / f"seed{seed}.usage.parquet" for seed in resolved.seeds_of(system)]
+    return pd.concat([pd.read_parquet(file) for file in files])
+
+
 def _usage(
     resolved: Resolved, root: Path, dataset: str, stage: str, system: str
 ) -> dict[str, float]:
-    folder = root / "runs" / dataset / stage / system
-    files = [folder / f"seed{seed}.usage.parquet" for seed in resolved.seeds_of(system)]
-    usage = pd.concat([pd.read_parquet(file) for file in files])
-    total = usage[USAGE].sum()
-    candidates = max(1, int(usage["candidates"].sum()))
-    online = total[USAGE[:4]].sum()
-    means = {name: float(total[name]) / len(usage) for name in USAGE[1:]}
+    usage = read_usage(resolved, root, dataset, stage, system)
+    means = {name: float(usage[name].mean()) for name in USAGE}
+    candidates = float(usage["candidates"].mean()) or 1.0
     return {
-        "tokens_per_passage_online": float(online / candidates),
-        "tokens_per_passage_cached": float((online - total[USAGE[0]]) / candidates),
-        "truncated_share": float(total["truncated_passages"] / candidates),
-        "caches_passages": bool(total[USAGE[0]] > 0),
-        **means,
+        "tokens_per_passage_online": tokens(means) / candidates,
+        "tokens_per_passage_cached": tokens(means, cached=True) / candidates,
+        "truncated_share": means["truncated_passages"] / candidates,
+        "caches_passages": means["passage_encoder_tokens"] > 0,
+        **{name: means[name] for name in USAGE[1:]},
     }
 
 

@@ -29,6 +29,8 @@ GPU = int(has_gpu())
 SHARED = [
     "candidates/texts",
     "files",
+    "invariants",
+    "phases",
     "records",
     "reranker",
     "running",

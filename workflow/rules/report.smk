@@ -34,7 +34,7 @@ rule score:
 
 rule report:
     input:
-        library=library("reporting"),
+        library=library("reporting", "efficiency/tokens.py"),
         scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
         audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
         curves=[
