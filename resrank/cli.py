@@ -95,6 +95,20 @@ def candidates(
 
 
 @app.command()
+def export_candidates(candidates: CandidatesFile, out: Out) -> None:
+    """Write frozen candidates as a folder that other suites take over byte for byte.
+
+    Example: `python -m resrank export-candidates --candidates
+    results/mine/candidates/papers/bm25.parquet --out papers_bm25`. Prints the first stage that
+    takes it over, to stand under a suite's `define`.
+    """
+    from resrank.candidates.exported import export
+
+    entry = ", ".join(f"{key}: {value}" for key, value in export(candidates, out).items())
+    typer.echo(f"{{{entry}}}")
+
+
+@app.command()
 def encode(
     collection: CollectionDir,
     candidates: Annotated[

@@ -195,10 +195,12 @@ def has_gpu() -> bool:
 
 
 def source_data(spec: Any) -> list[str]:
-    """The user's own files behind a collection or a run: a change in them runs the job again."""
+    """The user's own files behind a collection or a first stage: a change runs the job again."""
     if spec.kind == "beir" and spec.path is not None:
         named = [f"qrels/{name}.tsv" for name in (spec.test, spec.train, spec.dev) if name]
         paths = [spec.path / name for name in ("corpus.jsonl", "queries.jsonl", *named)]
+    elif spec.kind == "frozen":
+        paths = sorted(spec.path.glob("*"))
     else:
         paths = [getattr(spec, name, None) for name in ("path", "qrels")]
     return [str(path) for path in paths if isinstance(path, Path) and path.is_file()]

@@ -159,15 +159,22 @@ def write_qrels_parquet(path: Path, judgments: Sequence[tuple[str, str, int]]) -
 
 def write_candidates(path: Path, lists: Mapping[str, RankedList]) -> str:
     """Freeze candidate lists as parquet, rows by query id then rank; returns their hash."""
-    rows = [
-        (query_id, passage_id, rank, float(score))
-        for query_id in sorted(lists)
-        for rank, (passage_id, score) in enumerate(lists[query_id], start=1)
-    ]
+    rows = list(_rows(lists))
     columns = {name: [row[i] for row in rows] for i, name in enumerate(CANDIDATES.names)}
     with atomic_file(path) as partial:
         pq.write_table(pa.table(columns, CANDIDATES), partial)
-    return sha256_lines(json.dumps(row) for row in rows)
+    return candidates_hash(lists)
+
+
+def candidates_hash(lists: Mapping[str, RankedList]) -> str:
+    """A hash of the lists' content, whatever file they lie in."""
+    return sha256_lines(json.dumps(row) for row in _rows(lists))
+
+
+def _rows(lists: Mapping[str, RankedList]) -> Iterator[tuple[str, str, int, float]]:
+    for query_id in sorted(lists):
+        for rank, (passage_id, score) in enumerate(lists[query_id], start=1):
+            yield query_id, passage_id, rank, float(score)
 
 
 def read_candidates(

@@ -235,6 +235,8 @@ def _check_file(name: str, key: str, path: Path) -> None:
 
 
 def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> None:
+    if stage.kind == "frozen":  # of any collection; the hashes say whether it is of this one
+        return
     if (collection.kind == "candidates") != (stage.kind == "imported"):
         wanted = "'imported'" if collection.kind == "candidates" else "another kind"
         raise ConfigError(

@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from resrank.candidates.bm25 import search
+from resrank.candidates.exported import take_over
 from resrank.candidates.fusion import fuse
 from resrank.collections.jsonl import DataError
-from resrank.config import Bm25Stage, DenseStage, FirstStage, FusionStage, RunStage
+from resrank.config import (
+    Bm25Stage,
+    DenseStage,
+    FirstStage,
+    FrozenStage,
+    FusionStage,
+    RunStage,
+)
 from resrank.evaluation.audits import lists_with_ties, short_lists
 from resrank.evaluation.metrics import averages, per_query, trec_order
 from resrank.files import sha256_file, write_manifest
@@ -32,12 +40,19 @@ def freeze(
     store: the folder of passage embeddings, for a dense stage; fused: the candidates of each stage
     that a fusion names.
     """
-    lists = _lists(collection, spec, store, fused or {})
-    content = write_candidates(out, lists)
+    lists: Mapping[str, RankedList]
+    origin: dict[str, Any] = {}
+    if isinstance(spec, FrozenStage):
+        lists, origin["origin"] = take_over(spec, collection, out)
+        content = spec.hash
+    else:
+        lists = _lists(collection, spec, store, fused or {})
+        content = write_candidates(out, lists)
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={"collection": collection.hash}
         | ({"run": sha256_file(spec.path)} if isinstance(spec, RunStage) else {})
+        | ({"frozen": sha256_file(out)} if isinstance(spec, FrozenStage) else {})
         | {name: sha256_file(path) for name, path in (fused or {}).items()},
         config=spec.model_dump(mode="json"),
         depth=spec.depth,
@@ -47,6 +62,7 @@ def freeze(
             for split in SPLITS
             if collection.queries(split)
         },
+        **origin,
     )
 
 
