@@ -67,12 +67,19 @@ def evaluate(
 
 
 @app.command()
-def collect(spec: Spec, out: Out) -> None:
+def collect(
+    spec: Spec,
+    out: Out,
+    learner: Annotated[
+        list[str] | None,
+        typer.Option(help="A system that is to be trained on it; may be repeated."),
+    ] = None,
+) -> None:
     """Bring a collection into the common form: queries, passages, qrels, manifest."""
     from resrank.collections.collect import collect as write
     from resrank.config import parse_collection
 
-    write(parse_collection(json.loads(spec)), out)
+    write(parse_collection(json.loads(spec)), out, learner or [])
 
 
 @app.command()

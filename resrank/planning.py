@@ -43,6 +43,15 @@ class Plan:
         """A collection's folder."""
         return f"{self.out}/collections/{dataset}"
 
+    def learners(self, dataset: str) -> str:
+        """Systems that are trained on a collection whose train split is known when it is fetched,
+        for the command line."""
+        if getattr(self.suite.collections[dataset], "archive", None) is None:
+            return ""
+        trained = [n for n, spec in self.suite.systems.items() if spec.training is not None]
+        here = [name for name in trained if self.suite.trained_on(name) == dataset]
+        return options_text("learner", sorted(here))
+
     def candidates(self, dataset: str, stage: str) -> str:
         """A first stage's frozen lists."""
         return f"{self.out}/candidates/{dataset}/{stage}.parquet"

@@ -20,7 +20,7 @@ from resrank.collections.collect import collect
 from resrank.collections.fetch import place_of
 from resrank.collections.jsonl import DataError
 from resrank.config import RemoteFile, parse_collection
-from resrank.planning import as_json
+from resrank.planning import Plan, as_json
 from resrank.records import Split
 from resrank.store import Collection
 from resrank.suite import ConfigError, load_suite
@@ -67,6 +67,24 @@ def test_another_version_is_noticed(beir, tmp_path):
     spec = {"kind": "beir", "path": str(beir), "counts": {"passages": 7}}
     with pytest.raises(DataError, match="6 passages, but its entry says 7"):
         collect(parse_collection(spec), tmp_path / "out")
+
+
+def test_an_archive_without_a_train_split_is_told_when_it_is_fetched(beir, tmp_path):
+    (beir / "qrels" / "train.tsv").unlink()
+    data = zipped(beir, "set")
+    with serve({"/set.zip": data}) as server:
+        entry = {"kind": "beir", "archive": remote(f"{server.url}/set.zip", data), "folder": "set",
+                 "source": "a set"}  # fmt: skip
+        suite = {"name": "s", "collections": ["own"], "systems": ["bi_encoder_tuned"],
+                 "define": {"collections": {"own": entry}}}  # fmt: skip
+        plan = Plan(load_suite(suite), "out")
+        assert plan.learners("own") == "--learner bi_encoder_tuned"
+        spec = parse_collection(entry)
+        with pytest.raises(DataError, match="a set: it has no train query, but bi_encoder_tuned"):
+            collect(spec, tmp_path / "out", ["bi_encoder_tuned"])
+        collect(spec, tmp_path / "out")
+    named = load_suite(suite | {"define": {"collections": {"own": entry | {"train": None}}}})
+    assert named.trained_on("bi_encoder_tuned") == "docstrings"  # known before anything is fetched
 
 
 def test_candidates_and_qrels_by_address(tmp_path):

@@ -16,8 +16,9 @@ rule collect:
     params:
         spec=lambda w: as_json(SUITE.collections[w.dataset]),
         out=lambda w, output: str(Path(output[0]).parent),
+        learners=lambda w: PLAN.learners(w.dataset),
     shell:
-        "python -m resrank collect --spec {params.spec:q} --out {params.out:q} 2> {log:q}"
+        "python -m resrank collect --spec {params.spec:q} {params.learners} --out {params.out:q} 2> {log:q}"
 
 
 rule candidates:
