@@ -274,6 +274,10 @@ class Suite(Strict):
         ["nDCG@10", "MRR@10", "Recall@100"], min_length=1, description="ir_measures names."
     )
     seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
+    shards: int = Field(
+        1, ge=1, description="Jobs that embedding and reranking a collection are each split into; "
+        "the results are the same for any number."
+    )  # fmt: skip
     measure: Measurement = Measurement()
     ablation: str | None = Field(
         None, description="The system that others differ from by one choice: adds a table of what "

@@ -88,6 +88,30 @@ class Plan:
             spec = spec.model_copy(update={"encoder": encoder})
         return as_json(spec)
 
+    def stage_encoder(self, stage: str) -> str:
+        """The options of a dense first stage's encoder, as JSON."""
+        return json.dumps(json.loads(self.stage_spec(stage))["encoder"], sort_keys=True)
+
+    def shards(self, name: str, ending: str) -> list[str]:
+        """What the shards of a job write, by its path without an ending; none if it is whole."""
+        count = self.suite.suite.shards
+        if count == 1:
+            return []
+        return [f"{name}.shards/{number}of{count}{ending}" for number in range(count)]
+
+    def stage_shards(self, dataset: str, stage: str) -> list[str]:
+        """What says that the shards of a dense first stage have embedded the collection."""
+        dense = self.suite.first_stages[stage].kind == "dense"
+        return (
+            self.shards(f"{self.out}/embeddings/{dataset}/first_stages/{stage}", ".json")
+            if dense
+            else []
+        )
+
+    def shard_stores(self, stamps: list[str]) -> str:
+        """The stores that such shards have filled, for the command line."""
+        return options_text("shard-store", [path.removesuffix(".json") for path in stamps])
+
     def stage_models(self, stage: str) -> list[str]:
         """Manifests of the trained models that a dense first stage stands on."""
         spec = self.suite.first_stages[stage]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,17 @@ import pyarrow.parquet as pq
 
 from resrank.files import LinesHash, atomic_file, atomic_folder, sha256_lines, write_manifest
 from resrank.passage_table import PassageTable, sorted_by_id, write_passages
-from resrank.records import Passage, Qrels, Query, Ranking, Split
+from resrank.records import Passage, Qrels, Query, Ranking, Split, Usage
 
 CANDIDATES = pa.schema(
     [("query_id", pa.string()), ("passage_id", pa.string()),
      ("rank", pa.int32()), ("score", pa.float64())]
 )  # fmt: skip
+
+USAGE = pa.schema(
+    [("query_id", pa.string())]
+    + [(name, pa.int64()) for name in ("candidates", *(f.name for f in fields(Usage)))]
+)
 
 
 RankedList = Sequence[tuple[str, float]]
@@ -216,11 +221,28 @@ def encoder_run(run: Path) -> Path:
     return run.with_suffix(".encoder.trec")
 
 
+def usage_of(run: Path) -> Path:
+    """Where what a run consumed lies."""
+    return run.with_suffix(".usage.parquet")
+
+
+def transcript(run: Path) -> Path:
+    """Where the calls of a run's language model lie, if it has one."""
+    return run.with_suffix(".transcript.jsonl")
+
+
 def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
     """What each query's ranking consumed, a row a query, with its number of candidates."""
-    rows = [
-        {"query_id": r.query_id, "candidates": len(r.passage_ids), **asdict(r.usage)}
-        for r in sorted(rankings, key=lambda r: r.query_id)
-    ]
+    write_usage_rows(
+        path,
+        [
+            {"query_id": r.query_id, "candidates": len(r.passage_ids), **asdict(r.usage)}
+            for r in sorted(rankings, key=lambda r: r.query_id)
+        ],
+    )
+
+
+def write_usage_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Usage as rows of query_id, candidates and `Usage`'s counts."""
     with atomic_file(path) as partial:
-        pq.write_table(pa.Table.from_pylist(rows), partial)
+        pq.write_table(pa.Table.from_pylist(list(rows), USAGE), partial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,12 @@ def freeze(
     out: Path,
     store: Path | None = None,
     fused: Mapping[str, Path] | None = None,
+    shard_stores: Sequence[Path] = (),
 ) -> None:
     """Write `out` (parquet) and its manifest: hash, recall, oracle, short lists, ties by split.
 
     store: the folder of passage embeddings, for a dense stage; fused: the candidates of each stage
-    that a fusion names.
+    that a fusion names; shard_stores: of the shards that embedded for a dense stage.
     """
     lists: Mapping[str, RankedList]
     origin: dict[str, Any] = {}
@@ -46,7 +47,7 @@ def freeze(
         lists, origin["origin"] = take_over(spec, collection, out)
         content = spec.hash
     else:
-        lists = _lists(collection, spec, store, fused or {})
+        lists = _lists(collection, spec, store, shard_stores, fused or {})
         content = write_candidates(out, lists)
     write_manifest(
         out.with_suffix(".manifest.json"),
@@ -97,8 +98,9 @@ def oracle(lists: Mapping[str, RankedList], qrels: Qrels) -> dict[str, dict[str,
 
 
 def _lists(
-    collection: Collection, spec: FirstStage, store: Path | None, fused: Mapping[str, Path]
-) -> Mapping[str, RankedList]:
+    collection: Collection, spec: FirstStage, store: Path | None, shard_stores: Sequence[Path],
+    fused: Mapping[str, Path],
+) -> Mapping[str, RankedList]:  # fmt: skip
     queries = [q for q in collection.queries(*SPLITS) if q.text]
     if isinstance(spec, Bm25Stage):
         return search(queries, collection.passages, spec)
@@ -107,7 +109,7 @@ def _lists(
 
         if store is None:
             raise ValueError("a dense first stage needs the folder of embeddings; give --store")
-        return dense.search(queries, collection.passages, spec, store)
+        return dense.search(queries, collection.passages, spec, store, shard_stores)
     if isinstance(spec, FusionStage):
         absent = [name for name in spec.of if name not in fused]
         if absent:

@@ -19,10 +19,22 @@ for name in SUITE.suite.collections + SUITE.only_learned_from:
 for name, reason in SUITE.skipped.items():
     logger.warning(f"skipped: collection {name}, {reason}")
 
+
+wildcard_constraints:
+    dataset="[^/]+",
+    stage="[^/]+",
+    system="[^/]+",
+    encoder="[^/]+",
+    seed=r"\d+",
+    shard=r"\d+",
+
+
 OUT = f"results/{SUITE.suite.name}"
 PLAN = Plan(SUITE, OUT)
 PAIRS = SUITE.pairs
 STORE = f"{OUT}/embeddings/store"
+RUN = f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}"
+SHARDS = SUITE.suite.shards
 # A GPU serves one job at a time (a profile says how many there are); processors share themselves.
 GPU = int(has_gpu())
 # Modules that every job's result goes through; the command line, the configuration's types and the
@@ -33,6 +45,7 @@ SHARED = [
     "records",
     "reranker",
     "running",
+    "shards",
     "store",
     "trec",
     "windows",
