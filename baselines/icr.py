@@ -68,7 +68,7 @@ class ICR(RanksMany):
     @property
     def about(self) -> Mapping[str, Any]:
         """What a run's manifest says beside the configuration."""
-        return {"parameters": dict(self.reader.llm.parameters)}
+        return {"parameters": dict(self.reader.llm.identity)}
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; each list is read by itself."""

@@ -27,23 +27,59 @@ class PERank(EmbedsPassages):
     class Options(TwoModels):
         """Which models, and how they are asked."""
 
+        chat: bool = Field(
+            True, description="The authors' prompt, in the decoder's chat template; false: a plain "
+            "one, of `instruction`, query, passages and `closing`, for a decoder without one."
+        )  # fmt: skip
         instruction: str = Field(
-            "Rank the passages by their relevance to the query: ", description="Opens the prompt."
-        )
-        closing: str = Field(" ranking: ", description="Text behind the passages.")
+            "Rank the passages by their relevance to the query: ", description="Opens a plain "
+            "prompt."
+        )  # fmt: skip
+        closing: str = Field(" ranking: ", description="Text behind a plain prompt's passages.")
         max_query_tokens: int = Field(128, ge=1, description="Longer queries lose their end.")
         window: Window = Field(Window(), description="Size, step and passes of the windows.")
         batch_windows: int = Field(32, ge=1, description="Windows that are decoded at once.")
 
     class Training(Queries):
-        """ListMLE on projector and decoder; the encoder stays as it is."""
+        """ListMLE over the decoding's steps, without and with the passages' text.
 
+        Projector and decoder learn; the encoder stays as it is.
+        """
+
+        teacher: Path | None = Field(
+            None, description="JSONL of a teacher's orderings, {'query_id': ..., 'ranking': "
+            "[passage ids, best first]} a line; unset: lists are graded by the qrels."
+        )  # fmt: skip
+        step_weights: Literal["inverse", "equal"] = Field(
+            "inverse", description="'inverse': the i-th step counts 1 / i."
+        )
+        normalise: bool = Field(
+            True, description="Divide hidden states by their length before they choose."
+        )
+        temperature: float = Field(1.0, gt=0, description="Of the choices.")
+        content_weight: float = Field(
+            1.0, ge=0, description="Weight of the loss of a prompt with the passages' text."
+        )
+        divergence_weight: float = Field(
+            0.2, ge=0, description="Weight of the divergence of both prompts' choices."
+        )
+        content_tokens: int = Field(180, ge=1, description="Tokens of a text in that prompt.")
         batch_queries: int = Field(8, ge=1, description="Lists in one step.")
         list_length: int = Field(20, ge=2, description="Passages in a training list.")
         order: Literal["first_stage", "shuffled"] = Field(
             "shuffled", description="Order in which a training list is fed."
         )
         learning_rate: float = Field(3e-4, gt=0, description="AdamW's peak rate.")
+
+        @property
+        def files(self) -> list[Path]:
+            """The user's own files that training reads."""
+            return [self.teacher] if self.teacher else []
+
+        @property
+        def shows_text(self) -> bool:
+            """Whether the prompt with the passages' text has a part in the loss."""
+            return self.content_weight > 0 or self.divergence_weight > 0
 
     def __init__(self, model: PERankModel) -> None:
         from resrank.model.passage_embeddings import PassageEmbeddings
@@ -111,8 +147,7 @@ class PERank(EmbedsPassages):
         return places
 
     def _count(self, query: str, passages: int, usage: Usage) -> None:
-        before, behind = self.model.prompt_ids(query)
-        usage.prompt_tokens += len(before) + len(behind)
+        usage.prompt_tokens += sum(map(len, self.model.prompt.segments(query, passages)))
         usage.embedding_slots += passages
         usage.generated_tokens += passages
         usage.model_calls += 1

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from baselines.pe_rank_prompt import Prompt
 from resrank.files import atomic_folder, write_json
 from resrank.model.encoder import Encoder
 from resrank.model.reranker_lm import RerankerLM
@@ -32,6 +33,7 @@ class PERankModel(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.options = options
+        self.prompt = Prompt(decoder.tokenizer, decoder.positions, options)
         self.projector = nn.Sequential(
             nn.Linear(encoder.width, decoder.width), nn.GELU(),
             nn.Linear(decoder.width, decoder.width),
@@ -58,16 +60,6 @@ class PERankModel(nn.Module):
         saved = {"reranker": decoder, "reranker_revision": None} if decoder else {}
         parts = options.model_copy(update=saved)
         return cls(encoder, RerankerLM.from_options(parts, encoder), options)
-
-    def prompt_ids(self, query: str) -> tuple[list[int], list[int]]:
-        """Token ids in front of the passages and behind them; a long query loses its end."""
-        tokenizer = self.decoder.tokenizer
-
-        def ids(text: str) -> list[int]:
-            return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-        asked = ids(query)[: self.options.max_query_tokens]
-        return [*ids(self.options.instruction), *asked], ids(self.options.closing)
 
     def project(self, embeddings: Tensor) -> Tensor:
         """Passages (n, encoder width) as the decoder's tokens (n, decoder width)."""
@@ -111,31 +103,23 @@ class PERankModel(nn.Module):
             positions = positions[:, -1:] + 1
         return found
 
-    def loss(self, query: str, embeddings: Tensor, grades: Sequence[int]) -> Tensor:
-        """ListMLE (Xia et al., ICML 2008) along the order of grades, while those left differ.
+    def states(
+        self, query: str, passages: Tensor, order: Sequence[int], texts: Sequence[str] | None = None
+    ) -> Tensor:
+        """(steps, width): the hidden states that are to choose the passages of `order`, in turn."""
+        prompt = self._prompt(query, passages, texts)
+        inputs = torch.cat([prompt, passages[list(order[:-1])]]).unsqueeze(0)
+        mask = torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device)
+        hidden: Tensor = self.decoder(inputs, mask)[0, len(prompt) - 1 :]
+        return hidden
 
-        Steps over passages of one grade teach nothing: any order of them is right.
-        """
-        passages = self.project(embeddings)
-        order = sorted(range(len(grades)), key=lambda place: -grades[place])
-        steps = sum(grades[place] > grades[order[-1]] for place in order)
-        prompt = self._prompt(query, passages)
-        inputs = torch.cat([prompt, passages[order[: steps - 1]]]).unsqueeze(0)
-        hidden = self.decoder(
-            inputs, torch.ones(inputs.shape[:2], dtype=torch.long).to(inputs.device)
-        )
-        logits = (hidden[0, len(prompt) - 1 :] @ passages.T).float()
-        left = torch.ones(steps, len(order), dtype=torch.bool, device=logits.device)
-        for step in range(1, steps):
-            left[step:, order[step - 1]] = False
-        target = torch.tensor(order[:steps], device=logits.device)
-        return nn.functional.cross_entropy(logits.masked_fill(~left, -torch.inf), target)
-
-    def _prompt(self, query: str, passages: Tensor) -> Tensor:
-        """(length, width): instruction and query, passages, closing text."""
-        before, behind = self.prompt_ids(query)
-        parts = [self.decoder.embed_tokens(before), passages, self.decoder.embed_tokens(behind)]
-        prompt = torch.cat([part.to(passages.dtype) for part in parts])
+    def _prompt(self, query: str, passages: Tensor, texts: Sequence[str] | None = None) -> Tensor:
+        """(length, width): the prompt's tokens and, in their slots, the passages."""
+        around = self.prompt.segments(query, len(passages), texts)
+        tokens = self.decoder.embed_tokens([i for ids in around for i in ids]).to(passages.dtype)
+        pieces = torch.split(tokens, [len(ids) for ids in around])
+        slots = [*torch.split(passages, 1), passages[:0]]
+        prompt = torch.cat([p for pair in zip(pieces, slots, strict=True) for p in pair])
         if len(prompt) + len(passages) > self.decoder.positions:
             raise ValueError(
                 f"{len(passages)} passages, read and written, and their prompt make "

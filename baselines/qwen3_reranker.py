@@ -66,7 +66,7 @@ class Qwen3Reranker(Pointwise):
     @property
     def about(self) -> Mapping[str, Any]:
         """What a run's manifest says beside the configuration."""
-        return {"parameters": dict(self.model.parameters)}
+        return {"parameters": dict(self.model.identity)}
 
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
         """Token ids of a pair; the passage alone is cut."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
+
+if TYPE_CHECKING:
+    from baselines.llm.transcript import Recorded
 
 
 class RankGPT(RanksMany):
@@ -31,11 +34,18 @@ class RankGPT(RanksMany):
         @property
         def files(self) -> list[Path]:
             """The user's own files that this reads."""
-            return super().files + ([self.llm.transcript] if self.llm.kind == "replay" else [])
+            return super().files + (self.llm.files if self.llm.kind == "replay" else [])
+
+        @property
+        def asks_endpoint(self) -> bool:
+            """Whether the model is behind HTTP."""
+            return self.llm.kind == "http"
 
     def __init__(self, options: Options, model: LanguageModel) -> None:
         self.options = options
-        self.model = self.llm = model
+        self.llm = model
+        self.model: LanguageModel = model
+        self.transcript: Recorded | None = None
         self.template = template(options.prompt)
         self.price: float | None = None
         self.longest = options.max_new_tokens or 6 * options.window.size
@@ -76,12 +86,21 @@ class RankGPT(RanksMany):
             )
         return options.llm
 
-    def keep_transcript(self, path: Path) -> None:
-        """Write every call down in `path`, and repeat none that stands there."""
+    def keep_transcript(self, run: Path) -> None:
+        """Write every call down beside the run file, and repeat none that stands there."""
         from baselines.llm.transcript import Recorded
 
         if self.options.llm.kind != "replay":
-            self.model = Recorded(self.model, path)
+            self.model = self.transcript = Recorded(self.llm, run, self.parameters)
+
+    def recorded_clock(self, run: Path | None) -> Callable[[], int] | None:
+        """An endpoint's recorded time, so that no call is paid for twice; see `KeepsTranscript`."""
+        from baselines.llm.recordings import recorded_by
+
+        if not self.options.asks_endpoint:
+            return None
+        self.model = replay = recorded_by(run, self.parameters)
+        return replay.clock
 
     @property
     def is_replayed(self) -> bool:
@@ -94,9 +113,16 @@ class RankGPT(RanksMany):
         return str(self.model.parameters.get("dtype", "none"))
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """All that the model's answers depend on beside the prompt."""
+        return dict(self.llm.parameters) | {"max_new_tokens": self.longest}
+
+    @property
     def about(self) -> Mapping[str, Any]:
         """What a run's manifest says beside the configuration."""
-        found = {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
+        found: dict[str, Any] = {"prompt_hash": self.template.hash, "parameters": self.parameters}
+        if self.transcript is not None:
+            found["transcript"] = dict(self.transcript.about)
         return found | ({"price": self.price} if self.price is not None else {})
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:

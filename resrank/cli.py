@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+
+class Parser(StrEnum):
+    """How a language model's answers are read; `baselines/llm/parsing.py` says it of each."""
+
+    any_digits = "any_digits"
+    bracketed = "bracketed"
+    strict = "strict"
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +33,25 @@ app = typer.Typer(
     `python -m resrank evaluate --qrels qrels.txt --run my.run --metric nDCG@10`
     """,
 )
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version and leave.",
+                           callback=lambda asked: _show_version(asked))
+    ] = False,
+) -> None:  # fmt: skip
+    """What stands in front of a verb."""
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"resrank {version('resrank')}")
+        raise typer.Exit
+
 
 CollectionDir = Annotated[
     Path, typer.Option("--collection", help="Folder that `collect` wrote.", show_default=False)
@@ -87,7 +117,7 @@ def collect(
     from resrank.collections.collect import collect as write
     from resrank.config import parse_collection
 
-    write(parse_collection(json.loads(spec)), out, learner or [])
+    write(parse_collection(_json(spec, "--spec")), out, learner or [])
 
 
 @app.command()
@@ -106,8 +136,8 @@ def candidates(
     from resrank.config import parse_first_stage
     from resrank.store import Collection
 
-    stages = {name: Path(path) for name, path in json.loads(fused).items()}
-    wanted = parse_first_stage(json.loads(spec))
+    stages = {name: Path(path) for name, path in _json(fused, "--fused").items()}
+    wanted = parse_first_stage(_json(spec, "--spec"))
     freeze(Collection(collection), wanted, out, store, stages, shard_store or [])
 
 
@@ -152,7 +182,8 @@ def encode(
     from resrank.shards import Shard
     from resrank.store import Collection
 
-    wanted, part = EncoderOptions.model_validate_json(encoder), Shard.parse(shard)
+    wanted = EncoderOptions.model_validate(_json(encoder, "--encoder"))
+    part = Shard.parse(shard)
     if not candidates:
         embed_shard(Collection(collection).passages, wanted, store, part, out)
         return
@@ -190,6 +221,8 @@ def rerank(
     from resrank.shards import Shard
     from resrank.store import Collection
 
+    # What an endpoint is answering is waited for and kept, as at Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run_reranker(
         Collection(collection), candidates, name, _system(spec), seed, model, store, part or [],
         out, Shard.parse(shard),
@@ -214,17 +247,23 @@ def measure(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
     how: Annotated[str, typer.Option(help="The suite's `measure`, as JSON.")] = "{}",
     store: Annotated[Path | None, typer.Option(help="Folder of passage embeddings.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The system's run; an endpoint's times stand beside it.")
+    ] = None,
     seed: Seed = 0, model: Model = None, part: Parts = None,
 ) -> None:  # fmt: skip
-    """Time a system one query at a time, with passage embeddings cached and not cached."""
+    """Time a system one query at a time, with passage embeddings cached and not cached.
+
+    An endpoint is not asked again: its times are those that were recorded with the run's answers.
+    """
     from resrank.config import Measurement
     from resrank.running import measure as run_meter
     from resrank.store import Collection
 
-    wanted = Measurement.model_validate_json(how)
+    wanted = Measurement.model_validate(_json(how, "--how"))
     run_meter(
         Collection(collection), candidates, name, _system(spec), seed, model, wanted, store,
-        part or [], out,
+        part or [], out, run,
     )  # fmt: skip
 
 
@@ -246,12 +285,12 @@ def score(
     score_runs(
         Collection(collection),
         candidates,
-        {(system, int(seed)): Path(path) for system, seed, path in json.loads(runs)},
-        json.loads(metrics),
+        {(system, int(seed)): Path(path) for system, seed, path in _json(runs, "--runs", list)},
+        _json(metrics, "--metrics", list),
         relevant_grade,
         {
             name: [Collection(Path(folder)) for folder in folders]
-            for name, folders in json.loads(trained_on).items()
+            for name, folders in _json(trained_on, "--trained-on").items()
         },
         out,
         audits,
@@ -261,13 +300,13 @@ def score(
 @app.command()
 def report(
     suite: Annotated[str, typer.Option(help="The suite, as JSON.", show_default=False)],
-    root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
+    root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],
 ) -> None:
     """Write the tables and figures of a suite's results."""
     from resrank.reporting.report import report as write
     from resrank.suite import load_suite
 
-    write(load_suite(json.loads(suite)), root)
+    write(load_suite(_json(suite, "--suite")), root)
 
 
 @app.command()
@@ -305,24 +344,22 @@ def replay(
     out: Out,
     window: Annotated[int, typer.Option(min=2, help="Passages a window.")] = 20,
     step: Annotated[int, typer.Option(min=1, help="Passages a window moves up.")] = 10,
-    parser: Annotated[str, typer.Option(help="any_digits, bracketed or strict.")] = "any_digits",
+    parser: Annotated[Parser, typer.Option(help="How answers are read.")] = Parser.any_digits,
     depth: Annotated[int, typer.Option(min=1, help="Candidates a query.")] = 100,
 ) -> None:
     """Rerank by a language model's recorded answers: a TREC run, with no model.
 
+    Beside the run `<out>`, `my.run` say, it writes what each query used, the counts of clean,
+    repaired and rejected answers among it: `<out>.usage.parquet`, `my.usage.parquet`.
+
     Example: `python -m resrank replay --candidates bm25_top100.json --responses answers.jsonl
     --window 20 --step 10 --out my.run`, then `evaluate`.
     """
-    from pydantic import TypeAdapter
-
-    from baselines.llm.parsing import Rule
     from baselines.llm.replay import replay as run_replay
     from resrank.windows import Window
 
-    rule: Rule = TypeAdapter(Rule).validate_python(parser)
-    used = run_replay(
-        candidates, responses, Window(size=window, step=step), rule, depth, out
-    )  # fmt: skip
+    windows = Window(size=window, step=step)
+    used = run_replay(candidates, responses, windows, parser.value, depth, out)
     typer.echo(
         f"{out}: {used.model_calls} answers, {used.clean_answers} clean, "
         f"{used.repaired_answers} repaired, {used.rejected_answers} rejected"
@@ -345,7 +382,22 @@ def readme(
 def _system(spec: str) -> Any:
     from resrank.config import System
 
-    return System.model_validate_json(spec)
+    return System.model_validate(_json(spec, "--spec"))
+
+
+def _json(text: str, option: str, kind: type = dict) -> Any:
+    """An option's JSON. ValueError that names the option, the place and what was given."""
+    wanted = "an object, {...}" if kind is dict else "a list, [...]"
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{option}: {text!r} is not JSON ({error.msg}, character {error.pos + 1}); give "
+            f"{wanted}, in single quotes so that the shell leaves it alone"
+        ) from error
+    if not isinstance(value, kind):
+        raise ValueError(f"{option}: {text!r} is {type(value).__name__}; give {wanted}")
+    return value
 
 
 def main() -> None:
@@ -359,6 +411,6 @@ def main() -> None:
     except ValidationError as error:
         from resrank.suite import explain
 
-        sys.exit(f"error: {explain(error, 'configuration')}")
+        sys.exit(f"error: {explain(error, '')}")
     except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from resrank.files import atomic_file, sha256_file, write_json
-from resrank.store import encoder_run, transcript, usage_of, write_usage_rows
+from resrank.store import encoder_run, usage_of, write_usage_rows
 
 SAME = ("inputs", "config", "system", "seed", "dtype")
 
@@ -28,17 +28,17 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
     _join(shards, out)
     rows = [row for path in shards for row in pq.read_table(usage_of(path)).to_pylist()]
     write_usage_rows(usage_of(out), rows)
-    for beside in (encoder_run, transcript):
-        parts = [beside(path) for path in shards if beside(path).is_file()]
-        if parts:
-            _join(parts, beside(out))
-            written += [beside(out)] if beside is encoder_run else []
-        else:
-            beside(out).unlink(missing_ok=True)
+    own = [encoder_run(path) for path in shards if encoder_run(path).is_file()]
+    if own:
+        _join(own, encoder_run(out))
+        written.append(encoder_run(out))
+    else:
+        encoder_run(out).unlink(missing_ok=True)
+    _join_transcripts(shards, out)
     write_json(
         out.with_suffix(".manifest.json"),
         manifests[0]
-        | {"shards": len(shards), "about": _about(manifests)}
+        | {"shards": len(shards), "about": _about(manifests, out)}
         | {"outputs": {path.name: sha256_file(path) for path in written}},
     )
 
@@ -68,8 +68,26 @@ def _join(parts: Sequence[Path], out: Path) -> None:
                 shutil.copyfileobj(part, whole)
 
 
-def _about(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the systems say of themselves; prices are summed."""
-    about = dict(manifests[0]["about"])
-    prices = [found["about"]["price"] for found in manifests if "price" in found["about"]]
-    return about | ({"price": sum(prices)} if prices else {})
+def _join_transcripts(shards: Sequence[Path], out: Path) -> None:
+    """Put what was recorded beside the shards beside the run, a file for each set of parameters."""
+    endings: dict[str, list[Path]] = {}
+    for path in shards:
+        for file in sorted(path.parent.glob(f"{path.stem}.transcript.*")):
+            endings.setdefault(file.name.removeprefix(path.stem), []).append(file)
+    for ending, files in endings.items():
+        _join(files, out.with_name(out.stem + ending))
+
+
+def _about(manifests: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:
+    """What the systems say of themselves; prices and recorded answers are summed."""
+    found = [manifest["about"] for manifest in manifests]
+    about = dict(found[0])
+    if prices := [item["price"] for item in found if "price" in item]:
+        about["price"] = sum(prices)
+    if recorded := [item["transcript"] for item in found if "transcript" in item]:
+        about["transcript"] = {
+            "file": f"{out.stem}.{recorded[0]['file'].partition('.')[2]}",
+            "answers": sum(item["answers"] for item in recorded),
+            "shards": [item["content"] for item in recorded],
+        }
+    return about

@@ -72,6 +72,11 @@ def option_files(kind: str, options: Mapping[str, Any]) -> list[Path]:
     return list(getattr(resolve(kind).Options.model_validate(options), "files", []))
 
 
+def asks_endpoint(kind: str, options: Mapping[str, Any]) -> bool:
+    """Whether a system's answers come from an endpoint, which is not asked again to be timed."""
+    return bool(getattr(resolve(kind).Options.model_validate(options), "asks_endpoint", False))
+
+
 def training_files(kind: str, training: Mapping[str, Any] | None) -> list[Path]:
     """The user's own files that a system's training reads, a teacher's orderings say."""
     if training is None:

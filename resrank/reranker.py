@@ -70,8 +70,16 @@ class CachesPassages(Protocol):
 class KeepsTranscript(Protocol):
     """A reranker whose calls are worth keeping: paid for, or slow."""
 
-    def keep_transcript(self, path: Path) -> None:
-        """Write every call down in `path`, and repeat none that stands there."""
+    def keep_transcript(self, run: Path) -> None:
+        """Write every call down beside the run file, and repeat none that stands there."""
+        ...
+
+    def recorded_clock(self, run: Path | None) -> Callable[[], int] | None:
+        """Where an endpoint answers: call it no more, take its answers from beside the run file.
+
+        Returns a clock in nanoseconds, which goes on by what each answer took when it was given;
+        None where a model in this process is to be timed. DataError if there is nothing recorded.
+        """
         ...
 
 

@@ -35,7 +35,6 @@ from resrank.shards import WHOLE, Shard
 from resrank.store import (
     Collection,
     encoder_run,
-    transcript,
     usage_of,
     write_run,
     write_usage,
@@ -143,7 +142,7 @@ def rerank(
     if isinstance(reranker, CachesPassages):
         reranker.prepare((c.passage for _, listed in requests for c in listed), store)
     if isinstance(reranker, KeepsTranscript):
-        reranker.keep_transcript(transcript(out))
+        reranker.keep_transcript(out)
     every = requests
     size = max(1, len(every)) if getattr(reranker, "reads_queries_together", False) else BLOCK
     blocks = shard.take([every[i : i + size] for i in range(0, len(every), size)])
@@ -179,10 +178,12 @@ def rerank(
 def measure(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
     model: Path | None, how: Measurement, store: Path | None, parts: Sequence[Path], out: Path,
+    run: Path | None = None,
 ) -> None:  # fmt: skip
     """Time one query at a time over a sample of the test queries; keep every sample.
 
     store: where passage embeddings are taken from for the cached mode; a temporary one if None.
+    run: the system's own, beside which an endpoint's answers and their times were recorded.
     """
     from resrank.efficiency.meter import measure as time_queries
     from resrank.efficiency.threads import limit_threads
@@ -193,6 +194,8 @@ def measure(
     requests.sort(key=lambda request: sha256_lines([request[0].id]))
     sample = requests[: how.queries]
     warmup = (requests[how.queries :] or sample)[: how.warmup]
+    recorded = reranker.recorded_clock(run) if isinstance(reranker, KeepsTranscript) else None
+    clock = recorded or time.perf_counter_ns
     result = {
         "system": name,
         "seed": seed,
@@ -200,11 +203,12 @@ def measure(
         "dtype": getattr(reranker, "dtype", "none"),
         "threads": threads,
         "batch": 1,
+        "timed": "recorded" if recorded else "here",
         "warmup": len(warmup),
         "query_ids": [query.id for query, _ in sample],
     }
     replayed = getattr(reranker, "is_replayed", False)  # a look-up's time is no model's
-    times = {} if replayed else time_queries(reranker, sample, warmup, store)
+    times = {} if replayed else time_queries(reranker, sample, warmup, store, clock)
     write_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),

@@ -226,11 +226,6 @@ def usage_of(run: Path) -> Path:
     return run.with_suffix(".usage.parquet")
 
 
-def transcript(run: Path) -> Path:
-    """Where the calls of a run's language model lie, if it has one."""
-    return run.with_suffix(".transcript.jsonl")
-
-
 def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
     """What each query's ranking consumed, a row a query, with its number of candidates."""
     write_usage_rows(

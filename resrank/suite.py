@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from resrank.config import Collection, Definitions, FirstStage, Suite, System
 from resrank.parts import parts
-from resrank.registry import option_files, training_files
+from resrank.registry import option_files, resolve, training_files
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
 Model = TypeVar("Model", bound=BaseModel)
@@ -60,6 +61,14 @@ class Resolved(BaseModel):
             return [0]
         return spec.seeds if spec.seeds is not None else self.suite.seeds
 
+    def label(self, system: str) -> str:
+        """A system's name in tables and figures; one that nobody has trained says so."""
+        spec = self.systems[system]
+        named = spec.label or system
+        options = resolve(spec.kind).Options.model_validate(spec.options).model_dump()
+        random = spec.training is None and made_here(options)
+        return f"{named} (untrained: random weights)" if random else named
+
     @property
     def trained(self) -> list[str]:
         """The systems that the suite trains, each behind those it stands on."""
@@ -98,6 +107,14 @@ class Resolved(BaseModel):
             if has_train_split(self.collections[name]):
                 return name
         return "docstrings"
+
+
+def made_here(options: Any) -> bool:
+    """Whether options describe a model made here with random weights: a shape in a name's place."""
+    if not isinstance(options, Mapping):
+        return False
+    shaped = any(isinstance(options.get(key), Mapping) for key in ("model", "reranker"))
+    return shaped or any(made_here(value) for value in options.values())
 
 
 def has_train_split(collection: Any) -> bool:
@@ -288,10 +305,20 @@ def _validate(model: type[Model], value: Mapping[str, Any], source: str) -> Mode
 
 
 def explain(error: ValidationError, source: str) -> str:
-    """One line a mistake: where, what was given, what is allowed."""
+    """One line a mistake: where, what was given, what is allowed; source: '' if it is plain."""
     lines = []
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"]) or "top level"
+        where = ".".join(str(part) for part in item["loc"])
         given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
-        lines.append(f"{source}: {where}: {item['msg'].removeprefix('Value error, ')}{given}")
+        lines.append(": ".join(part for part in (source, where, _said(item)) if part) + given)
     return "\n".join(lines)
+
+
+def _said(item: ErrorDetails) -> str:
+    """What is wrong; of an entry without a known `kind`, which kinds there are."""
+    about = item.get("ctx", {})
+    if item["type"] == "union_tag_invalid":
+        return f"unknown {about['discriminator']} {about['tag']!r}; known: {about['expected_tags']}"
+    if item["type"] == "union_tag_not_found":
+        return f"no {about['discriminator']}; docs/configuration.md lists them"
+    return item["msg"].removeprefix("Value error, ")

@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
 from resrank.evaluation.metrics import averages, per_query
 from resrank.registry import resolve, source_files
+from resrank.reporting.catalogue import _models_in
 from resrank.suite import ConfigError, library, load_suite
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
@@ -99,6 +102,36 @@ def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
     assert own.trained_on("resrank") == "docstrings"
 
 
+def test_a_model_of_random_weights_says_so():
+    llm = {"kind": "transformers", "model": {"layers": 1}}
+    options = {"llm": llm, "prompt": "short"}
+    define = {
+        "random": {"kind": "rankgpt", "label": "Mine", "options": options},
+        "learned": {"kind": "rankgpt", "label": "Mine", "options": options, "training": {}},
+        "named": {"kind": "rankgpt", "options": {"llm": {**llm, "model": "x"}, "prompt": "short"}},
+        "two": {"kind": "pe_rank", "options": {"reranker": {"layers": 1}}},
+        "default": {"kind": "resrank"},
+    }
+    suite = load_suite(SUITE | {"systems": list(define), "define": {"systems": define}})
+    assert [suite.label(name) for name in define] == [
+        "Mine (untrained: random weights)", "Mine", "named", "two (untrained: random weights)",
+        "default (untrained: random weights)",
+    ]  # fmt: skip
+
+
+def test_an_unknown_kind_of_stage_or_back_end_lists_the_known():
+    stage = {"first_stages": {"x": {"kind": "bm52"}}}
+    with pytest.raises(
+        ConfigError, match="first_stages.x: unknown 'kind' 'bm52'; known: 'bm25', 'd"
+    ):
+        load_suite(SUITE | {"define": stage})
+    llm = {"systems": {"x": {"kind": "rankgpt", "options": {"llm": {"kind": "vllm", "url": "u"}}}}}
+    with pytest.raises(
+        ConfigError, match="unknown 'kind' 'vllm'; known: 'transformers', 'http', 'r"
+    ):
+        load_suite(SUITE | {"define": llm})
+
+
 def test_untrained_systems_have_one_seed():
     suite = load_suite(SUITE | {"systems": ["bm25", "resrank", "cross_encoder"]})
     assert [suite.seeds_of(s) for s in suite.suite.systems] == [[0], [1, 2, 3], [1]]
@@ -157,6 +190,14 @@ def test_every_system_of_the_library_has_options_that_its_kind_knows(name):
     cls.Options.model_validate(spec.options)
     if spec.training is not None:
         cls.Training.model_validate(spec.training)
+
+
+def test_published_checkpoints_are_pinned():
+    """Every model by name in the library has a commit, but MiniLM, whose package is pinned."""
+    found = {m for spec in library().systems.values() for m in _models_in(spec.options)}
+    named = {m for m in found if " behind " not in m and "all-MiniLM-L6-v2" not in m}
+    assert len(named) >= 10
+    assert all(re.search(" at [0-9a-f]{40}$", m) for m in named), named
 
 
 def test_a_language_models_back_end_is_no_system_among_the_sources():

@@ -1,10 +1,14 @@
 """PE-Rank at tiny size: decoded step by step, counted, trained."""
 
+import math
+
 import pytest
 import torch
 
 from baselines.pe_rank import PERank
+from baselines.pe_rank_losses import divergence, list_losses, list_mle, step_logits
 from resrank.reranker import Bench
+from resrank.windows import Window
 from tests.llm.test_local import requests
 from tests.shapes import save_causal
 from tests.training.test_training import examples, weights
@@ -34,6 +38,20 @@ def test_a_hundred_candidates_are_encoded_once_and_written_window_by_window(syst
     assert sorted(ranking.passage_ids) == sorted(f"0-{n}" for n in range(100))
 
 
+@pytest.mark.parametrize("step", [10, 5, 20])
+def test_the_encoder_reads_each_passage_once_whatever_the_windows(options, step):
+    window = {"size": 20, "step": step}
+    system = PERank.load(options.model_copy(update={"window": Window.model_validate(window)}))
+    read = []
+    hook = system.model.encoder.model.register_forward_hook(
+        lambda _, args, kwargs, out: read.append(len(out.last_hidden_state)), with_kwargs=True
+    )
+    (ranking,) = system.rerank_many(requests([100]))
+    hook.remove()
+    assert sum(read) == 100
+    assert ranking.usage.model_calls == {10: 9, 5: 17, 20: 5}[step]
+
+
 def test_each_step_takes_the_best_of_those_left(system):
     ((query, listed),) = requests([6])
     embeddings = system.model.encoder.embed([c.passage.text for c in listed])
@@ -56,31 +74,124 @@ def test_batches_change_nothing(system):
     assert together == [system.rerank(*request).passage_ids for request in asked]
 
 
-def test_loss_is_that_of_the_steps_that_matter(system):
+# Token embeddings of a model that is not trained are short: choices would begin flat.
+FAST = {"epochs": 120, "learning_rate": 3e-3, "temperature": 0.02, "content_tokens": 4}
+
+
+def log(*terms):
+    return math.log(sum(map(math.exp, terms)))
+
+
+def test_the_losses_by_hand():
+    states, passages = torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor(
+        [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+    )  # fmt: skip
+    logits = step_logits(states, passages, [2, 0, 1], True, 0.5)
+    assert logits[0].tolist() == pytest.approx([1.2, 1.6, 2.8])  # (0.6, 0.8) / 0.5
+    assert logits[1].tolist() == [0.0, 2.0, -math.inf]  # (0, 1) / 0.5, and 2 is chosen
+    first, second = log(1.2, 1.6, 2.8) - 2.8, log(0.0, 2.0) - 0.0
+    assert list_mle(logits, [2, 0, 1], True).item() == pytest.approx(first + second / 2)
+    assert list_mle(logits, [2, 0, 1], False).item() == pytest.approx(first + second)
+    plain = step_logits(states, passages, [2, 0, 1], False, 1.0)
+    assert plain[0].tolist() == [3.0, 4.0, 7.0]
+
+
+def test_the_divergence_by_hand():
+    inf = math.inf
+    plain = torch.tensor([[0.0, math.log(3.0)], [1.0, -inf]], requires_grad=True)
+    content = torch.tensor([[0.0, 0.0], [5.0, -inf]], requires_grad=True)
+    found = divergence(plain, content)  # choices of 1/2, 1/2 against 1/4, 3/4; then no choice
+    assert found.item() == pytest.approx(0.5 * math.log(2.0) + 0.5 * math.log(2.0 / 3.0))
+    found.backward()
+    assert plain.grad.isfinite().all()
+    assert content.grad.isfinite().all()
+    assert plain.grad[0, 0] < 0 < plain.grad[0, 1]
+
+
+def test_losses_are_of_the_steps_that_matter(system):
     ((query, listed),) = requests([4])
-    embeddings = system.model.encoder.embed([c.passage.text for c in listed])
+    texts = [c.passage.text for c in listed]
+    embeddings = system.model.encoder.embed(texts)
     tokens = system.model.project(embeddings)
-    prompt = system.model._prompt(query.text, tokens)
+    how = PERank.Training(normalise=False, temperature=2.0, content_tokens=2)
     with torch.inference_mode():
-        found = system.model.loss(query.text, embeddings, [0, 2, 0, 1]).item()
-        row = torch.cat([prompt, tokens[1:2]])
-        hidden = system.model.decoder(row.unsqueeze(0), torch.ones(1, len(row)).long())[0]
-        first = (hidden[-2] @ tokens.T).log_softmax(-1)[1]
-        second = (hidden[-1] @ tokens[[0, 2, 3]].T).log_softmax(-1)[2]
-    assert found == pytest.approx(-(first + second).item() / 2, abs=1e-5)
+        found = list_losses(system.model, query.text, embeddings, texts, [0, 2, 0, 1], how)
+        for name, shown in (
+            ("ranking", None),
+            ("content", system.model.prompt.fitting("", texts, 2)),
+        ):
+            prompt = system.model._prompt(query.text, tokens, shown)
+            row = torch.cat([prompt, tokens[1:2]])
+            hidden = system.model.decoder(row.unsqueeze(0), torch.ones(1, len(row)).long())[0]
+            first = (hidden[-2] @ tokens.T / 2).log_softmax(-1)[1]
+            second = (hidden[-1] @ tokens[[0, 2, 3]].T / 2).log_softmax(-1)[2]
+            wanted = -(first + second / 2).item()
+            assert found[name].item() == pytest.approx(wanted, abs=1e-5)
+    assert found["divergence"] > 0
+    without = PERank.Training(content_weight=0, divergence_weight=0)
+    alone = list_losses(system.model, query.text, embeddings, texts, [0, 2, 0, 1], without)
+    assert list(alone) == ["ranking"]
+
+
+def test_the_prompt_has_a_slot_a_passage_and_its_text_behind_it(system):
+    decode = system.model.decoder.tokenizer.decode
+
+    def text(around):
+        return "(P)".join(map(decode, around))
+
+    said = text(system.model.prompt.segments("sort \ue000an array", 2))
+    assert said.startswith("<user>I will provide you with 2 passages, each with a special token")
+    assert (
+        "query: sort an array.\nPassage 1: [(P)]\n\nPassage 2: [(P)]\n\nSearch Query: sort" in said
+    )
+    assert said.endswith("unique special token in the ranking.\n\n<assistant>")
+    said = text(system.model.prompt.segments("sort", 2, ["a graph", "a plot"]))
+    assert "enclosed in [], followed by original text.\n" in said
+    assert "Passage 1: [(P)] a graph\n\nPassage 2: [(P)] a plot\n\n" in said
+    long = system.model.prompt.fitting("sort", ["word " * 3000] * 3, 180)
+    assert len(system.model.prompt._ids(long[0])) == 180
+    long = system.model.prompt.fitting("sort", ["word " * 3000] * 40, 180)
+    tokens = torch.zeros(40, system.model.decoder.width)
+    assert 3500 < len(system.model._prompt("sort", tokens, long)) <= 4096 - 40
+
+
+def test_a_plain_prompt_and_a_decoder_without_a_template(options):
+    plain = PERank.load(options.model_copy(update={"chat": False})).model
+    decode = plain.decoder.tokenizer.decode
+    around = [decode(ids) for ids in plain.prompt.segments("sort", 3, ["a", "b", "c"])]
+    assert around == [f"{plain.options.instruction}sort", " a", " b", " c ranking: "]
+    assert [len(ids) for ids in plain.prompt.segments("sort", 3)[1:3]] == [0, 0]
+    model = PERank.load(options).model
+    model.decoder.tokenizer.chat_template = None
+    with pytest.raises(ValueError, match="no chat template.*`chat: false`"):
+        model.prompt.segments("sort", 2)
 
 
 def test_it_learns_and_is_loadable(options, tmp_path):
     rows = []
-    training = PERank.Training(epochs=120, batch_queries=2, learning_rate=3e-3, warmup=0.0)
+    training = PERank.Training.model_validate({**FAST, "batch_queries": 2, "warmup": 0.0})
     for name in ("a", "b"):
         bench = Bench(tmp_path / "store", tmp_path / f"{name}.state", "key", rows.append)
         PERank.train(options, training, examples(), [], tmp_path / name, 1, bench)
-    losses = [row["ranking"] for row in rows]
-    assert losses[:240] == losses[240:]
-    assert sum(losses[230:240]) < 0.3 * sum(losses[:10])
+    for name in ("ranking", "content"):
+        losses = [row[name] for row in rows]
+        assert losses[:240] == losses[240:]
+        assert sum(losses[230:240]) < 0.3 * sum(losses[:10])
+    assert max(row["divergence"] for row in rows[230:240]) < 0.1
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
     trained = PERank.load(options, tmp_path / "a")
     for example in examples():
         ranking = trained.rerank(example.query, example.candidates)
         assert ranking.passage_ids[0] == example.positives[0].id
+
+
+def test_a_teacher_grades_the_lists(options, tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"query_id": "q1", "ranking": ["p3", "p1", "p0"]}\n')
+    training = PERank.Training.model_validate({**FAST, "teacher": str(path)})
+    assert training.files == [path]
+    bench = Bench(tmp_path / "store", tmp_path / "state", "key")
+    PERank.train(options, training, examples(), [], tmp_path / "m", 1, bench)
+    example = examples()[1]
+    found = PERank.load(options, tmp_path / "m").rerank(example.query, example.candidates)
+    assert found.passage_ids[:3] == ("p3", "p1", "p0")

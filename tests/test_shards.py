@@ -100,7 +100,7 @@ def test_a_run_is_the_same_in_any_number_of_shards(frozen, tmp_path, name):
     manifest = json.loads(expected.pop("seed0.manifest.json"))
     expected["hashes"] = json.dumps(manifest["outputs"]).encode()
     assert expected["seed0.trec"].count(b"\n") > QUERIES
-    assert ("seed0.transcript.jsonl" in expected) == (name == "gpt")
+    assert any("transcript" in file for file in expected) == (name == "gpt")
     assert ("seed0.encoder.trec" in expected) == (name == "tiny")
     for count in (1, 2, 7):
         found = reranked(frozen, name, tmp_path / f"store{count}", tmp_path / str(count), count)
@@ -112,9 +112,10 @@ def test_a_run_is_the_same_in_any_number_of_shards(frozen, tmp_path, name):
 
 
 def _without_times(files):
-    lines = map(json.loads, files["seed0.transcript.jsonl"].splitlines())
-    rows = sorted(json.dumps(row | {"seconds": 0}) for row in lines)
-    return files | {"seed0.transcript.jsonl": rows}
+    """Answers as they are found again: in any order, whatever they took."""
+    (name,) = (file for file in files if "transcript" in file)
+    rows = [json.loads(line) | {"seconds": 0} for line in files[name].splitlines()]
+    return files | {name: sorted(json.dumps(row) for row in rows)}
 
 
 def test_shards_of_two_runs_are_not_put_together(frozen, tmp_path):

@@ -1,5 +1,6 @@
 import pytest
 
+from resrank.records import Candidate, Passage, Query
 from resrank.registry import resolve
 from tests.conftest import PASSAGES
 
@@ -30,6 +31,19 @@ def test_a_permutation_alone_or_among_others(kind, options, request_of):
         alone = system.rerank(query, listed)
         assert alone.passage_ids == ranking.passage_ids
         assert alone.scores == pytest.approx(ranking.scores, abs=1e-5)
+
+
+def test_a_cross_encoder_scores_a_hundred_pairs():
+    cls = resolve("cross_encoder")
+    system = cls.load(cls.Options.model_validate({"dtype": "float32", "max_tokens": 16}))
+    listed = [Candidate(Passage(f"p{n}", f"about {n}"), -float(n)) for n in range(100)]
+    rows = []
+    hook = system.model.model.register_forward_hook(lambda *seen: rows.append(len(seen[-1].logits)))
+    ranking = system.rerank(Query("q", "sort"), listed)
+    hook.remove()
+    assert sum(rows) == ranking.usage.model_calls == 100
+    assert ranking.usage.generated_tokens == 0
+    assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
 
 
 def test_usage_from_the_store_and_without(request_of, tmp_path):

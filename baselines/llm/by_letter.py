@@ -28,7 +28,7 @@ class ByLetter(RanksMany):
     @property
     def about(self) -> Mapping[str, Any]:
         """What a run's manifest says beside the configuration."""
-        return {"prompt_hash": self.template.hash, "parameters": dict(self.model.parameters)}
+        return {"prompt_hash": self.template.hash, "parameters": dict(self.model.identity)}
 
     def letter_logits(
         self,

@@ -15,8 +15,8 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from baselines.llm.model import Answer, HttpOptions
-from baselines.llm.prompt import Prompt
+from baselines.llm.model import Answer, HttpOptions, Keep, drop
+from baselines.llm.prompt import Prompt, sampling_seed
 from resrank.retry_after import retry_after
 
 LONGEST = 4_000_000  # bytes of a reply; a longer one is no ranking
@@ -56,21 +56,38 @@ class HttpModel:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Address, model and temperature."""
-        return {name: getattr(self.options, name) for name in ("url", "model", "temperature")}
+        """Address, and every field of a request but the prompt and the answer's length."""
+        seed = {"seed": self.options.seed} if self.options.temperature > 0 else {}
+        return {"url": self.options.url, **self.fields, **seed}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What is asked for, beside a prompt and a length; the rest is the endpoint's default."""
+        o = self.options
+        return {"model": o.model, "temperature": o.temperature, "top_p": 1.0, **o.more}
 
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield answers as they come. EndpointError names the first prompt that got none."""
+        """Yield answers as they come. EndpointError names the first prompt that got none.
+
+        Whatever ends this, an interrupt say, asks for nothing more, and waits until what is in
+        flight has arrived and been given to `keep`: at most `timeout_s`.
+        """
         self.stopped.clear()
         pool = ThreadPoolExecutor(self.options.in_flight)
-        jobs = {pool.submit(self._ask, p, max_new_tokens): i for i, p in enumerate(prompts)}
+
+        def job(place: int) -> Answer:
+            answer = self._ask(prompts[place], max_new_tokens)
+            keep(place, answer)
+            return answer
+
+        jobs = {pool.submit(job, place): place for place in range(len(prompts))}
         failed: EndpointError | None = None
         try:
-            for job in as_completed(jobs):
+            for done in as_completed(jobs):
                 try:
-                    answer = job.result()
+                    answer = done.result()
                 except CancelledError:
                     continue
                 except EndpointError as error:  # what is in flight still comes, and is kept
@@ -78,8 +95,8 @@ class HttpModel:
                     self.stopped.set()
                     _cancel(jobs)
                     continue
-                yield jobs[job], answer
-        finally:  # whatever ended this asks for nothing more
+                yield jobs[done], answer
+        finally:
             self.stopped.set()
             _cancel(jobs)
             pool.shutdown(wait=True)
@@ -88,18 +105,16 @@ class HttpModel:
 
     def _ask(self, prompt: Prompt, max_new_tokens: int) -> Answer:
         plain = prompt[0].role == "text"
-        body: dict[str, Any] = {
-            "model": self.options.model,
-            "temperature": self.options.temperature,
-            "max_tokens": max_new_tokens,
-        }
+        body: dict[str, Any] = {**self.fields, "max_tokens": max_new_tokens}
+        if self.options.temperature > 0:
+            body["seed"] = sampling_seed(prompt, self.options.seed)
         if plain:
             body["prompt"] = prompt[0].content
         else:
             body["messages"] = [message._asdict() for message in prompt]
         said = ""
         for attempt in range(self.options.tries):
-            self.pace.wait()
+            self.pace.wait(self.stopped)
             try:
                 return self._try("completions" if plain else "chat/completions", body)
             except Later as error:
@@ -186,15 +201,14 @@ class Pace:
         self.lock = threading.Lock()
         self.next = 0.0
 
-    def wait(self) -> None:
-        """Until it is this caller's turn."""
-        if not self.gap:
-            return
+    def wait(self, stopped: threading.Event) -> None:
+        """Until it is this caller's turn. EndpointError if it is stopped before."""
         with self.lock:
             now = time.monotonic()
             mine = max(now, self.next)
             self.next = mine + self.gap
-        time.sleep(mine - now)
+        if stopped.wait(mine - now):
+            raise EndpointError("stopped before it was asked")
 
 
 def _cancel(jobs: Mapping[Future[Answer], int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -25,6 +25,14 @@ class Answer:
     seconds: float = 0.0
 
 
+Keep = Callable[[int, Answer], None]
+"""Takes (place of the prompt, its answer)."""
+
+
+def drop(place: int, answer: Answer) -> None:
+    """Keep nothing."""
+
+
 class LanguageModel(Protocol):
     """Completes prompts. Says which parameters its answers depend on, for manifests and keys."""
 
@@ -34,9 +42,13 @@ class LanguageModel(Protocol):
         ...
 
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield (place of the prompt, its answer) as each is done, in any order."""
+        """Yield (place of the prompt, its answer) as each is done, in any order.
+
+        keep: is given each answer when it arrives, in any thread, also one that is not waited for
+        any more.
+        """
         ...
 
 
@@ -66,6 +78,11 @@ class TransformersOptions(Strict):
     )
     temperature: float = Field(0.0, ge=0, description="0 is greedy; whatever the model's own "
                                "generation config says.")  # fmt: skip
+    seed: int = Field(
+        0,
+        ge=0,
+        description="Of sampling, mixed with each prompt's content; other seeds, other samples.",
+    )
     chat_options: dict[str, Any] = Field(
         default_factory=dict, description="For the chat template, e.g. {enable_thinking: false}."
     )
@@ -75,6 +92,9 @@ class TransformersOptions(Strict):
         if folder is None:
             return self
         return self.model_copy(update={"model": str(folder), "revision": None})
+
+
+OURS = {"model", "messages", "prompt", "max_tokens", "temperature", "seed", "stream", "n"}
 
 
 class HttpOptions(Strict):
@@ -91,6 +111,14 @@ class HttpOptions(Strict):
     timeout_s: float = Field(120, gt=0, description="Seconds without an answer that end a try.")
     tries: int = Field(6, ge=1, description="Tries a request, with growing waits between them.")
     temperature: float = Field(0.0, ge=0, description="Sampling temperature.")
+    seed: int = Field(
+        0, ge=0, description="Of sampling, mixed with each prompt's content and sent with it."
+    )
+    more: dict[str, Any] = Field(
+        default_factory=dict, description="Further fields of the request, which stand in manifests "
+        "too, e.g. {repetition_penalty: 1.0} where a server takes another one from the model's own "
+        "files."
+    )  # fmt: skip
     price_in: float | None = Field(None, ge=0, description="Price of a million prompt tokens.")
     price_out: float | None = Field(None, ge=0, description="Price of a million generated tokens.")
 
@@ -107,6 +135,14 @@ class HttpOptions(Strict):
             )
         return url
 
+    @field_validator("more")
+    @classmethod
+    def _none_of_ours(cls, more: dict[str, Any]) -> dict[str, Any]:
+        ours = sorted(more.keys() & OURS)
+        if ours:
+            raise ValueError(f"{', '.join(ours)} cannot stand here: each is set from elsewhere")
+        return more
+
     @model_validator(mode="after")
     def _both_prices(self) -> HttpOptions:
         if (self.price_in is None) != (self.price_out is None):
@@ -118,7 +154,23 @@ class ReplayOptions(Strict):
     """A transcript alone, with no model."""
 
     kind: Literal["replay"]
-    transcript: Path = Field(description="JSONL that an earlier run wrote.")
+    transcript: Path = Field(
+        description="JSONL that an earlier run wrote, or the folder that holds it."
+    )
+    recorded_with: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters that tell it from the folder's others, e.g. "
+        "{temperature: 0.7}."
+    )  # fmt: skip
+
+    @property
+    def files(self) -> list[Path]:
+        """What is read; the path itself where nothing is found, so that it is missed."""
+        return transcripts(self.transcript) or [self.transcript]
+
+
+def transcripts(path: Path) -> list[Path]:
+    """The transcripts that a path names: those in a folder, or itself."""
+    return sorted(path.glob("*.transcript.*.jsonl")) if path.is_dir() else [path]
 
 
 BackEnd = Annotated[TransformersOptions | HttpOptions | ReplayOptions, Field(discriminator="kind")]
@@ -134,6 +186,6 @@ def open_model(options: BackEnd, trained: Path | None = None) -> LanguageModel:
         from baselines.llm.http_model import HttpModel
 
         return HttpModel(options)
-    from baselines.llm.transcript import Replay
+    from baselines.llm.recordings import Replay
 
-    return Replay(options.transcript)
+    return Replay(options)

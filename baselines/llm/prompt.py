@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import string
 from collections.abc import Sequence
@@ -30,6 +31,12 @@ class Message(NamedTuple):
 
 
 Prompt = tuple[Message, ...]
+
+
+def sampling_seed(prompt: Prompt, seed: int) -> int:
+    """A prompt's own seed, in 31 bits: what is sampled for it depends on nothing asked before."""
+    about = json.dumps([seed, prompt]).encode()
+    return int.from_bytes(hashlib.sha256(about).digest()[:4]) >> 1
 
 
 class Turn(Strict):

@@ -1,173 +1,117 @@
-"""Every call kept in a file: a killed run repeats none of them, and the file alone is the model."""
+"""Every call kept in a file: a killed run repeats none of them, and the file alone is the model.
+
+A file holds the answers of one model under one set of parameters, whose hash is in its name.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from baselines.llm.model import Answer, LanguageModel
+from baselines.llm.model import Answer, Keep, LanguageModel, drop
 from baselines.llm.prompt import Message, Prompt
 from resrank.collections.jsonl import DataError, read_jsonl, text_field
+from resrank.files import sha256_lines
 
 
 class Recorded:
     """A model whose answers are written down as they come, and looked up before it is asked.
 
-    A call is known by its prompt, the model's parameters and the length asked for.
+    run: the run file that the transcript lies beside; parameters: the model's, and the length that
+    is asked for.
     """
 
-    def __init__(self, model: LanguageModel, path: Path) -> None:
+    def __init__(self, model: LanguageModel, run: Path, parameters: Mapping[str, Any]) -> None:
         self.model = model
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_torn_line(path)
-        self.known = read_transcript(path) if path.exists() else {}
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """The model's."""
-        return self.model.parameters
+        self.parameters = parameters
+        self.path = transcript_path(run, self.parameters)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_torn_line(self.path)
+        self.known = read_transcript(self.path) if self.path.exists() else {}
+        self.used: set[str] = set()
+        self.lock = threading.Lock()
 
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield known answers, then new ones, each written down before it is handed out."""
-        keys = [call_key(self.parameters, p, max_new_tokens) for p in prompts]
+        """Yield every prompt's answer, once all are known; each is written down as it arrives."""
+        keys = [call_key(self.parameters, p) for p in prompts]
         first: dict[str, int] = {}
         for place, key in enumerate(keys):
             first.setdefault(key, place)
         asked = [place for key, place in first.items() if key not in self.known]
-        found = self.model.answers([prompts[place] for place in asked], max_new_tokens)
-        with self.path.open("a", encoding="utf-8") as file:
-            for number, answer in found:
-                place = asked[number]
-                row = {
-                    "key": keys[place],
-                    "prompt": [message._asdict() for message in prompts[place]],
-                    "max_new_tokens": max_new_tokens,
-                    "parameters": dict(self.parameters),
-                    **asdict(answer),
-                }
-                file.write(json.dumps(row, ensure_ascii=True) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-                self.known[keys[place]] = answer
+
+        def write(number: int, answer: Answer) -> None:
+            place = asked[number]
+            self._write(keys[place], prompts[place], answer)
+            keep(place, answer)
+
+        for _ in self.model.answers([prompts[p] for p in asked], max_new_tokens, write):
+            pass
         for place, key in enumerate(keys):
+            self.used.add(key)
             yield place, self.known[key]
 
-
-class Replay:
-    """A transcript in place of the model that it was written with."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.by_prompt: dict[tuple[Prompt, int], Answer] = {}
-        self._parameters: Mapping[str, Any] = {}
-        for number, row in read_jsonl(path):
-            where = f"{path}:{number}"
-            prompt, length, parameters = _call(row, where)
-            self.by_prompt[prompt, length] = _answer(row, where)
-            if self._parameters not in ({}, parameters):
-                raise DataError(f"{where}: answers of another model or other parameters")
-            self._parameters = parameters
+    def _write(self, key: str, prompt: Prompt, answer: Answer) -> None:
+        """Add a line, whole and on the disk before the answer counts as known."""
+        row = {
+            "key": key,
+            "prompt": [message._asdict() for message in prompt],
+            "parameters": dict(self.parameters),
+            **asdict(answer),
+        }
+        with self.lock, self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=True) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            self.known[key] = answer
 
     @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Those of the model that answered."""
-        return self._parameters
+    def about(self) -> Mapping[str, Any]:
+        """The file, how many of its answers the run used, and the hash of these.
 
-    def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
-    ) -> Iterator[tuple[int, Answer]]:
-        """Yield each prompt's recorded answer. DataError if one was never asked."""
-        for place, prompt in enumerate(prompts):
-            found = self.by_prompt.get((prompt, max_new_tokens))
-            if found is None:
-                raise DataError(
-                    f"{self.path} holds no answer to the prompt that begins "
-                    f"{prompt[-1].content[:80]!r}; replay with the candidates, prompt, window and "
-                    "length of answer that it was recorded with"
-                )
-            yield place, found
+        The hash is over keys and texts alone, in the keys' order: it depends neither on the order
+        in which answers came nor on how long they took.
+        """
+        lines = (f"{key} {self.known[key].text}" for key in sorted(self.used))
+        return {"file": self.path.name, "answers": len(self.used), "content": sha256_lines(lines)}
 
 
-class InOrder:
-    """Answers recorded elsewhere, `{"prompt", "response"}` a line, handed out in their order.
-
-    query: set by who replays, the text of the query whose answers come next; a recorded prompt
-    that does not hold it was another query's.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows = [
-            (n, text_field(row, "response", f"{path}:{n}"), row.get("prompt"))
-            for n, row in read_jsonl(path)
-        ]
-        self.used = 0
-        self.query = ""
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """The file."""
-        return {"responses": self.path.name}
-
-    def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
-    ) -> Iterator[tuple[int, Answer]]:
-        """Yield the next answers. DataError if there are no more."""
-        for place in range(len(prompts)):
-            if self.used == len(self.rows):
-                raise DataError(
-                    f"{self.path} holds {len(self.rows)} answers, fewer than there are windows; "
-                    "check --window, --step, --depth and --candidates"
-                )
-            number, text, asked = self.rows[self.used]
-            if isinstance(asked, str) and not _asks(asked, self.query):
-                raise DataError(
-                    f"{self.path}:{number}: the recorded prompt does not hold the query "
-                    f"{self.query!r}; these are answers for other candidates, or in another order"
-                )
-            self.used += 1
-            yield place, Answer(text, 0, 0)
+def transcript_path(run: Path, parameters: Mapping[str, Any]) -> Path:
+    """Where the answers behind a run lie; answers under other parameters have another file."""
+    return run.with_suffix(f".transcript.{_sha256(parameters)[:12]}.jsonl")
 
 
-def _asks(prompt: str, query: str) -> bool:
-    """Whether a prompt holds a query, as it stands or with its encoding repaired."""
-    import ftfy
-
-    return query in prompt or ftfy.fix_text(query) in prompt
-
-
-def call_key(parameters: Mapping[str, Any], prompt: Prompt, max_new_tokens: int) -> str:
+def call_key(parameters: Mapping[str, Any], prompt: Prompt) -> str:
     """SHA-256 of all that an answer depends on."""
-    about = json.dumps([dict(parameters), prompt, max_new_tokens], sort_keys=True, default=str)
-    return hashlib.sha256(about.encode("utf-8", "surrogatepass")).hexdigest()
+    return _sha256([dict(parameters), prompt])
 
 
 def read_transcript(path: Path) -> dict[str, Answer]:
     """Key -> answer. DataError names a line that is no record."""
     return {
-        text_field(row, "key", f"{path}:{n}"): _answer(row, f"{path}:{n}")
+        text_field(row, "key", f"{path}:{n}"): read_answer(row, f"{path}:{n}")
         for n, row in read_jsonl(path)
     }
 
 
-def _call(row: Mapping[str, Any], where: str) -> tuple[Prompt, int, Mapping[str, Any]]:
-    """Prompt, length of the answer asked for, and the model's parameters."""
+def read_call(row: Mapping[str, Any], where: str) -> tuple[Prompt, dict[str, Any]]:
+    """A line's prompt and what it was asked with. DataError if it is no record of a call."""
     try:
         prompt = tuple(Message(str(m["role"]), str(m["content"])) for m in row["prompt"])
-        return prompt, int(row["max_new_tokens"]), dict(row["parameters"])
+        return prompt, dict(row["parameters"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where}: not a record of a call ({error!r})") from error
 
 
-def _answer(row: Mapping[str, Any], where: str) -> Answer:
+def read_answer(row: Mapping[str, Any], where: str) -> Answer:
+    """A line's answer. DataError if it is no record of a call."""
     try:
         return Answer(
             str(row["text"]), int(row["prompt_tokens"]), int(row["generated_tokens"]),
@@ -175,6 +119,11 @@ def _answer(row: Mapping[str, Any], where: str) -> Answer:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where}: not a record of a call ({error!r})") from error
+
+
+def _sha256(value: Any) -> str:
+    about = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(about.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -11,14 +11,18 @@ import torch
 from jinja2 import TemplateError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import __version__ as transformers_version
 
-from baselines.llm.model import Answer, ScratchLM, TransformersOptions
-from baselines.llm.prompt import Message, Prompt
+from baselines.llm.model import Answer, Keep, ScratchLM, TransformersOptions, drop
+from baselines.llm.prompt import Message, Prompt, sampling_seed
 from baselines.llm.scratch import scratch_lm
 from resrank.files import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
 from resrank.model.hub import locate
+
+# What the model's own generation config may say otherwise, and must not.
+GENERATION: dict[str, Any] = {"top_p": 1.0, "top_k": 0, "num_beams": 1, "repetition_penalty": 1.0}
 
 
 class TransformersModel:
@@ -44,8 +48,6 @@ class TransformersModel:
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
             self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self.model.to(self.device).eval()
-        if options.temperature > 0:
-            set_seeds(0)
         self.pad = self.tokenizer.pad_token_id
         if self.pad is None:
             self.pad = self.tokenizer.eos_token_id or 0
@@ -56,26 +58,56 @@ class TransformersModel:
         return number_format(self.model)
 
     @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Model and effective generation parameters."""
+    def identity(self) -> Mapping[str, Any]:
+        """What the model computes depends on: weights, numbers, libraries."""
         o = self.options
         model = o.model if isinstance(o.model, str) else o.model.model_dump()
         return {
-            "model": model, "revision": o.revision, "dtype": self.dtype,
-            "temperature": o.temperature, "chat_options": o.chat_options,
+            "model": model, "revision": o.revision, "dtype": self.dtype, "context": self.positions,
+            "chat_options": o.chat_options, "attention": self.model.config._attn_implementation,
+            "device": self.device.type, "torch": torch.__version__,
+            "transformers": transformers_version,
         } | ({"weights": self.weights} if self.weights else {})  # fmt: skip
 
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Model and effective generation parameters."""
+        return {
+            **self.identity,
+            "temperature": self.options.temperature,
+            "do_sample": self.options.temperature > 0,
+            "seed": self.options.seed,
+            "eos_token_ids": sorted(self.ends),
+            **GENERATION,
+        }
+
+    @property
+    def ends(self) -> set[int]:
+        """Tokens that end an answer."""
+        ends = self.model.generation_config.eos_token_id
+        return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
     def answers(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield answers batch by batch, prompts of like length together."""
+        """Yield answers batch by batch, prompts of like length together.
+
+        A sampled answer is made by itself, from its prompt's own seed: so a run that was killed
+        goes on to the answers that it would have had.
+        """
         ids = self.tokenize(prompts)
-        for places in self._batches(ids):
+        sampled = self.options.temperature > 0
+        batches = [[place] for place in range(len(ids))] if sampled else self._batches(ids)
+        for places in batches:
+            if sampled:
+                torch.manual_seed(sampling_seed(prompts[places[0]], self.options.seed))
             start = time.perf_counter()
             texts = self._complete([ids[place] for place in places], max_new_tokens)
             seconds = (time.perf_counter() - start) / len(places)
             for place, (text, generated) in zip(places, texts, strict=True):
-                yield place, Answer(text, len(ids[place]), generated, seconds)
+                answer = Answer(text, len(ids[place]), generated, seconds)
+                keep(place, answer)
+                yield place, answer
 
     @property
     def positions(self) -> int:
@@ -132,16 +164,14 @@ class TransformersModel:
         more = {"temperature": self.options.temperature} if sampled else {}
         out = self.model.generate(
             input_ids=inputs, attention_mask=mask, max_new_tokens=max_new_tokens,
-            do_sample=sampled, pad_token_id=self.pad, top_p=1.0, top_k=0, num_beams=1,
-            repetition_penalty=1.0, **more,
+            do_sample=sampled, pad_token_id=self.pad, **GENERATION, **more,
         )[:, inputs.shape[1] :]  # fmt: skip
         return [self._text(row.tolist()) for row in out]
 
     def _text(self, row: list[int]) -> tuple[str, int]:
         """The answer up to its end token, and how many tokens were generated, that one too."""
-        ends = self.model.generation_config.eos_token_id
-        stops = set(ends if isinstance(ends, list) else [ends])
-        length = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
+        ends = self.ends
+        length = next((i + 1 for i, token in enumerate(row) if token in ends), len(row))
         return self.tokenizer.decode(row[:length], skip_special_tokens=True).strip(), length
 
     def _ids(self, prompt: Prompt, opening: str) -> list[int]:

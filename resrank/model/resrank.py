@@ -7,14 +7,13 @@ the closing token's hidden state. One forward pass, no generated token.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from resrank.files import atomic_folder, write_json, write_text
@@ -23,6 +22,7 @@ from resrank.model.hub import locate
 from resrank.model.model_card import model_card
 from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
+from resrank.model.saved import read_about, read_tensors
 from resrank.windows import slide
 
 FORMAT = 1  # of a saved model
@@ -275,17 +275,11 @@ class ResRank(nn.Module):
     def from_pretrained(cls, name: Path | str, revision: str | None = None) -> ResRank:
         """Load what `save_pretrained` wrote, from a folder or from the hub at a pinned revision.
 
-        Raises ValueError if it holds another kind of model, ModelNotFound if it cannot be had.
+        Raises ValueError if it holds another kind of model or a damaged one, ModelNotFound if it
+        cannot be had.
         """
         folder = locate(str(name), revision)
-        if not (folder / "resrank.json").is_file():
-            raise ValueError(f"{folder} holds no ResRank model (no resrank.json)")
-        about = json.loads((folder / "resrank.json").read_text("utf-8"))
-        if about["format"] != FORMAT:
-            raise ValueError(
-                f"{folder}: saved in format {about['format']}, this version reads {FORMAT}; "
-                "load it with the version of resrank that wrote it"
-            )
+        about = read_about(folder, FORMAT)
         options = ResRankOptions.model_validate(about["options"])
         own = options.encoder
         if about["encoder"] == "encoder":
@@ -298,7 +292,7 @@ class ResRank(nn.Module):
             )
         parts = options.model_copy(update={"reranker": str(folder / "reranker")})
         model = cls(encoder, RerankerLM.from_options(parts, encoder), options)
-        model._load_extra(load_file(folder / "extra.safetensors"), about["token_norm"])
+        model._load_extra(read_tensors(folder / "extra.safetensors"), about["token_norm"])
         return model.eval()
 
     def _load_extra(self, extra: dict[str, Tensor], token_norm: float) -> None:

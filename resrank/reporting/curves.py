@@ -36,7 +36,7 @@ def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> lis
         )  # fmt: skip
         for axis, system in zip(axes.flat, systems, strict=False):
             _panel(axis, logs[system])
-            axis.set_title(resolved.systems[system].label or system, loc="left", fontsize=8)
+            axis.set_title(resolved.label(system), loc="left", fontsize=8)
         for axis in axes.flat[len(systems) :]:
             axis.set_axis_off()
         scored = any("dev_score" in log for log in logs.values())

@@ -109,7 +109,15 @@ def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
     return (
         f"{_kind(resolved)}Scores: {queries}. Times: {one['timed_queries']} queries one at a time, "
         f"batch 1, {one['threads']} threads of {one['processor']}{formats} (encoder + reranker)."
+        f"{_recorded(frame)}"
     )
+
+
+def _recorded(frame: pd.DataFrame) -> str:
+    """Which systems were not timed on this machine."""
+    labels = ", ".join(dict.fromkeys(frame["label"][frame["timed"] == "recorded"]))
+    said = "what its calls took when they were recorded, one after the other, with others in flight"
+    return f" A query's time of {labels}: {said}." if labels else ""
 
 
 def _kind(resolved: Resolved) -> str:

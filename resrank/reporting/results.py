@@ -104,7 +104,7 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     scores = scores[scores["system"] == system]
     by_seed = scores.groupby(["metric", "seed"])["value"].mean()
     row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
-    row["label"] = resolved.systems[system].label or system
+    row["label"] = resolved.label(system)
     for metric in resolved.suite.metrics:
         row[metric] = float(by_seed[metric].mean())
         row[f"{metric} sd"] = float(by_seed[metric].std()) if len(by_seed[metric]) > 1 else None
@@ -146,7 +146,7 @@ def _times(path: Path) -> dict[str, Any]:
     for mode in ("online", "cached"):
         for point in ("p50_ms", "p95_ms"):
             times[f"{point}_{mode}"] = found.get(mode, {}).get(point)
-    about = {"dtype": found["dtype"], "threads": found["threads"]}
+    about = {"dtype": found["dtype"], "threads": found["threads"], "timed": found["timed"]}
     return (
         times
         | about

@@ -77,7 +77,7 @@ class Embedded:
         # without a gradient are not met again by the second.
         with autocast(self.mixed, self.encoder.device):
             block: Tensor = self.encoder(ids)
-        return block.float()
+        return block
 
 
 def _chunks(ids: Sequence[list[int]], budget: int) -> list[list[int]]:

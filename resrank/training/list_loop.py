@@ -38,7 +38,14 @@ def fit_lists(
     found = usable(examples, stage)
     kept = choose(found, options.max_queries, np.random.default_rng([seed]))
     if not kept:
-        raise ValueError("no training query has passages of different grade in its list")
+        lists = sum(bool(e.candidates) for e in examples)
+        judged = sum(any(grade > 0 for grade in e.grades.values()) for e in examples)
+        raise ValueError(
+            f"none of {len(examples)} training queries teaches anything: {lists} have candidates, "
+            f"{judged} a relevant passage, {len(found)} passages of different grade among the "
+            f"{stage.list_length} that are shown; train on more queries, a longer `list_length` or "
+            "a better first stage"
+        )
     if prepare is not None:
         prepare(kept)
     phase = Phase(

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -23,6 +24,7 @@ class Endpoint:
         self.fault = fault
         self.tries: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
+        self.times: list[float] = []
         self.headers: list[dict[str, str]] = []
         self.bodies: list[dict] = []
         self.active = self.most_active = 0
@@ -51,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.state.lock:
             self.state.tries[prompt] += 1
             number = self.state.tries[prompt]
+            self.state.times.append(time.monotonic())
             self.state.headers.append(dict(self.headers))
             self.state.bodies.append(body)
             self.state.active += 1
@@ -88,6 +91,10 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "401":
             said = self.headers.get("Authorization", "")
             self.send(401, json.dumps({"error": f"bad {said}"}).encode())
+            return
+        if fault in ("wait a second", "wait until a date"):
+            date = formatdate(time.time() + 2, usegmt=True)  # in whole seconds
+            self.send(429, b"{}", {"Retry-After": "1" if fault == "wait a second" else date})
             return
         if fault in ("429", "500", "400"):
             self.send(int(fault), b'{"error": "no"}', {"Retry-After": "0"})

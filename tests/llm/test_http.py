@@ -12,6 +12,7 @@ import pytest
 
 from baselines.llm.http_model import EndpointError
 from baselines.llm.model import HttpOptions
+from baselines.llm.prompt import template
 from baselines.llm.transcript import read_transcript
 from baselines.rankgpt import RankGPT
 from resrank.records import Candidate, Passage, Query
@@ -77,6 +78,14 @@ def test_what_fails_is_tried_again(wanted, fault):
         assert set(server.tries.values()) == {2}
 
 
+@pytest.mark.parametrize("fault", ["wait a second", "wait until a date"])
+def test_the_wait_that_is_asked_for_is_kept(fault):
+    with endpoint(reverse, lambda _, number: fault if number == 1 else None) as server:
+        reranker(server.url).rerank_many([requests(1, depth=4)[0]])
+        first, second = server.times
+    assert 0.9 < second - first < 4  # by itself it would try again after a quarter
+
+
 def test_a_passage_that_is_none_and_an_answer_of_a_megabyte():
     answers = iter(["[999] > [2]", "[3] " + "x" * 1_000_000, "no"])
     with endpoint(lambda _: next(answers)) as server:
@@ -90,41 +99,70 @@ def test_a_refusal_stops_and_the_transcript_goes_on(tmp_path, wanted):
     def refuse(prompt, _):
         return "400" if "number 3" in prompt else None
 
-    path = tmp_path / "t.jsonl"
     with endpoint(reverse, refuse) as server:
         system = reranker(server.url, in_flight=1)  # the refused one, then some that wait
-        system.keep_transcript(path)
+        system.keep_transcript(tmp_path / "t.trec")
+        path = system.transcript.path
         with pytest.raises(EndpointError, match="status 400: .*a rerun asks only for the rest"):
             system.rerank_many(requests())
         done = sum(server.answered.values())
         assert done == len(read_transcript(path)) > 0
         server.fault = lambda prompt, number: None
         system = reranker(server.url)
-        system.keep_transcript(path)
+        system.keep_transcript(tmp_path / "t.trec")
         assert orders(system.rerank_many(requests())) == wanted
         assert set(server.answered.values()) == {1}
     options = {
-        "llm": {"kind": "replay", "transcript": str(path)},
+        "llm": {"kind": "replay", "transcript": str(tmp_path)},  # the only one there
         "prompt": "short",
         "window": WINDOW,
     }
     replayed = RankGPT.load(RankGPT.Options.model_validate(options)).rerank_many(requests())
     assert orders(replayed) == wanted
-    assert replayed[0].usage.prompt_tokens > 0
+    assert replayed[0].usage == system.rerank_many(requests())[0].usage
 
 
 def test_the_key_is_sent_and_written_nowhere(tmp_path, monkeypatch):
     monkeypatch.setenv("MY_KEY", "sk-secret")
     with endpoint(reverse) as server:
         system = reranker(server.url, key_variable="MY_KEY")
-        system.keep_transcript(tmp_path / "t.jsonl")
+        system.keep_transcript(tmp_path / "t.trec")
         system.rerank_many(requests(1))
         assert server.headers[0]["Authorization"] == "Bearer sk-secret"
-    assert "sk-secret" not in (tmp_path / "t.jsonl").read_text()
+    assert "sk-secret" not in system.transcript.path.read_text()
     assert "sk-secret" not in json.dumps(system.about)
     monkeypatch.delenv("MY_KEY")
     with pytest.raises(ValueError, match="no MY_KEY"):
         reranker("http://x", key_variable="MY_KEY")
+
+
+def test_what_is_asked_for_is_sent_and_said_whole(tmp_path):
+    with endpoint(reverse) as server:
+        system = reranker(server.url, more={"repetition_penalty": 1.0})
+        system.keep_transcript(tmp_path / "t.trec")
+        system.rerank_many(requests(1))
+        sent = {name: server.bodies[0][name] for name in server.bodies[0] if name != "messages"}
+    assert sent == {"model": "m", "temperature": 0.0, "top_p": 1.0, "max_tokens": 24,
+                    "repetition_penalty": 1.0}  # fmt: skip
+    said = dict(system.about["parameters"])
+    assert (said.pop("url"), said.pop("max_new_tokens")) == (server.url, sent.pop("max_tokens"))
+    assert said == sent
+    line = json.loads(system.transcript.path.read_text().splitlines()[0])
+    assert line["parameters"] == system.about["parameters"]
+
+
+def test_each_prompt_is_sampled_from_its_own_seed():
+    def seeds(**more):
+        with endpoint(reverse) as server:
+            system = reranker(server.url, temperature=0.7, **more)
+            system.rerank_many(requests(2))
+            return {body["messages"][-1]["content"]: body["seed"] for body in server.bodies}
+
+    one = seeds(in_flight=1)
+    assert one == seeds(in_flight=4)
+    assert len(set(one.values())) == 6
+    assert all(0 <= seed < 2**31 for seed in one.values())
+    assert not set(one.values()) & set(seeds(seed=1).values())
 
 
 def test_requests_are_paced():
@@ -135,8 +173,10 @@ def test_requests_are_paced():
 
 
 CLIENT = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as the command line does
 from tests.llm.test_http import orders, requests, reranker
 system = reranker(sys.argv[1], in_flight=4)
 system.keep_transcript(Path(sys.argv[2]))
@@ -144,22 +184,21 @@ print(orders(system.rerank_many(requests())), flush=True)
 """
 
 
-def recorded(path):
+def recorded(folder):
     """The prompts whose answers are written down; a torn last line is none."""
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    lines = [line for p in folder.glob("*.jsonl") for line in p.read_text().split("\n")[:-1]]
     return {"\n".join(m["content"] for m in json.loads(line)["prompt"]) for line in lines}
 
 
 def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, wanted):
     rng = random.Random(1)
-    path = tmp_path / "t.jsonl"
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     kills, progress = 0, []
     with endpoint(reverse) as server:
         server.delay = 0.1
-        command = [sys.executable, "-c", CLIENT, server.url, str(path)]
+        command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "t.trec")]
         while kills < 20:
-            known, before = recorded(path), server.asked()
+            known, before = recorded(tmp_path), server.asked()
             client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
             while server.asked() == before and client.poll() is None:
                 time.sleep(0.005)
@@ -171,15 +210,47 @@ def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, want
             assert client.returncode in (0, -signal.SIGKILL)
             time.sleep(0.15)  # what was in flight arrives
             assert not known & (server.asked() - before).keys()
-            progress.append(len(recorded(path)))
+            progress.append(len(recorded(tmp_path)))
             if client.returncode == 0:
                 assert said.strip() == str(wanted)
-                path.unlink()  # all is answered: start over, so that there is something to kill
-        known, before = recorded(path), server.asked()
+                for path in tmp_path.iterdir():  # all is answered: start over
+                    path.unlink()
+        known, before = recorded(tmp_path), server.asked()
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == str(wanted)
         assert sum((server.asked() - before).values()) == 12 - len(known)
     assert max(progress) > 0
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_what_is_in_flight_at_an_interrupt_is_kept(tmp_path, wanted, name):
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    with endpoint(reverse) as server:
+        server.delay = 1.0
+        command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "t.trec")]
+        client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while server.active < 4:
+            time.sleep(0.01)
+        client.send_signal(getattr(signal, name))
+        client.communicate(timeout=30)
+        assert client.returncode != 0
+        assert sum(server.asked().values()) == 4  # nothing more was asked for
+        assert recorded(tmp_path) == set(server.asked())  # and what was in flight is there
+        server.delay = 0.0
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(wanted)
+        assert set(server.asked().values()) == {1}
+
+
+def test_a_slow_pace_does_not_hold_up_an_interrupt():
+    with endpoint(reverse) as server:
+        system = reranker(server.url, requests_per_minute=1)
+        start = time.monotonic()
+        answers = system.llm.answers([template("short").build("x", ["a", "b"])] * 3, 8)
+        next(answers)
+        answers.close()  # as an interrupt does
+        assert time.monotonic() - start < 10
+        assert sum(server.asked().values()) == 1
 
 
 def test_a_refusal_with_many_waiting_stops_at_once(tmp_path):
@@ -234,6 +305,7 @@ def test_a_key_that_the_endpoint_repeats_is_not_shown(monkeypatch):
     [({"url": "http://me:pw@h/v1"}, "no user, password or query"),
      ({"url": "http://h/v1?key=1"}, "no user, password or query"),
      ({"url": "h/v1"}, "https:// address"),
+     ({"url": "http://h/v1", "more": {"stream": True}}, "stream cannot stand here"),
      ({"url": "http://h/v1", "price_in": 1.0}, "both `price_in` and `price_out`")],
 )  # fmt: skip
 def test_options_that_would_mislead(options, said):

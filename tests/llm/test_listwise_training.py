@@ -1,5 +1,11 @@
 """A tiny language model learns windows: targets, losses, what is written can be loaded."""
 
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -12,6 +18,7 @@ from resrank.registry import resolve
 from resrank.reranker import Bench
 from resrank.training.lists import TrainingList
 from resrank.training.losses import ranknet
+from tests.conftest import ROOT
 from tests.shapes import save_causal
 
 SCRATCH = {"kind": "transformers", "model": {"layers": 1}, "dtype": "float32"}
@@ -101,6 +108,28 @@ def test_training_is_learning_and_what_it_writes_can_be_loaded(kind, tmp_path):
         assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
 
 
+def over_processes(folder, count):
+    script = ROOT / "tests" / "training" / "two_processes_lists.py"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               "--nproc-per-node", str(count), str(script), str(folder)]  # fmt: skip
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "log.json").read_text())
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    alone, together = (over_processes(tmp_path / str(n), n) for n in (1, 2))
+    assert list(alone) == ["rankgpt", "first", "e2rank", "pe_rank"]
+    for kind, rows in alone.items():
+        assert len(rows) == len(together[kind]) == 3
+        for one, other in zip(rows, together[kind], strict=True):
+            assert one.keys() == other.keys()
+            assert {"gradient", "step"} < one.keys()
+            assert one.pop("phase") == other.pop("phase")
+            assert other == pytest.approx(one, rel=1e-3, abs=1e-6), kind
+
+
 def test_adapters_are_trained_alone_and_merged(tmp_path):
     folder = save_causal(tmp_path / "m", "qwen3")
     cls = resolve("rankgpt")
@@ -117,6 +146,24 @@ def test_adapters_are_trained_alone_and_merged(tmp_path):
     assert moved
     assert all(".self_attn." in name or ".mlp." in name for name in moved)
     assert all("norm" not in name for name in moved)
+
+
+def test_lists_that_teach_nothing_are_counted(tmp_path):
+    cls = resolve("rankgpt")
+    options = cls.Options.model_validate({"llm": SCRATCH, "prompt": "short"})
+    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key")
+    given = examples(4)
+    given[0] = dataclasses.replace(given[0], candidates=[])
+    given[1] = dataclasses.replace(given[1], grades={})
+    last = Candidate(given[2].positives[0], -9.0)  # the relevant one, beyond what is shown
+    others = [c for c in given[2].candidates if c.passage.id != last.passage.id]
+    given[2] = dataclasses.replace(given[2], candidates=[*others, last])
+    said = (
+        "none of 3 training queries teaches anything: 2 have candidates, 2 a relevant passage, "
+        "0 passages of different grade among the 5 that are shown; train on more queries"
+    )
+    with pytest.raises(ValueError, match=said):
+        cls.train(options, cls.Training(list_length=5), given[:3], [], tmp_path / "out", 1, bench)
 
 
 def test_a_model_behind_an_endpoint_cannot_be_trained(tmp_path):

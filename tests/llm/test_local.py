@@ -1,6 +1,9 @@
 """Language models in this process, at tiny size: calls counted, batches that change nothing."""
 
+import json
+
 import pytest
+import transformers
 
 from baselines.first import First
 from baselines.llm.model import TransformersOptions
@@ -99,14 +102,57 @@ def test_rankgpt_calls_and_effective_parameters(folder):
     system = RankGPT.load(options)
     system.model.model.generation_config.do_sample = True  # as published models have it
     system.model.model.generation_config.temperature = 0.7
+    system.model.model.generation_config.eos_token_id = [7, 3]
     (ranking,) = system.rerank_many(requests([100]))
     assert ranking.usage.model_calls == 9
     assert 9 <= ranking.usage.generated_tokens <= 36
     prompts = [system.template.build("sort", WORDS[:3])]
     texts = [dict(system.model.answers(prompts, 20))[0].text for _ in range(3)]
     assert len(set(texts)) == 1
-    assert system.about["parameters"]["temperature"] == 0.0
+    said = system.about["parameters"]
+    wanted = {"temperature": 0.0, "do_sample": False, "top_p": 1.0, "top_k": 0, "context": 4096,
+              "max_new_tokens": 4, "dtype": "float32", "attention": "sdpa"}  # fmt: skip
+    assert {name: said[name] for name in wanted} == wanted
+    assert said["eos_token_ids"] == [3, 7]
+    assert said["transformers"] == transformers.__version__
+    assert len(said["weights"]) == 64
+    assert json.dumps(said)
     assert len(system.about["prompt_hash"]) == 64
+
+
+def test_sampled_answers_are_their_prompts_own(folder, tmp_path):
+    """Neither other prompts nor what a killed run has already done change them."""
+    from baselines.llm.prompt import template
+
+    prompts = [template("short").build("sort", WORDS[:n]) for n in (2, 5, 3)]
+
+    def texts(prompts, **more):
+        options = TransformersOptions.model_validate(llm(folder, temperature=1.5, **more))
+        found = dict(TransformersModel(options).answers(prompts, 12))
+        return [found[place].text for place in range(len(prompts))]
+
+    whole = texts(prompts)
+    assert whole == texts(prompts)
+    assert whole[1:] == texts(prompts[1:])
+    assert whole[::-1] == texts(prompts[::-1])
+    assert len({*whole, *texts(prompts, seed=1)}) == 6
+
+
+def test_a_resumed_run_samples_nothing_anew(folder, tmp_path):
+    options = RankGPT.Options.model_validate(
+        {"llm": llm(folder, temperature=1.5), "max_new_tokens": 8, "window": {"size": 4, "step": 2}}
+    )
+    whole, again = RankGPT.load(options), RankGPT.load(options)
+    whole.keep_transcript(tmp_path / "seed0.trec")
+    wanted = [r.passage_ids for r in whole.rerank_many(requests([8, 9]))]
+    path = whole.transcript.path
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:4]))  # as a killed run leaves it
+    again.keep_transcript(tmp_path / "seed0.trec")
+    assert [r.passage_ids for r in again.rerank_many(requests([8, 9]))] == wanted
+    assert path.read_text().startswith("".join(lines[:4]))
+    assert len(path.read_text().splitlines()) == len(lines)
+    assert again.about["transcript"] == whole.about["transcript"]
 
 
 def test_answers_are_generates_own(folder):
@@ -139,7 +185,7 @@ def test_passages_are_cut_until_prompt_and_answer_fit(folder):
     system = RankGPT.load(RankGPT.Options.model_validate({"llm": llm(folder), **options}))
     seen = []
     inner = system.llm.answers
-    system.model.answers = lambda prompts, n: seen.extend(prompts) or inner(prompts, n)
+    system.model.answers = lambda prompts, *more: seen.extend(prompts) or inner(prompts, *more)
     (ranking,) = system.rerank_many(asked)
     assert system.llm.positions == 4096
     assert 3000 < system.llm.count(seen[0]) <= 4096 - 8

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
@@ -204,3 +206,45 @@ def test_a_model_of_another_format_is_refused(model, tmp_path):
     about.write_text(about.read_text().replace('"format": 1', '"format": 9'))
     with pytest.raises(ValueError, match="saved in format 9, this version reads 1"):
         ResRank.from_pretrained(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (
+            lambda m: (m / "resrank.json").write_text('{"format": 1, "opt'),
+            "resrank.json is damaged",
+        ),
+        (lambda m: (m / "resrank.json").write_text('{"format": 1}'), "says no encoder, options"),
+        (lambda m: (m / "extra.safetensors").unlink(), "has no extra.safetensors"),
+        (lambda m: shutil.rmtree(m / "reranker"), "its reranker/ lacks weights"),
+        (lambda m: cut(m / "reranker" / "model.safetensors"), "model.safetensors is damaged"),
+    ],
+)
+def test_a_damaged_model_is_refused_by_the_file_that_is_wrong(model, tmp_path, damage, said):
+    model.save_pretrained(tmp_path / "m", encoder_trained=False)
+    damage(tmp_path / "m")
+    with pytest.raises(ValueError, match=f"{said}.*copy the folder again, or train again"):
+        ResRank.from_pretrained(tmp_path / "m")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def test_a_device_that_is_not_here_is_refused(encoder_options):
+    with pytest.raises(ValueError, match="'gpu' is none that torch knows; use 'auto', 'cpu'"):
+        Encoder.from_options(encoder_options.model_copy(update={"device": "gpu"}))
+    with pytest.raises(ValueError, match="'cuda:99' is asked for, but torch .* sees"):
+        Encoder.from_options(encoder_options.model_copy(update={"device": "cuda:99"}))
+
+
+def test_a_suites_name_for_a_model_is_refused_outside_of_a_suite():
+    with pytest.raises(ModelNotFound, match=r"results/<suite>/models/tuned/seed1"):
+        locate("trained:tuned")
+
+
+def test_embeddings_of_bfloat16_weights_have_unit_length(encoder_options):
+    encoder = Encoder.from_options(encoder_options.model_copy(update={"dtype": "bfloat16"}))
+    lengths = encoder.embed(["sort an array", "draw a histogram of values"]).norm(dim=-1)
+    torch.testing.assert_close(lengths, torch.ones(2), atol=1e-6, rtol=0)

@@ -1,10 +1,12 @@
 """RankVicuna's recorded answers on DL19: prompts, parsing rules, the runs that resulted."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 
+import pyarrow.parquet as pq
 import pytest
 
 from baselines.llm.parsing import parse
@@ -64,6 +66,27 @@ def test_other_rules_read_the_same_answers_otherwise(real_data, tmp_path, name, 
     if rule == "strict":
         assert used.rejected_answers == 387
     assert score(real_data, out) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "counts"),
+    [("rankvicuna_bm25", "any_digits", (387, 0, 0)), ("rankvicuna_bm25", "bracketed", (387, 0, 0)),
+     ("lostbracket", "any_digits", (0, 387, 0)), ("lostbracket", "bracketed", (0, 387, 0)),
+     ("vicuna13b_malformed", "any_digits", (0, 386, 1)),
+     ("vicuna13b_malformed", "bracketed", (0, 3, 384))],
+)  # fmt: skip
+def test_each_answer_is_clean_repaired_or_rejected(real_data, tmp_path, name, rule, counts):
+    dl19 = real_data / "dl19"
+    answers, out = dl19 / f"{name}.responses.jsonl", tmp_path / "out.trec"
+    used = replay(dl19 / "bm25_top100.json", answers, Window(), rule, 100, out)
+    assert (used.clean_answers, used.repaired_answers, used.rejected_answers) == counts
+    # By the texts alone: which of them name a passage at all, as the rule reads them.
+    texts = [json.loads(line)["response"] for line in answers.read_text("utf-8").splitlines()]
+    form = r"\[(?:1?[1-9]|10|20)\]" if rule == "bracketed" else r"(?<!\d)(?:1?[1-9]|10|20)(?!\d)"
+    assert sum(bool(re.search(form, text)) for text in texts) == counts[0] + counts[1]
+    per_query = pq.read_table(out.with_suffix(".usage.parquet")).to_pydict()
+    names = ("clean_answers", "repaired_answers", "rejected_answers")
+    assert tuple(sum(per_query[name]) for name in names) == counts
 
 
 def test_an_endpoint_that_answers_from_the_recordings(real_data, tmp_path):

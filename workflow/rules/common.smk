@@ -4,7 +4,7 @@ from pathlib import Path
 
 from resrank.collections.origin import show_terms
 from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
-from resrank.registry import source_files
+from resrank.registry import asks_endpoint, source_files
 from resrank.saved_models import check_models
 from resrank.suite import ConfigError, load_suite
 
@@ -68,6 +68,14 @@ def sources(wildcards):
 def model_of(wildcards):
     """The trained model behind a run; of the first seed where none is named."""
     return PLAN.model(wildcards.system, getattr(wildcards, "seed", None))
+
+
+def recorded_run(wildcards):
+    """The run beside which an endpoint's times were recorded; none where a model is timed here."""
+    spec = SUITE.systems[wildcards.system]
+    folder = f"{OUT}/runs/{wildcards.dataset}/{wildcards.stage}/{wildcards.system}"
+    run = f"{folder}/seed{PLAN.first_seed(wildcards.system)}.trec"
+    return [run] if asks_endpoint(spec.kind, spec.options) else []
 
 
 def model_option(wildcards, input):

@@ -10,6 +10,7 @@ rule measure:
             w.dataset, w.system, PLAN.first_seed(w.system)
         ),
         model=model_of,
+        run=recorded_run,
     output:
         f"{OUT}/efficiency/{{dataset}}/{{stage}}/{{system}}.json",
     log:
@@ -28,9 +29,10 @@ rule measure:
         seed=lambda w: PLAN.first_seed(w.system),
         folder=collection_folder,
         model=model_option,
+        run=lambda w, input: options_text("run", input.run),
         store=STORE,
     shell:
         "python -m resrank measure --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} {params.parts} "
-        "--seed {params.seed} {params.model} --how {params.how:q} "
+        "--seed {params.seed} {params.model} {params.run} --how {params.how:q} "
         "--store {params.store:q} --out {output:q} 2> {log:q}"

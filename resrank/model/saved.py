@@ -1,0 +1,62 @@
+"""Reading a saved ResRank's files: what is damaged or missing is said by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+AGAIN = "copy the folder again, or train again"
+KEYS = {"format", "options", "encoder", "token_norm"}
+
+
+def read_about(folder: Path, version: int) -> dict[str, Any]:
+    """What `resrank.json` says of the model in `folder`, whose files are all there and whole.
+
+    version: the format that the caller reads. Raises ValueError that names what is wrong.
+    """
+    path = folder / "resrank.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no ResRank model (no resrank.json)")
+    try:
+        about: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}; {AGAIN}") from error
+    if about.get("format", version) != version:
+        raise ValueError(
+            f"{folder}: saved in format {about['format']}, this version reads {version}; "
+            "load it with the version of resrank that wrote it"
+        )
+    absent = sorted(KEYS - about.keys())
+    if absent:
+        raise ValueError(f"{path} is damaged: it says no {', '.join(absent)}; {AGAIN}")
+    _check_weights(folder, ["reranker", *(["encoder"] if about["encoder"] == "encoder" else [])])
+    return about
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a safetensors file. Raises ValueError if it is absent or damaged."""
+    if not path.is_file():
+        raise ValueError(f"{path.parent} is not whole: it has no {path.name}; {AGAIN}")
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}; {AGAIN}") from error
+
+
+def _check_weights(folder: Path, parts: list[str]) -> None:
+    """Each part's folder is there with weight files whose lengths are as their headers say."""
+    for part in parts:
+        files = sorted((folder / part).glob("*.safetensors"))
+        if not (folder / part / "config.json").is_file() or not files:
+            raise ValueError(f"{folder} is not whole: its {part}/ lacks weights; {AGAIN}")
+        for path in files:
+            try:
+                with safe_open(path, "pt"):
+                    pass
+            except SafetensorError as error:
+                raise ValueError(f"{path} is damaged: {error}; {AGAIN}") from error

@@ -1,0 +1,100 @@
+"""What one query's windows would save by a shared prefix: `python -m tests.benchmarks.prefix`.
+
+The windows of a query begin alike: instruction and query stand in front of the passages. Their keys
+and values could be computed once and reused. A window of docstrings is prompted and completed by
+hand with and without such a cache, one window at a time, as they follow each other; the model is
+made here. Printed: how much of a prompt is shared, the time with the cache as a multiple of the
+time without (medians), and whether every token written is the same.
+"""
+
+import copy
+import logging
+import statistics
+import time
+
+import torch
+from transformers import DynamicCache
+
+from baselines.llm.model import TransformersOptions
+from baselines.llm.prompt import template
+from baselines.llm.transformers_model import TransformersModel
+from resrank.collections.docstrings import Objects
+from resrank.files import processor
+from resrank.windows import Window, spans
+
+QUERY = "compute the shortest paths between all nodes of a weighted graph"
+PROMPTS = {
+    "rankgpt": 20,
+    "rankvicuna": 20,
+    "rankzephyr": 20,
+    "short": 20,
+    "first": 20,
+    "setwise": 4,
+}
+LENGTHS = (1, 8)
+REPEATS = 3
+WORDS = 60  # of a passage, about MS MARCO's mean
+
+
+def shared(rows: list[list[int]]) -> int:
+    """How many tokens all rows begin with."""
+    return next(i for i, column in enumerate(zip(*rows, strict=False)) if len(set(column)) > 1)
+
+
+def completed(model, row, length, cache):
+    """Tokens of an answer, behind a whole prompt or behind what the cache holds of it."""
+    ids = torch.tensor([row])
+    out = model.model.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=length,
+        min_new_tokens=length, do_sample=False, pad_token_id=model.pad, past_key_values=cache,
+    )  # fmt: skip
+    return out[0, len(row) :].tolist()
+
+
+def reusing(model, rows, length, start):
+    """Answers of a query's windows that share the keys and values of their first tokens."""
+    cache = DynamicCache(config=model.model.config)
+    first = torch.tensor([rows[0][:start]])
+    model.model.base_model(input_ids=first, past_key_values=cache, use_cache=True)
+    return [completed(model, row, length, copy.deepcopy(cache)) for row in rows]
+
+
+def timed(run):
+    start = time.perf_counter()
+    return run(), time.perf_counter() - start
+
+
+@torch.inference_mode()
+def main() -> None:
+    options = {"kind": "transformers", "model": {"layers": 4}, "dtype": "float32"}
+    logging.disable()  # the vocabulary's tokenizer was made for shorter texts
+    model = TransformersModel(TransformersOptions.model_validate(options))
+    objects = Objects()
+    objects.add("networkx", 100)
+    texts = [doc.text for _, doc in sorted(objects.docs.items())][:100]
+    print(f"Processor: {processor()}, {torch.get_num_threads()} threads; 4 layers, float32.\n")
+    print("| prompt | tokens | shared | answer | time with a shared prefix | same tokens |")
+    print("| :-- | --: | --: | --: | --: | :-- |")
+    for name, size in PROMPTS.items():
+        cuts = spans(len(texts), Window(size=size, step=size // 2))
+        windows = [texts[start:end] for start, end in cuts][:2]
+        made = template(name)
+        rows = model.tokenize([made.build(QUERY, window, WORDS) for window in windows])
+        start, mean = shared(rows), statistics.mean(map(len, rows))
+        for length in LENGTHS:
+            ratios, same = [], True
+            for _ in range(REPEATS):
+                plain, without = timed(
+                    lambda r=rows, n=length: [completed(model, i, n, None) for i in r]
+                )
+                again, reused = timed(lambda r=rows, n=length, s=start: reusing(model, r, n, s))
+                same &= plain == again
+                ratios.append(reused / without)
+            print(
+                f"| {name} | {mean:,.0f} | {start / mean:.1%} | {length} | "
+                f"{statistics.median(ratios):.2f} | {'yes' if same else 'no'} |", flush=True,
+            )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Transcripts by what they were recorded with: kept apart, hashed, found again or missed by name."""
+
+import json
+
+import pytest
+
+from baselines.llm.model import Answer, drop
+from baselines.rankgpt import RankGPT
+from resrank.collections.jsonl import DataError
+from tests.llm.test_http import WINDOW, orders, requests, reverse
+
+
+class Model:
+    """Answers in the order given or turned round, so that files are written in another order."""
+
+    def __init__(self, backwards=False, **parameters):
+        self.parameters = {"model": "m", "temperature": 0.0} | parameters
+        self.backwards = backwards
+        self.asked = []
+
+    def answers(self, prompts, max_new_tokens, keep=drop):
+        places = range(len(prompts))
+        for place in reversed(places) if self.backwards else places:
+            self.asked.append(prompts[place])
+            text = reverse(prompts[place][-1].content)
+            answer = Answer(text, 10, 5, 0.25 + self.backwards)
+            keep(place, answer)
+            yield place, answer
+
+
+def system(model, **more):
+    llm = {"kind": "http", "url": "http://nowhere", "model": "m"}
+    options = {"llm": llm, "prompt": "short", "window": WINDOW, **more}
+    return RankGPT(RankGPT.Options.model_validate(options), model)
+
+
+def recorded(folder, model=None, name="seed0", **more):
+    made = system(model or Model(), **more)
+    made.keep_transcript(folder / f"{name}.trec")
+    return made, made.rerank_many(requests())
+
+
+def replayed(path, recorded_with=None, **more):
+    llm = {"kind": "replay", "transcript": str(path), "recorded_with": recorded_with or {}}
+    options = {"llm": llm, "prompt": "short", "window": WINDOW, **more}
+    return RankGPT.load(RankGPT.Options.model_validate(options)).rerank_many(requests())
+
+
+def test_other_parameters_have_another_file_and_lose_nothing(tmp_path):
+    first, wanted = recorded(tmp_path)
+    other, _ = recorded(tmp_path, Model(temperature=0.7))
+    longer, _ = recorded(tmp_path, max_new_tokens=99)
+    assert len({made.transcript.path for made in (first, other, longer)}) == 3
+    assert len(list(tmp_path.iterdir())) == 3
+    again, rankings = recorded(tmp_path)
+    assert again.llm.asked == []
+    assert orders(rankings) == orders(wanted)
+    line = json.loads(first.transcript.path.read_text().splitlines()[0])
+    assert line["parameters"] == first.about["parameters"]
+    assert line["parameters"]["max_new_tokens"] == 24
+    for with_, made in (
+        ({"temperature": 0.7}, {}),
+        ({"max_new_tokens": 99}, {"max_new_tokens": 99}),
+    ):
+        assert orders(replayed(tmp_path, with_, **made)) == orders(wanted)
+
+
+def test_the_content_hash_is_of_what_was_said_alone(tmp_path):
+    one, _ = recorded(tmp_path / "a")
+    other, _ = recorded(tmp_path / "b", Model(backwards=True))
+    about = one.about["transcript"]
+    assert about == other.about["transcript"]
+    assert about["answers"] == 4 * 3
+    assert one.transcript.path.read_text() != other.transcript.path.read_text()
+    text = one.transcript.path.read_text().replace("[4] > [3]", "[3] > [4]")
+    one.transcript.path.write_text(text)
+    changed, _ = recorded(tmp_path / "a")
+    assert changed.about["transcript"]["content"] != about["content"]
+
+
+@pytest.mark.parametrize(
+    ("recorded_with", "said"),
+    [
+        ({}, "names 2 transcripts, but one is needed"),
+        ({"temperature": 0.5}, "names 0 transcripts recorded with temperature 0.5"),
+        ({"top_p": 1}, r"temperature 0\.7, top_p not stated"),
+    ],
+)
+def test_none_or_several_that_fit_are_told_apart(tmp_path, recorded_with, said):
+    recorded(tmp_path)
+    recorded(tmp_path, Model(temperature=0.7))
+    with pytest.raises(DataError, match=said) as found:
+        replayed(tmp_path, recorded_with)
+    for value in ("temperature 0.0", "temperature 0.7"):
+        assert f"jsonl: {value}" in str(found.value)
+
+
+def test_a_missing_file_is_told_with_those_that_are_there(tmp_path):
+    made, _ = recorded(tmp_path)
+    with pytest.raises(DataError, match="names 0 transcripts") as found:
+        replayed(tmp_path / "seed0.transcript.jsonl")
+    name = made.transcript.path.name
+    assert f"{name}: max_new_tokens 24, model m, temperature 0.0" in str(found.value)
+
+
+def test_another_length_and_another_prompt_are_named(tmp_path):
+    made, _ = recorded(tmp_path)
+    with pytest.raises(DataError, match="max_new_tokens 24, asked for are 48; set `max_new_tokens"):
+        replayed(tmp_path, max_new_tokens=48)
+    with pytest.raises(DataError, match="12 answers, but none to the prompt.*replay with the cand"):
+        replayed(tmp_path, words=1)
+    recorded(tmp_path, Model(temperature=0.7), words=1)
+    with pytest.raises(DataError, match="holds one, recorded with temperature 0.7"):
+        replayed(made.transcript.path, words=1)
