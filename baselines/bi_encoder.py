@@ -22,6 +22,7 @@ class BiEncoder(EmbedsPassages):
 
     Options = EncoderOptions
     Training = EncoderTraining
+    reads_queries_together = True
 
     def __init__(self, encoder: Encoder) -> None:
         from resrank.model.passage_embeddings import PassageEmbeddings

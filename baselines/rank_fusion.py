@@ -45,6 +45,7 @@ class RankFusion(RanksMany):
         cls = resolve(options.system.kind)
         self.system = cls.load(cls.Options.model_validate(options.system.options))
         self.k = options.k
+        self.reads_queries_together = getattr(self.system, "reads_queries_together", False)
         if isinstance(self.system, CachesPassages):  # then so does this one
             self.prepare, self.forget = self.system.prepare, self.system.forget
 

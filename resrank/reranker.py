@@ -41,7 +41,11 @@ class Reranker(Protocol):
         ...
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Rank many queries, batched; the same rankings as `rerank` one at a time."""
+        """Rank many queries, batched; the same rankings as `rerank` one at a time.
+
+        A run hands over a few queries at a time, so that it can be split into shards; one whose
+        `reads_queries_together` is true, since queries are all that it reads, gets all at once.
+        """
         ...
 
 
