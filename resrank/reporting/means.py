@@ -26,7 +26,7 @@ def with_means(resolved: Resolved, frame: pd.DataFrame) -> pd.DataFrame:
     rows = [frame]
     for stage, part in _groups(resolved, frame):
         means = part.groupby("system", sort=False)[resolved.suite.metrics].mean().reset_index()
-        means["label"] = means["system"].map(_labels(resolved))
+        means["label"] = means["system"].map(resolved.label)
         means["collection"] = mean_label(part["collection"].nunique(), asked)
         means["first_stage"] = stage
         rows.append(means)
@@ -36,11 +36,6 @@ def with_means(resolved: Resolved, frame: pd.DataFrame) -> pd.DataFrame:
 def mean_label(found: int, asked: int) -> str:
     """What a mean is over: 'mean of 10', or 'mean of 7 of 10' where some are lacking."""
     return f"mean of {found}" if found == asked else f"mean of {found} of {asked}"
-
-
-def _labels(resolved: Resolved) -> dict[str, str]:
-    """Each system's name in tables."""
-    return {name: resolved.systems[name].label or name for name in resolved.suite.systems}
 
 
 def _groups(resolved: Resolved, frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
