@@ -199,6 +199,18 @@ def score(
 
 
 @app.command()
+def compare(
+    scores: Annotated[Path, typer.Option(help="Parquet that `score` wrote.", show_default=False)],
+    out: Out,
+    metric: Annotated[str, typer.Option(help="The one metric that is tested.")] = "nDCG@10",
+) -> None:
+    """Test every pair of systems over one candidate set: p values, intervals, effect sizes."""
+    from resrank.evaluation.compare import compare as write
+
+    write(scores, metric, out)
+
+
+@app.command()
 def report(
     suite: Annotated[str, typer.Option(help="The suite, as JSON.", show_default=False)],
     root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],

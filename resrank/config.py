@@ -265,6 +265,10 @@ class Suite(Strict):
     )
     seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
     measure: Measurement = Measurement()
+    baseline: str | None = Field(
+        None, description="The system that the comparison's marks of significance are against; "
+        "unset: the best of each candidate set."
+    )  # fmt: skip
     ablation: str | None = Field(
         None, description="The system that others differ from by one choice: adds a table of what "
         "each choice is worth."

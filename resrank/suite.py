@@ -134,11 +134,12 @@ def _resolve(suite: Suite) -> Resolved:
     below = _with_parts(systems | encoders, list(encoders))
     needed = {name: spec for name, spec in below.items() if name not in encoders}
     compared = _with_parts(systems, suite.systems)
-    if suite.ablation is not None and suite.ablation not in suite.systems:
-        raise ConfigError(
-            f"ablation: {suite.ablation!r} is not among the suite's systems: "
-            f"{', '.join(suite.systems)}"
-        )
+    for key in ("ablation", "baseline"):
+        named = getattr(suite, key)
+        if named is not None and named not in suite.systems:
+            raise ConfigError(
+                f"{key}: {named!r} is not among the suite's systems: {', '.join(suite.systems)}"
+            )
     return Resolved.model_construct(
         suite=suite,
         given=suite,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from resrank.evaluation.intervals import mean_intervals
 from resrank.evaluation.significance import (
@@ -19,9 +21,31 @@ from resrank.evaluation.significance import (
     randomisation_p,
     t_test_p,
 )
+from resrank.files import sha256_file, write_json, write_manifest
 
 Row = tuple[str, int, str, str, float]
 """(system, seed, query id, metric, value)."""
+
+
+def compare(scores: Path, metric: str, out: Path) -> None:
+    """Write the statistics of one candidate set, JSON, from the scores that `score` wrote."""
+    rows = read_scores(scores, metric)
+    if not rows:
+        raise ValueError(f"{scores} holds no {metric!r}; name a metric that the suite scores")
+    write_json(out, statistics(rows, metric))
+    write_manifest(
+        out.with_suffix(".manifest.json"),
+        inputs={"scores": scores},
+        config={"metric": metric, "level": LEVEL, "resamples": RESAMPLES},
+        outputs={out.name: sha256_file(out)},
+    )
+
+
+def read_scores(path: Path, metric: str) -> list[Row]:
+    """One metric's rows of a parquet of scores."""
+    columns = pq.read_table(path, filters=[("metric", "=", metric)]).to_pydict()
+    names = ("system", "seed", "query_id", "metric", "value")
+    return list(zip(*(columns[name] for name in names), strict=True))
 
 
 def statistics(rows: Iterable[Row], metric: str) -> dict[str, Any]:
@@ -64,8 +88,8 @@ def _systems(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str,
             {
                 "system": system,
                 "mean": float(means.mean()),
-                "low": low,
-                "high": high,
+                "low": _number(low),
+                "high": _number(high),
                 "seeds": len(means),
                 "sd": float(means.std(ddof=1)) if several else None,
                 "min": float(means.min()) if several else None,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from resrank.evaluation.significance import RESAMPLES, Values, batch, mean
+from resrank.evaluation.significance import NOISE, RESAMPLES, Values, batch, mean
 
 CONFIDENCE = 0.95
 
@@ -15,12 +15,13 @@ def mean_intervals(values: Values) -> Values:
     """95% interval of each row's mean over queries; (rows, queries) -> (rows, 2).
 
     Bias-corrected and accelerated (Efron, 1987), by scipy; the draws are the same for every row
-    and every run. A row of equal values has its mean twice.
+    and every run. A row of equal values has its mean twice; one whose resamples are too few to
+    correct by has none (not a number).
     """
     from scipy.stats import bootstrap
 
     intervals = np.repeat(values.mean(axis=-1)[:, None], 2, axis=1)
-    varied = np.ptp(values, axis=-1) > 0
+    varied = np.ptp(values, axis=-1) > NOISE
     if varied.any():
         rows = values[varied]
         found = bootstrap(

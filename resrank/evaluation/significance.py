@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 RESAMPLES = 9_999
 LEVEL = 0.05
+NOISE = 1e-9  # values closer than this differ by rounding
 CELLS = 4_000_000  # numbers held at once while resampling: 32 MB
 
 
@@ -35,17 +36,14 @@ def randomisation_p(differences: Values) -> Values:
 def t_test_p(differences: Values) -> Values:
     """Two-sided p of the paired t-test, by scipy; (pairs, queries) -> (pairs,).
 
-    1 where every difference is 0; not a number over a single query.
+    1 where every difference is 0; not a number where all are alike otherwise, or there is one.
     """
     from scipy.stats import ttest_1samp
 
-    p = np.ones(len(differences))
-    differing = np.any(differences != 0, axis=-1)
-    if differing.any() and differences.shape[-1] < 2:
-        p[differing] = np.nan
-    elif differing.any():
-        with np.errstate(divide="ignore"):  # the same difference on every query: t is infinite
-            p[differing] = ttest_1samp(differences[differing], 0.0, axis=-1).pvalue
+    p = np.where(np.ptp(differences, axis=-1) + np.abs(differences[:, 0]) < NOISE, 1.0, np.nan)
+    varied = np.ptp(differences, axis=-1) > NOISE
+    if varied.any():
+        p[varied] = ttest_1samp(differences[varied], 0.0, axis=-1).pvalue
     return p
 
 
@@ -64,13 +62,12 @@ def holm(p: Values) -> Values:
 def effect_size(differences: Values) -> Values:
     """Cohen's d of paired differences, mean over standard deviation; (pairs, queries) -> (pairs,).
 
-    0 where every difference is 0; not a number where it is the same other one on every query.
+    0 where every difference is 0; not a number where all are alike otherwise, or there is one.
     """
-    if differences.shape[-1] < 2:
-        return np.full(len(differences), np.nan)
-    means, spreads = differences.mean(axis=-1), differences.std(axis=-1, ddof=1)
-    sizes = np.where(means == 0, 0.0, np.nan)
-    np.divide(means, spreads, out=sizes, where=spreads > 1e-12)
+    means = differences.mean(axis=-1)
+    sizes = np.where(np.ptp(differences, axis=-1) + np.abs(means) < NOISE, 0.0, np.nan)
+    varied = np.ptp(differences, axis=-1) > NOISE
+    sizes[varied] = means[varied] / differences[varied].std(axis=-1, ddof=1)
     return sizes
 
 

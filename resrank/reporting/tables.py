@@ -12,17 +12,21 @@ from resrank.files import atomic_file, write_text
 
 LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-         "±": r"$\pm$"}  # fmt: skip
+         "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Column:
-    """A shown column: its header, decimals, and whether high or low is best (0: neither)."""
+    """A shown column: its header, decimals, and whether high or low is best (0: neither).
+
+    spread, mark: columns whose number follows behind ±, and whose text follows at the end.
+    """
 
     header: str
     decimals: int = 0
     best: int = 0
     spread: str | None = None
+    mark: str | None = None
 
 
 def write_table(
@@ -86,7 +90,8 @@ def _cells(frame: pd.DataFrame, place: int, columns: Mapping[str, Column]) -> li
         else:
             text = f"{float(value):,.{column.decimals}f}"
             spread = row[column.spread] if column.spread else None
-            cells.append(text if pd.isna(spread) else f"{text} ± {spread:.{column.decimals}f}")
+            text = text if pd.isna(spread) else f"{text} ± {spread:.{column.decimals}f}"
+            cells.append(f"{text} {row[column.mark]}".rstrip() if column.mark else text)
     return cells
 
 

@@ -32,11 +32,29 @@ rule score:
         "--audits {output.audits:q} 2> {log:q}"
 
 
+rule compare:
+    input:
+        library=library("evaluation"),
+        scores=f"{OUT}/scores/{{dataset}}/{{stage}}.parquet",
+    output:
+        f"{OUT}/statistics/{{dataset}}/{{stage}}.json",
+    log:
+        f"{OUT}/logs/compare/{{dataset}}/{{stage}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        metric=SUITE.suite.metrics[0],
+    shell:
+        "python -m resrank compare --scores {input.scores:q} --metric {params.metric:q} "
+        "--out {output:q} 2> {log:q}"
+
+
 rule report:
     input:
         library=library("reporting"),
         scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
         audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
+        statistics=[f"{OUT}/statistics/{d}/{s}.json" for d, s in PAIRS],
         curves=[
             f"{OUT}/models/{system}/seed{seed}.log.jsonl"
             for system in SUITE.trained
@@ -53,6 +71,16 @@ rule report:
             f"{OUT}/tables/comparison.csv",
             caption="../report/comparison.rst",
             category="Tables",
+        ),
+        report(
+            f"{OUT}/tables/significance.csv",
+            caption="../report/significance.rst",
+            category="Tables",
+        ),
+        report(
+            f"{OUT}/figures/significance.svg",
+            caption="../report/significance.rst",
+            category="Figures",
         ),
         report(
             f"{OUT}/figures/effectiveness_latency.svg",
