@@ -223,6 +223,20 @@ def report(
 
 
 @app.command()
+def claims(
+    root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
+    all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,
+) -> None:
+    """Hold a suite's results against the published figures of config/claims/.
+
+    Example: `python -m resrank claims --root results/small`.
+    """
+    from resrank.reporting.claims import claims_text, judge_all
+
+    typer.echo(claims_text(judge_all(root), all_of_them))
+
+
+@app.command()
 def plan(
     suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
 ) -> None:

@@ -253,6 +253,11 @@ def library() -> Definitions:
     return _validate(Definitions, merged, "config/")
 
 
+def read_source(model: type[Model], path: Path) -> Model:
+    """A YAML file of a given type. Raises ConfigError that names the key and what is known."""
+    return _validate(model, read_yaml(path), str(path))
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping. Raises ConfigError otherwise."""
     try:

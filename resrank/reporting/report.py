@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from resrank.files import sha256_file, write_manifest
+from resrank.reporting.claims import write_claims
 from resrank.reporting.curves import training_curves
 from resrank.reporting.figures import effectiveness_against
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
@@ -54,6 +55,8 @@ def report(resolved: Resolved, root: Path) -> None:
         {n: Column(n, 4 if n == "unjudged in first 10" else 0) for n in map(str, counted)},
         ["collection"], _kind(resolved) + AUDITS,
     )  # fmt: skip
+    if not resolved.suite.demonstration:  # which no published figure is about
+        written += write_claims(root, _kind(resolved))
     if resolved.suite.ablation is not None:
         choices = ablation(resolved, root, frame)
         written += write_table(

@@ -51,7 +51,8 @@ rule compare:
 
 rule report:
     input:
-        library=library("reporting"),
+        library=library("reporting", "evaluation/claims.py"),
+        claims=sorted(map(str, Path("config/claims").glob("*.yaml"))),
         scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
         audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
         statistics=[f"{OUT}/statistics/{d}/{s}.json" for d, s in PAIRS],
