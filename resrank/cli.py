@@ -169,6 +169,25 @@ def measure(
 
 
 @app.command()
+def sensitivity(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Folder that `train` wrote, of each seed.")
+    ] = None,
+    part: Parts = None,
+    queries: Annotated[int, typer.Option(min=1, help="Judged test queries, by hash of id.")] = 20,
+) -> None:  # fmt: skip
+    """Rerank again with other batches, number formats, orders and seeds; say what that changes."""
+    from resrank.sensitivity import sensitivity as rerank_again
+    from resrank.store import Collection
+
+    rerank_again(
+        Collection(collection), candidates, name, _system(spec), model or [], part or [], queries,
+        out,
+    )  # fmt: skip
+
+
+@app.command()
 def score(
     collection: CollectionDir,
     candidates: CandidatesFile,

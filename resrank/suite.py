@@ -134,9 +134,9 @@ def _resolve(suite: Suite) -> Resolved:
     below = _with_parts(systems | encoders, list(encoders))
     needed = {name: spec for name, spec in below.items() if name not in encoders}
     compared = _with_parts(systems, suite.systems)
-    for key in ("ablation", "baseline"):
-        named = getattr(suite, key)
-        if named is not None and named not in suite.systems:
+    chosen = {"ablation": [suite.ablation], "baseline": [suite.baseline]}
+    for key, names in (chosen | {"sensitivity": suite.sensitivity}).items():
+        for named in set(names) - {None, *suite.systems}:
             raise ConfigError(
                 f"{key}: {named!r} is not among the suite's systems: {', '.join(suite.systems)}"
             )

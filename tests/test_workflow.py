@@ -26,6 +26,8 @@ SUITE = {
     "systems": ["bm25", "bi", "tiny", "on_tuned"],
     "seeds": [1, 2],
     "ablation": "tiny",
+    "baseline": "bm25",
+    "sensitivity": ["bi"],
     "measure": {"queries": 2, "warmup": 1},
     "define": {
         "collections": {"mine": {"kind": "beir", "path": "data"}},
@@ -85,6 +87,10 @@ def test_everything_is_there(built):
     pairs = pd.read_csv(root / "tables" / "significance.csv")
     assert len(pairs) == 12  # 6 pairs of 4 systems, twice
     assert (pairs["p_holm"] == 1).all()  # nothing is significant over two queries
+    moved = pd.read_csv(root / "tables" / "sensitivity.csv")
+    assert (
+        moved["kind"].tolist() == ["batch sizes", "number formats", "candidate orders", "seeds"] * 2
+    )
     ablation = pd.read_csv(root / "tables" / "ablation.csv")
     tiny = ablation[ablation["label"] == "tiny"]
     assert (tiny["difference"] == 0).all()

@@ -11,6 +11,7 @@ from resrank.reporting.claims import write_claims
 from resrank.reporting.curves import training_curves
 from resrank.reporting.figures import effectiveness_against
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
+from resrank.reporting.sensitivity import write_sensitivity
 from resrank.reporting.significance import MARKS, marks, read_statistics, write_significance
 from resrank.reporting.tables import Column, write_table
 from resrank.suite import Resolved
@@ -57,6 +58,8 @@ def report(resolved: Resolved, root: Path) -> None:
     )  # fmt: skip
     if not resolved.suite.demonstration:  # which no published figure is about
         written += write_claims(root, _kind(resolved))
+    if resolved.suite.sensitivity:
+        written += write_sensitivity(resolved, _kind(resolved), root)
     if resolved.suite.ablation is not None:
         choices = ablation(resolved, root, frame)
         written += write_table(

@@ -56,6 +56,11 @@ rule report:
         scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
         audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
         statistics=[f"{OUT}/statistics/{d}/{s}.json" for d, s in PAIRS],
+        sensitivity=[
+            f"{OUT}/sensitivity/{d}/{s}/{system}.json"
+            for d, s in PAIRS
+            for system in SUITE.suite.sensitivity
+        ],
         curves=[
             f"{OUT}/models/{system}/seed{seed}.log.jsonl"
             for system in SUITE.trained
