@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resrank.evaluation.audits import lists_with_ties, short_lists
 from resrank.evaluation.metrics import averages, per_query, trec_order
-from resrank.evaluation.ties import Bounds, tie_bounds
+from resrank.evaluation.ties import Bounds, broken, tie_bounds
 from resrank.trec import read_qrels, read_run
 
 
@@ -76,18 +76,24 @@ def evaluate(
         )
     plain = {q: dict(found) for q, found in judged.items()}
     recall, shown = f"Recall@{depth}", "Judged@10"
-    about = averages(per_query([recall, shown], qrels, plain))
-    listed = {q: dict.fromkeys(trec_order(found)[:depth], 0.0) for q, found in judged.items()}
+    means = averages(per_query([*metrics, recall, shown], qrels, plain))
+    perfect = broken({q: _alike(found, depth) for q, found in plain.items()}, qrels, 1)
     return Evaluation(
-        metrics=averages(per_query(metrics, qrels, plain)),
+        metrics={name: means[name] for name in metrics},
         judged_queries=len(qrels),
         missing_queries=len(qrels) - len(judged),
         unjudged_queries=len(run) - len(judged),
         queries_with_ties_in_first_10=lists_with_ties(judged.values(), 10),
         tie_bounds=tie_bounds(metrics, qrels, plain),
-        judged_at_10=about[shown],
+        judged_at_10=means[shown],
         lists_shorter_than_depth=short_lists(judged.values(), depth),
         depth=depth,
-        recall_at_depth=about[recall],
-        oracle_ndcg_at_10=tie_bounds(["nDCG@10"], qrels, listed)["nDCG@10"].best,
+        recall_at_depth=means[recall],
+        oracle_ndcg_at_10=averages(per_query(["nDCG@10"], qrels, perfect))["nDCG@10"],
     )
+
+
+def _alike(found: Mapping[str, float], depth: int) -> dict[str, float]:
+    """The first `depth` passages of a list, their scores all the same."""
+    first = found if len(found) <= depth else trec_order(found.items())[:depth]
+    return dict.fromkeys(first, 0.0)

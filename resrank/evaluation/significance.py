@@ -67,7 +67,8 @@ def effect_size(differences: Values) -> Values:
     means = differences.mean(axis=-1)
     sizes = np.where(np.ptp(differences, axis=-1) + np.abs(means) < NOISE, 0.0, np.nan)
     varied = np.ptp(differences, axis=-1) > NOISE
-    sizes[varied] = means[varied] / differences[varied].std(axis=-1, ddof=1)
+    if varied.any():
+        sizes[varied] = means[varied] / differences[varied].std(axis=-1, ddof=1)
     return sizes
 
 

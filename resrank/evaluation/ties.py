@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resrank.evaluation.metrics import averages, per_query
+from resrank.evaluation.metrics import averages, has_ties, per_query
 from resrank.records import Qrels
 
 Run = Mapping[str, Mapping[str, float]]
@@ -29,27 +29,32 @@ def tie_bounds(
 ) -> dict[str, Bounds]:
     """Each metric under the worst and the best order of the scores that tie in single precision.
 
-    An unjudged passage counts as grade 0, as it does for every metric but Bpref. Of a run whose
-    scores are all equal, the best order is the oracle's.
+    An unjudged passage counts as grade 0, as it does for every metric but Bpref.
     """
-    worst, best = (
-        averages(per_query(metrics, qrels, broken(run, qrels, sign), relevant_grade))
-        for sign in (-1, 1)
-    )
+    signs = (-1, 1) if any(has_ties(found.values()) for found in run.values()) else (1, 1)
+    means = {
+        sign: averages(per_query(metrics, qrels, broken(run, qrels, sign), relevant_grade))
+        for sign in set(signs)
+    }
+    worst, best = (means[sign] for sign in signs)
     return {name: Bounds(worst[name], best[name]) for name in best}
 
 
 def broken(run: Run, qrels: Qrels, sign: int) -> dict[str, dict[str, float]]:
-    """The run with every tie broken by grade: the higher first (sign 1), or the lower (-1)."""
+    """The run with every tie broken by grade: the higher first (sign 1), or the lower (-1).
+
+    Of a run whose scores are all equal, sign 1 makes the oracle.
+    """
     return {
-        query_id: {
-            passage_id: float(-rank)
-            for rank, passage_id in enumerate(_order(found, qrels[query_id], sign))
-        }
+        query_id: _broken(found, qrels[query_id], sign) if has_ties(found.values()) else dict(found)
         for query_id, found in run.items()
         if query_id in qrels
     }
 
 
-def _order(found: Mapping[str, float], grades: Mapping[str, int], sign: int) -> list[str]:
-    return sorted(found, key=lambda p: (-np.float32(found[p]), -sign * grades.get(p, 0)))
+def _broken(found: Mapping[str, float], grades: Mapping[str, int], sign: int) -> dict[str, float]:
+    names = list(found)
+    scores = np.array([found[p] for p in names], np.float32)
+    gains = np.array([sign * grades.get(p, 0) for p in names])
+    order = np.lexsort((-gains, -scores))
+    return {names[place]: float(-rank) for rank, place in enumerate(order)}
