@@ -32,11 +32,15 @@ Orders = list[tuple[str, ...]]
 
 
 class Variant(NamedTuple):
-    """One other way to run a system: of which kind, what was changed, and the rankings."""
+    """One other way to run a system: of which kind, what was changed, and the rankings.
+
+    refused: why the system cannot be run so; there are no rankings then.
+    """
 
     kind: str
     name: str
     orders: Orders
+    refused: str = ""
 
 
 def sensitivity(
@@ -51,6 +55,10 @@ def sensitivity(
     qrels = collection.qrels(Split.TEST)
     requests = [r for r in test_requests(collection, candidates) if r[1] and r[0].id in qrels]
     requests = sorted(requests, key=lambda request: sha256_lines([request[0].id]))[:queries]
+    if not requests:
+        raise ValueError(
+            f"no judged test query of {collection.folder} has candidates; nothing to rerank"
+        )
     judged = {query.id: qrels[query.id] for query, _ in requests}
     base, *others = variants(spec, models, requests)
     score = _score(judged, base.orders)
@@ -59,15 +67,7 @@ def sensitivity(
         "metric": METRIC,
         "queries": len(requests),
         "score": score,
-        "variants": [
-            {
-                "kind": other.kind,
-                "name": other.name,
-                "difference": _score(judged, other.orders) - score,
-                "tau": mean_tau(base.orders, other.orders),
-            }
-            for other in others
-        ],
+        "variants": [_change(judged, base.orders, score, other) for other in others],
     }
     write_json(out, result)
     inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
@@ -95,10 +95,28 @@ def variants(spec: System, models: Sequence[Path], requests: Sequence[Request]) 
         other = changed(options, change)
         if other != options:
             again = spec.model_copy(update={"options": other})
-            found.append(Variant(kind, name, _rank(again, model, [requests])[0]))
+            found.append(_variant(kind, name, again, model, requests))
     for seed in models[1:]:
         found.append(Variant("seed", seed.name, _rank(spec, seed, [requests])[0]))
     return found
+
+
+def _variant(
+    kind: str, name: str, spec: System, model: Path | None, requests: Sequence[Request]
+) -> Variant:
+    """A variant of the options. A system may refuse some, as weights that must be as they were."""
+    try:
+        return Variant(kind, name, _rank(spec, model, [requests])[0])
+    except ValueError as error:
+        return Variant(kind, name, [], str(error))
+
+
+def _change(judged: Qrels, base: Orders, score: float, other: Variant) -> dict[str, Any]:
+    about = {"kind": other.kind, "name": other.name}
+    if other.refused:
+        return about | {"refused": other.refused}
+    tau = mean_tau(base, other.orders)
+    return about | {"difference": _score(judged, other.orders) - score, "tau": tau}
 
 
 def reordered(requests: Sequence[Request]) -> dict[str, list[Request]]:

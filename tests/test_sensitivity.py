@@ -2,14 +2,18 @@ import json
 
 import pytest
 
+from baselines.first_stage import FirstStage
 from resrank.candidates.freeze import freeze
 from resrank.collections.collect import collect
 from resrank.config import BeirCollection, Bm25Stage, System
 from resrank.evaluation.agreement import mean_tau
+from resrank.model.options import ResRankOptions
+from resrank.model.resrank import ResRank
 from resrank.reporting.sensitivity import largest
 from resrank.sensitivity import LARGE, changed, expanded, sensitivity
 from resrank.store import Collection
 from resrank.suite import ConfigError, load_suite
+from resrank.system import ResRankSystem
 
 
 def test_tau_by_hand():
@@ -52,6 +56,40 @@ def test_a_bi_encoder_does_not_and_is_tried_in_other_batches_and_formats(frozen,
             assert (variant["tau"], variant["difference"]) == (1, 0)
 
 
+class Picky(FirstStage):
+    """Takes no batch of 1."""
+
+    class Options(FirstStage.Options):
+        batch_queries: int = 16
+
+    @classmethod
+    def load(cls, options, model_dir=None):
+        if options.batch_queries == 1:
+            raise ValueError("no batch of 1")
+        return cls()
+
+
+def test_what_a_system_refuses_is_said(frozen, tmp_path):
+    found = run(frozen, tmp_path, kind=f"{__name__}:Picky")
+    small, large = (v for v in found["variants"] if v["kind"] == "batch")
+    assert small == {"kind": "batch", "name": "small", "refused": "no batch of 1"}
+    assert (large["difference"], large["tau"]) == (0, 1)
+
+
+def test_a_trained_resrank_is_served_as_its_options_say(resrank_options, tmp_path):
+    """Otherwise every variant of it would be the same run, and change nothing."""
+    ResRank.from_options(resrank_options).save_pretrained(tmp_path / "m", encoder_trained=False)
+    options = changed(
+        expanded("resrank", resrank_options.model_dump(mode="json")),
+        {"dtype": "bfloat16", "reranker_dtype": "bfloat16", "batch_queries": 1},
+    )
+    served = ResRankSystem.load(ResRankOptions.model_validate(options), tmp_path / "m")
+    assert served.dtype == "bfloat16 + bfloat16"
+    assert served.model.options.batch_queries == 1
+    plain = ResRankSystem.load(resrank_options, tmp_path / "m")
+    assert plain.dtype == "float32 + float32"
+
+
 def test_keys_are_changed_within_systems_too():
     part = {"kind": "bi_encoder", "options": {"model": "m"}}
     options = changed(expanded("rank_fusion", {"system": part}), LARGE)
@@ -65,7 +103,9 @@ def test_the_largest_change_by_hand():
     found = largest([one, other])
     assert (found["difference"], found["difference_by"]) == (-0.2, "a")
     assert (found["tau"], found["tau_by"]) == (0.5, "b")
-    assert largest([]) == {"variants": 0}
+    refused = {"name": "c", "refused": "other weights"}
+    assert largest([one, refused])["variants"] == "1 (1 refused)"
+    assert largest([]) == {"variants": "0"}
 
 
 @pytest.mark.parametrize("key", ["baseline", "sensitivity", "ablation"])

@@ -23,7 +23,8 @@ COLUMNS = {
 CAPTION = (
     "nDCG@10 over {queries} queries, the largest change in it and the lowest rank correlation "
     "(Kendall's tau over all candidates, mean over queries) that variants of one kind bring, all "
-    "else as it was. Orders: reversed and five times shuffled. –: the system has no such option."
+    "else as it was. Orders: reversed and five times shuffled. –: the system has no such option. "
+    "Refused: it cannot be run so, `sensitivity/` says why."
 )
 
 
@@ -51,12 +52,14 @@ def write_sensitivity(resolved: Resolved, note: str, root: Path) -> list[Path]:
 
 def largest(variants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The variant that changes the score most, and the one that changes the order most."""
-    if not variants:
-        return {"variants": 0}
-    score = max(variants, key=lambda v: abs(v["difference"]))
-    order = min(variants, key=lambda v: v["tau"])
+    run = [variant for variant in variants if "refused" not in variant]
+    refused = f" ({len(variants) - len(run)} refused)" if len(run) < len(variants) else ""
+    if not run:
+        return {"variants": f"0{refused}"}
+    score = max(run, key=lambda v: abs(v["difference"]))
+    order = min(run, key=lambda v: float(v["tau"]))
     return {
-        "variants": len(variants),
+        "variants": f"{len(run)}{refused}",
         "difference": score["difference"],
         "difference_by": score["name"],
         "tau": order["tau"],
