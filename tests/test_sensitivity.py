@@ -7,6 +7,7 @@ from resrank.candidates.freeze import freeze
 from resrank.collections.collect import collect
 from resrank.config import BeirCollection, Bm25Stage, System
 from resrank.evaluation.agreement import mean_tau
+from resrank.model.device import set_seeds
 from resrank.model.options import ResRankOptions
 from resrank.model.resrank import ResRank
 from resrank.reporting.sensitivity import largest
@@ -88,6 +89,20 @@ def test_a_trained_resrank_is_served_as_its_options_say(resrank_options, tmp_pat
     assert served.model.options.batch_queries == 1
     plain = ResRankSystem.load(resrank_options, tmp_path / "m")
     assert plain.dtype == "float32 + float32"
+
+
+def test_other_seeds_are_other_models(frozen, resrank_options, tmp_path):
+    models = [tmp_path / f"seed{seed}" for seed in (1, 2)]
+    for seed, folder in enumerate(models):
+        set_seeds(seed)  # of a decoder's random weights
+        ResRank.from_options(resrank_options).save_pretrained(folder, encoder_trained=False)
+        (tmp_path / f"{folder.name}.manifest.json").write_text("{}")
+    spec = System(kind="resrank", options=resrank_options.model_dump(mode="json"))
+    sensitivity(*frozen, "s", spec, models, [], 20, tmp_path / "out.json")
+    found = json.loads((tmp_path / "out.json").read_text())["variants"]
+    assert [(v["kind"], v["name"]) for v in found if v["kind"] == "seed"] == [("seed", "seed2")]
+    manifest = json.loads((tmp_path / "out.manifest.json").read_text())
+    assert len([name for name in manifest["inputs"] if "seed" in name]) == 2
 
 
 def test_keys_are_changed_within_systems_too():

@@ -33,9 +33,9 @@ SCORES = (
 PAIR_COLUMNS = {
     "a": Column("a"), "b": Column("b"), "difference": Column("difference", 4),
     "low": Column("from", 4), "high": Column("to", 4),
-    "p_randomisation": Column("p (randomisation)", 4), "p_t": Column("p (t)", 4),
-    "p_holm": Column("p (Holm)", 4), "effect_size": Column("effect size", 2),
-    "within_seeds": Column("within seeds"),
+    "p_randomisation": Column("p (randomisation)", 4, p=True),
+    "p_t": Column("p (t)", 4, p=True), "p_holm": Column("p (Holm)", 4, p=True),
+    "effect_size": Column("effect size", 2), "within_seeds": Column("within seeds"),
 }  # fmt: skip
 SCORE_COLUMNS = {
     "system": Column("system"), "mean": Column("mean", 4), "low": Column("from", 4),

@@ -12,14 +12,15 @@ from resrank.files import atomic_file, write_text
 
 LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-         "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}  # fmt: skip
+         "±": r"$\pm$", "<": "$<$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Column:
     """A shown column: its header, decimals, and whether high or low is best (0: neither).
 
-    spread, mark: columns whose number follows behind ±, and whose text follows at the end.
+    spread, mark: columns whose number follows behind ±, and whose text follows at the end; p: a
+    probability, of which one too small for the decimals is written as below the least of them.
     """
 
     header: str
@@ -27,6 +28,7 @@ class Column:
     best: int = 0
     spread: str | None = None
     mark: str | None = None
+    p: bool = False
 
 
 def write_table(
@@ -88,11 +90,18 @@ def _cells(frame: pd.DataFrame, place: int, columns: Mapping[str, Column]) -> li
         elif pd.isna(value):
             cells.append("–")
         else:
-            text = f"{float(value):,.{column.decimals}f}"
+            text = _number(float(value), column)
             spread = row[column.spread] if column.spread else None
             text = text if pd.isna(spread) else f"{text} ± {spread:.{column.decimals}f}"
             cells.append(f"{text} {row[column.mark]}".rstrip() if column.mark else text)
     return cells
+
+
+def _number(value: float, column: Column) -> str:
+    least = 10.0**-column.decimals
+    if column.p and value < least:
+        return f"<{least:.{column.decimals}f}"
+    return f"{value:,.{column.decimals}f}"
 
 
 def _markdown(

@@ -27,6 +27,15 @@ def test_a_mark_follows_its_number(tmp_path):
     assert r"0.50 $\pm$ 0.01 $\uparrow$ \\" in (tmp_path / "t.tex").read_text()
 
 
+def test_no_probability_is_shown_as_nought(tmp_path):
+    frame = pd.DataFrame({"p": [1e-9, 0.0001, 0.25, None]})
+    write_table(tmp_path, "t", frame, {"p": Column("p", 4, p=True)}, [], "Caption.")
+    rows = (tmp_path / "t.md").read_text().splitlines()[2:6]
+    assert rows == ["| <0.0001 |", "| 0.0001 |", "| 0.2500 |", "| – |"]
+    assert r"$<$0.0001 \\" in (tmp_path / "t.tex").read_text()
+    assert pd.read_csv(tmp_path / "t.csv")["p"][0] == 1e-9
+
+
 def test_tables_of_pairs_and_seeds():
     table = pairs(FOUND)
     assert len(table) == 6
