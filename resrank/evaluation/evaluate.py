@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from resrank.evaluation.audits import lists_with_ties, short_lists
-from resrank.evaluation.metrics import averages, per_query, trec_order
+from resrank.evaluation.metrics import averages, has_ties, per_query, trec_order
 from resrank.evaluation.ties import Bounds, broken, tie_bounds
 from resrank.trec import read_qrels, read_run
 
@@ -76,6 +76,7 @@ def evaluate(
         )
     plain = {q: dict(found) for q, found in judged.items()}
     recall, shown = f"Recall@{depth}", "Judged@10"
+    tied = any(has_ties(found.values()) for found in plain.values())
     means = averages(per_query([*metrics, recall, shown], qrels, plain))
     perfect = broken({q: _alike(found, depth) for q, found in plain.items()}, qrels, 1)
     return Evaluation(
@@ -84,7 +85,9 @@ def evaluate(
         missing_queries=len(qrels) - len(judged),
         unjudged_queries=len(run) - len(judged),
         queries_with_ties_in_first_10=lists_with_ties(judged.values(), 10),
-        tie_bounds=tie_bounds(metrics, qrels, plain),
+        tie_bounds=tie_bounds(metrics, qrels, plain)
+        if tied
+        else {name: Bounds(means[name], means[name]) for name in metrics},
         judged_at_10=means[shown],
         lists_shorter_than_depth=short_lists(judged.values(), depth),
         depth=depth,

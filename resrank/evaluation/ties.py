@@ -31,12 +31,10 @@ def tie_bounds(
 
     An unjudged passage counts as grade 0, as it does for every metric but Bpref.
     """
-    signs = (-1, 1) if any(has_ties(found.values()) for found in run.values()) else (1, 1)
-    means = {
-        sign: averages(per_query(metrics, qrels, broken(run, qrels, sign), relevant_grade))
-        for sign in set(signs)
-    }
-    worst, best = (means[sign] for sign in signs)
+    worst, best = (
+        averages(per_query(metrics, qrels, broken(run, qrels, sign), relevant_grade))
+        for sign in (-1, 1)
+    )
     return {name: Bounds(worst[name], best[name]) for name in best}
 
 
