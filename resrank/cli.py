@@ -268,6 +268,25 @@ def measure(
 
 
 @app.command()
+def sensitivity(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Folder that `train` wrote, of each seed.")
+    ] = None,
+    part: Parts = None,
+    queries: Annotated[int, typer.Option(min=1, help="Judged test queries, by hash of id.")] = 20,
+) -> None:  # fmt: skip
+    """Rerank again with other batches, number formats, orders and seeds; say what that changes."""
+    from resrank.sensitivity import sensitivity as rerank_again
+    from resrank.store import Collection
+
+    rerank_again(
+        Collection(collection), candidates, name, _system(spec), model or [], part or [], queries,
+        out,
+    )  # fmt: skip
+
+
+@app.command()
 def score(
     collection: CollectionDir,
     candidates: CandidatesFile,
@@ -298,6 +317,18 @@ def score(
 
 
 @app.command()
+def significance(
+    scores: Annotated[Path, typer.Option(help="Parquet that `score` wrote.", show_default=False)],
+    out: Out,
+    metric: Annotated[str, typer.Option(help="The one metric that is tested.")] = "nDCG@10",
+) -> None:
+    """Test every pair of systems over one candidate set: p values, intervals, effect sizes."""
+    from resrank.evaluation.compare import compare as write
+
+    write(scores, metric, out)
+
+
+@app.command()
 def report(
     suite: Annotated[str, typer.Option(help="The suite, as JSON.", show_default=False)],
     root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],
@@ -307,6 +338,20 @@ def report(
     from resrank.suite import load_suite
 
     write(load_suite(_json(suite, "--suite")), root)
+
+
+@app.command()
+def claims(
+    root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
+    all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,
+) -> None:
+    """Hold a suite's results against the published figures of config/claims/.
+
+    Example: `python -m resrank claims --root results/small`.
+    """
+    from resrank.reporting.claims import claims_text, judge_all
+
+    typer.echo(claims_text(judge_all(root), all_of_them))
 
 
 @app.command()

@@ -283,9 +283,17 @@ class Suite(Strict):
         "the results are the same for any number."
     )  # fmt: skip
     measure: Measurement = Measurement()
+    baseline: str | None = Field(
+        None, description="The system that the comparison's marks of significance are against; "
+        "unset: the best of each candidate set."
+    )  # fmt: skip
     ablation: str | None = Field(
         None, description="The system that others differ from by one choice: adds a table of what "
         "each choice is worth."
+    )  # fmt: skip
+    sensitivity: list[str] = Field(
+        [], description="Systems that are run again with other batches, number formats, candidate "
+        "orders and seeds: adds a table of what that changes."
     )  # fmt: skip
     title: str | None = Field(None, description="Heading of the tables.")
     demonstration: bool = Field(
@@ -301,7 +309,7 @@ class Suite(Strict):
     def _plain_name(cls, value: str) -> str:
         return plain_name(value)
 
-    @field_validator("collections", "systems", "first_stages", "metrics", "seeds")
+    @field_validator("collections", "systems", "first_stages", "metrics", "seeds", "sensitivity")
     @classmethod
     def _each_once(cls, value: list[Any]) -> list[Any]:
         twice = sorted({str(item) for item in value if value.count(item) > 1})

@@ -158,11 +158,12 @@ def _resolve(suite: Suite) -> Resolved:
     below = _with_parts(systems | encoders, list(encoders))
     needed = {name: spec for name, spec in below.items() if name not in encoders}
     compared = _with_parts(systems, suite.systems)
-    if suite.ablation is not None and suite.ablation not in suite.systems:
-        raise ConfigError(
-            f"ablation: {suite.ablation!r} is not among the suite's systems: "
-            f"{', '.join(suite.systems)}"
-        )
+    chosen = {"ablation": [suite.ablation], "baseline": [suite.baseline]}
+    for key, names in (chosen | {"sensitivity": suite.sensitivity}).items():
+        for named in set(names) - {None, *suite.systems}:
+            raise ConfigError(
+                f"{key}: {named!r} is not among the suite's systems: {', '.join(suite.systems)}"
+            )
     return Resolved.model_construct(
         suite=suite,
         given=suite,
@@ -276,6 +277,11 @@ def library() -> Definitions:
     for file in ("datasets.yaml", "systems.yaml"):
         merged |= read_yaml(CONFIG_DIR / file)
     return _validate(Definitions, merged, "config/")
+
+
+def read_source(model: type[Model], path: Path) -> Model:
+    """A YAML file of a given type. Raises ConfigError that names the key and what is known."""
+    return _validate(model, read_yaml(path), str(path))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

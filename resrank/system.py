@@ -102,14 +102,18 @@ class ResRankSystem(SavedResRank):
 
     @classmethod
     def load(cls, options: Any, model_dir: Path | None = None) -> Self:
-        """A trained model from `model_dir`, or one as the options describe it."""
+        """A trained model from `model_dir`, or one as the options describe it.
+
+        A trained one is served as these options say, which may have other batches or number
+        formats than those it was saved with.
+        """
         from resrank.model.device import set_seeds
         from resrank.model.resrank import ResRank
 
         if model_dir is None:
             set_seeds(0)  # a decoder made here has random weights, the same in each run
             return cls(ResRank.from_options(options).eval())
-        return cls(ResRank.from_pretrained(model_dir))
+        return cls(ResRank.from_pretrained(model_dir, options=options))
 
     @staticmethod
     def encoder_options(

@@ -20,12 +20,14 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
     run: dict[str, dict[str, float]] = {}
     for number, line in _lines(path):
         columns = line.split("\t") if line.count("\t") == 5 else line.split()
+        if " " in line:  # otherwise there is nothing to strip
+            columns = [column.strip() for column in columns]
         if len(columns) < 5:
             raise TrecError(
                 f"{path}:{number}: {len(columns)} columns; a run has 'query Q0 passage rank score "
                 "tag'"
             )
-        query_id, _, passage_id, _, score = (column.strip() for column in columns[:5])
+        query_id, _, passage_id, _, score = columns[:5]
         listed = run.setdefault(query_id, {})
         if passage_id in listed:
             raise TrecError(

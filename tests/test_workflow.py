@@ -26,6 +26,8 @@ SUITE = {
     "systems": ["bm25", "bi", "tiny", "on_tuned"],
     "seeds": [1, 2],
     "ablation": "tiny",
+    "baseline": "bm25",
+    "sensitivity": ["bi"],
     "measure": {"queries": 2, "warmup": 1},
     "define": {
         "collections": {"mine": {"kind": "beir", "path": "data"}},
@@ -79,8 +81,16 @@ def test_everything_is_there(built):
     assert table["queries"].tolist() == [2] * 8
     for name in ("tables/comparison.md", "tables/comparison.tex", "tables/leak.md",
                  "figures/effectiveness_latency.png", "figures/effectiveness_tokens.svg",
-                 "figures/training_curves.png"):  # fmt: skip
+                 "figures/training_curves.png", "figures/significance.png",
+                 "tables/scores.csv"):  # fmt: skip
         assert (root / name).stat().st_size > 0
+    pairs = pd.read_csv(root / "tables" / "significance.csv")
+    assert len(pairs) == 12  # 6 pairs of 4 systems, twice
+    assert (pairs["p_holm"] == 1).all()  # nothing is significant over two queries
+    moved = pd.read_csv(root / "tables" / "sensitivity.csv")
+    assert (
+        moved["kind"].tolist() == ["batch sizes", "number formats", "candidate orders", "seeds"] * 2
+    )
     ablation = pd.read_csv(root / "tables" / "ablation.csv")
     tiny = ablation[ablation["label"] == "tiny"]
     assert (tiny["difference"] == 0).all()
@@ -115,7 +125,9 @@ def test_editing_a_system_reruns_it_and_what_depends_on_it_alone(built):
         return snakemake(built, "-n", "all").stdout
 
     jobs = planned(edit("first_stage.py"))
-    assert jobs == {"rerank": 2, "measure": 2, "score": 2, "report": 1, "all": 1, "total": 8}
+    assert jobs == {
+        "rerank": 2, "measure": 2, "score": 2, "significance": 2, "report": 1, "all": 1, "total": 10,
+    }  # fmt: skip
     # A first stage and a reranker stand on a bi-encoder that is trained: its lists are made anew,
     # those of BM25 and the collection are not.
     jobs = planned(edit("bi_encoder.py"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -19,8 +18,8 @@ def lists_with_ties(lists: Iterable[Scored], cutoff: int) -> int:
     """
     count = 0
     for found in lists:
-        scores = sorted((np.float32(score) for _, score in found), reverse=True)
-        count += any(a == b for a, b in pairwise(scores[: cutoff + 1]))
+        scores = np.sort(np.array([score for _, score in found], np.float32))[-cutoff - 1 :]
+        count += bool((scores[1:] == scores[:-1]).any())
     return count
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ Score = tuple[str, str, float]
 """(metric, query id, value)."""
 
 
+@cache
 def parse_metric(name: str, relevant_grade: int = 1) -> Any:
     """The ir_measures measure of a name such as nDCG@10, MRR@10, Recall@100, RR(rel=2)@10.
 
@@ -64,21 +65,35 @@ def per_query(
     import ir_measures
 
     measures = {name: parse_metric(name, relevant_grade) for name in metrics}
-    judged = {q: dict(grades) for q, grades in qrels.items()}
-    scored = {
-        q: {p: float(-rank) for rank, p in enumerate(trec_order(found.items()))}
-        for q, found in run.items()
-        if q in judged
-    }
-    values = {
-        (m.measure, m.query_id): float(m.value)
-        for m in ir_measures.iter_calc(list(set(measures.values())), judged, scored)
-    }
+    judged = {q: g if isinstance(g, dict) else dict(g) for q, g in qrels.items()}
+    scored = {q: _untied(found) for q, found in run.items() if q in judged}
+    values: dict[str, dict[str, float]] = {str(measure): {} for measure in measures.values()}
+    for m in ir_measures.iter_calc(list(set(measures.values())), judged, scored):
+        values[str(m.measure)][m.query_id] = float(m.value)
+    queries = sorted(qrels)
     return [
-        (name, q, values.get((measure, q), 0.0))
+        (name, q, values[str(measure)].get(q, 0.0))
         for name, measure in measures.items()
-        for q in sorted(qrels)
+        for q in queries
     ]
+
+
+def _untied(found: Mapping[str, float]) -> dict[str, float]:
+    """The scores as they are where no two tie, else ranks in their place.
+
+    Most lists have no tie, and sorting them here would take longer than scoring them.
+    """
+    if isinstance(found, dict) and not has_ties(found.values()):
+        return found
+    return {p: float(-rank) for rank, p in enumerate(trec_order(found.items()))}
+
+
+def has_ties(scores: Collection[float]) -> bool:
+    """Whether two scores are equal in single precision, as for trec_eval."""
+    single = np.fromiter(scores, np.float32, len(scores))
+    if bool((single[1:] < single[:-1]).all()):  # at once for a list that stands in its order
+        return False
+    return len(np.unique(single)) < len(single)
 
 
 def trec_order(found: Iterable[tuple[str, float]]) -> list[str]:

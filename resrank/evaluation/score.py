@@ -15,6 +15,7 @@ from resrank.candidates.texts import candidate_lists
 from resrank.evaluation.audits import lists_with_ties, short_lists, unjudged_share
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import per_query
+from resrank.evaluation.ties import tie_bounds
 from resrank.files import atomic_file, sha256_file, write_json, write_manifest
 from resrank.records import Split
 from resrank.store import Collection, encoder_run
@@ -49,7 +50,8 @@ def score_runs(
     judged = []
     audit_of = _Auditor(collection, candidates, relevant_grade, trained_on)
     for (system, seed), path in sorted(runs.items()):
-        run = {q: found for q, found in read_run(path).items() if q in qrels}
+        written = read_run(path)
+        run = {q: found for q, found in written.items() if q in qrels}
         plain = {q: dict(found) for q, found in run.items()}
         for metric, query_id, value in per_query(metrics, qrels, plain, relevant_grade):
             rows.append((system, seed, query_id, metric, value))
@@ -62,6 +64,7 @@ def score_runs(
                 "system": system,
                 "seed": seed,
                 "missing_queries": len(qrels) - len(run),
+                "unjudged_queries": len(written) - len(run),
                 "short_lists": short_lists([run.get(q, []) for q in qrels], audit_of.depth),
                 "ties_top10": lists_with_ties(run.values(), 10),
                 "unjudged_top10": unjudged_share(run, qrels, 10),
@@ -74,8 +77,9 @@ def score_runs(
         pq.write_table(pa.table(columns, SCHEMA), partial)
     write_json(
         audits,
-        {"judged_queries": len(qrels), "candidates": audit_of.manifest, "systems": judged},
-    )
+        {"judged_queries": len(qrels), "candidates": audit_of.manifest,
+         "ties": audit_of.ties(), "systems": judged},
+    )  # fmt: skip
     inputs: dict[str, Path | str] = {f"{s}/seed{k}": path for (s, k), path in runs.items()}
     inputs |= {"candidates": candidates, "collection": collection.hash}
     inputs |= {f"trained on {c.folder.name}": c.hash for f in trained_on.values() for c in f}
@@ -123,6 +127,11 @@ class _Auditor:
         found = audit(run, self.qrels, self.lists, self.passages, seen, self.relevant_grade)
         names = ", ".join(source.folder.name for source in sources)
         return {"trained_on": names if learned else f"nothing (held against {names})", **found}
+
+    def ties(self) -> dict[str, float]:
+        """The first stage's own nDCG@10 under the worst and the best order of its ties."""
+        scores = {q: {c.passage.id: c.score for c in found} for q, found in self.lists.items()}
+        return tie_bounds(["nDCG@10"], self.qrels, scores)["nDCG@10"]._asdict()
 
     def _seen_in(self, source: Collection) -> Counter[str]:
         if source.folder not in self.seen:

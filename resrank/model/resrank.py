@@ -277,24 +277,33 @@ class ResRank(nn.Module):
             write_text(out / "README.md", model_card(about))
 
     @classmethod
-    def from_pretrained(cls, name: Path | str, revision: str | None = None) -> ResRank:
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        revision: str | None = None,
+        options: ResRankOptions | None = None,
+    ) -> ResRank:
         """Load what `save_pretrained` wrote, from a folder or from the hub at a pinned revision.
 
+        options: in place of the saved ones, for other batches or number formats of the same model.
         Raises ValueError if it holds another kind of model or a damaged one, ModelNotFound if it
         cannot be had.
         """
         folder = locate(str(name), revision)
         about = read_about(folder, FORMAT)
-        options = ResRankOptions.model_validate(about["options"])
-        own = options.encoder
+        saved = ResRankOptions.model_validate(about["options"])
+        options = options or saved
+        own: dict[str, Any] = {}
         if about["encoder"] == "encoder":
-            own = own.model_copy(update={"model": str(folder / "encoder"), "revision": None})
-        encoder = Encoder.from_options(own)
-        if about["encoder"] != "encoder" and encoder.weights_hash() != about["encoder"]:
+            own = {"model": str(folder / "encoder"), "revision": None}
+        encoder = Encoder.from_options(saved.encoder.model_copy(update=own))
+        if not own and encoder.weights_hash() != about["encoder"]:
             raise ValueError(
-                f"{folder} was trained on top of another version of {own.model!r}: its weights "
-                "differ from those found here; pin its revision or train again"
+                f"{folder} was trained on top of another version of {saved.encoder.model!r}: its "
+                "weights differ from those found here; pin its revision or train again"
             )
+        if options.encoder != saved.encoder:
+            encoder = Encoder.from_options(options.encoder.model_copy(update=own))
         parts = options.model_copy(update={"reranker": str(folder / "reranker")})
         model = cls(encoder, RerankerLM.from_options(parts, encoder), options)
         model._load_extra(read_tensors(folder / "extra.safetensors"), about["token_norm"])

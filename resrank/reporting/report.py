@@ -7,11 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from resrank.files import sha256_file, write_manifest
+from resrank.reporting.claims import write_claims
 from resrank.reporting.curves import training_curves
 from resrank.reporting.efficiency import write_efficiency
 from resrank.reporting.figures import effectiveness_against
 from resrank.reporting.means import NOTE, with_means
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
+from resrank.reporting.sensitivity import write_sensitivity
+from resrank.reporting.significance import MARKS, marks, read_statistics, write_significance
 from resrank.reporting.tables import Column, write_table
 from resrank.reporting.tokens import write_tokens
 from resrank.suite import Resolved
@@ -22,6 +25,8 @@ DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a be
 def report(resolved: Resolved, root: Path) -> None:
     """Write tables/, figures/ and report.manifest.json under `root`."""
     frame = comparison(resolved, root)
+    found = read_statistics(resolved, root)
+    frame["mark"] = marks(frame, found, resolved.suite.baseline)
     note = conditions(resolved, frame)
     tables, figures = root / "tables", root / "figures"
     groups = ["collection", "first_stage"]
@@ -30,16 +35,21 @@ def report(resolved: Resolved, root: Path) -> None:
         " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
         "takes its embedding from the index; a system without passage embeddings has one figure. "
         "Passages cut: share of candidates of which a model does not read the end. "
-        "± is the standard deviation over seeds."
+        "± is the standard deviation over seeds. "
     )
     compared = with_means(resolved, frame)
     caption += NOTE if len(compared) > len(frame) else ""
+    caption += MARKS.format(reference=resolved.suite.baseline or "the best system")
     written = write_table(tables, "comparison", compared, shown, groups, caption)
     written += write_efficiency(resolved, root, _kind(resolved))
     written += write_tokens(resolved, root, _kind(resolved))
+    written += write_significance(resolved, found, _kind(resolved), root)
     stages = first_stages(resolved, root)
     plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in map(str, stages)}
-    recall = "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system."
+    recall = (
+        "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system. At "
+        "worst and best ties: the first stage's nDCG@10 if its equal scores stood in those orders."
+    )
     written += write_table(
         tables, "first_stages", stages, plain, ["collection"], _kind(resolved) + recall
     )
@@ -53,6 +63,10 @@ def report(resolved: Resolved, root: Path) -> None:
         {n: Column(n, 4 if n == "unjudged in first 10" else 0) for n in map(str, counted)},
         ["collection"], _kind(resolved) + AUDITS,
     )  # fmt: skip
+    if not resolved.suite.demonstration:  # which no published figure is about
+        written += write_claims(root, _kind(resolved))
+    if resolved.suite.sensitivity:
+        written += write_sensitivity(resolved, _kind(resolved), root)
     if resolved.suite.ablation is not None:
         choices = ablation(resolved, root, frame)
         written += write_table(
@@ -76,7 +90,7 @@ def report(resolved: Resolved, root: Path) -> None:
         inputs={
             f"{kind}/{d}/{s}": root / kind / d / f"{s}.{ending}"
             for d, s in resolved.pairs
-            for kind, ending in (("scores", "parquet"), ("audits", "json"))
+            for kind, ending in (("scores", "parquet"), ("audits", "json"), ("statistics", "json"))
         },
         config=resolved.suite.model_dump(mode="json"),
         outputs={p.relative_to(root).as_posix(): sha256_file(p) for p in written},
@@ -89,7 +103,8 @@ ABLATION = (
     "overlap: nDCG@10 on queries none of whose positives was a training positive."
 )
 AUDITS = (
-    "Counted over judged queries. Missing: not in the run, counted as 0. Short: lists of fewer "
+    "Counted over judged queries. Missing: not in the run, counted as 0. Not judged: in the run, "
+    "left out. Short: lists of fewer "
     "candidates than the depth. Ties: in the run as written. Unjudged: share of the first ten "
     "passages that nobody judged, which a metric takes for not relevant. Answers repaired: a "
     "language model's that named some passages; rejected: that named none, so that the window kept "
@@ -157,7 +172,8 @@ def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
         columns = {"collection": Column("collection"), "first_stage": Column("first stage")}
     columns["label"] = Column("system")
     for metric in resolved.suite.metrics:
-        columns[metric] = Column(metric, 4, 1, f"{metric} sd")
+        tested = "mark" if metric == resolved.suite.metrics[0] else None
+        columns[metric] = Column(metric, 4, 1, f"{metric} sd", mark=tested)
     return columns | {
         "seeds": Column("seeds"),
         "tokens_per_passage_online": Column("tokens/passage online", 1, -1),

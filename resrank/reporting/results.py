@@ -38,6 +38,8 @@ def first_stages(resolved: Resolved, root: Path) -> pd.DataFrame:
         manifest = read_json(root / "candidates" / dataset / f"{stage}.manifest.json")
         about = {"collection": dataset, "first stage": stage, "depth": manifest["depth"]}
         found = {f"{k}": v for k, v in manifest["splits"]["test"].items()}
+        ties = read_json(root / "audits" / dataset / f"{stage}.json")["ties"]
+        found |= {f"nDCG@10 at {order} ties": value for order, value in ties.items()}
         recall = found.pop(f"recall@{manifest['depth']}")
         counts = read_json(root / "collections" / dataset / "manifest.json")["counts"]
         untidy = {name: counts[name] for name in UNTIDY}
@@ -47,10 +49,10 @@ def first_stages(resolved: Resolved, root: Path) -> pd.DataFrame:
 
 def audits(resolved: Resolved, root: Path) -> pd.DataFrame:
     """What could make a run's score wrong, counted, a row a run."""
-    names = {"missing_queries": "missing queries", "short_lists": "short lists",
-             "ties_top10": "ties in first 10", "unjudged_top10": "unjudged in first 10",
-             "truncated_passages": "passages cut", "repaired_answers": "answers repaired",
-             "rejected_answers": "rejected"}  # fmt: skip
+    names = {"missing_queries": "missing queries", "unjudged_queries": "not judged",
+             "short_lists": "short lists", "ties_top10": "ties in first 10",
+             "unjudged_top10": "unjudged in first 10", "truncated_passages": "passages cut",
+             "repaired_answers": "answers repaired", "rejected_answers": "rejected"}  # fmt: skip
     rows = [
         {"collection": dataset, "first stage": stage, "system": item["system"],
          "seed": item["seed"]} | {shown: item[name] for name, shown in names.items()}

@@ -13,15 +13,16 @@ from resrank.files import atomic_file, write_text
 
 LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-         "±": r"$\pm$"}  # fmt: skip
+         "±": r"$\pm$", "<": "$<$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Column:
     """A shown column: its header, decimals, and whether high or low is best (0: neither).
 
-    spread, interval: the columns of what is shown behind `±`, or in brackets; missing: what stands
-    where there is no value.
+    spread, interval, mark: the columns of what is shown behind `±`, in brackets, and at the end;
+    missing: what stands where there is no value; p: a probability, of which one too small for the
+    decimals is written as below the least of them.
     """
 
     header: str
@@ -30,6 +31,8 @@ class Column:
     spread: str | None = None
     interval: tuple[str, str] | None = None
     missing: str = "–"
+    mark: str | None = None
+    p: bool = False
 
 
 def write_table(
@@ -96,7 +99,16 @@ def _cells(frame: pd.DataFrame, place: int, columns: Mapping[str, Column]) -> li
 
 
 def _number(value: float, row: pd.Series[Any], column: Column) -> str:
-    """A value with its spread or its interval, if it has one."""
+    """A value with its spread or its interval, if it has one, and its mark."""
+    text = _with_bounds(value, row, column)
+    mark = row[column.mark] if column.mark else None
+    return f"{text} {mark}".rstrip() if isinstance(mark, str) else text
+
+
+def _with_bounds(value: float, row: pd.Series[Any], column: Column) -> str:
+    least = 10.0**-column.decimals
+    if column.p and value < least:
+        return f"<{least:.{column.decimals}f}"
     text = f"{value:,.{column.decimals}f}"
     if column.spread and pd.notna(row[column.spread]):
         return f"{text} ± {row[column.spread]:.{column.decimals}f}"

@@ -50,7 +50,11 @@ def test_evaluation_prints_its_audits(tmp_path):
     assert found.to_dict() == {
         "metrics": {"P@1": 0.0}, "judged_queries": 2, "missing_queries": 1, "unjudged_queries": 1,
         "queries_with_ties_in_first_10": 1, "lists_shorter_than_depth": 1, "depth": 100,
+        # Query 2 is missing. Of query 1, b stands before a, but for the best order of the tie.
+        "tie_bounds": {"P@1": {"worst": 0.0, "best": 0.5}},
+        "judged_at_10": 0.25, "recall_at_depth": 0.5, "oracle_ndcg_at_10": 0.5,
     }  # fmt: skip
+    assert "P@1, ties broken          0.0000 against the run, 0.5000 for it" in found.to_text()
     (tmp_path / "r").write_text("9 Q0 a 1 1 t\n")
     with pytest.raises(ValueError, match="no query of .* is judged"):
         evaluate(tmp_path / "q", tmp_path / "r", ["P@1"])

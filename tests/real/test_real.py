@@ -17,6 +17,7 @@ from resrank.config import (
 from resrank.evaluation.evaluate import evaluate
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import averages, per_query
+from resrank.evaluation.ties import tie_bounds
 from resrank.records import Split
 from resrank.store import Collection, read_candidates
 from resrank.trec import read_qrels, read_run
@@ -127,3 +128,27 @@ def test_imported_candidates_of_dl19(real_data, tmp_path):
     run = {q: dict(found) for q, found in read_candidates(tmp_path / "imported.parquet").items()}
     score = averages(per_query(["nDCG@10"], collection.qrels(Split.TEST), run))["nDCG@10"]
     assert round(score, 4) == 0.5058
+
+
+def test_trec_evals_order_of_ties_lies_between_the_worst_and_the_best(real_data):
+    """Its own code, on its own run and on that run with scores rounded, so that most tie."""
+    import pytrec_eval
+
+    folder = real_data / "trec_eval"
+    qrels = read_qrels(folder / "qrels.test")
+    run = {q: dict(found) for q, found in read_run(folder / "results.test").items()}
+    rounded = {q: {p: float(round(s)) for p, s in found.items()} for q, found in run.items()}
+    names = {"ndcg_cut_10": "nDCG@10", "map": "AP", "recip_rank": "RR", "P_10": "P@10"}
+    apart = {"as it is": 0, "rounded": 0}
+    for kind, found in (("as it is", run), ("rounded", rounded)):
+        theirs = pytrec_eval.RelevanceEvaluator(qrels, set(names)).evaluate(found)
+        ours = {(m, q): v for m, q, v in per_query(list(names.values()), qrels, found)}
+        for query, values in theirs.items():
+            bounds = tie_bounds(list(names.values()), {query: qrels[query]}, {query: found[query]})
+            for name, metric in names.items():
+                assert ours[metric, query] == pytest.approx(values[name], abs=1e-6)
+                low, high = bounds[metric]
+                assert low - 1e-9 <= values[name] <= high + 1e-9
+                apart[kind] += low < high
+    print(f"values that depend on the order of ties, of {3 * len(names)}: {apart}")
+    assert apart["rounded"] > apart["as it is"] > 0

@@ -32,11 +32,35 @@ rule score:
         "--audits {output.audits:q} 2> {log:q}"
 
 
+rule significance:
+    input:
+        library=library("evaluation"),
+        scores=f"{OUT}/scores/{{dataset}}/{{stage}}.parquet",
+    output:
+        f"{OUT}/statistics/{{dataset}}/{{stage}}.json",
+    log:
+        f"{OUT}/logs/significance/{{dataset}}/{{stage}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        metric=SUITE.suite.metrics[0],
+    shell:
+        "python -m resrank significance --scores {input.scores:q} --metric {params.metric:q} "
+        "--out {output:q} 2> {log:q}"
+
+
 rule report:
     input:
-        library=library("reporting", "efficiency/tokens.py"),
+        library=library("reporting", "efficiency/tokens.py", "evaluation/claims.py"),
+        claims=sorted(map(str, Path("config/claims").glob("*.yaml"))),
         scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
         audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
+        statistics=[f"{OUT}/statistics/{d}/{s}.json" for d, s in PAIRS],
+        sensitivity=[
+            f"{OUT}/sensitivity/{d}/{s}/{system}.json"
+            for d, s in PAIRS
+            for system in SUITE.suite.sensitivity
+        ],
         curves=[
             f"{OUT}/models/{system}/seed{seed}.log.jsonl"
             for system in SUITE.trained
@@ -53,6 +77,16 @@ rule report:
             f"{OUT}/tables/comparison.csv",
             caption="../report/comparison.rst",
             category="Tables",
+        ),
+        report(
+            f"{OUT}/tables/significance.csv",
+            caption="../report/significance.rst",
+            category="Tables",
+        ),
+        report(
+            f"{OUT}/figures/significance.svg",
+            caption="../report/significance.rst",
+            category="Figures",
         ),
         report(
             f"{OUT}/figures/effectiveness_latency.svg",

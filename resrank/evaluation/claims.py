@@ -1,0 +1,131 @@
+"""Published figures as data, and what a result says of each.
+
+`config/claims/*.yaml`, a file a source. A verdict is one of four: `reproduced` (within the claim's
+tolerance), `within noise` (beyond it, but the published figure lies in the 95% interval of the
+measured one over queries), `not reproduced`, `not run` with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from resrank.evaluation.intervals import interval_over_collections
+from resrank.evaluation.significance import Values
+from resrank.strict import Strict
+
+ROUNDING = 1e-9  # so that a figure at the very edge of a tolerance counts as inside
+
+
+class Result(Strict):
+    """The result of a suite that answers a claim; names as in config/."""
+
+    system: str = Field(description="The system.")
+    collections: dict[str, int] = Field(
+        min_length=1, description="Collection -> its judged queries; the figure is the mean over "
+        "collections, and another number of queries does not answer the claim."
+    )  # fmt: skip
+    first_stage: str = Field("bm25", description="Whose candidates are reranked.")
+    depth: int = Field(100, ge=1, description="Candidates a query.")
+
+
+class Claim(Strict):
+    """One published figure."""
+
+    system: str = Field(description="What the source calls it.")
+    where: str = Field(description="Table, figure or file of the source.")
+    conditions: str = Field(description="On what it was measured.")
+    quantity: str = Field(
+        "nDCG@10", description="A metric of the suite, or what a query consumes (a column of the "
+        "usage: generated_tokens, embedding_slots ...)."
+    )  # fmt: skip
+    value: float = Field(description="The published figure; metrics from 0 to 1, times in seconds.")
+    tolerance: float = Field(ge=0, description="Difference that still counts as reproduced.")
+    tolerance_from: str = Field(description="Where the tolerance comes from.")
+    replicates: list[float] = Field(
+        [], description="The source's own repeated runs: their spread widens the tolerance."
+    )
+    results: list[Result] = Field([], description="What answers it; the first that is there does.")
+    not_run: str = Field("", description="Why no result of this project can answer it.")
+
+    @model_validator(mode="after")
+    def _answered_or_not(self) -> Claim:
+        if bool(self.results) == bool(self.not_run):
+            raise ValueError("give either `results` that answer the claim, or `not_run`, why none")
+        if len(self.replicates) == 1:
+            raise ValueError("one replicate has no spread; give two or more, or none")
+        return self
+
+
+class Source(Strict):
+    """A source and its figures."""
+
+    source: str = Field(description="Paper or repository, with its version.")
+    claims: dict[str, Claim] = Field(min_length=1, description="Claims by name.")
+
+
+class Measured(NamedTuple):
+    """A result's values: an array (seeds, queries) for each collection."""
+
+    by_collection: Sequence[Values]
+
+    @property
+    def by_seed(self) -> Values:
+        """The mean over collections for each seed; (seeds,)."""
+        means = np.array([values.mean(axis=-1) for values in self.by_collection])
+        return np.asarray(means.mean(axis=0))
+
+
+class Judgement(NamedTuple):
+    """A verdict with the figures behind it; None where nothing was measured."""
+
+    verdict: str
+    measured: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    tolerance: float | None = None
+
+
+def judge(claim: Claim, measured: Measured) -> Judgement:
+    """Hold a result against a claim. Interval: of the difference, over queries, seeds averaged."""
+    value = float(measured.by_seed.mean())
+    low, high = interval_over_collections([v.mean(axis=0) for v in measured.by_collection])
+    allowed = tolerance(claim, measured.by_seed)
+    difference = value - claim.value
+    if abs(difference) <= allowed + ROUNDING:
+        verdict = "reproduced"
+    elif low <= claim.value <= high:
+        verdict = "within noise"
+    else:
+        verdict = "not reproduced"
+    return Judgement(verdict, value, difference, low - claim.value, high - claim.value, allowed)
+
+
+def tolerance(claim: Claim, by_seed: Values) -> float:
+    """The largest of the stated tolerance and what repeated runs, theirs or ours, spread by."""
+    return max(claim.tolerance, spread(claim.replicates), spread(by_seed))
+
+
+def spread(runs: Sequence[float] | Values) -> float:
+    """How far one more run may lie from the mean of these (95%, Student); 0 for a single run."""
+    from scipy.stats import t
+
+    count = len(runs)
+    if count < 2:
+        return 0.0
+    quantile = float(t.ppf(0.975, count - 1))
+    return quantile * float(np.std(runs, ddof=1)) * math.sqrt(1 + 1 / count)
+
+
+def counts(verdicts: Sequence[str]) -> Mapping[str, int]:
+    """How many claims have each verdict, reasons left out."""
+    kinds = [verdict.partition(" (")[0] for verdict in verdicts]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds), key=ORDER.index)}
+
+
+ORDER = ["reproduced", "within noise", "not reproduced", "not run"]

@@ -1,0 +1,68 @@
+"""Scoring a run of 1,000 queries x 100 passages, beside ir_measures on the same dictionaries."""
+
+import ir_measures
+import numpy as np
+import pytest
+
+from resrank.evaluation.evaluate import evaluate
+from resrank.evaluation.metrics import per_query
+
+GROUP = "score a run of 1,000 queries x 100 passages, nDCG@10"
+FILES = "read and score that run"
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    ids = [f"p{i:05}" for i in range(10_000)]
+    run, qrels = {}, {}
+    for query in range(1_000):
+        chosen = rng.choice(10_000, 120, replace=False)
+        run[f"q{query}"] = {ids[p]: float(100 - rank) for rank, p in enumerate(chosen[:100])}
+        grades = rng.integers(0, 4, 60)
+        qrels[f"q{query}"] = {ids[p]: int(g) for p, g in zip(chosen[::2], grades, strict=True)}
+    return qrels, run
+
+
+def test_ir_measures_alone(benchmark, data):
+    benchmark.group = GROUP
+    qrels, run = data
+    measure = ir_measures.parse_measure("nDCG@10")
+    assert len(benchmark(lambda: list(ir_measures.iter_calc([measure], qrels, run)))) == 1_000
+
+
+def test_scores_per_query(benchmark, data):
+    benchmark.group = GROUP
+    qrels, run = data
+    scores = benchmark(per_query, ["nDCG@10"], qrels, run)
+    assert len(scores) == 1_000
+
+
+@pytest.fixture(scope="module")
+def files(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    qrels, run = folder / "qrels", folder / "run"
+    qrels.write_text("".join(f"{q} 0 {p} {g}\n" for q, d in data[0].items() for p, g in d.items()))
+    rows = ((q, p, r, s) for q, d in data[1].items() for r, (p, s) in enumerate(d.items(), 1))
+    run.write_text("".join(f"{q} Q0 {p} {r} {s} t\n" for q, p, r, s in rows))
+    return qrels, run
+
+
+def test_ir_measures_from_files(benchmark, files):
+    benchmark.group = FILES
+    measure = ir_measures.parse_measure("nDCG@10")
+
+    def score():
+        qrels, run = (str(path) for path in files)
+        return ir_measures.calc_aggregate(
+            [measure], ir_measures.read_trec_qrels(qrels), ir_measures.read_trec_run(run)
+        )
+
+    assert 0 < benchmark(score)[measure] < 1
+
+
+def test_evaluate_with_its_audits(benchmark, files):
+    benchmark.group = FILES
+    found = benchmark(evaluate, *files, ["nDCG@10"])
+    assert found.judged_queries == 1_000
+    assert found.tie_bounds["nDCG@10"].best == pytest.approx(found.metrics["nDCG@10"])

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from resrank.evaluation.claims import Claim, Measured, counts, judge, spread
+from resrank.reporting.claims import judge_all, read_claims
+from resrank.suite import ConfigError, library
+
+ABOUT = {"system": "s", "where": "table 1", "conditions": "c", "tolerance_from": "rounding"}
+RESULT = {"system": "s", "collections": {"c": 4}}
+VALUES = np.array([[0.2, 0.4, 0.6, 0.8]])
+
+
+def claim(value, tolerance=0.001, **more):
+    return Claim(value=value, tolerance=tolerance, **(ABOUT | {"results": [RESULT]} | more))
+
+
+def test_the_verdicts_by_hand():
+    # The mean is 0.5; of 4 queries, an interval far wider than 0.1 and narrower than 0.3.
+    verdicts = [judge(claim(v), Measured([VALUES])).verdict for v in (0.5005, 0.6, 0.9)]
+    assert verdicts == ["reproduced", "within noise", "not reproduced"]
+    found = judge(claim(0.6), Measured([VALUES]))
+    assert (found.measured, found.difference) == pytest.approx((0.5, -0.1))
+    assert found.low < found.difference < found.high
+    assert judge(claim(0.5, 0), Measured([VALUES])).verdict == "reproduced"
+
+
+def test_a_mean_over_collections_weighs_each_the_same():
+    found = judge(claim(0.75), Measured([VALUES, np.ones((1, 100))]))
+    assert found.measured == pytest.approx((0.5 + 1) / 2)
+    assert found.verdict == "reproduced"
+
+
+def test_what_repeated_runs_spread_by_widens_the_tolerance():
+    # sd 0.01 of three runs; Student's 97.5% with 2 degrees of freedom is 4.3027.
+    runs = [0.49, 0.5, 0.51]
+    width = 4.3027 * 0.01 * (4 / 3) ** 0.5
+    assert spread(runs) == pytest.approx(width, rel=1e-4)
+    assert spread([0.5]) == 0
+    theirs = judge(claim(0.54, replicates=runs), Measured([np.full((1, 4), 0.5)]))
+    ours = judge(claim(0.54), Measured([np.array(runs)[:, None].repeat(4, axis=1)]))
+    for found in (theirs, ours):
+        assert (found.verdict, found.tolerance) == ("reproduced", pytest.approx(width, rel=1e-4))
+
+
+def test_every_shipped_claim_is_typed_and_names_what_the_library_has():
+    found = read_claims()
+    assert len(found) > 50
+    known = library()
+    own = {"resrank_msmarco"}  # defined in config/paper.yaml
+    for name, (_, one) in found.items():
+        for result in one.results:
+            assert result.system in known.systems.keys() | own, name
+            assert result.first_stage in known.first_stages, name
+            for collection, queries in result.collections.items():
+                counted = known.collections[collection].counts.test_queries
+                assert counted == queries, (name, collection)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"results": []}, "either `results`"), ({"not_run": "why"}, "either `results`"),
+     ({"replicates": [0.5]}, "one replicate"), ({"tolerence": 1}, "unknown key tolerence")],
+)  # fmt: skip
+def test_a_claim_that_says_too_little_or_too_much(change, said):
+    with pytest.raises(ValidationError, match=said):
+        claim(0.5, **change)
+
+
+def test_a_folder_without_results_or_claims(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no scores under"):
+        judge_all(tmp_path)
+    with pytest.raises(ConfigError, match="no claims in"):
+        read_claims(tmp_path)
+    (tmp_path / "a.yaml").write_text("source: s\nclaims: {x: {value: high}}\n")
+    with pytest.raises(ConfigError, match=r"a.yaml: claims.x.system"):
+        read_claims(tmp_path)
+
+
+def test_verdicts_are_counted_without_their_reasons():
+    verdicts = ["not run (a)", "reproduced", "not run (b)"]
+    assert counts(verdicts) == {"reproduced": 1, "not run": 2}

@@ -1,0 +1,43 @@
+"""The best and the worst order of ties, held against every order there is."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from resrank.evaluation.metrics import averages, per_query
+from resrank.evaluation.ties import tie_bounds
+
+METRICS = ["nDCG@3", "MRR@3", "P@2", "AP", "Recall@3"]
+QRELS = {"q": {"a": 2, "b": 0, "c": 1, "e": 1}}
+RUN = {"q": {"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0 + 1e-9, "e": 0.5}}
+
+
+def test_no_order_of_the_tie_scores_outside_the_bounds_and_two_score_at_them():
+    found = []
+    for order in permutations("abcd"):
+        run = {"q": {p: 9.0 - rank for rank, p in enumerate([*order, "e"])}}
+        found.append(averages(per_query(METRICS, QRELS, run)))
+    for name, (worst, best) in tie_bounds(METRICS, QRELS, RUN).items():
+        values = [scores[name] for scores in found]
+        assert (worst, best) == pytest.approx((min(values), max(values))), name
+
+
+def test_without_ties_there_is_nothing_to_gain():
+    run = {"q": {p: float(rank) for rank, p in enumerate("ebcda")}}
+    scores = averages(per_query(METRICS, QRELS, run))
+    for name, bounds in tie_bounds(METRICS, QRELS, run).items():
+        assert bounds == pytest.approx((scores[name], scores[name]))
+
+
+def test_a_constant_scorer_at_best_is_the_oracle():
+    constant = {"q": dict.fromkeys(RUN["q"], 0.0)}
+    perfect = {"q": {"a": 9.0, "c": 8.0, "e": 7.0, "b": 6.0, "d": 5.0}}
+    best = tie_bounds(["nDCG@3"], QRELS, constant)["nDCG@3"].best
+    assert best == averages(per_query(["nDCG@3"], QRELS, perfect))["nDCG@3"] == 1
+
+
+def test_a_query_that_the_run_lacks_counts_0_in_both_orders():
+    qrels = QRELS | {"missing": {"a": 1}}
+    bounds = tie_bounds(["MRR@3"], qrels, RUN)["MRR@3"]
+    assert bounds == pytest.approx((np.mean([1 / 3, 0]), np.mean([1, 0])))

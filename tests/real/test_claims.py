@@ -1,0 +1,120 @@
+"""Published figures from recorded data: BM25 and RankVicuna on DL19 come out as reproduced."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.config import (
+    BeirCollection,
+    Bm25Stage,
+    CandidatesCollection,
+    ImportedStage,
+    System,
+)
+from resrank.evaluation.score import score_runs
+from resrank.reporting.claims import judge_all
+from resrank.running import rerank
+from resrank.store import Collection
+
+pytestmark = pytest.mark.real
+
+
+def transcript(responses, out):
+    """The recording in the form of a transcript of ours: each prompt with its answer."""
+    rows = [
+        {
+            "prompt": [{"role": "text", "content": row["prompt"]}], "max_new_tokens": 120,
+            "parameters": {}, "text": row["response"], "prompt_tokens": 0, "generated_tokens": 0,
+            "seconds": 0,
+        }
+        for row in map(json.loads, responses.read_text("utf-8").splitlines())
+    ]  # fmt: skip
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return out
+
+
+def run(root, dataset, stage, systems):
+    """Rerank and score, as the DAG's jobs do, into their places under `root`."""
+    collection = Collection(root / "collections" / dataset)
+    candidates = root / "candidates" / dataset / f"{stage}.parquet"
+    runs = {}
+    for name, spec in systems.items():
+        runs[name, 0] = root / "runs" / dataset / stage / name / "seed0.trec"
+        rerank(
+            collection,
+            candidates,
+            name,
+            System.model_validate(spec),
+            0,
+            None,
+            root,
+            [],
+            runs[name, 0],
+        )
+    scores = root / "scores" / dataset / f"{stage}.parquet"
+    score_runs(collection, candidates, runs, ["nDCG@10"], 1, {}, scores, root / "audits.json")
+
+
+@pytest.fixture(scope="module")
+def root(real_data, tmp_path_factory):
+    dl19, root = real_data / "dl19", tmp_path_factory.mktemp("results")
+    spec = CandidatesCollection(
+        kind="candidates", path=dl19 / "bm25_top100.json", qrels=dl19 / "qrels.txt"
+    )
+    name = "trec_dl_2019_published"
+    collect(spec, root / "collections" / name)
+    freeze(
+        Collection(root / "collections" / name), ImportedStage(kind="imported"),
+        root / "candidates" / name / "imported.parquet",
+    )  # fmt: skip
+    recorded = transcript(dl19 / "rankvicuna_bm25.responses.jsonl", root / "vicuna.jsonl")
+    llm = {"kind": "replay", "transcript": str(recorded)}
+    systems = {
+        "bm25": {"kind": "first_stage"},
+        "rank_vicuna": {"kind": "rankgpt", "options": {"llm": llm, "prompt": "rankvicuna"}},
+    }
+    run(root, name, "imported", systems)
+    collect(BeirCollection(kind="beir", path=real_data / "scifact"), root / "collections/scifact")
+    freeze(
+        Collection(root / "collections/scifact"), Bm25Stage(kind="bm25"),
+        root / "candidates/scifact/bm25.parquet",
+    )  # fmt: skip
+    run(root, "scifact", "bm25", {"bm25": systems["bm25"]})
+    return root
+
+
+def test_bm25_and_rankvicuna_on_dl19_are_reproduced(root):
+    found = judge_all(root).set_index("claim")
+    assert found.loc[["bm25_dl19", "rank_vicuna_dl19"], "verdict"].tolist() == ["reproduced"] * 2
+    differences = found.loc[["bm25_dl19", "rank_vicuna_dl19"], "difference"]
+    assert differences.abs().max() <= 0.00005  # the rounding of the published figures
+    assert found.loc["bm25_scifact", "verdict"] in ("reproduced", "within noise")
+    assert found["measured"].notna().sum() == 3
+    assert found.loc["rank_zephyr_dl19", "verdict"] == (
+        "not run (no nDCG@10 of rank_zephyr on trec_dl_2019_published; no trec_dl_2019 under bm25)"
+    )
+
+
+def test_the_verb_prints_what_was_run(root):
+    said = subprocess.run(
+        [sys.executable, "-m", "resrank", "claims", "--root", str(root)],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    print("\n".join(said))
+    assert len(said) == 4
+    assert said[0].startswith("bm25_dl19: reproduced. nDCG@10: published 0.5058, measured 0.5058")
+
+
+def test_another_number_of_queries_or_candidates_answers_no_claim(root):
+    path = root / "candidates/scifact/bm25.manifest.json"
+    whole = path.read_text()
+    path.write_text(whole.replace('"depth": 100', '"depth": 50'))
+    try:
+        found = judge_all(root).set_index("claim")
+    finally:
+        path.write_text(whole)
+    assert found.loc["bm25_scifact", "verdict"] == "not run (scifact: 50 candidates, not 100)"
