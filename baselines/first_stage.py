@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from resrank.efficiency.work import Asked, Pass
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import Request, ranked
 from resrank.strict import Strict
@@ -21,6 +22,16 @@ class FirstStage:
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Nothing is loaded."""
         return cls()
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """No model."""
+        return []
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """Nothing."""
+        return Usage()
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """The same list."""

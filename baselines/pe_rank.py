@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
+from resrank.efficiency.work import (
+    Asked,
+    Pass,
+    Work,
+    decoder_of,
+    embedded,
+    expected_embeddings,
+    text_tokens,
+    window_sizes,
+)
 from resrank.model.options import EncoderOptions, TwoModels
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows
@@ -104,6 +114,27 @@ class PERank(EmbedsPassages):
     ) -> EncoderOptions:
         """The encoder whose passage embeddings can be stored."""
         return options.encoder
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """Passages embedded; each window read, then written; its pass gives the first passage."""
+        calls, positions = usage.model_calls, usage.prompt_tokens + usage.embedding_slots
+        work = Work(calls, positions, steps=usage.generated_tokens - calls)
+        passages = embedded(options.encoder.model, usage, candidates)
+        return [*passages, Pass(decoder_of(options), work)]
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        sizes = window_sizes(asked.candidates, options.window)
+        prompt = text_tokens(options.instruction, options.closing)
+        prompt += min(asked.query_tokens, options.max_query_tokens)
+        return expected_embeddings(options.encoder, asked, query=False) + Usage(
+            prompt_tokens=len(sizes) * prompt,
+            embedding_slots=sum(sizes),
+            generated_tokens=sum(sizes),
+            model_calls=len(sizes),
+        )
 
     @property
     def dtype(self) -> str:

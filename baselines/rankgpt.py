@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
+from baselines.llm.listwise import (
+    ListwiseOptions,
+    ListwiseTraining,
+    Prompts,
+    answer_tokens,
+    expected_prompts,
+)
 from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOptions
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
+from resrank.efficiency.work import Asked, Pass, Work, window_sizes
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
 
@@ -124,6 +131,24 @@ class RankGPT(RanksMany):
         if self.transcript is not None:
             found["transcript"] = dict(self.transcript.about)
         return found | ({"price": self.price} if self.price is not None else {})
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass] | None:
+        """A window's prompt, then its order, token by token; the prompt's pass gives the first."""
+        if options.llm.kind != "transformers":
+            return None
+        calls, written = usage.model_calls, usage.generated_tokens
+        work = Work(calls, usage.prompt_tokens, steps=written - calls, logits=written)
+        return [Pass(options.llm.named, work)]
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made, whose answers have the asked form."""
+        sizes = window_sizes(asked.candidates, options.window)
+        limit = options.llm.context if options.llm.kind == "transformers" else None
+        return expected_prompts(options, sizes, asked, limit) + Usage(
+            generated_tokens=sum(map(answer_tokens, sizes))
+        )
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are asked together."""

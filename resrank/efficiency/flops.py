@@ -3,30 +3,14 @@
 Counted are matrix products, a multiplication and an addition as two, as torch's FlopCounterMode
 counts them: projections, feed-forward nets, the head, and attention's two products. Not counted:
 norms, softmax, activations, rotations, look-ups, a projector or a cosine behind the model (under
-0.1% of the models meant here), and padding, which belongs to a batch and not to a method. A causal
+1% of the models meant here), and padding, which belongs to a batch and not to a method. A causal
 model's attention is counted in full, masked half included, since common kernels' counts are.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from resrank.efficiency.work import Work
 from resrank.model.architectures import Architecture, Stack
-
-
-class Work(NamedTuple):
-    """Sequences that one model reads and writes.
-
-    sequences: how many; tokens: positions that they have together, embedded passages among them;
-    steps: positions decoded behind them one at a time, over a cache of keys and values; logits:
-    positions at which the whole vocabulary is scored. Sequences count as equally long: where they
-    are not, attention, which grows by the square of their length, costs more than is said here.
-    """
-
-    sequences: float
-    tokens: float
-    steps: float = 0
-    logits: float = 0
 
 
 def flops(shape: Architecture, work: Work) -> float:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from resrank.efficiency.costs import Costs
 from resrank.evaluation.score import ENCODER
+from resrank.records import Usage
 from resrank.suite import Resolved
 
 USAGE = [
@@ -123,10 +127,11 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
 
 def _usage(
     resolved: Resolved, root: Path, dataset: str, stage: str, system: str
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     folder = root / "runs" / dataset / stage / system
     files = [folder / f"seed{seed}.usage.parquet" for seed in resolved.seeds_of(system)]
     usage = pd.concat([pd.read_parquet(file) for file in files])
+    work = Costs(resolved.systems[system], resolved.systems).mean(_rankings(usage))
     total = usage[USAGE].sum()
     candidates = max(1, int(usage["candidates"].sum()))
     online = total[USAGE[:4]].sum()
@@ -135,9 +140,18 @@ def _usage(
         "tokens_per_passage_online": float(online / candidates),
         "tokens_per_passage_cached": float((online - total[USAGE[0]]) / candidates),
         "truncated_share": float(total["truncated_passages"] / candidates),
+        "flops_per_query_online": None if work is None else work.online,
+        "flops_per_query_cached": None if work is None else work.cached,
         "caches_passages": bool(total[USAGE[0]] > 0),
         **means,
     }
+
+
+def _rankings(usage: pd.DataFrame) -> Iterator[tuple[Usage, int]]:
+    """Each ranking's usage and its number of candidates."""
+    counters = [field.name for field in fields(Usage)]
+    for candidates, *counts in usage[["candidates", *counters]].itertuples(index=False):
+        yield Usage(*map(int, counts)), int(candidates)
 
 
 def _times(path: Path) -> dict[str, Any]:
