@@ -63,11 +63,8 @@ class ICR(RanksMany):
 
     @staticmethod
     def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
-        """The passages' part is read once, then each query behind it, over its cache."""
-        lists = usage.model_calls / 2
-        behind = lists * 2 * text_tokens(options.closing, " " * len(" Query: "))
-        passages = usage.prompt_tokens - behind
-        return [Pass(options.llm.named, Work(lists, passages, steps=behind))]
+        """Both passes as one over all that is read, since they share the passages' part."""
+        return [Pass(options.llm.named, Work(usage.model_calls / 2, usage.prompt_tokens))]
 
     @staticmethod
     def expected(options: Options, asked: Asked) -> Usage:

@@ -251,15 +251,23 @@ def report(
 @app.command()
 def plan(
     suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
+    device: Annotated[str, typer.Option(help="H100, A100, L4 or RTX4090.")] = "H100",
+    utilisation: Annotated[float, typer.Option(help="Share of its peak that is used.")] = 0.3,
+    passage_tokens: Annotated[int, typer.Option(min=1, help="Tokens a passage.")] = 100,
+    query_tokens: Annotated[int, typer.Option(min=1, help="Tokens a query.")] = 10,
 ) -> None:
-    """Print what a suite would fetch, load, train and run; nothing is fetched.
+    """Print what a suite would fetch, load, train and run, in GPU hours and bytes.
+
+    Nothing is fetched. Hours are estimated from the FLOPs of its systems.
 
     Example: `python -m resrank plan --suite config/paper.yaml`.
     """
     from resrank.reporting.catalogue import plan as text
+    from resrank.reporting.estimate import Assumed
     from resrank.suite import load_suite
 
-    typer.echo(text(load_suite(suite)))
+    assumed = Assumed(device, utilisation, passage_tokens, query_tokens)
+    typer.echo(text(load_suite(suite), assumed))
 
 
 @app.command()

@@ -22,11 +22,13 @@ Systems = Mapping[str, "System"]
 class Cost(NamedTuple):
     """FLOPs of a query: with every passage embedded for it, and with embeddings at hand.
 
-    The two are equal for a system that embeds no passages.
+    The two are equal for a system that embeds no passages. stepped: parameters that are read for
+    tokens written one at a time, which bounds their time more than FLOPs do.
     """
 
     online: float
     cached: float
+    stepped: float = 0.0
 
 
 class Costs:
@@ -47,7 +49,11 @@ class Costs:
             return None
         counts = [flops(shape, each.work) for shape, each in zip(known, passes, strict=True)]
         late = sum(n for n, each in zip(counts, passes, strict=True) if not each.ahead)
-        return Cost(float(sum(counts)), float(late))
+        read = [
+            each.work.steps * (shape.decoder or shape.stack).parameters
+            for shape, each in zip(known, passes, strict=True)
+        ]
+        return Cost(float(sum(counts)), float(late), float(sum(read)))
 
     def mean(self, rankings: Iterable[tuple[Usage, int]]) -> Cost | None:
         """The mean over rankings, each given by its usage and its number of candidates."""

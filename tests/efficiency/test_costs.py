@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from resrank.config import System
-from resrank.efficiency.costs import Cost, Costs, models_of, shape_of, stated
+from resrank.efficiency.costs import Costs, models_of, shape_of, stated
 from resrank.efficiency.work import Asked, Made
 from resrank.model import cores
 from resrank.model.architectures import published_config
@@ -50,7 +50,7 @@ def specs(m):
         "first": {"llm": llm, "window": SMALL},
         "rankgpt": {"llm": llm, "window": SMALL, "max_new_tokens": 20},
         "setwise": {"llm": llm, "top": 2},
-        "icr": {"llm": llm, "closing": "Rank."},
+        "icr": {"llm": llm},
         "mono_t5": {"model": m["t5"], "dtype": "float32"},
         "qwen3_reranker": {"model": m["lm"], "dtype": "float32"},
     }
@@ -77,21 +77,24 @@ def test_flops_are_those_of_a_ranking(name, models, monkeypatch, tmp_path):
     monkeypatch.setattr(cores, "ThreadPoolExecutor", SameThread)
     spec = System(kind=name.partition(",")[0], options=specs(models)[name])
     system = load(spec, None)
-    listed = [Candidate(Passage(f"p{n}", TEXT), -float(n)) for n in range(6)]
+    count = 30 if name == "icr" else 6
+    listed = [Candidate(Passage(f"p{n}", TEXT), -float(n)) for n in range(count)]
     found = []
     rank = partial(system.rerank, Query("q", "sort the numbers of an array"), listed)
     online = counted(lambda: found.append(rank()))
     costs = Costs(spec, {})
-    # Where ICR's passages end is told from its prompt's letters; this tokenizer's tokens are short.
+    # The two readings behind ICR's passages count as one that sees both.
     within = 0.1 if name == "icr" else 0.02
-    assert costs.of(found[0].usage, 6).online == pytest.approx(online, rel=within)
+    assert costs.of(found[0].usage, count).online == pytest.approx(online, rel=within)
     if isinstance(system, CachesPassages):
         system.prepare([c.passage for c in listed], tmp_path)
         cached = counted(lambda: found.append(rank()))
-        assert costs.of(found[1].usage, 6).cached == pytest.approx(cached, rel=0.02)
+        assert costs.of(found[1].usage, count).cached == pytest.approx(cached, rel=0.02)
         assert cached < online
     else:
-        assert costs.of(found[0].usage, 6) == Cost(*[costs.of(found[0].usage, 6).online] * 2)
+        cost = costs.of(found[0].usage, count)
+        assert cost.cached == cost.online
+        assert (cost.stepped > 0) == (name == "rankgpt")
 
 
 def test_every_kind_states_its_work():

@@ -1,0 +1,221 @@
+"""What a suite would take of a device's time and of the disk, from the FLOPs of its systems.
+
+An estimate from above: every ranking embeds its own passages, though systems and queries share
+them, and a written token waits for all weights to be read, though windows are written together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from resrank.config import System
+from resrank.efficiency.costs import Cost, Costs, Systems, models_of, shape_of, stated
+from resrank.efficiency.work import Asked
+from resrank.parts import PREFIX
+from resrank.registry import encoder_of, resolve
+from resrank.suite import Resolved
+
+WEIGHT_BYTES = 2  # of a parameter as it is loaded, and as published models mostly store it
+TRAINED_BYTES = 4  # as training saves it
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+
+
+class Device(NamedTuple):
+    """Dense bfloat16 operations a second and bytes of memory a second, as its maker states."""
+
+    flops: float
+    bandwidth: float
+
+
+DEVICES = {
+    "H100": Device(989e12, 3.35e12),  # NVIDIA H100 SXM data sheet
+    "A100": Device(312e12, 2.04e12),  # NVIDIA A100 80 GB SXM data sheet
+    "L4": Device(121e12, 0.30e12),  # NVIDIA L4 data sheet
+    "RTX4090": Device(165e12, 1.01e12),  # NVIDIA Ada architecture white paper, appendix A
+}
+
+
+class Assumed(NamedTuple):
+    """What an estimate stands on: the device, the share of its peak, a query's size."""
+
+    device: str = "H100"
+    utilisation: float = 0.3
+    passage_tokens: int = 100
+    query_tokens: int = 10
+
+    @property
+    def peak(self) -> Device:
+        """The device. ValueError if it is not known, or the utilisation is no share."""
+        if self.device not in DEVICES:
+            known = ", ".join(sorted(DEVICES))
+            raise ValueError(f"unknown device {self.device!r}; known: {known}")
+        if not 0 < self.utilisation <= 1:
+            raise ValueError(f"utilisation {self.utilisation}: name a share above 0, at most 1")
+        return DEVICES[self.device]
+
+    def hours(self, cost: Cost, times: float) -> float:
+        """Of `times` queries, passages embedded each time."""
+        device = self.peak
+        seconds = cost.online / device.flops + cost.stepped * WEIGHT_BYTES / device.bandwidth
+        return times * seconds / self.utilisation / 3600
+
+
+class Needs(NamedTuple):
+    """Of one system: hours of training and of reranking, bytes of models and of embeddings.
+
+    None where a model's shape or a number of queries is not known.
+    """
+
+    training: float | None
+    reranking: float | None
+    saved: float | None
+    embeddings: float | None
+
+
+def estimate(resolved: Resolved, assumed: Assumed) -> list[str]:
+    """Lines that say what was assumed, what each system needs, and the sums of what is known."""
+    names = list(dict.fromkeys([*resolved.trained, *resolved.suite.systems]))
+    found = {name: needs(resolved, name, assumed) for name in names}
+    device = assumed.peak
+    lines = [
+        f"Estimate, from above: {assumed.device}, {device.flops / 1e12:.0f} TFLOP/s and "
+        f"{device.bandwidth / 1e12:.2f} TB/s as its maker states, of which "
+        f"{assumed.utilisation:.0%} is used; {assumed.passage_tokens} tokens a passage, "
+        f"{assumed.query_tokens} a query:"
+    ]
+    for name, each in found.items():
+        embedded = "" if each.embeddings == 0 else f", embeddings {_bytes(each.embeddings)}"
+        trained = resolved.systems[name].training is not None
+        learning = f"training {_hours(each.training)}, " if trained else ""
+        saved = f", saved models {_bytes(each.saved)}" if trained else ""
+        lines.append(f"  {name}: {learning}reranking {_hours(each.reranking)}{saved}{embedded}")
+    hours = [n for each in found.values() for n in (each.training, each.reranking)]
+    disk = [n for each in found.values() for n in (each.saved, each.embeddings)]
+    loaded = [_loaded(model, resolved.systems) for model in _hub_models(resolved)]
+    lines.append(f"  total: {_total(hours, _hours)}; {_total(disk, _bytes)}, and")
+    lines.append(f"  models to be loaded, at 2 bytes a parameter: {_total(loaded, _bytes)}")
+    return lines
+
+
+def needs(resolved: Resolved, name: str, assumed: Assumed) -> Needs:
+    """What one system needs over the whole suite."""
+    spec = resolved.systems[name]
+    seeds = len(resolved.seeds_of(name))
+    ranked = _rankings(resolved) if name in resolved.suite.systems else 0
+    cost = expected_cost(spec, resolved.systems, assumed, _depth(resolved))
+    reranking = None
+    if cost is not None and ranked is not None:
+        how = resolved.suite.measure
+        timed = 2 * (how.queries + how.warmup) * len(resolved.pairs) if ranked else 0
+        reranking = assumed.hours(cost, ranked * seeds + timed)
+    training = 0.0 if spec.training is None else _training_hours(resolved, name, assumed)
+    saved = 0.0 if spec.training is None else _saved(spec, resolved.systems, seeds)
+    return Needs(training, reranking, saved, _embeddings(resolved, spec, ranked))
+
+
+def expected_cost(spec: System, systems: Systems, assumed: Assumed, candidates: int) -> Cost | None:
+    """FLOPs of a query that is not run."""
+    expected = stated(spec, "expected")
+    if expected is None:
+        return None
+    asked = Asked(candidates, assumed.passage_tokens, assumed.query_tokens)
+    return Costs(spec, systems).of(expected(asked), candidates)
+
+
+def _depth(resolved: Resolved) -> int:
+    """The longest list of the suite's first stages."""
+    return max(resolved.first_stages[stage].depth for _, stage in resolved.pairs)
+
+
+def _rankings(resolved: Resolved) -> int | None:
+    """Test queries over all collections and first stages; None where one's are not known."""
+    counts = []
+    for name, _ in resolved.pairs:
+        spec = resolved.collections[name]
+        counts.append(spec.test_sample or spec.counts.test_queries)
+    known = [n for n in counts if n is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _training_hours(resolved: Resolved, name: str, assumed: Assumed) -> float | None:
+    """Hours of all seeds: three forward passes a step, four where some are made again."""
+    spec = resolved.systems[name]
+    training = resolve(spec.kind).Training.model_validate(spec.training)
+    sample = resolved.collections[resolved.trained_on(name)].train_sample
+    again = getattr(training, "gradient_checkpointing", False) or getattr(
+        training, "chunk_tokens", None
+    )
+    hours = 0.0
+    for stage in getattr(training, "stages", (training,)):
+        queries = _queries(stage, sample)
+        cost = expected_cost(spec, resolved.systems, assumed, _list_length(stage))
+        if cost is None or queries is None:
+            return None
+        learned = cost.online if getattr(stage, "train_encoder", True) else cost.cached
+        steps = queries * stage.epochs * (4 if again else 3)
+        hours += assumed.hours(Cost(learned, learned), steps)
+    return hours * len(resolved.seeds_of(name))
+
+
+def _queries(stage: Any, sample: int | None) -> int | None:
+    """Training queries that a stage goes through; None if the collection's are not known."""
+    low, high = getattr(stage, "share", (0.0, 1.0))
+    shared = None if sample is None else round(sample * (high - low))
+    known = [n for n in (shared, stage.max_queries) if n is not None]
+    return min(known) if known else None
+
+
+def _list_length(stage: Any) -> int:
+    """Passages that a training query is read with."""
+    if hasattr(stage, "list_length"):
+        return int(stage.list_length)
+    return 1 + int(stage.negatives)
+
+
+def _saved(spec: System, systems: Systems, seeds: int) -> float | None:
+    """Bytes of a trained system's models, but a part that another system's job has trained."""
+    named = models_of(spec)
+    own = [model for model in named if not str(model).startswith(PREFIX)] or named
+    shapes = [shape_of(model, systems) for model in own]
+    known = [shape.parameters for shape in shapes if shape is not None]
+    return seeds * TRAINED_BYTES * sum(known) if own and len(known) == len(own) else None
+
+
+def _embeddings(resolved: Resolved, spec: System, rankings: int | None) -> float | None:
+    """Bytes of the candidates' stored embeddings."""
+    encoder = encoder_of(spec.kind, spec.options)
+    if encoder is None or rankings == 0:
+        return 0.0
+    shape = shape_of(encoder.model, resolved.systems)
+    if shape is None or rankings is None:
+        return None
+    texts = rankings * _depth(resolved)
+    return float(texts * shape.stack.hidden * ITEM_BYTES[encoder.store_dtype])
+
+
+def _hub_models(resolved: Resolved) -> list[str]:
+    """Published models that systems load, each once."""
+    named = [m for spec in resolved.systems.values() for m in models_of(spec)]
+    return sorted({m for m in named if isinstance(m, str) and not m.startswith(PREFIX)})
+
+
+def _loaded(model: str, systems: Systems) -> float | None:
+    shape = shape_of(model, systems)
+    return None if shape is None else float(WEIGHT_BYTES * shape.parameters)
+
+
+def _total(values: list[float | None], shown: Any) -> str:
+    """The sum of what is known, and how much is not."""
+    known = [n for n in values if n is not None]
+    more = f", {len(values) - len(known)} not known" if len(known) < len(values) else ""
+    return f"{shown(sum(known))}{more}"
+
+
+def _hours(hours: float | None) -> str:
+    if hours is None:
+        return "not known"
+    return f"{hours:,.2f} GPU h" if hours == 0 or hours >= 0.005 else "under 0.01 GPU h"
+
+
+def _bytes(count: float | None) -> str:
+    return "not known" if count is None else f"{count / 1e9:,.2f} GB"
