@@ -168,7 +168,7 @@ class RankGPT(RanksMany):
     ) -> list[list[int]]:
         """Each window's places as the model's answer has them, counted as used."""
         places: list[list[int]] = [[] for _ in windows]
-        for number, answer in self.model.answers(prompts, self.longest):
+        for number, answer in self.model.answers(prompts, self._answer_tokens(windows)):
             window = windows[number]
             parsed = parse(answer.text, len(window), self.options.parser)
             places[number] = parsed.places
@@ -181,6 +181,15 @@ class RankGPT(RanksMany):
             usage.repaired_answers += parsed.verdict == Verdict.REPAIRED
             usage.rejected_answers += parsed.verdict == Verdict.REJECTED
         return places
+
+    def _answer_tokens(self, windows: Sequence[Sequence[Listed]]) -> int:
+        """The longest answer; where answers are exact, a permutation of the largest window."""
+        llm = self.options.llm
+        if llm.kind != "transformers" or not llm.exact_answers:
+            return self.longest
+        order = " > ".join(f"[{place}]" for place in range(1, 1 + max(map(len, windows))))
+        tokenizer: Any = self.llm.tokenizer  # type: ignore[attr-defined]
+        return len(tokenizer(order, add_special_tokens=False)["input_ids"]) + 1  # and the end
 
     def _charge(self, answer: Answer) -> None:
         """Add what an answer costs, where the endpoint's prices are given."""

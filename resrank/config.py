@@ -265,6 +265,10 @@ class Suite(Strict):
     )
     seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
     measure: Measurement = Measurement()
+    scale: int = Field(
+        1, ge=1, description="Divide layers and widths of models with random weights "
+        "(`random:<hub id>`) by this, for machines that the published shapes are too large for."
+    )  # fmt: skip
     ablation: str | None = Field(
         None, description="The system that others differ from by one choice: adds a table of what "
         "each choice is worth."

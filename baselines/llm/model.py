@@ -86,6 +86,10 @@ class TransformersOptions(Strict):
         ge=0,
         description="Of sampling, mixed with each prompt's content; other seeds, other samples.",
     )
+    exact_answers: bool = Field(
+        False, description="Write as many tokens as a window's permutation has, whatever they are: "
+        "what an answer costs, for models of random weights. Such answers rank nothing."
+    )  # fmt: skip
     chat_options: dict[str, Any] = Field(
         default_factory=dict, description="For the chat template, e.g. {enable_thinking: false}."
     )

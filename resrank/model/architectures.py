@@ -115,6 +115,8 @@ def published_config(name: str) -> dict[str, Any] | None:
 
 def config_of(name: str) -> dict[str, Any] | None:
     """The config of a model's folder or of a published model; None where neither is known."""
+    if name.startswith(RANDOM):
+        return random_config(name)
     file = Path(name) / "config.json"
     if file.is_file():
         found: dict[str, Any] = json.loads(file.read_text("utf-8"))
@@ -200,3 +202,43 @@ FAMILIES: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
     "qwen3": _decoder, "qwen2": _decoder, "llama": _decoder, "mistral": _decoder, "bert": _bert,
     "t5": _t5,
 }  # fmt: skip
+
+RANDOM = "random:"
+WIDTHS = ("intermediate_size", "d_ff", "vocab_size")
+LAYERS = ("num_hidden_layers", "num_layers", "num_decoder_layers")
+HEADS = (("hidden_size", "num_attention_heads"), ("d_model", "num_heads"))
+SMALLEST_HEAD = 8
+
+
+def random_config(name: str) -> dict[str, Any]:
+    """The config behind `random:<hub id>` or `random:<hub id>@<n>`, divided by n.
+
+    Raises ValueError on a name that is not in the library, or an n that is no number from 1 on.
+    """
+    model, _, by = name.removeprefix(RANDOM).partition("@")
+    config = published_config(model)
+    if config is None:
+        raise ValueError(
+            f"{name!r}: no shape of that name; known: {', '.join(sorted(published()))}; or add it "
+            "to config/architectures.yaml"
+        )
+    if by and not (by.isdecimal() and int(by)):
+        raise ValueError(f"{name!r}: behind '@' a number from 1 on is needed")
+    return divided(config, int(by or 1))
+
+
+def divided(config: Mapping[str, Any], by: int) -> dict[str, Any]:
+    """A config of fewer layers and narrower ones, with as many heads."""
+    small = dict(config)
+    if by == 1:
+        return small
+    for key in (*WIDTHS, *LAYERS):
+        if key in small:
+            small[key] = max(1, small[key] // by)
+    for width, heads in HEADS:
+        if width in small:
+            small[width] = small[heads] * max(SMALLEST_HEAD, small[width] // small[heads] // by)
+    for key in ("head_dim", "d_kv"):
+        if key in small:
+            small[key] = max(SMALLEST_HEAD, small[key] // by)
+    return small

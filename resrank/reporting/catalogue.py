@@ -9,6 +9,7 @@ from typing import Any
 from resrank.collections.fetch import is_here
 from resrank.collections.origin import remote_files
 from resrank.config import Collection, RemoteFile
+from resrank.model.architectures import RANDOM
 from resrank.model.hub import PACKAGED
 from resrank.parts import PREFIX, parts
 from resrank.registry import resolve
@@ -116,7 +117,9 @@ def _models_in(options: Mapping[str, Any]) -> Iterator[str]:
         return
     for key in ("model", "reranker", "vocabulary"):
         model = options.get(key)
-        if isinstance(model, str) and model in PACKAGED and options.get("revision") is None:
+        if isinstance(model, str) and model.startswith(RANDOM):
+            yield f"{model}, random weights of that shape, made here"
+        elif isinstance(model, str) and model in PACKAGED and options.get("revision") is None:
             yield f"{model}, carried by the package {PACKAGED[model]}"
         elif isinstance(model, str) and not model.startswith(PREFIX):
             pinned = options.get("reranker_revision" if key == "reranker" else "revision")

@@ -9,7 +9,7 @@ import pandas as pd
 from resrank.files import sha256_file, write_manifest
 from resrank.reporting.curves import training_curves
 from resrank.reporting.figures import effectiveness_against
-from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
+from resrank.reporting.results import ablation, audits, comparison, first_stages, is_random, leaks
 from resrank.reporting.tables import Column, write_table
 from resrank.suite import Resolved
 
@@ -149,8 +149,12 @@ def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
     if several:
         columns = {"collection": Column("collection"), "first_stage": Column("first stage")}
     columns["label"] = Column("system")
-    for metric in resolved.suite.metrics:
+    costs_alone = any(is_random(spec) for spec in resolved.systems.values())
+    for metric in [] if costs_alone else resolved.suite.metrics:
         columns[metric] = Column(metric, 4, 1, f"{metric} sd")
+    if costs_alone:
+        columns["flops_per_query_online"] = Column("TFLOPs/query online", 3, unit=1e12)
+        columns["flops_per_query_cached"] = Column("cached", 3, unit=1e12)
     return columns | {
         "seeds": Column("seeds"),
         "tokens_per_passage_online": Column("tokens/passage online", 1, -1),

@@ -10,8 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.efficiency.costs import Costs
+from resrank.config import System
+from resrank.efficiency.costs import Costs, models_of
 from resrank.evaluation.score import ENCODER
+from resrank.model.architectures import RANDOM
 from resrank.records import Usage
 from resrank.suite import Resolved
 
@@ -109,7 +111,12 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     by_seed = scores.groupby(["metric", "seed"])["value"].mean()
     row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
     row["label"] = resolved.label(system)
+    if is_random(resolved.systems[system]):
+        by_seed = by_seed[:0]  # what random weights score says nothing
     for metric in resolved.suite.metrics:
+        if metric not in by_seed:
+            row[metric] = row[f"{metric} sd"] = None
+            continue
         row[metric] = float(by_seed[metric].mean())
         row[f"{metric} sd"] = float(by_seed[metric].std()) if len(by_seed[metric]) > 1 else None
     own = f"{ENCODER}{resolved.suite.metrics[0]}"
@@ -123,6 +130,11 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
         | _usage(resolved, root, dataset, stage, system)
         | _times(root / "efficiency" / dataset / stage / f"{system}.json")
     )
+
+
+def is_random(spec: System) -> bool:
+    """Whether a system's weights are random, so that only its costs mean anything."""
+    return any(str(model).startswith(RANDOM) for model in models_of(spec))
 
 
 def _usage(

@@ -23,6 +23,8 @@ class Column:
     decimals: int = 0
     best: int = 0
     spread: str | None = None
+    unit: float = 1.0
+    """What a shown 1 stands for."""
 
 
 def write_table(
@@ -64,7 +66,7 @@ def best_cells(
             continue
         for group in dict.fromkeys(keys):
             values = {
-                place: round(float(frame[key].iloc[place]), column.decimals)
+                place: round(float(frame[key].iloc[place]) / column.unit, column.decimals)
                 for place in range(len(frame))
                 if keys[place] == group and pd.notna(frame[key].iloc[place])
             }
@@ -84,7 +86,7 @@ def _cells(frame: pd.DataFrame, place: int, columns: Mapping[str, Column]) -> li
         elif pd.isna(value):
             cells.append("–")
         else:
-            text = f"{float(value):,.{column.decimals}f}"
+            text = f"{float(value) / column.unit:,.{column.decimals}f}"
             spread = row[column.spread] if column.spread else None
             cells.append(text if pd.isna(spread) else f"{text} ± {spread:.{column.decimals}f}")
     return cells

@@ -34,7 +34,8 @@ rule score:
 
 rule report:
     input:
-        library=library("reporting"),
+        library=library("reporting", "efficiency", "model/architectures.py"),
+        shapes="config/architectures.yaml",
         scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
         audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
         curves=[
