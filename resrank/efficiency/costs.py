@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resrank.efficiency.flops import flops
-from resrank.efficiency.work import Made, Model, Pass
+from resrank.efficiency.flops import cache_bytes, flops
+from resrank.efficiency.work import Asked, Made, Model, Pass
 from resrank.model.architectures import Architecture, architecture, config_of
 from resrank.parts import PREFIX
 from resrank.records import Usage
@@ -55,6 +55,24 @@ class Costs:
         ]
         return Cost(float(sum(counts)), float(late), float(sum(read)))
 
+    def memory(self, usage: Usage, candidates: int, number_bytes: int = 2) -> float | None:
+        """Bytes of weights, and of keys and values where tokens are written; None if not known.
+
+        Activations and batches beside them are not counted.
+        """
+        passes: Sequence[Pass] | None = self.passes and self.passes(usage, candidates)
+        if passes is None:
+            return None
+        held: dict[Model, float] = {}
+        cached = 0.0
+        for each in passes:
+            shape = self.shape(each.model)
+            if shape is None:
+                return None
+            held[each.model] = float(number_bytes * shape.parameters)
+            cached += cache_bytes(shape, each.work, number_bytes)
+        return sum(held.values()) + cached
+
     def mean(self, rankings: Iterable[tuple[Usage, int]]) -> Cost | None:
         """The mean over rankings, each given by its usage and its number of candidates."""
         found = [self.of(usage, candidates) for usage, candidates in rankings]
@@ -70,6 +88,12 @@ def stated(spec: System, what: str) -> Callable[..., Any] | None:
     if not hasattr(cls, what):
         return None
     return partial(getattr(cls, what), cls.Options.model_validate(spec.options))
+
+
+def expected_cost(spec: System, systems: Systems, asked: Asked) -> Cost | None:
+    """FLOPs of a query that was not run; None where the system or a model's shape is not known."""
+    expected = stated(spec, "expected")
+    return expected and Costs(spec, systems).of(expected(asked), asked.candidates)
 
 
 def models_of(spec: System) -> list[Model]:

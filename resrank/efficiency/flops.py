@@ -27,6 +27,15 @@ def flops(shape: Architecture, work: Work) -> float:
     return work.sequences * each + head
 
 
+def cache_bytes(shape: Architecture, work: Work, number_bytes: int = 2) -> float:
+    """Keys and values of one sequence at its longest, where tokens are written behind it."""
+    if not work.steps:
+        return 0.0
+    stack = shape.decoder or shape.stack
+    length = (work.tokens + work.steps) / work.sequences
+    return 2 * number_bytes * stack.layers * stack.kv_heads * stack.head_dim * length
+
+
 def _read(stack: Stack, length: float) -> float:
     """One sequence in one pass: each position attends to each."""
     return stack.layers * (2 * stack.weights * length + 4 * stack.inner * length**2)

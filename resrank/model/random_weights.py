@@ -54,6 +54,7 @@ def _write(config: dict[str, Any], folder: Path) -> None:
         model = getattr(transformers, config["architectures"][0])._from_config(
             about, dtype=torch.bfloat16
         )
+    tokenizer.model_max_length = config.get("max_position_embeddings", 512)  # as T5's
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     _check(folder, tokenizer)

@@ -9,11 +9,12 @@ from typing import Any
 from resrank.collections.fetch import is_here
 from resrank.collections.origin import remote_files
 from resrank.config import Collection, RemoteFile
+from resrank.efficiency.assumed import Assumed
 from resrank.model.architectures import RANDOM
 from resrank.model.hub import PACKAGED
 from resrank.parts import PREFIX, parts
 from resrank.registry import resolve
-from resrank.reporting.estimate import Assumed, estimate
+from resrank.reporting.estimate import estimate
 from resrank.suite import Resolved
 
 HEADERS = ["collection", "source", "licence", "files: size, checksum", "text of a passage",

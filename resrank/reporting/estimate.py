@@ -9,55 +9,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from resrank.config import System
-from resrank.efficiency.costs import Cost, Costs, Systems, models_of, shape_of, stated
-from resrank.efficiency.work import Asked
+from resrank.efficiency.assumed import WEIGHT_BYTES, Assumed
+from resrank.efficiency.costs import Cost, Systems, expected_cost, models_of, shape_of
 from resrank.parts import PREFIX
 from resrank.registry import encoder_of, resolve
 from resrank.suite import Resolved
 
-WEIGHT_BYTES = 2  # of a parameter as it is loaded, and as published models mostly store it
 TRAINED_BYTES = 4  # as training saves it
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
-
-
-class Device(NamedTuple):
-    """Dense bfloat16 operations a second and bytes of memory a second, as its maker states."""
-
-    flops: float
-    bandwidth: float
-
-
-DEVICES = {
-    "H100": Device(989e12, 3.35e12),  # NVIDIA H100 SXM data sheet
-    "A100": Device(312e12, 2.04e12),  # NVIDIA A100 80 GB SXM data sheet
-    "L4": Device(121e12, 0.30e12),  # NVIDIA L4 data sheet
-    "RTX4090": Device(165e12, 1.01e12),  # NVIDIA Ada architecture white paper, appendix A
-}
-
-
-class Assumed(NamedTuple):
-    """What an estimate stands on: the device, the share of its peak, a query's size."""
-
-    device: str = "H100"
-    utilisation: float = 0.3
-    passage_tokens: int = 100
-    query_tokens: int = 10
-
-    @property
-    def peak(self) -> Device:
-        """The device. ValueError if it is not known, or the utilisation is no share."""
-        if self.device not in DEVICES:
-            known = ", ".join(sorted(DEVICES))
-            raise ValueError(f"unknown device {self.device!r}; known: {known}")
-        if not 0 < self.utilisation <= 1:
-            raise ValueError(f"utilisation {self.utilisation}: name a share above 0, at most 1")
-        return DEVICES[self.device]
-
-    def hours(self, cost: Cost, times: float) -> float:
-        """Of `times` queries, passages embedded each time."""
-        device = self.peak
-        seconds = cost.online / device.flops + cost.stepped * WEIGHT_BYTES / device.bandwidth
-        return times * seconds / self.utilisation / 3600
 
 
 class Needs(NamedTuple):
@@ -102,7 +61,7 @@ def needs(resolved: Resolved, name: str, assumed: Assumed) -> Needs:
     spec = resolved.systems[name]
     seeds = len(resolved.seeds_of(name))
     ranked = _rankings(resolved) if name in resolved.suite.systems else 0
-    cost = expected_cost(spec, resolved.systems, assumed, _depth(resolved))
+    cost = expected_cost(spec, resolved.systems, assumed.asked(_depth(resolved)))
     reranking = None
     if cost is not None and ranked is not None:
         how = resolved.suite.measure
@@ -111,15 +70,6 @@ def needs(resolved: Resolved, name: str, assumed: Assumed) -> Needs:
     training = 0.0 if spec.training is None else _training_hours(resolved, name, assumed)
     saved = 0.0 if spec.training is None else _saved(spec, resolved.systems, seeds)
     return Needs(training, reranking, saved, _embeddings(resolved, spec, ranked))
-
-
-def expected_cost(spec: System, systems: Systems, assumed: Assumed, candidates: int) -> Cost | None:
-    """FLOPs of a query that is not run."""
-    expected = stated(spec, "expected")
-    if expected is None:
-        return None
-    asked = Asked(candidates, assumed.passage_tokens, assumed.query_tokens)
-    return Costs(spec, systems).of(expected(asked), candidates)
 
 
 def _depth(resolved: Resolved) -> int:
@@ -148,7 +98,7 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumed) -> float | 
     hours = 0.0
     for stage in getattr(training, "stages", (training,)):
         queries = _queries(stage, sample)
-        cost = expected_cost(spec, resolved.systems, assumed, _list_length(stage))
+        cost = expected_cost(spec, resolved.systems, assumed.asked(_list_length(stage)))
         if cost is None or queries is None:
             return None
         learned = cost.online if getattr(stage, "train_encoder", True) else cost.cached

@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
+from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
 from resrank.efficiency.work import Work
 from resrank.model.architectures import architecture, published_config
 from resrank.reporting.catalogue import plan
-from resrank.reporting.estimate import Assumed, Needs, estimate, needs
+from resrank.reporting.estimate import Needs, estimate, needs
 from resrank.suite import load_suite
 from tests.conftest import ROOT
 
