@@ -29,6 +29,8 @@ def grow(
     chosen = list(names or resolved.suite.systems)
     rows = modelled(resolved, chosen, assumed)
     title = f"{resolved.suite.title}; modelled: {assumed.device} at {assumed.utilisation:.0%}."
+    if resolved.suite.scale > 1:
+        title += f" Layers and widths are divided by {resolved.suite.scale}."
     if collection is not None:
         text = Collection(collection)
         words = running_text(text.passages)

@@ -84,7 +84,7 @@ def _panel(axis: Axes, frame: pd.DataFrame, cost: str) -> None:
             label = rows["label"].iloc[0] if kind == "modelled" else None
             axis.plot(found["at"], found[f"{cost}_online"], color=colour, label=label, **look)
             less = found[found[f"{cost}_cached"] < 0.99 * found[f"{cost}_online"]]
-            stroke = {"ls": "--"} if kind == "modelled" else {"markerfacecolor": "white"}
+            stroke = {"markerfacecolor": "white"} | ({"ls": "--"} if kind == "modelled" else {})
             axis.plot(less["at"], less[f"{cost}_cached"], color=colour, **(look | stroke))
     axis.set_xscale("log")
     ticks = sorted(frame["at"].unique())

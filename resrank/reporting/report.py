@@ -119,6 +119,9 @@ def _recorded(frame: pd.DataFrame) -> str:
 
 def _kind(resolved: Resolved) -> str:
     title = f"{resolved.suite.title}. " if resolved.suite.title else ""
+    if resolved.suite.scale > 1:
+        title += "The models of random weights are not of the sizes they are named by: layers and "
+        title += f"widths are divided by {resolved.suite.scale}. "
     skipped = "; ".join(f"{name}, {why}" for name, why in resolved.skipped.items())
     said = f"Skipped: {skipped}. " if skipped else ""
     return title + (DEMONSTRATION if resolved.suite.demonstration else "") + said
@@ -153,8 +156,8 @@ def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
     for metric in [] if costs_alone else resolved.suite.metrics:
         columns[metric] = Column(metric, 4, 1, f"{metric} sd")
     if costs_alone:
-        columns["flops_per_query_online"] = Column("TFLOPs/query online", 3, unit=1e12)
-        columns["flops_per_query_cached"] = Column("cached", 3, unit=1e12)
+        columns["flops_per_query_online"] = Column("GFLOPs/query online", 1, -1, unit=1e9)
+        columns["flops_per_query_cached"] = Column("cached", 1, -1, unit=1e9)
     return columns | {
         "seeds": Column("seeds"),
         "tokens_per_passage_online": Column("tokens/passage online", 1, -1),
