@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from resrank.config import System
 from resrank.efficiency.assumed import WEIGHT_BYTES, Assumed
 from resrank.efficiency.costs import Cost, Systems, expected_cost, models_of, shape_of
+from resrank.efficiency.flops import flops
+from resrank.efficiency.work import Work
 from resrank.parts import PREFIX
 from resrank.registry import encoder_of, resolve
 from resrank.suite import Resolved
@@ -48,8 +50,15 @@ def estimate(resolved: Resolved, assumed: Assumed) -> list[str]:
         learning = f"training {_hours(each.training)}, " if trained else ""
         saved = f", saved models {_bytes(each.saved)}" if trained else ""
         lines.append(f"  {name}: {learning}reranking {_hours(each.reranking)}{saved}{embedded}")
+    indexed = {stage: _index(resolved, stage, assumed) for stage in _dense(resolved)}
+    for stage, (spent, held) in indexed.items():
+        lines.append(
+            f"  first stage {stage}: embedding every passage {_hours(spent)}, {_bytes(held)}"
+        )
     hours = [n for each in found.values() for n in (each.training, each.reranking)]
+    hours += [spent for spent, _ in indexed.values()]
     disk = [n for each in found.values() for n in (each.saved, each.embeddings)]
+    disk += [held for _, held in indexed.values()]
     loaded = [_loaded(model, resolved.systems) for model in _hub_models(resolved)]
     lines.append(f"  total: {_total(hours, _hours)}; {_total(disk, _bytes)}, and")
     lines.append(f"  models to be loaded, at 2 bytes a parameter: {_total(loaded, _bytes)}")
@@ -70,6 +79,31 @@ def needs(resolved: Resolved, name: str, assumed: Assumed) -> Needs:
     training = 0.0 if spec.training is None else _training_hours(resolved, name, assumed)
     saved = 0.0 if spec.training is None else _saved(spec, resolved.systems, seeds)
     return Needs(training, reranking, saved, _embeddings(resolved, spec, ranked))
+
+
+def _dense(resolved: Resolved) -> list[str]:
+    """The suite's dense first stages, and those that its fusions are of."""
+    found: dict[str, None] = {}
+    for _, name in resolved.pairs:
+        stage = resolved.first_stages[name]
+        parts = stage.of if stage.kind == "fusion" else [name]
+        found |= {part: None for part in parts if resolved.first_stages[part].kind == "dense"}
+    return list(found)
+
+
+def _index(resolved: Resolved, name: str, assumed: Assumed) -> tuple[float | None, float | None]:
+    """Hours and bytes of every collection's passages, embedded; None where not known."""
+    stage = resolved.first_stages[name]
+    assert stage.kind == "dense"
+    shape = shape_of(stage.encoder.model, resolved.systems)
+    counts = [resolved.collections[c].counts.passages for c in resolved.suite.collections]
+    known = [n for n in counts if n is not None]
+    if shape is None or len(known) < len(counts):
+        return None, None
+    tokens = min(assumed.passage_tokens, stage.encoder.max_tokens)
+    work = flops(shape, Work(1, tokens))
+    held = float(sum(known) * shape.stack.hidden * ITEM_BYTES[stage.encoder.store_dtype])
+    return assumed.hours(Cost(work, work), sum(known)), held
 
 
 def _depth(resolved: Resolved) -> int:

@@ -69,6 +69,16 @@ def test_what_is_not_known_is_said_and_left_out_of_the_sum():
         estimate(resolved, Assumed("H100", 1.5))
 
 
+def test_a_dense_first_stage_embeds_every_passage():
+    suite = {"name": "s", "collections": ["scifact"], "systems": ["bm25"]}
+    dense = {"kind": "dense", "encoder": {"store_dtype": "bfloat16"}}
+    stages = {"d": dense, "f": {"kind": "fusion", "of": ["bm25", "d"]}}
+    resolved = load_suite(suite | {"first_stages": ["f"], "define": {"first_stages": stages}})
+    (line,) = (x for x in estimate(resolved, Assumed("L4", 0.001)) if "first stage d" in x)
+    hours = 5183 * flops(MINILM, Work(1, 100)) / (0.001 * 121e12) / 3600
+    assert line.endswith(f"every passage {hours:,.2f} GPU h, {5183 * 384 * 2 / 1e9:.2f} GB")
+
+
 def test_models_behind_trained_systems_and_defaults_are_named():
     text = plan(load_suite(ROOT / "config" / "joint.yaml"))
     shown = text[text.index("Models:") : text.index("Systems:")]
