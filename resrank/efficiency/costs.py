@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resrank.efficiency.flops import cache_bytes, flops
 from resrank.efficiency.work import Asked, Made, Model, Pass
-from resrank.model.architectures import Architecture, architecture, config_of
+from resrank.model.architectures import FAMILIES, Architecture, architecture, config_of
 from resrank.parts import PREFIX
 from resrank.records import Usage
 from resrank.registry import resolve
@@ -40,19 +40,12 @@ class Costs:
 
     def of(self, usage: Usage, candidates: int) -> Cost | None:
         """FLOPs of a ranking; None where the system, or the shape of a model, is not known."""
-        passes: Sequence[Pass] | None = self.passes and self.passes(usage, candidates)
-        if passes is None:
+        found = self._shaped(usage, candidates)
+        if found is None:
             return None
-        shapes = [self.shape(each.model) for each in passes]
-        known = [shape for shape in shapes if shape is not None]
-        if len(known) < len(shapes):
-            return None
-        counts = [flops(shape, each.work) for shape, each in zip(known, passes, strict=True)]
-        late = sum(n for n, each in zip(counts, passes, strict=True) if not each.ahead)
-        read = [
-            each.work.steps * (shape.decoder or shape.stack).parameters
-            for shape, each in zip(known, passes, strict=True)
-        ]
+        counts = [flops(shape, each.work) for each, shape in found]
+        late = sum(n for n, (each, _) in zip(counts, found, strict=True) if not each.ahead)
+        read = [e.work.steps * (shape.decoder or shape.stack).parameters for e, shape in found]
         return Cost(float(sum(counts)), float(late), float(sum(read)))
 
     def memory(self, usage: Usage, candidates: int, number_bytes: int = 2) -> float | None:
@@ -60,18 +53,21 @@ class Costs:
 
         Activations and batches beside them are not counted.
         """
+        found = self._shaped(usage, candidates)
+        if found is None:
+            return None
+        weights = {each.model: number_bytes * shape.parameters for each, shape in found}
+        written = sum(cache_bytes(shape, each.work, number_bytes) for each, shape in found)
+        return float(sum(weights.values()) + written)
+
+    def _shaped(self, usage: Usage, candidates: int) -> list[tuple[Pass, Architecture]] | None:
+        """The passes, each with its model's shape; None if one of these is not known."""
         passes: Sequence[Pass] | None = self.passes and self.passes(usage, candidates)
         if passes is None:
             return None
-        held: dict[Model, float] = {}
-        cached = 0.0
-        for each in passes:
-            shape = self.shape(each.model)
-            if shape is None:
-                return None
-            held[each.model] = float(number_bytes * shape.parameters)
-            cached += cache_bytes(shape, each.work, number_bytes)
-        return sum(held.values()) + cached
+        shapes = [(each, self.shape(each.model)) for each in passes]
+        known = [(each, shape) for each, shape in shapes if shape is not None]
+        return known if len(known) == len(shapes) else None
 
     def mean(self, rankings: Iterable[tuple[Usage, int]]) -> Cost | None:
         """The mean over rankings, each given by its usage and its number of candidates."""
@@ -115,7 +111,9 @@ def shape_of(model: Model, systems: Systems) -> Architecture | None:
         below = models_of(systems[name]) if name in systems else []
         return shape_of(below[-1 if part == "reranker" else 0], systems) if below else None
     config = config_of(model)
-    return None if config is None else architecture(config)
+    if config is None or config.get("model_type") not in FAMILIES:
+        return None
+    return architecture(config)
 
 
 def _made(model: Made, systems: Systems) -> Architecture | None:

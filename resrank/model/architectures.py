@@ -163,7 +163,9 @@ def _bert(config: Mapping[str, Any]) -> Architecture:
         layers=config["num_hidden_layers"], hidden=hidden, heads=heads, kv_heads=heads,
         head_dim=hidden // heads, intermediate=inner, gated=False, small=9 * hidden + inner,
     )  # fmt: skip
-    tables = config["vocab_size"] + config["max_position_embeddings"] + config["type_vocab_size"]
+    tables = (
+        config["vocab_size"] + config["max_position_embeddings"] + config.get("type_vocab_size", 2)
+    )
     return Architecture(stack, config["vocab_size"], tables * hidden + 2 * hidden, pooler=True)
 
 

@@ -145,7 +145,9 @@ def test_trained_systems_have_the_shape_they_began_with():
     assert (reranker.stack.layers, reranker.stack.hidden, reranker.vocabulary) == (1, 384, 30522)
 
 
-def test_what_is_not_known_has_no_figure():
+def test_what_is_not_known_has_no_figure(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2", "n_embd": 8}')
+    assert shape_of(str(tmp_path), {}) is None
     unknown = System(kind="bi_encoder", options={"model": "somebody/model"})
     usage = Usage(passage_encoder_tokens=100, prompt_tokens=5, query_encoder_tokens=5)
     assert Costs(unknown, {}).of(usage, 2) is None
