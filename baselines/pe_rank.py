@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
+from baselines.pe_rank_prompt import CLOSING, OPENING
 from resrank.efficiency.work import (
     Asked,
     Pass,
@@ -127,10 +128,14 @@ class PERank(EmbedsPassages):
     def expected(options: Options, asked: Asked) -> Usage:
         """The usage of a ranking that has not been made."""
         sizes = window_sizes(asked.candidates, options.window)
-        prompt = text_tokens(options.instruction, options.closing)
-        prompt += min(asked.query_tokens, options.max_query_tokens)
+        query = min(asked.query_tokens, options.max_query_tokens)
+        fixed = text_tokens(options.instruction, options.closing) + query
+        around = 0
+        if options.chat:  # the authors' prompt shows the query twice, and each passage's number
+            fixed = text_tokens(OPENING, CLOSING) + 2 * query
+            around = text_tokens("Passage 10: []\n\n")
         return expected_embeddings(options.encoder, asked, query=False) + Usage(
-            prompt_tokens=len(sizes) * prompt,
+            prompt_tokens=len(sizes) * fixed + sum(sizes) * around,
             embedding_slots=sum(sizes),
             generated_tokens=sum(sizes),
             model_calls=len(sizes),

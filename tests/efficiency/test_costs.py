@@ -121,6 +121,18 @@ def test_what_is_expected_is_what_is_used(models):
         assert expected.passage_encoder_tokens == used.passage_encoder_tokens, name
 
 
+def test_pe_ranks_two_prompts():
+    """Nine windows of 20; a plain prompt has 13 tokens of instruction, 3 of closing, 10 of query."""
+    options = {"reranker": "Qwen/Qwen3-4B"}
+    plain, chat = (
+        stated(System(kind="pe_rank", options=options | {"chat": chat}), "expected")(Asked())
+        for chat in (False, True)
+    )
+    assert plain.prompt_tokens == 9 * (13 + 3 + 10)
+    assert chat.prompt_tokens > plain.prompt_tokens + 180 * 3
+    assert plain.generated_tokens == chat.generated_tokens == 180
+
+
 def _tokenizer(system):
     for path in ("model.tokenizer", "model.encoder.tokenizer", "encoder.tokenizer",
                  "reader.llm.tokenizer", "system.encoder.tokenizer"):  # fmt: skip
