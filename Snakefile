@@ -9,6 +9,7 @@ include: "workflow/rules/collections.smk"
 include: "workflow/rules/encode.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/rerank.smk"
+include: "workflow/rules/shards.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/report.smk"
 

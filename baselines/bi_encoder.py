@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from resrank.efficiency.work import Asked, Pass, embedded, expected_embeddings
 from resrank.files import atomic_folder, write_json
+from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Request
@@ -22,6 +23,7 @@ class BiEncoder(EmbedsPassages):
 
     Options = EncoderOptions
     Training = EncoderTraining
+    reads_queries_together = True
 
     def __init__(self, encoder: Encoder) -> None:
         from resrank.model.passage_embeddings import PassageEmbeddings
@@ -54,6 +56,12 @@ class BiEncoder(EmbedsPassages):
     def expected(options: EncoderOptions, asked: Asked) -> Usage:
         """The usage of a ranking that has not been made."""
         return expected_embeddings(options, asked) + Usage(model_calls=1)
+
+    def expects(self, candidates: int) -> Expected:
+        """The query is embedded by one call, each passage once."""
+        return Expected(
+            model_calls=1, generated_tokens=0, embedding_slots=0, encoded_passages=candidates
+        )
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Embed all queries in batches, then rank each one's candidates."""

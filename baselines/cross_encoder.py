@@ -10,7 +10,9 @@ from pydantic import Field
 
 from resrank.efficiency.work import Asked, Pass, Work, expected_pairs
 from resrank.files import atomic_folder, write_json
+from resrank.invariants import Expected
 from resrank.model.options import DtypeName
+from resrank.phases import phase
 from resrank.records import Candidate, Query, Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Request, ranked
 from resrank.strict import Strict
@@ -84,6 +86,10 @@ class CrossEncoder:
 
         return number_format(self.model)
 
+    def expects(self, candidates: int) -> Expected:
+        """A pair a candidate."""
+        return Expected(model_calls=candidates, generated_tokens=0, embedding_slots=0)
+
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Score one query's candidates pair by pair."""
         pairs, truncated = self._tokenize(query.text, [c.passage.text for c in candidates])
@@ -125,9 +131,10 @@ class CrossEncoder:
             self._forward, [[pairs[i] for i in places] for places in batches], device
         )
         scores = [0.0] * len(pairs)
-        for places, block in zip(batches, blocks, strict=True):
-            for place, score in zip(places, block.tolist(), strict=True):
-                scores[place] = score
+        with phase("prefill"):
+            for places, block in zip(batches, blocks, strict=True):
+                for place, score in zip(places, block.tolist(), strict=True):
+                    scores[place] = score
         return scores
 
     def _forward(self, pairs: Sequence[Ids]) -> Tensor:

@@ -15,13 +15,18 @@ from pydantic import Field
 
 from resrank.efficiency.work import Asked, Pass, embedded, expected_embeddings, text_tokens
 from resrank.files import atomic_folder, write_json
+from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions
+from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Request
 from resrank.strict import Strict
 from resrank.training.options import Queries, Retrieval
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from resrank.model.encoder import Encoder
 
 
@@ -102,6 +107,12 @@ class E2Rank(EmbedsPassages):
         passages = expected_embeddings(options.encoder, asked, query=False)
         return passages + Usage(prompt_tokens=prompt, query_encoder_tokens=prompt, model_calls=1)
 
+    def expects(self, candidates: int) -> Expected:
+        """The listwise prompt is read once, each passage embedded once."""
+        return Expected(
+            model_calls=1, generated_tokens=0, embedding_slots=0, encoded_passages=candidates
+        )
+
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries, `batch_prompts` in a forward pass."""
         from resrank.model.passage_embeddings import by_vectors
@@ -109,8 +120,14 @@ class E2Rank(EmbedsPassages):
         ids = [self.prompt_ids(q.text, [c.passage.text for c in listed]) for q, listed in requests]
         size = self.options.batch_prompts
         blocks = (ids[start : start + size] for start in range(0, len(ids), size))
-        vectors = (vector for block in blocks for vector in self.encoder.embed_batch(block).numpy())
+        vectors = (vector for block in blocks for vector in self._read(block))
         return by_vectors(self.embeddings, requests, ids, vectors)
+
+    def _read(self, prompts: Sequence[list[int]]) -> NDArray[np.float32]:
+        """The embedding of each listwise prompt, (prompts, width)."""
+        with phase("prefill"):
+            vectors: NDArray[np.float32] = self.encoder.embed_batch(prompts).numpy()
+        return vectors
 
     def prompt_ids(self, query: str, passages: Sequence[str]) -> list[int]:
         """Token ids of the listwise prompt, which is embedded as a query is."""

@@ -17,9 +17,10 @@ from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts, e
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, Prompt, template
 from resrank.efficiency.work import Asked, window_sizes
+from resrank.invariants import Expected
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, Request, by_windows
-from resrank.windows import Window
+from resrank.windows import Window, counts
 
 if TYPE_CHECKING:
     from baselines.llm.transformers_model import TransformersModel
@@ -88,6 +89,11 @@ class First(ByLetter):
         """The usage of a ranking that has not been made."""
         sizes = window_sizes(asked.candidates, options.window)
         return expected_prompts(options, sizes, asked, options.llm.context)
+
+    def expects(self, candidates: int) -> Expected:
+        """One forward pass a window, and no generated token."""
+        windows, _ = counts(candidates, self.options.window)
+        return Expected(model_calls=windows, generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are read together."""

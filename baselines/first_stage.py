@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from resrank.efficiency.work import Asked, Pass
+from resrank.invariants import Expected
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import Request, ranked
 from resrank.strict import Strict
@@ -32,6 +33,10 @@ class FirstStage:
     def expected(options: Options, asked: Asked) -> Usage:
         """Nothing."""
         return Usage()
+
+    def expects(self, candidates: int) -> Expected:
+        """Nothing is called or read."""
+        return Expected(0, 0, 0, 0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """The same list."""

@@ -16,10 +16,11 @@ from pydantic import Field
 
 from baselines.llm.model import TransformersOptions
 from resrank.efficiency.work import Asked, Pass, Work, text_tokens, window_sizes
+from resrank.invariants import Expected
 from resrank.records import Ranking, Usage
 from resrank.reranker import Listed, RanksMany, Request, by_windows
 from resrank.strict import Strict
-from resrank.windows import Window
+from resrank.windows import Window, counts
 
 if TYPE_CHECKING:
     from baselines.icr_attention import Reader
@@ -85,6 +86,12 @@ class ICR(RanksMany):
     def about(self) -> Mapping[str, Any]:
         """What a run's manifest says beside the configuration."""
         return {"parameters": dict(self.reader.llm.identity)}
+
+    def expects(self, candidates: int) -> Expected:
+        """Two forward passes a window."""
+        window = self.options.window or Window(size=max(2, candidates), step=1)
+        windows, _ = counts(candidates, window)
+        return Expected(model_calls=2 * windows, generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; each list is read by itself."""

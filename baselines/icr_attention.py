@@ -12,6 +12,7 @@ from transformers import DynamicCache
 
 from baselines.llm.prompt import Message
 from baselines.llm.transformers_model import TransformersModel
+from resrank.phases import phase
 
 if TYPE_CHECKING:
     from baselines.icr import ICR
@@ -49,8 +50,10 @@ class Reader:
                 f"{len(passages)} passages make a prompt of {len(asked.ids)} tokens, the model has "
                 f"{self.llm.positions} positions; lower `words` or set a `window`"
             )
-        given, before = self._attention(asked, neutral)
-        found = [_passage_score(given[a:b] - before[a:b]) for a, b in asked.spans]
+        with phase("prefill"):
+            given, before = self._attention(asked, neutral)
+        with phase("score"):
+            found = [_passage_score(given[a:b] - before[a:b]) for a, b in asked.spans]
         tokens = len(asked.ids) + len(neutral.ids) - neutral.rest
         return (found[::-1] if self.options.reverse else found), tokens
 

@@ -19,11 +19,12 @@ from resrank.efficiency.work import (
     text_tokens,
     window_sizes,
 )
+from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions, TwoModels
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows
 from resrank.training.options import Queries
-from resrank.windows import Window
+from resrank.windows import Window, counts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,6 +148,11 @@ class PERank(EmbedsPassages):
         from resrank.model.device import number_format
 
         return number_format(self.model.encoder, self.model.decoder)
+
+    def expects(self, candidates: int) -> Expected:
+        """Each passage is encoded once, and read and written once in each of its windows."""
+        windows, places = counts(candidates, self.model.options.window)
+        return Expected(windows, places, places, encoded_passages=candidates)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are decoded together."""

@@ -20,6 +20,7 @@ from baselines.pe_rank_prompt import Prompt
 from resrank.files import atomic_folder, write_json
 from resrank.model.encoder import Encoder
 from resrank.model.reranker_lm import RerankerLM
+from resrank.phases import phase
 
 if TYPE_CHECKING:
     from baselines.pe_rank import PERank
@@ -87,10 +88,11 @@ class PERankModel(nn.Module):
         found: list[list[int]] = [[] for _ in passages]
         positions, cache = (mask.cumsum(dim=-1) - 1).clamp(min=0), None
         for step in range(table.shape[1]):
-            out = self.decoder.model(
-                inputs_embeds=inputs, attention_mask=mask, position_ids=positions,
-                past_key_values=cache, use_cache=True,
-            )  # fmt: skip
+            with phase("decode" if step else "prefill"):
+                out = self.decoder.model(
+                    inputs_embeds=inputs, attention_mask=mask, position_ids=positions,
+                    past_key_values=cache, use_cache=True,
+                )  # fmt: skip
             cache = out.past_key_values
             logits = torch.einsum("bd,bnd->bn", out.last_hidden_state[:, -1], table).float()
             chosen = logits.masked_fill(~left, -torch.inf).argmax(dim=1)

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from resrank.efficiency.work import Asked, Pass
+from resrank.invariants import Declares, Expected
 from resrank.model.options import EncoderOptions
 from resrank.records import Ranking, Usage
 from resrank.registry import encoder_of, resolve
@@ -45,6 +46,7 @@ class RankFusion(RanksMany):
         cls = resolve(options.system.kind)
         self.system = cls.load(cls.Options.model_validate(options.system.options))
         self.k = options.k
+        self.reads_queries_together = getattr(self.system, "reads_queries_together", False)
         if isinstance(self.system, CachesPassages):  # then so does this one
             self.prepare, self.forget = self.system.prepare, self.system.forget
 
@@ -79,6 +81,16 @@ class RankFusion(RanksMany):
     def dtype(self) -> str:
         """Number format of the fused system."""
         return str(getattr(self.system, "dtype", "none"))
+
+    @property
+    def bytes_per_passage(self) -> int | None:
+        """Size of a stored embedding of the fused system, if it has any."""
+        found: int | None = getattr(self.system, "bytes_per_passage", None)
+        return found
+
+    def expects(self, candidates: int) -> Expected:
+        """What the fused system expects."""
+        return self.system.expects(candidates) if isinstance(self.system, Declares) else Expected()
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Fuse each query's two orders; the cost is the fused system's."""

@@ -19,8 +19,11 @@ from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOpti
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
 from resrank.efficiency.work import Asked, Pass, Work, window_sizes
+from resrank.invariants import Expected
+from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
+from resrank.windows import counts
 
 if TYPE_CHECKING:
     from baselines.llm.transcript import Recorded
@@ -150,6 +153,11 @@ class RankGPT(RanksMany):
             generated_tokens=sum(map(answer_tokens, sizes))
         )
 
+    def expects(self, candidates: int) -> Expected:
+        """An answer a window."""
+        windows, _ = counts(candidates, self.options.window)
+        return Expected(model_calls=windows, embedding_slots=0)
+
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are asked together."""
         usages = [Usage() for _ in requests]
@@ -170,7 +178,8 @@ class RankGPT(RanksMany):
         places: list[list[int]] = [[] for _ in windows]
         for number, answer in self.model.answers(prompts, self._answer_tokens(windows)):
             window = windows[number]
-            parsed = parse(answer.text, len(window), self.options.parser)
+            with phase("score"):
+                parsed = parse(answer.text, len(window), self.options.parser)
             places[number] = parsed.places
             usage = usages[window[0][0]]
             usage.prompt_tokens += answer.prompt_tokens

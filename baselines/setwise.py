@@ -19,6 +19,7 @@ from baselines.llm.listwise import PromptOptions, Prompts, expected_prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, template
 from resrank.efficiency.work import Asked
+from resrank.invariants import Expected
 from resrank.records import Ranking, Usage
 from resrank.reranker import Listed, Request, ranked
 
@@ -66,6 +67,11 @@ class Setwise(ByLetter):
         random.Random(0).shuffle(places)
         sizes = comparisons(places, options.children, options.top)
         return expected_prompts(options, sizes, asked, options.llm.context)
+
+    def expects(self, candidates: int) -> Expected:
+        """As many comparisons as a heap sort can take, and no generated token."""
+        most = heap_comparisons(candidates, self.options.children, self.options.top)
+        return Expected(model_calls=most, generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; each one's next comparison is asked together with the others'."""
@@ -144,6 +150,15 @@ def heap_top(length: int, children: int, top: int) -> Comparisons:
         heap[0] = heap[end]
         yield from sift(0, end)
     return ordered
+
+
+def heap_comparisons(length: int, children: int, top: int) -> range:
+    """How many comparisons `heap_top` may take; each node with a child takes at least one."""
+    nodes = max(0, (length - 2) // children + 1)
+    levels, node = 0, 0
+    while children * node + 1 < length:
+        levels, node = levels + 1, children * node + 1
+    return range(nodes, (nodes + top) * levels + 1)
 
 
 def _ranked(request: Request, first: Sequence[int], usage: Usage) -> Ranking:

@@ -74,6 +74,14 @@ Store = Annotated[
     Path, typer.Option(help="Folder of passage embeddings that systems share.", show_default=False)
 ]
 
+ShardName = Annotated[
+    str, typer.Option("--shard", help="The share of a job that is split: 0of7, ..., 6of7.")
+]
+ShardStores = Annotated[
+    list[Path] | None,
+    typer.Option("--shard-store", help="Embeddings that a shard has made; repeated, in order."),
+]
+
 
 @app.command()
 def evaluate(
@@ -97,12 +105,19 @@ def evaluate(
 
 
 @app.command()
-def collect(spec: Spec, out: Out) -> None:
+def collect(
+    spec: Spec,
+    out: Out,
+    learner: Annotated[
+        list[str] | None,
+        typer.Option(help="A system that is to be trained on it; may be repeated."),
+    ] = None,
+) -> None:
     """Bring a collection into the common form: queries, passages, qrels, manifest."""
     from resrank.collections.collect import collect as write
     from resrank.config import parse_collection
 
-    write(parse_collection(_json(spec, "--spec")), out)
+    write(parse_collection(_json(spec, "--spec")), out, learner or [])
 
 
 @app.command()
@@ -114,6 +129,7 @@ def candidates(
     fused: Annotated[
         str, typer.Option(help="{stage: candidates file} of a fusion, as JSON.")
     ] = "{}",
+    shard_store: ShardStores = None,
 ) -> None:
     """Freeze a first stage's candidate lists, with their recall and oracle."""
     from resrank.candidates.freeze import freeze
@@ -121,31 +137,60 @@ def candidates(
     from resrank.store import Collection
 
     stages = {name: Path(path) for name, path in _json(fused, "--fused").items()}
-    freeze(Collection(collection), parse_first_stage(_json(spec, "--spec")), out, store, stages)
+    wanted = parse_first_stage(_json(spec, "--spec"))
+    freeze(Collection(collection), wanted, out, store, stages, shard_store or [])
+
+
+@app.command()
+def export_candidates(candidates: CandidatesFile, out: Out) -> None:
+    """Write frozen candidates as a folder that other suites take over byte for byte.
+
+    Example: `python -m resrank export-candidates --candidates
+    results/mine/candidates/papers/bm25.parquet --out papers_bm25`. Prints the first stage that
+    takes it over, to stand under a suite's `define`.
+    """
+    from resrank.candidates.exported import export
+
+    entry = ", ".join(f"{key}: {value}" for key, value in export(candidates, out).items())
+    typer.echo(f"{{{entry}}}")
 
 
 @app.command()
 def encode(
     collection: CollectionDir,
-    candidates: Annotated[
-        list[Path], typer.Option(help="Parquet that `candidates` wrote; may be repeated.")
-    ],
     encoder: Annotated[str, typer.Option(help="The encoder's options, as JSON.")],
     store: Store,
     out: Out,
+    candidates: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Parquet that `candidates` wrote; may be repeated. Without it: every passage, for "
+            "a dense first stage."
+        ),
+    ] = None,
     split: Annotated[
         list[str] | None, typer.Option(help="train, dev or test; may be repeated; default: test.")
     ] = None,
+    shard: ShardName = "0of1",
+    shard_store: ShardStores = None,
 ) -> None:
     """Embed every candidate passage once, for all systems that share the encoder."""
+    from resrank.candidates.dense import embed_shard
     from resrank.model.options import EncoderOptions
     from resrank.records import Split
     from resrank.running import encode as embed
+    from resrank.shards import Shard
     from resrank.store import Collection
 
     wanted = EncoderOptions.model_validate(_json(encoder, "--encoder"))
+    part = Shard.parse(shard)
+    if not candidates:
+        embed_shard(Collection(collection).passages, wanted, store, part, out)
+        return
     splits = [Split(name) for name in split or ["test"]]
-    embed(Collection(collection), candidates, splits, wanted, store, out)
+    embed(
+        Collection(collection), candidates, splits, wanted, store, out, part, shard_store or []
+    )  # fmt: skip
 
 
 @app.command()
@@ -169,16 +214,32 @@ def train(
 def rerank(
     collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
     store: Store, seed: Seed = 0, model: Model = None, part: Parts = None,
+    shard: ShardName = "0of1",
 ) -> None:  # fmt: skip
     """Rerank every test query's candidates: a TREC run and what each query consumed."""
     from resrank.running import rerank as run_reranker
+    from resrank.shards import Shard
     from resrank.store import Collection
 
     # What an endpoint is answering is waited for and kept, as at Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run_reranker(
-        Collection(collection), candidates, name, _system(spec), seed, model, store, part or [], out
-    )
+        Collection(collection), candidates, name, _system(spec), seed, model, store, part or [],
+        out, Shard.parse(shard),
+    )  # fmt: skip
+
+
+@app.command(name="merge-runs")
+def merge(
+    shard: Annotated[
+        list[Path], typer.Option(help="Run of a shard; repeated, in order.", show_default=False)
+    ],
+    out: Out,
+) -> None:
+    """Put the runs of a job's shards together: the bytes that a single job writes."""
+    from resrank.merging import merge_runs
+
+    merge_runs(shard, out)
 
 
 @app.command()
@@ -191,7 +252,7 @@ def measure(
     ] = None,
     seed: Seed = 0, model: Model = None, part: Parts = None,
 ) -> None:  # fmt: skip
-    """Time a system one query at a time, with passage embeddings cached and not cached.
+    """Measure what a system's queries cost, with passage embeddings cached and not cached.
 
     An endpoint is not asked again: its times are those that were recorded with the run's answers.
     """

@@ -168,6 +168,15 @@ class RunStage(Strict):
     depth: int = Field(100, ge=1, description="Candidates a query; longer lists are cut.")
 
 
+class FrozenStage(Strict):
+    """Candidates that were frozen before and exported: the same bytes again."""
+
+    kind: Literal["frozen"]
+    path: Path = Field(description="The folder that `export-candidates` wrote.")
+    hash: str = Field(pattern="^[0-9a-f]{64}$", description="The lists' hash; others are refused.")
+    depth: int = Field(100, ge=1, description="Depth that they were frozen at.")
+
+
 class DenseStage(Strict):
     """Exact search over the embeddings of every passage."""
 
@@ -188,7 +197,8 @@ class FusionStage(Strict):
 
 
 FirstStage = Annotated[
-    Bm25Stage | DenseStage | FusionStage | ImportedStage | RunStage, Field(discriminator="kind")
+    Bm25Stage | DenseStage | FrozenStage | FusionStage | ImportedStage | RunStage,
+    Field(discriminator="kind"),
 ]
 
 
@@ -244,8 +254,12 @@ class System(Strict):
 
 
 class Measurement(Strict):
-    """How cost is measured: one query at a time, in a process of its own."""
+    """How cost is measured, in a process of its own."""
 
+    scenarios: list[Literal["SingleStream", "Offline"]] = Field(
+        ["SingleStream", "Offline"], description="MLPerf's: one query at a time, which is always "
+        "measured, and all at once, for throughput."
+    )  # fmt: skip
     queries: int = Field(20, ge=1, description="Queries timed, the first by hash of their id.")
     warmup: int = Field(3, ge=0, description="Queries run before the clock starts.")
     threads: int | None = Field(
@@ -264,6 +278,10 @@ class Suite(Strict):
         ["nDCG@10", "MRR@10", "Recall@100"], min_length=1, description="ir_measures names."
     )
     seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
+    shards: int = Field(
+        1, ge=1, description="Jobs that embedding and reranking a collection are each split into; "
+        "the results are the same for any number."
+    )  # fmt: skip
     measure: Measurement = Measurement()
     scale: int = Field(
         1, ge=1, description="Divide layers and widths of models with random weights "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 PACKAGES = (
     "resrank", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy",
@@ -24,9 +26,46 @@ PACKAGES = (
 )  # fmt: skip
 
 
+class NoRoom(OSError):
+    """A file that does not fit on its disk; names it and says what to do."""
+
+
+@contextmanager
+def room_for(path: Path, advice: str = "make room on that disk") -> Iterator[None]:
+    """Turn what a full disk, a quota or a limit of a file's size raises into NoRoom."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise NoRoom(
+            f"cannot write {path}: {os.strerror(error.errno)}; {advice}, and run again: nothing "
+            "half-written is left"
+        ) from error
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it only if the block ends without an error."""
+    """A temporary path beside `path`, renamed to it only if the block ends without an error.
+
+    Raises NoRoom if the disk is full.
+    """
+    with room_for(path), _partial_file(path) as partial:
+        yield partial
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its place only if the block succeeds.
+
+    Raises NoRoom if the disk is full.
+    """
+    with room_for(path), _partial_folder(path) as partial:
+        yield partial
+
+
+@contextmanager
+def _partial_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     os.close(handle)
@@ -42,8 +81,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place only if the block succeeds."""
+def _partial_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:

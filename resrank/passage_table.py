@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resrank.files import room_for
 from resrank.records import Passage, Qrels
 
 SCHEMA = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
@@ -81,7 +82,8 @@ def sorted_by_id(passages: Iterable[Passage], run: int = RUN) -> Iterator[Passag
                 runs.append(block)
                 break
             path = Path(folder) / f"{len(runs)}.parquet"
-            write_passages(path, block)
+            with room_for(path, "name a folder on a larger disk in TMPDIR"):
+                write_passages(path, block)
             runs.append(PassageTable(path))
         before = None
         for passage in heapq.merge(*runs, key=_id):

@@ -43,6 +43,15 @@ class Plan:
         """A collection's folder."""
         return f"{self.out}/collections/{dataset}"
 
+    def learners(self, dataset: str) -> str:
+        """Systems that are trained on a collection whose train split is known when it is fetched,
+        for the command line."""
+        if getattr(self.suite.collections[dataset], "archive", None) is None:
+            return ""
+        trained = [n for n, spec in self.suite.systems.items() if spec.training is not None]
+        here = [name for name in trained if self.suite.trained_on(name) == dataset]
+        return options_text("learner", sorted(here))
+
     def candidates(self, dataset: str, stage: str) -> str:
         """A first stage's frozen lists."""
         return f"{self.out}/candidates/{dataset}/{stage}.parquet"
@@ -78,6 +87,30 @@ class Plan:
             encoder = spec.encoder.model_copy(update={"model": model})
             spec = spec.model_copy(update={"encoder": encoder})
         return as_json(spec)
+
+    def stage_encoder(self, stage: str) -> str:
+        """The options of a dense first stage's encoder, as JSON."""
+        return json.dumps(json.loads(self.stage_spec(stage))["encoder"], sort_keys=True)
+
+    def shards(self, name: str, ending: str) -> list[str]:
+        """What the shards of a job write, by its path without an ending; none if it is whole."""
+        count = self.suite.suite.shards
+        if count == 1:
+            return []
+        return [f"{name}.shards/{number}of{count}{ending}" for number in range(count)]
+
+    def stage_shards(self, dataset: str, stage: str) -> list[str]:
+        """What says that the shards of a dense first stage have embedded the collection."""
+        dense = self.suite.first_stages[stage].kind == "dense"
+        return (
+            self.shards(f"{self.out}/embeddings/{dataset}/first_stages/{stage}", ".json")
+            if dense
+            else []
+        )
+
+    def shard_stores(self, stamps: list[str]) -> str:
+        """The stores that such shards have filled, for the command line."""
+        return options_text("shard-store", [path.removesuffix(".json") for path in stamps])
 
     def stage_models(self, stage: str) -> list[str]:
         """Manifests of the trained models that a dense first stage stands on."""
@@ -195,10 +228,12 @@ def has_gpu() -> bool:
 
 
 def source_data(spec: Any) -> list[str]:
-    """The user's own files behind a collection or a run: a change in them runs the job again."""
+    """The user's own files behind a collection or a first stage: a change runs the job again."""
     if spec.kind == "beir" and spec.path is not None:
         named = [f"qrels/{name}.tsv" for name in (spec.test, spec.train, spec.dev) if name]
         paths = [spec.path / name for name in ("corpus.jsonl", "queries.jsonl", *named)]
+    elif spec.kind == "frozen":
+        paths = sorted(spec.path.glob("*"))
     else:
         paths = [getattr(spec, name, None) for name in ("path", "qrels")]
     return [str(path) for path in paths if isinstance(path, Path) and path.is_file()]

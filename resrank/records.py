@@ -59,6 +59,7 @@ class Usage:
     truncated_passages: candidates of which the model did not see the whole text.
     clean_answers, repaired_answers, rejected_answers: of a language model's written answers, those
         in the asked form and whole, those made whole, those that left the order as it was.
+    encoded_passages: embeddings of passages asked for, computed now or taken from a store.
     """
 
     passage_encoder_tokens: int = 0
@@ -72,6 +73,7 @@ class Usage:
     repaired_answers: int = 0
     rejected_answers: int = 0
     query_encoder_tokens: int = 0
+    encoded_passages: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
+from resrank.phases import phase
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
 from resrank.windows import Window, slide
 
@@ -40,7 +41,11 @@ class Reranker(Protocol):
         ...
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Rank many queries, batched; the same rankings as `rerank` one at a time."""
+        """Rank many queries, batched; the same rankings as `rerank` one at a time.
+
+        A run hands over a few queries at a time, so that it can be split into shards; one whose
+        `reads_queries_together` is true, since queries are all that it reads, gets all at once.
+        """
         ...
 
 
@@ -111,6 +116,11 @@ class EmbedsPassages(RanksMany):
         from resrank.model.device import number_format
 
         return number_format(self.embeddings.encoder)
+
+    @property
+    def bytes_per_passage(self) -> int:
+        """Size of a stored embedding: the index's share of a passage."""
+        return self.embeddings.row_bytes
 
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
         """Embed passages ahead of time into the store in `folder`."""
@@ -198,7 +208,8 @@ def ranked(
             f"query {query.id!r}: score {values[place]} for passage "
             f"{candidates[place].passage.id!r}; a reranker must return finite scores"
         )
-    order = np.argsort(-values, kind="stable")
+    with phase("score"):
+        order = np.argsort(-values, kind="stable")
     return Ranking(
         query_id=query.id,
         passage_ids=tuple(candidates[i].passage.id for i in order),

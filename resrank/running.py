@@ -6,7 +6,9 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from resrank.candidates.texts import candidate_lists
 from resrank.config import Measurement, System
@@ -20,6 +22,7 @@ from resrank.files import (
     write_manifest,
     write_text,
 )
+from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
 from resrank.registry import option_files, resolve, training_files
@@ -31,18 +34,29 @@ from resrank.reranker import (
     Reranker,
     Retrieves,
 )
-from resrank.store import Collection, encoder_run, write_run, write_usage
+from resrank.shards import WHOLE, Shard
+from resrank.store import (
+    Collection,
+    encoder_run,
+    usage_of,
+    write_run,
+    write_usage,
+)
+
+BLOCK = 16  # queries that a system is given at once, however many shards there are
 
 
 def encode(
     collection: Collection, candidates: Sequence[Path], splits: Sequence[Split],
-    options: EncoderOptions, store: Path, out: Path,
+    options: EncoderOptions, store: Path, out: Path, shard: Shard = WHOLE,
+    shard_stores: Sequence[Path] = (),
 ) -> None:  # fmt: skip
     """Embed every passage that is a candidate of these splits' queries into the store in `store`.
 
     One job does this for all systems, so that a passage's embedding, whose last bits depend on the
-    batch it is computed in, does not depend on which system's job came first. Writes to `out` what
-    it took: texts, tokens, seconds of this run, bytes.
+    batch it is computed in, does not depend on which system's job came first. A shard embeds its
+    share of the batches; the whole job takes over what `shard_stores` hold, and embeds what they
+    lack. Writes to `out` what it took: texts, tokens, seconds of this run, bytes.
     """
     from resrank.model.device import number_format
     from resrank.model.embedding_store import EmbeddingStore
@@ -53,9 +67,12 @@ def encode(
     encoder = Encoder.from_options(options)
     held = EmbeddingStore(store, encoder)
     start = time.perf_counter()
-    held.fill(sorted(passages))
+    for folder in shard_stores:
+        held.take_over(EmbeddingStore(folder, encoder))
+    held.fill(sorted(passages), shard)
     seconds = time.perf_counter() - start
-    tokens, truncated = held.tokens(sorted(passages))
+    here = sorted(text for text in passages if held.has([text]))
+    tokens, truncated = held.tokens(here)
     write_manifest(
         out,
         inputs={"collection": collection.hash} | {p.stem: p for p in candidates},
@@ -63,10 +80,10 @@ def encode(
         splits=list(splits),
         folder=held.folder.name,
         dtype=number_format(encoder),
-        texts=len(passages),
+        texts=len(here),
         truncated_texts=truncated,
         tokens=tokens,
-        bytes=len(passages) * held.codec.row_bytes,
+        bytes=len(here) * held.codec.row_bytes,
         seconds=round(seconds, 3),
     )
 
@@ -116,28 +133,34 @@ def train(
 
 def rerank(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    model: Path | None, store: Path, parts: Sequence[Path], out: Path,
+    model: Path | None, store: Path, parts: Sequence[Path], out: Path, shard: Shard = WHOLE,
 ) -> None:  # fmt: skip
-    """Rerank every test query's candidates; write a TREC run and its usage."""
+    """Rerank every test query's candidates; write a TREC run and its usage.
+
+    A system is given `BLOCK` queries at a time, or all at once if it reads them together; a shard
+    is the run of some of these blocks.
+    """
     reranker = load(spec, model)
     requests = test_requests(collection, candidates)
     if isinstance(reranker, CachesPassages):
         reranker.prepare((c.passage for _, listed in requests for c in listed), store)
     if isinstance(reranker, KeepsTranscript):
         reranker.keep_transcript(out)
-    rankings = reranker.rerank_many(requests)
-    for (query, listed), ranking in zip(requests, rankings, strict=True):
-        if sorted(c.passage.id for c in listed) != sorted(ranking.passage_ids):
-            raise RuntimeError(
-                f"system {name!r} did not return a permutation of the candidates of {query.id!r}"
-            )
-    usage = out.with_suffix(".usage.parquet")
-    written = [out, usage]
+    every = requests
+    size = max(1, len(every)) if getattr(reranker, "reads_queries_together", False) else BLOCK
+    blocks = shard.take([every[i : i + size] for i in range(0, len(every), size)])
+    requests = [request for block in blocks for request in block]
+    rankings = [ranking for block in blocks for ranking in reranker.rerank_many(block)]
+    verify(name, reranker, requests, rankings)
+    written = [out, usage_of(out)]
     write_run(out, rankings, name)
-    write_usage(usage, rankings)
+    write_usage(usage_of(out), rankings)
     if isinstance(reranker, Retrieves):
         written.append(encoder_run(out))
-        write_run(written[-1], reranker.by_encoder(requests), f"{name}.encoder")
+        mine = {query.id for query, _ in requests}
+        own = [ranking for ranking in reranker.by_encoder(every) if ranking.query_id in mine]
+        verify(f"{name}.encoder", None, requests, own)
+        write_run(written[-1], own, f"{name}.encoder")
     else:
         encoder_run(out).unlink(missing_ok=True)
     write_manifest(
@@ -157,11 +180,12 @@ def measure(
     model: Path | None, how: Measurement, store: Path | None, parts: Sequence[Path], out: Path,
     run: Path | None = None,
 ) -> None:  # fmt: skip
-    """Time one query at a time over a sample of the test queries; keep every sample.
+    """Measure a system on a sample of the test queries; keep every sample.
 
     store: where passage embeddings are taken from for the cached mode; a temporary one if None.
     run: the system's own, beside which an endpoint's answers and their times were recorded.
     """
+    from resrank.efficiency.loadgen import Scenario
     from resrank.efficiency.meter import measure as time_queries
     from resrank.efficiency.threads import limit_threads
 
@@ -172,7 +196,6 @@ def measure(
     sample = requests[: how.queries]
     warmup = (requests[how.queries :] or sample)[: how.warmup]
     recorded = reranker.recorded_clock(run) if isinstance(reranker, KeepsTranscript) else None
-    clock = recorded or time.perf_counter_ns
     result = {
         "system": name,
         "seed": seed,
@@ -184,8 +207,15 @@ def measure(
         "warmup": len(warmup),
         "query_ids": [query.id for query, _ in sample],
     }
-    replayed = getattr(reranker, "is_replayed", False)  # a look-up's time is no model's
-    times = {} if replayed else time_queries(reranker, sample, warmup, store, clock)
+    times: dict[str, Any] = {}
+    if not getattr(reranker, "is_replayed", False):  # a look-up's time is no model's
+        scenarios = [Scenario(wanted) for wanted in how.scenarios]
+        check = partial(verify, name, reranker)
+        elsewhere = recorded is not None
+        times = time_queries(
+            reranker, sample, warmup, store, recorded or time.perf_counter_ns,
+            scenarios=scenarios, check=check, elsewhere=elsewhere,
+        )  # fmt: skip
     write_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),

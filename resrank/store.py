@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,17 @@ import pyarrow.parquet as pq
 
 from resrank.files import LinesHash, atomic_file, atomic_folder, sha256_lines, write_manifest
 from resrank.passage_table import PassageTable, sorted_by_id, write_passages
-from resrank.records import Passage, Qrels, Query, Ranking, Split
+from resrank.records import Passage, Qrels, Query, Ranking, Split, Usage
 
 CANDIDATES = pa.schema(
     [("query_id", pa.string()), ("passage_id", pa.string()),
      ("rank", pa.int32()), ("score", pa.float64())]
 )  # fmt: skip
+
+USAGE = pa.schema(
+    [("query_id", pa.string())]
+    + [(name, pa.int64()) for name in ("candidates", *(f.name for f in fields(Usage)))]
+)
 
 
 RankedList = Sequence[tuple[str, float]]
@@ -159,15 +164,22 @@ def write_qrels_parquet(path: Path, judgments: Sequence[tuple[str, str, int]]) -
 
 def write_candidates(path: Path, lists: Mapping[str, RankedList]) -> str:
     """Freeze candidate lists as parquet, rows by query id then rank; returns their hash."""
-    rows = [
-        (query_id, passage_id, rank, float(score))
-        for query_id in sorted(lists)
-        for rank, (passage_id, score) in enumerate(lists[query_id], start=1)
-    ]
+    rows = list(_rows(lists))
     columns = {name: [row[i] for row in rows] for i, name in enumerate(CANDIDATES.names)}
     with atomic_file(path) as partial:
         pq.write_table(pa.table(columns, CANDIDATES), partial)
-    return sha256_lines(json.dumps(row) for row in rows)
+    return candidates_hash(lists)
+
+
+def candidates_hash(lists: Mapping[str, RankedList]) -> str:
+    """A hash of the lists' content, whatever file they lie in."""
+    return sha256_lines(json.dumps(row) for row in _rows(lists))
+
+
+def _rows(lists: Mapping[str, RankedList]) -> Iterator[tuple[str, str, int, float]]:
+    for query_id in sorted(lists):
+        for rank, (passage_id, score) in enumerate(lists[query_id], start=1):
+            yield query_id, passage_id, rank, float(score)
 
 
 def read_candidates(
@@ -209,11 +221,23 @@ def encoder_run(run: Path) -> Path:
     return run.with_suffix(".encoder.trec")
 
 
+def usage_of(run: Path) -> Path:
+    """Where what a run consumed lies."""
+    return run.with_suffix(".usage.parquet")
+
+
 def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
     """What each query's ranking consumed, a row a query, with its number of candidates."""
-    rows = [
-        {"query_id": r.query_id, "candidates": len(r.passage_ids), **asdict(r.usage)}
-        for r in sorted(rankings, key=lambda r: r.query_id)
-    ]
+    write_usage_rows(
+        path,
+        [
+            {"query_id": r.query_id, "candidates": len(r.passage_ids), **asdict(r.usage)}
+            for r in sorted(rankings, key=lambda r: r.query_id)
+        ],
+    )
+
+
+def write_usage_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Usage as rows of query_id, candidates and `Usage`'s counts."""
     with atomic_file(path) as partial:
-        pq.write_table(pa.Table.from_pylist(rows), partial)
+        pq.write_table(pa.Table.from_pylist(list(rows), USAGE), partial)

@@ -92,6 +92,13 @@ class Resolved(BaseModel):
         found = own + [name for part in parts(spec.options) for name in self.learns_from(part)]
         return list(dict.fromkeys(found))
 
+    @property
+    def only_learned_from(self) -> list[str]:
+        """The collections that systems, or models below first stages, learn from, and no more."""
+        parts_below = [part for _, stage in self.pairs for part in self.stage_parts(stage)]
+        found = {c for name in self.suite.systems + parts_below for c in self.learns_from(name)}
+        return sorted(found - set(self.suite.collections))
+
     def trained_on(self, system: str) -> str:
         """The collection that a trained system learns from."""
         named = self.systems[system].trained_on
@@ -262,6 +269,8 @@ def _check_file(name: str, key: str, path: Path) -> None:
 
 
 def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> None:
+    if stage.kind == "frozen":  # of any collection; the hashes say whether it is of this one
+        return
     if (collection.kind == "candidates") != (stage.kind == "imported"):
         wanted = "'imported'" if collection.kind == "candidates" else "another kind"
         raise ConfigError(

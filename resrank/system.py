@@ -20,12 +20,14 @@ from resrank.efficiency.work import (
     text_tokens,
     window_sizes,
 )
+from resrank.invariants import Expected
 from resrank.model.options import DtypeName, EncoderOptions, ResRankOptions, SavedOptions
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows, ranked
 from resrank.strict import Strict
 from resrank.training.lists import choose
 from resrank.training.options import ResRankTraining, Stage
+from resrank.windows import counts
 
 if TYPE_CHECKING:
     from resrank.model.passage_embeddings import PassageEmbeddings
@@ -76,6 +78,14 @@ class SavedResRank(EmbedsPassages):
         limit = max(8, options.max_tokens or asked.passage_tokens)
         encoder = EncoderOptions(max_tokens=limit)
         return ResRankSystem.expected(ResRankOptions(encoder=encoder, window=options.window), asked)
+
+    def expects(self, candidates: int) -> Expected:
+        """One call a list, or a window; a slot a passage; no generated token."""
+        window, slot = self.model.options.window, int(self.model.options.query_slot)
+        calls, places = int(candidates > 0), candidates
+        if window is not None:
+            calls, places = counts(candidates, window)
+        return Expected(calls, 0, places + slot * calls, encoded_passages=candidates)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries, `batch_queries` in a forward pass."""

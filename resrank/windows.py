@@ -47,6 +47,12 @@ def spans(length: int, window: Window) -> Iterator[tuple[int, int]]:
         end -= window.step
 
 
+def counts(length: int, window: Window) -> tuple[int, int]:
+    """Windows of all passes over a list, and the places that they hold together."""
+    cuts = list(spans(length, window))
+    return window.passes * len(cuts), window.passes * sum(end - start for start, end in cuts)
+
+
 def slide(
     lists: Sequence[Sequence[Item]],
     window: Window,

@@ -147,4 +147,5 @@ def test_a_wrong_suite_stops_before_anything_runs(project):
     (project / "wrong.yaml").write_text(yaml.safe_dump(SUITE | {"systems": ["bm52"]}))
     done = snakemake(project, "-n", "all", suite="wrong.yaml")
     assert done.returncode != 0
-    assert "unknown system 'bm52'; known: " in done.stdout + done.stderr
+    assert "wrong.yaml: unknown system 'bm52'; known: " in done.stdout + done.stderr
+    assert "common.smk" not in done.stdout + done.stderr

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from resrank.invariants import Expected
 from resrank.model.batches import token_budget_batches
+from resrank.phases import phase
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import Request, ranked
 
@@ -25,12 +27,17 @@ class Pointwise(ABC):
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
         """One score a pair of a batch."""
 
+    def expects(self, candidates: int) -> Expected:
+        """A pair a candidate; the score is read from logits."""
+        return Expected(model_calls=candidates, generated_tokens=0, embedding_slots=0)
+
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """One query's candidates, pair by pair; pairs of like length together."""
         pairs = [self.pair_ids(query.text, c.passage.text) for c in candidates]
         scores = [0.0] * len(pairs)
         for places in token_budget_batches([len(ids) for ids, _ in pairs], self.batch_tokens):
-            found = self.score_batch([pairs[place][0] for place in places])
+            with phase("prefill"):
+                found = self.score_batch([pairs[place][0] for place in places])
             for place, score in zip(places, found, strict=True):
                 scores[place] = score
         usage = Usage(

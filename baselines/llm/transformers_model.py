@@ -10,7 +10,12 @@ from typing import Any
 import torch
 from jinja2 import TemplateError
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
 from transformers import __version__ as transformers_version
 
 from baselines.llm.model import Answer, Keep, ScratchLM, TransformersOptions, drop
@@ -20,6 +25,7 @@ from resrank.files import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
 from resrank.model.hub import locate
+from resrank.phases import phase, turn
 
 # What the model's own generation config may say otherwise, and must not.
 GENERATION: dict[str, Any] = {"top_p": 1.0, "top_k": 0, "num_beams": 1, "repetition_penalty": 1.0}
@@ -149,10 +155,11 @@ class TransformersModel:
         out = torch.empty(len(ids), len(tokens))
         for places in self._batches(ids):
             inputs, mask = self._pad([ids[place] for place in places])
-            logits = self.model(
-                input_ids=inputs, attention_mask=mask, position_ids=_positions(mask),
-                logits_to_keep=1, use_cache=False,
-            ).logits[:, -1]  # fmt: skip
+            with phase("prefill"):
+                logits = self.model(
+                    input_ids=inputs, attention_mask=mask, position_ids=_positions(mask),
+                    logits_to_keep=1, use_cache=False,
+                ).logits[:, -1]  # fmt: skip
             out[places] = logits[:, list(tokens)].float().cpu()
         return out
 
@@ -164,10 +171,12 @@ class TransformersModel:
         more: dict[str, Any] = {"temperature": self.options.temperature} if sampled else {}
         if self.options.exact_answers:
             more["min_new_tokens"] = max_new_tokens
-        out = self.model.generate(
-            input_ids=inputs, attention_mask=mask, max_new_tokens=max_new_tokens,
-            do_sample=sampled, pad_token_id=self.pad, **GENERATION, **more,
-        )[:, inputs.shape[1] :]  # fmt: skip
+        with phase("prefill"):
+            out = self.model.generate(
+                input_ids=inputs, attention_mask=mask, max_new_tokens=max_new_tokens,
+                do_sample=sampled, pad_token_id=self.pad, **GENERATION, **more,
+                logits_processor=LogitsProcessorList([_FirstLogits()]),
+            )[:, inputs.shape[1] :]  # fmt: skip
         return [self._text(row.tolist()) for row in out]
 
     def _text(self, row: list[int]) -> tuple[str, int]:
@@ -231,6 +240,20 @@ class TransformersModel:
         inputs = torch.tensor([[self.pad] * (longest - len(row)) + row for row in ids])
         mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids])
         return inputs.to(self.device), mask.to(self.device)
+
+
+class _FirstLogits(LogitsProcessor):  # type: ignore[misc]
+    """Says that the prompt is read once `generate` has the first token's logits."""
+
+    def __init__(self) -> None:
+        self.read = False
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The same logits."""
+        if not self.read:
+            turn("decode")
+        self.read = True
+        return scores
 
 
 def without_system(prompt: Prompt) -> Prompt:

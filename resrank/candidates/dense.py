@@ -6,7 +6,7 @@ of the collection nor of the index, which is a memory-mapped file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from resrank.config import DenseStage
-from resrank.passage_table import BLOCK
+from resrank.files import write_json
+from resrank.model.options import EncoderOptions
+from resrank.passage_table import BLOCK, PassageTable
 from resrank.records import Passage, Query
+from resrank.shards import Shard
 from resrank.store import RankedList
 
 QUERIES, PASSAGES = 512, 16_384  # rows and columns of one block of similarities, 32 MB
@@ -32,19 +35,23 @@ class EmbeddingRows(Protocol):
 
 
 def search(
-    queries: Sequence[Query], passages: Iterable[Passage], spec: DenseStage, store: Path
-) -> dict[str, RankedList]:
+    queries: Sequence[Query], passages: Iterable[Passage], spec: DenseStage, store: Path,
+    shard_stores: Sequence[Path] = (),
+) -> dict[str, RankedList]:  # fmt: skip
     """Each query's `depth` nearest passages by cosine; equal scores are ordered by passage id.
 
-    passages: ordered by id, gone through once, a block at a time.
+    passages: ordered by id, gone through once, a block at a time; shard_stores: what shards have
+    embedded of them, in their order.
     """
     from resrank.model.embedding_store import EmbeddingStore
     from resrank.model.encoder import Encoder
 
     encoder = Encoder.from_options(spec.encoder)
     index = EmbeddingStore(store, encoder)
-    blocks, ids, stream = [], list[str](), iter(passages)
-    while block := list(islice(stream, BLOCK)):
+    for folder in shard_stores:
+        index.take_over(EmbeddingStore(folder, encoder))
+    blocks, ids = [], list[str]()
+    for block in _blocks(passages):
         texts = [p.text for p in block]
         index.fill(texts)
         blocks.append(index.rows(texts))
@@ -57,6 +64,29 @@ def search(
         listed = [(ids[i], float(v)) for i, v in zip(found, values, strict=True)]
         lists[query.id] = [item for item in listed if item[0] != query.excluded][: spec.depth]
     return lists
+
+
+def embed_shard(
+    passages: PassageTable, options: EncoderOptions, store: Path, shard: Shard, out: Path
+) -> None:
+    """Embed a shard of the blocks that `search` embeds; `out` says how many passages they hold."""
+    from resrank.model.embedding_store import EmbeddingStore
+    from resrank.model.encoder import Encoder
+
+    index = EmbeddingStore(store, Encoder.from_options(options))
+    mine = set(shard.take(range(-(-len(passages) // BLOCK))))
+    embedded = 0
+    for number, block in enumerate(_blocks(passages)):
+        if number in mine:
+            index.fill([p.text for p in block])
+            embedded += len(block)
+    write_json(out, {"folder": index.folder.name, "passages": embedded, "shard": shard})
+
+
+def _blocks(passages: Iterable[Passage]) -> Iterator[list[Passage]]:
+    stream = iter(passages)
+    while block := list(islice(stream, BLOCK)):
+        yield block
 
 
 def nearest(

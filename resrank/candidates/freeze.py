@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from resrank.candidates.bm25 import search
+from resrank.candidates.exported import take_over
 from resrank.candidates.fusion import fuse
 from resrank.collections.jsonl import DataError
-from resrank.config import Bm25Stage, DenseStage, FirstStage, FusionStage, RunStage
+from resrank.config import (
+    Bm25Stage,
+    DenseStage,
+    FirstStage,
+    FrozenStage,
+    FusionStage,
+    RunStage,
+)
 from resrank.evaluation.audits import lists_with_ties, short_lists
 from resrank.evaluation.metrics import averages, per_query, trec_order
 from resrank.files import sha256_file, write_manifest
@@ -26,18 +34,26 @@ def freeze(
     out: Path,
     store: Path | None = None,
     fused: Mapping[str, Path] | None = None,
+    shard_stores: Sequence[Path] = (),
 ) -> None:
     """Write `out` (parquet) and its manifest: hash, recall, oracle, short lists, ties by split.
 
     store: the folder of passage embeddings, for a dense stage; fused: the candidates of each stage
-    that a fusion names.
+    that a fusion names; shard_stores: of the shards that embedded for a dense stage.
     """
-    lists = _lists(collection, spec, store, fused or {})
-    content = write_candidates(out, lists)
+    lists: Mapping[str, RankedList]
+    origin: dict[str, Any] = {}
+    if isinstance(spec, FrozenStage):
+        lists, origin["origin"] = take_over(spec, collection, out)
+        content = spec.hash
+    else:
+        lists = _lists(collection, spec, store, shard_stores, fused or {})
+        content = write_candidates(out, lists)
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={"collection": collection.hash}
         | ({"run": sha256_file(spec.path)} if isinstance(spec, RunStage) else {})
+        | ({"frozen": sha256_file(out)} if isinstance(spec, FrozenStage) else {})
         | {name: sha256_file(path) for name, path in (fused or {}).items()},
         config=spec.model_dump(mode="json"),
         depth=spec.depth,
@@ -47,6 +63,7 @@ def freeze(
             for split in SPLITS
             if collection.queries(split)
         },
+        **origin,
     )
 
 
@@ -81,8 +98,9 @@ def oracle(lists: Mapping[str, RankedList], qrels: Qrels) -> dict[str, dict[str,
 
 
 def _lists(
-    collection: Collection, spec: FirstStage, store: Path | None, fused: Mapping[str, Path]
-) -> Mapping[str, RankedList]:
+    collection: Collection, spec: FirstStage, store: Path | None, shard_stores: Sequence[Path],
+    fused: Mapping[str, Path],
+) -> Mapping[str, RankedList]:  # fmt: skip
     queries = [q for q in collection.queries(*SPLITS) if q.text]
     if isinstance(spec, Bm25Stage):
         return search(queries, collection.passages, spec)
@@ -91,7 +109,7 @@ def _lists(
 
         if store is None:
             raise ValueError("a dense first stage needs the folder of embeddings; give --store")
-        return dense.search(queries, collection.passages, spec, store)
+        return dense.search(queries, collection.passages, spec, store, shard_stores)
     if isinstance(spec, FusionStage):
         absent = [name for name in spec.of if name not in fused]
         if absent:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from resrank.collections.jsonl import DataError
 from resrank.collections.origin import show_terms
 from resrank.config import Collection
+from resrank.records import Split
+from resrank.store import Collection as Stored
 
 
-def collect(spec: Collection, out: Path) -> None:
-    """Write the collection that `spec` describes under `out`; its terms are shown first."""
+def collect(spec: Collection, out: Path, learners: Sequence[str] = ()) -> None:
+    """Write the collection that `spec` describes under `out`; its terms are shown first.
+
+    learners: systems that are to be trained on it. Raises DataError if it has no train query for
+    them, before anything else is made of it.
+    """
     show_terms(spec)
+    _write(spec, out)
+    if learners and not Stored(out).queries(Split.TRAIN):
+        raise DataError(
+            f"{spec.source}: it has no train query, but {', '.join(learners)} would be trained on "
+            "it; name another collection in `trained_on`"
+        )
+
+
+def _write(spec: Collection, out: Path) -> None:
     if spec.kind == "docstrings":
         from resrank.collections import docstrings
 

@@ -21,7 +21,7 @@ from resrank.collections.jsonl import DataError
 from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
 from resrank.config import IrDatasetsCollection
-from resrank.files import sha256_file
+from resrank.files import NoRoom, sha256_file
 from resrank.passage_table import StandsTwice
 from resrank.records import Passage, Qrels, Query, Split
 from resrank.store import write_collection
@@ -36,6 +36,8 @@ def collect(spec: IrDatasetsCollection, out: Path) -> None:
         _offer(zip(spec.files, paths, strict=True), home / "downloads")
         try:
             _collect(spec, paths, home, out)
+        except NoRoom:
+            raise
         except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
             raise DataError(
                 f"ir_datasets could not read {spec.dataset}: {error}. What `files` does not name "

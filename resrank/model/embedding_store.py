@@ -21,7 +21,9 @@ from tqdm import tqdm
 from resrank.model.batches import token_budget_batches
 from resrank.model.encoder import Encoder, Tokens
 from resrank.model.vector_codec import VectorCodec
+from resrank.shards import WHOLE, Shard
 
+COPIED = 65_536  # rows that are copied at once
 ROW = np.dtype([("key", "S32"), ("tokens", "<i4"), ("truncated", "?")])
 
 
@@ -38,8 +40,10 @@ class EmbeddingStore:
         self._vectors = np.empty((0, self.codec.row_bytes), np.uint8)
         self._open()
 
-    def fill(self, texts: Sequence[str]) -> None:
+    def fill(self, texts: Sequence[str], shard: Shard = WHOLE) -> None:
         """Encode the texts that are not stored yet; safe beside other processes that fill.
+
+        shard: whose share of the batches is encoded.
 
         Batches are formed over all the texts given, stored or not, so that an interrupted fill
         resumes with the very batches, hence the very numbers, of an undisturbed one.
@@ -53,7 +57,19 @@ class EmbeddingStore:
             lengths = [len(ids) for ids in tokens.ids]
             budget = self.encoder.batch_tokens
             batches = list(token_budget_batches(lengths, budget))
-            self._fill_batches(unique, tokens, batches)
+            self._fill_batches(unique, tokens, shard.take(batches))
+            self._open()
+
+    def take_over(self, other: EmbeddingStore) -> None:
+        """Append what another store of the same encoder holds and this one does not."""
+        with self._locked():
+            self._open()
+            new = [i for i, row in enumerate(other._rows) if _stored(row) not in self._place]
+            with self._files() as (vectors, rows):
+                for start in range(0, len(new), COPIED):
+                    places = new[start : start + COPIED]
+                    vectors.write(other._vectors[places].tobytes())
+                    rows.write(other._rows[places].tobytes())
             self._open()
 
     def rows(self, texts: Sequence[str]) -> NDArray[np.intp]:
@@ -88,8 +104,9 @@ class EmbeddingStore:
         """Encode and append the batches that hold a text that is not stored."""
         wanted = [b for b in batches if any(_key(texts[place]) not in self._place for place in b)]
         blocks = self.encoder.embed_batches([[tokens.ids[p] for p in places] for places in wanted])
-        stored = len(texts) - sum(map(len, wanted))
-        bar = tqdm(total=len(texts), initial=stored, desc="encoding passages", unit="passage")
+        total = sum(map(len, batches))
+        stored = total - sum(map(len, wanted))
+        bar = tqdm(total=total, initial=stored, desc="encoding passages", unit="passage")
         with bar, self._files() as (vectors_file, rows_file):
             for places, block in zip(wanted, blocks, strict=True):
                 missing = [i for i, p in enumerate(places) if _key(texts[p]) not in self._place]
@@ -119,7 +136,7 @@ class EmbeddingStore:
         vectors_path.touch()
         whole = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
         self._rows = np.fromfile(rows_path, ROW, whole)
-        self._place = {bytes(row["key"]).ljust(32, b"\0"): i for i, row in enumerate(self._rows)}
+        self._place = {_stored(row): i for i, row in enumerate(self._rows)}
         if whole:
             shape = (whole, self.codec.row_bytes)
             self._vectors = np.memmap(vectors_path, np.uint8, "r", shape=shape)
@@ -139,6 +156,11 @@ class EmbeddingStore:
             file.truncate(whole * ROW.itemsize)
         with vectors_path.open("r+b") as file:
             file.truncate(whole * width)
+
+
+def _stored(row: np.void) -> bytes:
+    """The key of a stored row; numpy drops zeros at its end."""
+    return bytes(row["key"]).ljust(32, b"\0")
 
 
 def _key(text: str) -> bytes:

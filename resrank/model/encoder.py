@@ -19,6 +19,7 @@ from resrank.model.cores import map_batches
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions, Pooling
+from resrank.phases import phase
 
 _POOLING_KEYS = {"last": "lasttoken", "cls": "cls_token", "mean": "mean_tokens"}
 # sentence-transformers' names, before and since version 6, and ours
@@ -162,8 +163,9 @@ class Encoder(nn.Module):
         lengths = [len(row) for row in ids]
         batches = list(token_budget_batches(lengths, self.batch_tokens))
         blocks = self.embed_batches([[ids[place] for place in places] for places in batches])
-        for places, block in zip(batches, blocks, strict=True):
-            out[places] = block
+        with phase("encode"):
+            for places, block in zip(batches, blocks, strict=True):
+                out[places] = block
         return out
 
     def embed_batches(self, batches: Iterable[Sequence[Sequence[int]]]) -> Iterator[Tensor]:

@@ -103,7 +103,9 @@ class ResRankOptions(TwoModels):
     projector: bool = Field(
         False, description="A bias-free linear map where the hidden sizes differ."
     )
-    batch_queries: int = Field(16, ge=1, description="Queries in one forward pass.")
+    batch_queries: int = Field(
+        16, ge=1, description="Queries in one forward pass; a run hands over 16 at a time."
+    )
     padding_side: Literal["right", "left"] = Field(
         "right", description="Where shorter lists of a batch are padded; changes no score."
     )
@@ -126,4 +128,6 @@ class SavedOptions(Strict):
     window: Window | None = Field(
         None, description="Rerank in sliding windows; unset: all candidates in a single pass."
     )
-    batch_queries: int = Field(16, ge=1, description="Queries in one forward pass.")
+    batch_queries: int = Field(
+        16, ge=1, description="Queries in one forward pass; a run hands over 16 at a time."
+    )

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from resrank.model.embedding_store import EmbeddingStore
 from resrank.model.encoder import Encoder
+from resrank.model.vector_codec import VectorCodec
+from resrank.phases import phase
 from resrank.records import Passage, Ranking, Usage
 from resrank.reranker import Request, ranked
 
@@ -29,6 +31,11 @@ class PassageEmbeddings:
         tokens, truncated = self.store.tokens(texts)
         return Usage(passage_encoder_tokens=tokens, truncated_passages=truncated)
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one stored embedding."""
+        return VectorCodec(self.encoder.options.store_dtype, self.encoder.width).row_bytes
+
     def forget(self) -> None:
         """Use no store from now on: every call encodes its passages."""
         self.store = None
@@ -38,12 +45,13 @@ class PassageEmbeddings:
         texts = [p.text for p in passages]
         if self.store is not None and self.store.has(texts):
             tokens, truncated = self.store.tokens(texts)
-            usage = Usage(tokens, tokens, truncated_passages=truncated)
+            usage = Usage(tokens, tokens, truncated_passages=truncated, encoded_passages=len(texts))
             return self.store.vectors(texts), usage
         encoded = self.encoder.tokenize(texts)
         usage = Usage(
             passage_encoder_tokens=sum(map(len, encoded.ids)),
             truncated_passages=sum(encoded.truncated),
+            encoded_passages=len(texts),
         )
         return self.encoder.embed_ids(encoded.ids).numpy(), usage
 
@@ -68,5 +76,6 @@ def by_vectors(
         usage.prompt_tokens += len(tokens)
         usage.query_encoder_tokens += len(tokens)
         usage.model_calls += 1
-        rankings.append(ranked(query, candidates, passages @ vector, usage))
+        with phase("score"):
+            rankings.append(ranked(query, candidates, passages @ vector, usage))
     return rankings

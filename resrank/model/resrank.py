@@ -23,6 +23,7 @@ from resrank.model.model_card import model_card
 from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
 from resrank.model.saved import read_about, read_tensors
+from resrank.phases import phase
 from resrank.windows import slide
 
 FORMAT = 1  # of a saved model
@@ -165,15 +166,19 @@ class ResRank(nn.Module):
         places = torch.arange(inputs.shape[1], device=inputs.device)
         before = inputs.shape[1] - lengths if side == "left" else torch.zeros_like(lengths)
         inside = (places >= before.unsqueeze(1)) & (places < (before + lengths).unsqueeze(1))
-        padded = self.reranker(inputs, inside.long())
+        with phase("prefill"):
+            padded = self.reranker(inputs, inside.long())
         hidden = [
             states[start : start + len(row)]
             for states, start, row in zip(padded, before.tolist(), rows, strict=True)
         ]
-        return [
-            self._cosines(hidden[i], starts[i], fed[i], None if slots is None else slots[i], row)
-            for i, row in enumerate(rows)
-        ]
+        with phase("score"):
+            return [
+                self._cosines(
+                    hidden[i], starts[i], fed[i], None if slots is None else slots[i], row
+                )
+                for i, row in enumerate(rows)
+            ]
 
     def _cosines(
         self, hidden: Tensor, start: int, fed: Tensor, slot: Tensor | None, row: Tensor

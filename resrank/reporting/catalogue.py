@@ -39,7 +39,7 @@ def plan(resolved: Resolved, assumed: Assumed | None = None) -> str:
     lines = [f"Suite {resolved.suite.name}: {resolved.suite.title or ''}".rstrip(": "), ""]
     lines.append("Collections:")
     fetched: dict[str, RemoteFile] = {}
-    for name in resolved.suite.collections + sorted(_learned_from(resolved)):
+    for name in resolved.suite.collections + resolved.only_learned_from:
         spec = resolved.collections[name]
         files = remote_files(spec)
         fetched |= {file.checksum: file for file in files}
@@ -83,11 +83,6 @@ def _state(spec: Collection, files: list[RemoteFile]) -> str:
         return "here"
     own = spec.kind != "ir_datasets"
     return "made or read on this machine" if own else "ir_datasets fetches what it needs"
-
-
-def _learned_from(resolved: Resolved) -> set[str]:
-    found = {c for name in resolved.suite.systems for c in resolved.learns_from(name)}
-    return found - set(resolved.suite.collections)
 
 
 def _models(resolved: Resolved) -> Iterator[str]:

@@ -8,9 +8,12 @@ import pandas as pd
 
 from resrank.files import sha256_file, write_manifest
 from resrank.reporting.curves import training_curves
+from resrank.reporting.efficiency import write_efficiency
 from resrank.reporting.figures import effectiveness_against
+from resrank.reporting.means import NOTE, with_means
 from resrank.reporting.results import ablation, audits, comparison, first_stages, is_random, leaks
 from resrank.reporting.tables import Column, write_table
+from resrank.reporting.tokens import write_tokens
 from resrank.suite import Resolved
 
 DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a benchmark. "
@@ -29,7 +32,11 @@ def report(resolved: Resolved, root: Path) -> None:
         "Passages cut: share of candidates of which a model does not read the end. "
         "± is the standard deviation over seeds."
     )
-    written = write_table(tables, "comparison", frame, shown, groups, caption)
+    compared = with_means(resolved, frame)
+    caption += NOTE if len(compared) > len(frame) else ""
+    written = write_table(tables, "comparison", compared, shown, groups, caption)
+    written += write_efficiency(resolved, root, _kind(resolved))
+    written += write_tokens(resolved, root, _kind(resolved))
     stages = first_stages(resolved, root)
     plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in map(str, stages)}
     recall = "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system."
@@ -147,7 +154,7 @@ def _ablation_columns(resolved: Resolved, choices: pd.DataFrame) -> dict[str, Co
 
 
 def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
-    several = frame[["collection", "first_stage"]].drop_duplicates().shape[0] > 1
+    several = len(resolved.given.collections) > 1 or frame["first_stage"].nunique() > 1
     columns = {}
     if several:
         columns = {"collection": Column("collection"), "first_stage": Column("first stage")}

@@ -12,6 +12,7 @@ import pandas as pd
 
 from resrank.config import System
 from resrank.efficiency.costs import Costs, models_of
+from resrank.efficiency.tokens import tokens
 from resrank.evaluation.score import ENCODER
 from resrank.model.architectures import RANDOM
 from resrank.records import Usage
@@ -137,25 +138,30 @@ def is_random(spec: System) -> bool:
     return any(str(model).startswith(RANDOM) for model in models_of(spec))
 
 
+def read_usage(
+    resolved: Resolved, root: Path, dataset: str, stage: str, system: str
+) -> pd.DataFrame:
+    """What a system consumed, a row a query and seed."""
+    folder = root / "runs" / dataset / stage / system
+    files = [folder / f"seed{seed}.usage.parquet" for seed in resolved.seeds_of(system)]
+    return pd.concat([pd.read_parquet(file) for file in files])
+
+
 def _usage(
     resolved: Resolved, root: Path, dataset: str, stage: str, system: str
 ) -> dict[str, float | None]:
-    folder = root / "runs" / dataset / stage / system
-    files = [folder / f"seed{seed}.usage.parquet" for seed in resolved.seeds_of(system)]
-    usage = pd.concat([pd.read_parquet(file) for file in files])
+    usage = read_usage(resolved, root, dataset, stage, system)
     work = Costs(resolved.systems[system], resolved.systems).mean(_rankings(usage))
-    total = usage[USAGE].sum()
-    candidates = max(1, int(usage["candidates"].sum()))
-    online = total[USAGE[:4]].sum()
-    means = {name: float(total[name]) / len(usage) for name in USAGE[1:]}
+    means = {name: float(usage[name].mean()) for name in USAGE}
+    candidates = float(usage["candidates"].mean()) or 1.0
     return {
-        "tokens_per_passage_online": float(online / candidates),
-        "tokens_per_passage_cached": float((online - total[USAGE[0]]) / candidates),
-        "truncated_share": float(total["truncated_passages"] / candidates),
+        "tokens_per_passage_online": tokens(means) / candidates,
+        "tokens_per_passage_cached": tokens(means, cached=True) / candidates,
+        "truncated_share": means["truncated_passages"] / candidates,
         "flops_per_query_online": None if work is None else work.online,
         "flops_per_query_cached": None if work is None else work.cached,
-        "caches_passages": bool(total[USAGE[0]] > 0),
-        **means,
+        "caches_passages": means["passage_encoder_tokens"] > 0,
+        **{name: means[name] for name in USAGE[1:]},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,12 +18,18 @@ LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{",
 
 @dataclass(frozen=True)
 class Column:
-    """A shown column: its header, decimals, and whether high or low is best (0: neither)."""
+    """A shown column: its header, decimals, and whether high or low is best (0: neither).
+
+    spread, interval: the columns of what is shown behind `±`, or in brackets; missing: what stands
+    where there is no value.
+    """
 
     header: str
     decimals: int = 0
     best: int = 0
     spread: str | None = None
+    interval: tuple[str, str] | None = None
+    missing: str = "–"
     unit: float = 1.0
     """What a shown 1 stands for."""
 
@@ -84,12 +91,21 @@ def _cells(frame: pd.DataFrame, place: int, columns: Mapping[str, Column]) -> li
         if isinstance(value, str):
             cells.append(value)
         elif pd.isna(value):
-            cells.append("–")
+            cells.append(column.missing)
         else:
-            text = f"{float(value) / column.unit:,.{column.decimals}f}"
-            spread = row[column.spread] if column.spread else None
-            cells.append(text if pd.isna(spread) else f"{text} ± {spread:.{column.decimals}f}")
+            cells.append(_number(float(value), row, column))
     return cells
+
+
+def _number(value: float, row: pd.Series[Any], column: Column) -> str:
+    """A value with its spread or its interval, if it has one."""
+    text = f"{value / column.unit:,.{column.decimals}f}"
+    if column.spread and pd.notna(row[column.spread]):
+        return f"{text} ± {row[column.spread]:.{column.decimals}f}"
+    if column.interval and pd.notna(row[column.interval[0]]):
+        low, high = (f"{row[name]:,.{column.decimals}f}" for name in column.interval)
+        return f"{text} [{low}, {high}]"
+    return text
 
 
 def _markdown(

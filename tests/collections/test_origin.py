@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from resrank.collections.collect import collect
 from resrank.collections.fetch import place_of
 from resrank.collections.jsonl import DataError
 from resrank.config import RemoteFile, parse_collection
-from resrank.planning import as_json
+from resrank.planning import Plan, as_json
 from resrank.records import Split
 from resrank.store import Collection
 from resrank.suite import ConfigError, load_suite
@@ -67,6 +69,24 @@ def test_another_version_is_noticed(beir, tmp_path):
     spec = {"kind": "beir", "path": str(beir), "counts": {"passages": 7}}
     with pytest.raises(DataError, match="6 passages, but its entry says 7"):
         collect(parse_collection(spec), tmp_path / "out")
+
+
+def test_an_archive_without_a_train_split_is_told_when_it_is_fetched(beir, tmp_path):
+    (beir / "qrels" / "train.tsv").unlink()
+    data = zipped(beir, "set")
+    with serve({"/set.zip": data}) as server:
+        entry = {"kind": "beir", "archive": remote(f"{server.url}/set.zip", data), "folder": "set",
+                 "source": "a set"}  # fmt: skip
+        suite = {"name": "s", "collections": ["own"], "systems": ["bi_encoder_tuned"],
+                 "define": {"collections": {"own": entry}}}  # fmt: skip
+        plan = Plan(load_suite(suite), "out")
+        assert plan.learners("own") == "--learner bi_encoder_tuned"
+        spec = parse_collection(entry)
+        with pytest.raises(DataError, match="a set: it has no train query, but bi_encoder_tuned"):
+            collect(spec, tmp_path / "out", ["bi_encoder_tuned"])
+        collect(spec, tmp_path / "out")
+    named = load_suite(suite | {"define": {"collections": {"own": entry | {"train": None}}}})
+    assert named.trained_on("bi_encoder_tuned") == "docstrings"  # known before anything is fetched
 
 
 def test_candidates_and_qrels_by_address(tmp_path):
@@ -209,17 +229,25 @@ def test_killed_while_unpacking(tmp_path):
     members = [(f"{n}.bin", os.urandom(200_000)) for n in range(200)]
     path = archive(tmp_path, *members)
     folder = path.with_name("x.zip.unpacked")
-    for wait in (0.0, 0.02, 0.05, 0.1):
+    start = time.monotonic()
+    unpack(path, 10**9)
+    took, rng = time.monotonic() - start, random.Random(1)
+    shutil.rmtree(folder)
+    kills = [0, 0]  # before it was whole, and after
+    for _ in range(20):
         one = subprocess.Popen(
             [sys.executable, "-c", UNPACK, str(path)], stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         one.stdout.readline()
-        time.sleep(wait)
+        time.sleep(rng.uniform(0, took))
         one.send_signal(signal.SIGKILL)
         one.communicate()
+        kills[folder.exists()] += 1
         if folder.exists():  # it was done before the kill
-            break
+            assert {p.name: p.read_bytes() for p in folder.iterdir()} == dict(members)
+            shutil.rmtree(folder)
+    assert kills[0] >= 5
     found = unpack(path, 10**9)
     assert {p.name: p.read_bytes() for p in found.iterdir()} == dict(members)
 

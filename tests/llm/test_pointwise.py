@@ -5,6 +5,7 @@ import torch
 
 from baselines.mono_t5 import MonoT5
 from baselines.qwen3_reranker import BEFORE, BEHIND, Qwen3Reranker
+from resrank.invariants import verify
 from tests.llm.test_local import requests
 from tests.shapes import save_causal, save_t5
 
@@ -22,7 +23,9 @@ def load(folders, kind, **more):
 @pytest.mark.parametrize("kind", [MonoT5, Qwen3Reranker])
 def test_batches_change_nothing_and_pairs_are_counted(folders, kind):
     asked = requests([0, 1, 30])
-    found = [load(folders, kind, batch_tokens=n).rerank_many(asked) for n in (1, 5000)]
+    systems = [load(folders, kind, batch_tokens=n) for n in (1, 5000)]
+    found = [system.rerank_many(asked) for system in systems]
+    verify(kind.__name__, systems[0], asked, found[0])
     for one, other, (_, listed) in zip(*found, asked, strict=True):
         assert one.passage_ids == other.passage_ids
         assert one.scores == pytest.approx(other.scores, abs=1e-5)

@@ -45,8 +45,11 @@ def test_a_row_for_each_system_on_each_collection(results):
     table = pd.read_csv(results / "tables" / "comparison.csv")
     rows = list(table[["collection", "first_stage", "system"]].itertuples(index=False, name=None))
     stages = [("scifact", "bm25"), ("dl19", "imported")]
-    assert rows == [(*stage, name) for stage in stages for name in ("bm25", *SYSTEMS)]
-    assert (table["queries"] == 10).all()
+    means = ("mean of 2", "bm25, imported")
+    assert rows == [(*s, name) for s in [*stages, means] for name in ("bm25", *SYSTEMS)]
+    assert (table["queries"].dropna() == 10).all()
+    scores = table["nDCG@10"].to_numpy().reshape(3, -1)
+    assert scores[2] == pytest.approx(scores[:2].mean(axis=0), abs=1e-5)  # six digits are written
     assert table["nDCG@10"].between(0.01, 1).all()
     for name in ("comparison", "first_stages", "leak"):
         for ending in ("csv", "md", "tex"):

@@ -16,8 +16,9 @@ rule collect:
     params:
         spec=lambda w: as_json(SUITE.collections[w.dataset]),
         out=lambda w, output: str(Path(output[0]).parent),
+        learners=lambda w: PLAN.learners(w.dataset),
     shell:
-        "python -m resrank collect --spec {params.spec:q} --out {params.out:q} 2> {log:q}"
+        "python -m resrank collect --spec {params.spec:q} {params.learners} --out {params.out:q} 2> {log:q}"
 
 
 rule candidates:
@@ -29,6 +30,7 @@ rule candidates:
         fused=lambda w: list(PLAN.fused(w.dataset, w.stage).values()),
         model=lambda w: PLAN.stage_models(w.stage),
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+        shards=lambda w: PLAN.stage_shards(w.dataset, w.stage),
     output:
         lists=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         manifest=f"{OUT}/candidates/{{dataset}}/{{stage}}.manifest.json",
@@ -45,7 +47,9 @@ rule candidates:
         fused=lambda w: json.dumps(PLAN.fused(w.dataset, w.stage), sort_keys=True),
         store=STORE,
         folder=collection_folder,
+        shards=lambda w, input: PLAN.shard_stores(input.shards),
     shell:
         "python -m resrank candidates --collection {params.folder:q} "
         "--spec {params.spec:q} --store {params.store:q} --fused {params.fused:q} "
+        "{params.shards} "
         "--out {output.lists:q} 2> {log:q}"

@@ -1,27 +1,40 @@
 import json
+import sys
 from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 
 from resrank.collections.origin import show_terms
 from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
 from resrank.registry import asks_endpoint, source_files
+from resrank.saved_models import check_models
 from resrank.suite import ConfigError, load_suite
 
 try:
     SUITE = load_suite(dict(config))
-except ConfigError as error:
-    raise WorkflowError(str(error))
+    check_models(SUITE)
+except ConfigError as error:  # of the suite: its file is named, not this one
+    sys.exit(f"{', '.join(map(str, workflow.configfiles)) or 'suite'}: {error}")
 
-for name in SUITE.suite.collections:
+for name in SUITE.suite.collections + SUITE.only_learned_from:
     show_terms(SUITE.collections[name])
 for name, reason in SUITE.skipped.items():
     logger.warning(f"skipped: collection {name}, {reason}")
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    stage="[^/]+",
+    system="[^/]+",
+    encoder="[^/]+",
+    seed=r"\d+",
+    shard=r"\d+",
+
 
 OUT = f"results/{SUITE.suite.name}"
 PLAN = Plan(SUITE, OUT)
 PAIRS = SUITE.pairs
 STORE = f"{OUT}/embeddings/store"
+RUN = f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}"
+SHARDS = SUITE.suite.shards
 # A GPU serves one job at a time (a profile says how many there are); processors share themselves.
 GPU = int(has_gpu())
 # Modules that every job's result goes through; the command line, the configuration's types and the
@@ -29,9 +42,12 @@ GPU = int(has_gpu())
 SHARED = [
     "candidates/texts",
     "files",
+    "invariants",
+    "phases",
     "records",
     "reranker",
     "running",
+    "shards",
     "store",
     "trec",
     "windows",

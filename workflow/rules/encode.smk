@@ -4,6 +4,9 @@ rule encode:
         candidates=lambda w: PLAN.lists_to_encode(w.dataset),
         model=lambda w: PLAN.encoders[w.encoder].models,
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+        shards=lambda w: PLAN.shards(
+            f"{OUT}/embeddings/{w.dataset}/{w.encoder}", ".json"
+        ),
     output:
         f"{OUT}/embeddings/{{dataset}}/{{encoder}}.json",
     log:
@@ -23,6 +26,8 @@ rule encode:
             "split", PLAN.splits_to_encode(w.dataset, w.encoder)
         ),
         store=STORE,
+        shards=lambda w, input: PLAN.shard_stores(input.shards),
     shell:
         "python -m resrank encode --collection {params.folder:q} {params.candidates} "
-        "{params.splits} --encoder {params.options:q} --store {params.store:q} --out {output:q} 2> {log:q}"
+        "{params.splits} --encoder {params.options:q} --store {params.store:q} {params.shards} "
+        "--out {output:q} 2> {log:q}"

@@ -9,8 +9,8 @@ rule rerank:
         embeddings=lambda w: PLAN.encoded(w.dataset, w.system, w.seed),
         model=model_of,
     output:
-        run=f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.trec",
-        usage=f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.usage.parquet",
+        run=f"{RUN}.trec",
+        usage=f"{RUN}.usage.parquet",
     log:
         f"{OUT}/logs/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.log",
     benchmark:
@@ -26,8 +26,9 @@ rule rerank:
         folder=collection_folder,
         store=STORE,
         model=model_option,
+        shard="",
     shell:
         "python -m resrank rerank --collection {params.folder:q} "
         "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} {params.parts} "
-        "--seed {wildcards.seed} {params.model} --store {params.store:q} "
+        "--seed {wildcards.seed} {params.model} --store {params.store:q} {params.shard} "
         "--out {output.run:q} 2> {log:q}"

@@ -1,0 +1,93 @@
+"""One run made of the runs of its shards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from resrank.files import atomic_file, sha256_file, write_json
+from resrank.store import encoder_run, usage_of, write_usage_rows
+
+SAME = ("inputs", "config", "system", "seed", "dtype")
+
+
+def merge_runs(shards: Sequence[Path], out: Path) -> None:
+    """One run of the shards' runs, in their order: the bytes that a single job writes.
+
+    With it its usage, the encoder's own run and the transcript where there are any, and the
+    manifest. Raises ValueError if the shards are not of one run.
+    """
+    manifests = [_manifest(path) for path in shards]
+    _check(shards, manifests)
+    written = [out, usage_of(out)]
+    _join(shards, out)
+    rows = [row for path in shards for row in pq.read_table(usage_of(path)).to_pylist()]
+    write_usage_rows(usage_of(out), rows)
+    own = [encoder_run(path) for path in shards if encoder_run(path).is_file()]
+    if own:
+        _join(own, encoder_run(out))
+        written.append(encoder_run(out))
+    else:
+        encoder_run(out).unlink(missing_ok=True)
+    _join_transcripts(shards, out)
+    write_json(
+        out.with_suffix(".manifest.json"),
+        manifests[0]
+        | {"shards": len(shards), "about": _about(manifests, out)}
+        | {"outputs": {path.name: sha256_file(path) for path in written}},
+    )
+
+
+def _manifest(run: Path) -> dict[str, Any]:
+    path = run.with_suffix(".manifest.json")
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}; remove {run}, and its job makes both anew")
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return found
+
+
+def _check(shards: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> None:
+    for path, manifest in zip(shards, manifests, strict=True):
+        other = [name for name in SAME if manifest[name] != manifests[0][name]]
+        if other:
+            raise ValueError(
+                f"{path}: its {', '.join(other)} are not those of {shards[0]}; remove the shard "
+                "that is old, and its job makes it anew"
+            )
+
+
+def _join(parts: Sequence[Path], out: Path) -> None:
+    with atomic_file(out) as partial, partial.open("wb") as whole:
+        for path in parts:
+            with path.open("rb") as part:
+                shutil.copyfileobj(part, whole)
+
+
+def _join_transcripts(shards: Sequence[Path], out: Path) -> None:
+    """Put what was recorded beside the shards beside the run, a file for each set of parameters."""
+    endings: dict[str, list[Path]] = {}
+    for path in shards:
+        for file in sorted(path.parent.glob(f"{path.stem}.transcript.*")):
+            endings.setdefault(file.name.removeprefix(path.stem), []).append(file)
+    for ending, files in endings.items():
+        _join(files, out.with_name(out.stem + ending))
+
+
+def _about(manifests: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:
+    """What the systems say of themselves; prices and recorded answers are summed."""
+    found = [manifest["about"] for manifest in manifests]
+    about = dict(found[0])
+    if prices := [item["price"] for item in found if "price" in item]:
+        about["price"] = sum(prices)
+    if recorded := [item["transcript"] for item in found if "transcript" in item]:
+        about["transcript"] = {
+            "file": f"{out.stem}.{recorded[0]['file'].partition('.')[2]}",
+            "answers": sum(item["answers"] for item in recorded),
+            "shards": [item["content"] for item in recorded],
+        }
+    return about

@@ -1,0 +1,98 @@
+"""What the meter adds to a call, and how far its medians repeat: `python -m tests.benchmarks.meter`.
+
+A call of 10 ms with 20 marks: ResRank makes four a query; FIRST, one a window, and PE-Rank, one a
+step, make more in calls that are far longer. It computes, and is timed by its thread's processor
+time: what other processes do on the machine is not the meter's. Calls with and without the meter
+take turns, since a machine's speed drifts.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from resrank.collections.docstrings import Objects
+from resrank.efficiency.meter import single_stream
+from resrank.efficiency.phase_clock import PhaseClock
+from resrank.files import processor
+from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
+from resrank.phases import phase
+from resrank.records import Candidate, Passage, Query
+from resrank.system import ResRankSystem
+
+MARKS = 20
+CALLS = 200
+
+
+def busy(steps: int) -> float:
+    """Work that takes the same number of operations each time, in marked pieces."""
+    total, numbers = 0.0, np.ones(1000)
+    for _ in range(MARKS):
+        with phase("decode"):
+            for _ in range(steps):
+                total += float(numbers.sum())
+    return total
+
+
+def timed(call) -> float:
+    start = time.thread_time_ns()
+    call()
+    return (time.thread_time_ns() - start) / 1e6
+
+
+def steps_of(milliseconds: float) -> int:
+    """How many steps a piece has for a call of this length."""
+    steps = 10
+    return max(1, round(steps * milliseconds / min(timed(lambda: busy(steps)) for _ in range(9))))
+
+
+def overhead() -> tuple[float, float]:
+    """Medians of a call without the meter and of the same within it, in milliseconds."""
+    steps, stopwatch = steps_of(10), PhaseClock()
+
+    def metered() -> None:
+        with stopwatch.call():
+            busy(steps)
+
+    pairs = [(timed(lambda: busy(steps)), timed(metered)) for _ in range(CALLS)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def requests(queries: int):
+    objects = Objects()
+    objects.add("networkx", 100)
+    texts = [doc.text for _, doc in sorted(objects.docs.items())][:100]
+    listed = [Candidate(Passage(str(i), text), float(-i)) for i, text in enumerate(texts)]
+    return [(Query(str(n), texts[n].partition(".")[0]), listed) for n in range(queries)]
+
+
+def repeated() -> list[float]:
+    """The SingleStream median of ResRank from stored embeddings, in milliseconds, of two runs."""
+    options = ResRankOptions(
+        encoder=EncoderOptions(dtype="float32"), reranker=ScratchDecoder(layers=2)
+    )
+    asked = requests(64)
+    with tempfile.TemporaryDirectory() as folder:
+        system = ResRankSystem.load(options)
+        system.prepare([c.passage for c in asked[0][1]], Path(folder))
+        for request in asked[:5]:
+            system.rerank(*request)
+        return [single_stream(system.rerank, asked)[0]["p50_ms"] for _ in range(2)]
+
+
+def main() -> None:
+    bare, metered = overhead()
+    first, second = repeated()
+    print(f"Machine: {processor()}.\n")
+    print("| what | first | second | difference |\n| :-- | --: | --: | --: |")
+    for what, a, b in (
+        (f"a call with {MARKS} marks, processor ms: without and with the meter", bare, metered),
+        ("SingleStream p50 of ResRank, cached, 64 queries, ms: two runs", first, second),
+    ):
+        print(f"| {what} | {a:.3f} | {b:.3f} | {(b - a) / a:+.2%} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from resrank.efficiency import memory
+from resrank.efficiency.energy import counted
+
+MEGABYTE = 1_000_000
+
+
+@pytest.mark.skipif(not (memory.PROCESS / "clear_refs").exists(), reason="only Linux says")
+def test_a_peak_is_of_the_block_alone():
+    held = np.ones(200 * MEGABYTE, np.uint8)
+    del held
+    before = memory.reset_peaks()
+    low = memory.peaks(before)["host_peak_bytes"]
+    held = np.ones(100 * MEGABYTE, np.uint8)
+    del held
+    found = memory.peaks(before)
+    assert low - found["host_before_bytes"] < 50 * MEGABYTE
+    assert found["host_peak_bytes"] - found["host_before_bytes"] > 90 * MEGABYTE
+
+
+def test_where_nothing_says_it_is_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "PROCESS", tmp_path / "absent")
+    assert memory.peaks(memory.reset_peaks())["host_peak_bytes"] is None
+
+
+def test_energy_is_counted_or_none():
+    with counted() as joules:
+        sum(range(1000))
+    assert joules.keys() == {"cpu", "memory", "gpu"}
+    assert all(value is None or value >= 0 for value in joules.values())
+
+
+def test_without_the_tracker_nothing_is_estimated(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tirex_tracker", None)
+    with counted() as joules:
+        pass
+    assert set(joules.values()) == {None}
+
+
+def test_a_counter_is_read(monkeypatch):
+    """A tracker that has a processor's counter, as the library answers where there is one."""
+    names = ["CPU_ENERGY_SYSTEM_JOULES", "RAM_ENERGY_SYSTEM_JOULES", "GPU_ENERGY_SYSTEM_JOULES"]
+
+    class Tracking(dict):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            said = [b"12.5", b"null", b"3"]
+            self.update({n: SimpleNamespace(value=v) for n, v in zip(names, said, strict=True)})
+
+    fake = SimpleNamespace(Measure={n: n for n in names}, tracking=lambda measures: Tracking())
+    monkeypatch.setitem(sys.modules, "tirex_tracker", fake)
+    with counted() as joules:
+        pass
+    assert joules == {"cpu": 12.5, "memory": None, "gpu": 3.0}

@@ -1,0 +1,55 @@
+"""Which phases each kind of system goes through, on tiny models."""
+
+import pytest
+
+from resrank.efficiency.meter import single_stream
+from resrank.registry import resolve
+from tests.llm.test_local import llm, requests
+from tests.shapes import save_causal
+
+READS = {"prefill", "score", "overhead"}
+EMBEDS = {"encode", "score", "overhead"}
+COUNTERS = {"encode": "passage_encoder_tokens", "decode": "generated_tokens"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_causal(tmp_path_factory.mktemp("lm") / "m", "qwen3")
+
+
+def options_of(kind, folder):
+    encoder = {"model": folder, "dtype": "float32", "max_tokens": 64}
+    two = {"encoder": encoder, "reranker": folder}
+    return {
+        "rank_fusion": {"system": {"kind": "first_stage"}},
+        "first_stage": {}, "bi_encoder": encoder, "resrank": two, "pe_rank": two,
+        "e2rank": {"encoder": encoder}, "cross_encoder": {"dtype": "float32"},
+        "rankgpt": {"llm": llm(folder), "prompt": "short", "max_new_tokens": 8},
+    }.get(kind, {"llm": llm(folder)})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        ("first_stage", {"score", "overhead"}),
+        ("bi_encoder", EMBEDS),
+        ("cross_encoder", READS),
+        ("resrank", EMBEDS | READS),
+        ("e2rank", EMBEDS | READS),
+        ("pe_rank", EMBEDS | READS | {"decode"}),
+        ("first", READS),
+        ("setwise", READS),
+        ("icr", READS),
+        ("rankgpt", READS | {"decode"}),
+    ],
+)
+def test_the_time_is_in_the_phases_that_a_system_has(kind, wanted, folder):
+    cls = resolve(kind)
+    system = cls.load(cls.Options.model_validate(options_of(kind, folder)))
+    found, rankings = single_stream(system.rerank, requests([6, 6]))
+    assert {name for name, spent in found["phases_ms"].items() if spent > 0} == wanted
+    for phase, counter in COUNTERS.items():  # the ledger and the clock agree on what was done
+        assert (phase in wanted) == any(getattr(r.usage, counter) for r in rankings)
+    assert sum(found["phases_ms"].values()) == pytest.approx(
+        sum(found["samples_ms"]) / len(found["samples_ms"])
+    )

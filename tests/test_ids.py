@@ -1,0 +1,52 @@
+"""Ids as real collections have them, from the folder to the scores."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.config import System, parse_collection, parse_first_stage
+from resrank.evaluation.score import score_runs
+from resrank.running import rerank
+from resrank.store import Collection
+from resrank.trec import read_run
+
+# An id that a query and a passage share, ids with spaces, slashes and letters of any script.
+PASSAGES = {"1": "sort an array", "a b/c": "shortest path of a graph", "naïve/é 日本": "a matrix"}
+QUERIES = {"1": "sort", "q /2": "shortest path", "日本 é": "matrix", "none": "zebra"}
+QRELS = [("1", "1", 1), ("1", "1", 1), ("q /2", "a b/c", 1), ("q /2", "gone", 1),
+         ("日本 é", "naïve/é 日本", 1), ("none", "1", 1)]  # fmt: skip
+
+
+def test_from_the_folder_to_the_scores(tmp_path):
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    rows = [{"_id": i, "title": "", "text": text} for i, text in PASSAGES.items()]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = [{"_id": i, "text": text} for i, text in QUERIES.items()]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    head = "query-id\tcorpus-id\tscore\n"
+    lines = "".join(f"{q}\t{p}\t{g}\n" for q, p, g in QRELS)
+    (folder / "qrels" / "test.tsv").write_text(head + lines, encoding="utf-8")
+    collect(parse_collection({"kind": "beir", "path": str(folder)}), tmp_path / "c")
+    made = Collection(tmp_path / "c")
+    assert made.manifest["counts"]["judgments"] == 5  # the duplicate counts once
+    assert made.manifest["counts"]["judged_passages_absent"] == 1
+    lists, run = tmp_path / "bm25.parquet", tmp_path / "seed0.trec"
+    freeze(made, parse_first_stage({"kind": "bm25"}), lists)
+    about = json.loads((tmp_path / "bm25.manifest.json").read_text())["splits"]["test"]
+    assert about["queries_without_candidates"] == 1
+    spec = System.model_validate({"kind": "first_stage"})
+    rerank(made, lists, "bm25", spec, 0, None, tmp_path, [], run)
+    assert {q: found[0][0] for q, found in read_run(run).items()} == {
+        "1": "1", "q /2": "a b/c", "日本 é": "naïve/é 日本",
+    }  # fmt: skip
+    scores = tmp_path / "scores.parquet"
+    score_runs(
+        made, lists, {("bm25", 0): run}, ["Recall@100"], 1, {}, scores, tmp_path / "audits.json"
+    )
+    values = pd.read_parquet(scores).set_index("query_id")["value"].to_dict()
+    assert values == {"1": 1.0, "q /2": 0.5, "日本 é": 1.0, "none": 0.0}
+    assert sum(values.values()) / 4 == pytest.approx(0.625)

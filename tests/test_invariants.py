@@ -1,0 +1,151 @@
+"""Counts that a method fixes: held by every system here, and broken by ones that cheat."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from baselines.first_stage import FirstStage
+from baselines.setwise import heap_comparisons, heap_top
+from resrank.invariants import Expected, InvariantError, verify
+from resrank.records import Usage
+from resrank.registry import KINDS, resolve
+from resrank.windows import Window, counts
+from tests.efficiency.test_job import lists  # noqa: F401 - a fixture
+from tests.efficiency.test_phases import folder, options_of  # noqa: F401 - a fixture
+from tests.llm.test_local import requests
+from tests.test_cli import run
+
+SIZES = [0, 1, 2, 6, 25]
+WINDOWED = {"window": {"size": 8, "step": 4, "passes": 2}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [(kind, {}) for kind in ("first_stage", "bi_encoder", "cross_encoder", "e2rank")]
+    + [(kind, more) for kind in ("resrank", "pe_rank", "first", "icr", "rankgpt")
+       for more in ({}, WINDOWED)]
+    + [("rank_fusion", {})]
+    + [("resrank", {**WINDOWED, "query_slot": True}), ("setwise", {"children": 2, "top": 3})],
+)  # fmt: skip
+def test_every_system_holds_what_it_declares(kind, more, folder):  # noqa: F811
+    cls = resolve(kind)
+    system = cls.load(cls.Options.model_validate(options_of(kind, folder) | more))
+    asked = requests(SIZES)
+    rankings = system.rerank_many(asked)
+    verify(kind, system, asked, rankings)
+    used = system.expects(25)
+    assert used.model_calls is not None
+    with pytest.raises(InvariantError, match="model_calls is 99"):
+        verify(kind, system, asked[4:], [with_usage(rankings[4], model_calls=99)])
+
+
+def test_every_registered_kind_declares():
+    fixed = {kind for kind in KINDS if hasattr(resolve(kind), "expects")}
+    assert fixed == KINDS.keys()
+
+
+def with_usage(ranking, **counters):
+    return replace(ranking, usage=replace(ranking.usage, **counters))
+
+
+class Honest(FirstStage):
+    """Says that it is single-pass ResRank, and counts as that."""
+
+    def expects(self, candidates):
+        return Expected(1, 0, candidates, candidates)
+
+    def rerank_many(self, asked):
+        usage = Usage(model_calls=1, embedding_slots=4, encoded_passages=4)
+        return [replace(self.rerank(*one), usage=usage) for one in asked]
+
+
+class Generates(Honest):
+    """Writes a permutation where logits would do: the fast path that vanished unnoticed."""
+
+    def rerank_many(self, asked):
+        return [with_usage(ranking, generated_tokens=20) for ranking in super().rerank_many(asked)]
+
+
+class Encodes(Honest):
+    """Encodes each passage once a window."""
+
+    def rerank_many(self, asked):
+        return [with_usage(ranking, encoded_passages=7) for ranking in super().rerank_many(asked)]
+
+
+class Drops(Honest):
+    """Answers with the first passage twice."""
+
+    def rerank_many(self, asked):
+        return [
+            replace(r, passage_ids=(r.passage_ids[0], *r.passage_ids[:-1]))
+            for r in super().rerank_many(asked)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("cheat", "said"),
+    [
+        (Generates, "generated_tokens is 20, 0 expected"),
+        (Encodes, "encoded_passages is 7, 4 expected"),
+        (Drops, r"no permutation of the candidates: 4 passages, without \['0-3'\], foreign \[\]"),
+    ],
+)
+def test_cheats_are_named_with_system_query_found_and_expected(cheat, said):
+    asked = requests([4])
+    verify("honest", Honest(), asked, Honest().rerank_many(asked))
+    with pytest.raises(InvariantError, match=rf"system 'mine' on query 'q0' with 4 .*{said}"):
+        verify("mine", cheat(), asked, cheat().rerank_many(asked))
+
+
+def test_an_impossible_ledger_and_a_missing_ranking():
+    asked = requests([4])
+    (ranking,) = FirstStage().rerank_many(asked)
+    for counters, said in (
+        ({"prompt_tokens": -1}, "prompt_tokens is -1, less than 0"),
+        ({"cached_encoder_tokens": 3}, "cached_encoder_tokens is 3, at most 0"),
+        ({"truncated_passages": 5}, "truncated_passages is 5, at most 4"),
+    ):
+        with pytest.raises(InvariantError, match=said):
+            verify("mine", None, asked, [with_usage(ranking, **counters)])
+    with pytest.raises(InvariantError, match="0 rankings for 1 queries"):
+        verify("mine", None, asked, [])
+    with pytest.raises(InvariantError, match="the ranking is of query 'other'"):
+        verify("mine", None, asked, [replace(ranking, query_id="other")])
+
+
+def test_a_violated_invariant_fails_the_jobs_and_writes_nothing(lists, tmp_path):  # noqa: F811
+    spec = json.dumps({"kind": "tests.test_invariants:Generates"})
+    about = ["--collection", lists / "collection", "--candidates", lists / "bm25.parquet", "--name",
+             "cheat", "--spec", spec]  # fmt: skip
+    for verb, out, more in (
+        ("rerank", "cheat.trec", ["--store", tmp_path]), ("measure", "cheat.json", []),
+    ):  # fmt: skip
+        said = run(verb, *about, *more, "--out", tmp_path / out)
+        assert said.returncode != 0
+        assert "error: system 'cheat' on query 'q" in said.stderr
+        assert "Traceback" not in said.stderr
+    assert not list(tmp_path.glob("cheat*"))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 10, 40])
+@pytest.mark.parametrize(("children", "top"), [(1, 2), (3, 10), (2, 100)])
+def test_a_heap_sort_takes_as_many_comparisons_as_it_may(length, children, top):
+    allowed = heap_comparisons(length, children, top)
+    for best in (0, -1):  # the sorted list and the one that moves most
+        sort, taken, answer = heap_top(length, children, top), 0, None
+        try:
+            while True:
+                members = sort.send(answer)
+                answer = range(len(members))[best]
+                taken += 1
+        except StopIteration:
+            assert taken in allowed
+
+
+def test_windows_are_counted():
+    assert counts(100, Window()) == (9, 180)
+    assert counts(100, Window(passes=2)) == (18, 360)
+    assert counts(25, Window(size=20, step=10)) == (2, 40)
+    assert counts(1, Window()) == (0, 0)

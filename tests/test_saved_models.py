@@ -1,0 +1,43 @@
+"""A model that another suite trains: named with the command that makes it where it is not there."""
+
+from pathlib import Path
+
+import pytest
+
+from resrank.saved_models import check_models
+from resrank.suite import ConfigError, load_suite
+from tests.conftest import ROOT
+
+MODEL = "results/joint/models/resrank_joint/seed1"
+
+
+def test_a_shipped_suite_says_which_one_comes_before_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    resolved = load_suite(ROOT / "config" / "retrieval.yaml")
+    said = (
+        f"no model {MODEL}/encoder; the suite 'joint' .*all --configfile config/joint.yaml` first"
+    )
+    with pytest.raises(ConfigError, match=said):
+        check_models(resolved)
+    Path(MODEL, "encoder").mkdir(parents=True)
+    check_models(resolved)
+
+
+@pytest.mark.parametrize("stage", ["near", "fused"])
+def test_a_suite_of_ones_own_is_named_and_a_fusion_looked_into(tmp_path, monkeypatch, stage):
+    monkeypatch.chdir(tmp_path)
+    near = {"kind": "dense", "encoder": {"model": "results/mine/models/x/seed3"}}
+    define = {"first_stages": {"near": near, "fused": {"kind": "fusion", "of": ["bm25", "near"]}}}
+    suite = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"], "define": define}
+    check_models(load_suite(suite))  # it uses neither
+    with pytest.raises(ConfigError, match="the file that says `name: mine`"):
+        check_models(load_suite(suite | {"first_stages": [stage]}))
+
+
+def test_what_is_only_trained_on_is_known_with_its_terms(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paper = load_suite(ROOT / "config" / "paper.yaml")
+    assert "msmarco" in paper.only_learned_from
+    assert "msmarco" not in paper.suite.collections
+    assert "non-commercial" in paper.collections["msmarco"].terms
+    assert load_suite(ROOT / "config" / "config.yaml").only_learned_from == []

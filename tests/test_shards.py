@@ -1,0 +1,226 @@
+"""Jobs in shards: the same bytes, whatever their number; a lost shard alone is made anew."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resrank.candidates import dense
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.config import BeirCollection, System, parse_first_stage
+from resrank.merging import merge_runs
+from resrank.planning import Plan
+from resrank.records import Split
+from resrank.running import BLOCK, encode, rerank
+from resrank.shards import Shard
+from resrank.store import Collection
+from resrank.suite import load_suite
+from tests.conftest import PASSAGES, write_beir
+from tests.dag import copy_project, snakemake
+
+TINY = {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
+LLM = {
+    "kind": "transformers",
+    "model": {"layers": 1, "hidden": 384, "heads": 2},
+    "dtype": "float32",
+}
+SYSTEMS = {
+    "bm25": {"kind": "first_stage"},
+    "bi": {"kind": "bi_encoder", "options": {"dtype": "float32"}},
+    "tiny": {"kind": "resrank", "options": TINY},
+    "gpt": {"kind": "rankgpt", "options": {"llm": LLM, "prompt": "short",
+                                           "window": {"size": 3, "step": 2}}},
+}  # fmt: skip
+QUERIES = 2 * BLOCK + 5
+
+
+def many_queries(folder: Path) -> Path:
+    """A BEIR folder with more queries than two blocks, of different lengths."""
+    write_beir(folder)
+    words = " ".join(PASSAGES.values()).split()
+    ids = [f"t{n:02}" for n in range(QUERIES)]
+    rows = [{"_id": q, "text": " ".join(words[n : n + 1 + n % 9])} for n, q in enumerate(ids)]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    judged = "".join(f"{q}\tp{1 + n % 5}\t1\n" for n, q in enumerate(ids))
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
+    (folder / "qrels" / "train.tsv").unlink()
+    return folder
+
+
+@given(st.integers(0, 50), st.integers(1, 60))
+def test_shares_in_turn_are_everything_and_even(items, count):
+    shares = [Shard(n, count).take(range(items)) for n in range(count)]
+    assert [i for share in shares for i in share] == list(range(items))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("text", ["2of2", "of3", "1/3", "-1of3", ""])
+def test_a_shard_that_is_none(text):
+    assert Shard.parse("0of3") == Shard(0, 3)
+    with pytest.raises(ValueError, match="write it as 0of7"):
+        Shard.parse(text)
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory):
+    """A collection, its candidates, and a folder for a test."""
+    root = tmp_path_factory.mktemp("shards")
+    spec = BeirCollection(kind="beir", path=many_queries(root / "beir"))
+    collect(spec, root / "c")
+    lists = root / "bm25.parquet"
+    freeze(Collection(root / "c"), parse_first_stage({"kind": "bm25"}), lists)
+    return Collection(root / "c"), lists
+
+
+def reranked(frozen, name: str, store: Path, out: Path, count: int) -> dict[str, bytes]:
+    """Every file of a run by its ending, reranked in so many shards."""
+    collection, lists = frozen
+    parts = [out / f"{n}of{count}.trec" for n in range(count)]
+    spec = System.model_validate(SYSTEMS[name])
+    for n, part in enumerate(parts):
+        rerank(collection, lists, name, spec, 0, None, store, [], part, Shard(n, count))
+    merge_runs(parts, out / "seed0.trec")
+    found = {p.name: p.read_bytes() for p in out.glob("seed0.*")}
+    manifest = json.loads(found.pop("seed0.manifest.json"))
+    assert manifest["shards"] == count
+    return found | {"hashes": json.dumps(manifest["outputs"]).encode()}
+
+
+@pytest.mark.parametrize("name", list(SYSTEMS))
+def test_a_run_is_the_same_in_any_number_of_shards(frozen, tmp_path, name):
+    collection, lists = frozen
+    spec, whole = System.model_validate(SYSTEMS[name]), tmp_path / "whole" / "seed0.trec"
+    rerank(collection, lists, name, spec, 0, None, tmp_path / "store", [], whole)
+    expected = {p.name: p.read_bytes() for p in whole.parent.iterdir()}
+    manifest = json.loads(expected.pop("seed0.manifest.json"))
+    expected["hashes"] = json.dumps(manifest["outputs"]).encode()
+    assert expected["seed0.trec"].count(b"\n") > QUERIES
+    assert any("transcript" in file for file in expected) == (name == "gpt")
+    assert ("seed0.encoder.trec" in expected) == (name == "tiny")
+    for count in (1, 2, 7):
+        found = reranked(frozen, name, tmp_path / f"store{count}", tmp_path / str(count), count)
+        if name == "gpt":  # an answer's seconds
+            found, plain = _without_times(found), _without_times(expected)
+            assert found == plain
+        else:
+            assert found == expected
+
+
+def _without_times(files):
+    """Answers as they are found again: in any order, whatever they took."""
+    (name,) = (file for file in files if "transcript" in file)
+    rows = [json.loads(line) | {"seconds": 0} for line in files[name].splitlines()]
+    return files | {name: sorted(json.dumps(row) for row in rows)}
+
+
+def test_shards_of_two_runs_are_not_put_together(frozen, tmp_path):
+    collection, lists = frozen
+    for n, name in enumerate(("bm25", "bi")):
+        spec = System.model_validate(SYSTEMS[name])
+        rerank(collection, lists, name, spec, 0, None, tmp_path, [], tmp_path / f"{n}.trec")
+    with pytest.raises(ValueError, match=r"1.trec: its config, system, dtype are not those of"):
+        merge_runs([tmp_path / "0.trec", tmp_path / "1.trec"], tmp_path / "out.trec")
+    (tmp_path / "1.manifest.json").unlink()
+    with pytest.raises(FileNotFoundError, match="remove .*1.trec, and its job makes both anew"):
+        merge_runs([tmp_path / "0.trec", tmp_path / "1.trec"], tmp_path / "out.trec")
+    assert not (tmp_path / "out.trec").exists()
+
+
+def stored(store: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in store.glob("*/*.bin")}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_embeddings_are_the_same_in_any_number_of_shards(frozen, tmp_path, encoder_options, lost):
+    collection, lists = frozen
+    options = encoder_options.model_copy(update={"batch_tokens": 32})  # six texts, some batches
+    job = (collection, [lists], [Split.TEST], options)
+    encode(*job, tmp_path / "one", tmp_path / "one.json")
+    for count in (2, 7):
+        shards = [tmp_path / f"{n}of{count}" for n in range(count)]
+        for n, store in enumerate(shards):
+            encode(*job, store, tmp_path / "shard.json", Shard(n, count))
+        taken = [s for s in shards if stored(s)["rows.bin"]]
+        assert len(taken) > 1
+        if lost:
+            shutil.rmtree(taken[-1])  # the last rows: they are embedded again, in the same batches
+        out = tmp_path / f"all{count}"
+        encode(*job, out, tmp_path / f"{count}.json", shard_stores=shards)
+        assert stored(out) == stored(tmp_path / "one")
+        about, whole = (
+            json.loads((tmp_path / f).read_text()) for f in (f"{count}.json", "one.json")
+        )
+        assert {n: about[n] for n in ("texts", "tokens")} == {
+            n: whole[n] for n in ("texts", "tokens")
+        }
+
+
+def test_a_dense_first_stage_is_the_same_in_any_number_of_shards(frozen, tmp_path, monkeypatch):
+    collection, _ = frozen
+    monkeypatch.setattr(dense, "BLOCK", 2)
+    spec = parse_first_stage({"kind": "dense", "encoder": {"dtype": "float32"}, "depth": 4})
+    freeze(collection, spec, tmp_path / "one.parquet", tmp_path / "one")
+    for count in (2, 7):
+        shards = [tmp_path / f"{n}of{count}" for n in range(count)]
+        for n, store in enumerate(shards):
+            dense.embed_shard(
+                collection.passages, spec.encoder, store, Shard(n, count), tmp_path / "x.json"
+            )
+        lists = tmp_path / f"{count}.parquet"
+        freeze(collection, spec, lists, tmp_path / f"all{count}", shard_stores=shards)
+        assert lists.read_bytes() == (tmp_path / "one.parquet").read_bytes()
+        assert stored(tmp_path / f"all{count}") == stored(tmp_path / "one")
+
+
+def suite(shards: int):
+    near = {"kind": "dense", "depth": 4, "encoder": {"dtype": "float32"}}
+    return {
+        "name": "s", "collections": ["mine"], "first_stages": ["near"], "systems": ["tiny"],
+        "shards": shards, "measure": {"queries": 1, "warmup": 0},
+        "define": {"collections": {"mine": {"kind": "beir", "path": "data"}},
+                   "first_stages": {"near": near}, "systems": SYSTEMS},
+    }  # fmt: skip
+
+
+def test_one_shard_plans_as_if_there_were_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_beir(tmp_path / "data")
+    assert Plan(load_suite(suite(1)), "out").stage_shards("mine", "near") == []
+    two = Plan(load_suite(suite(2)), "out")
+    found = ["out/embeddings/mine/first_stages/near.shards/0of2.json",
+             "out/embeddings/mine/first_stages/near.shards/1of2.json"]  # fmt: skip
+    assert two.stage_shards("mine", "near") == found
+    assert two.stage_shards("mine", "bm25") == []
+    assert two.shard_stores(found[:1]) == f"--shard-store {found[0].removesuffix('.json')}"
+
+
+def test_the_dag_in_shards_and_a_lost_one(tmp_path):
+    folder = copy_project(tmp_path, suite(1))
+    many_queries(folder / "data")
+    results = folder / "results" / "s"
+    wanted = ["results/s/scores/mine/near.parquet"]
+    kept = {}
+    for shards in (1, 2):
+        (folder / "suite.yaml").write_text(yaml.safe_dump(suite(shards)))
+        done = snakemake(folder, *wanted)
+        assert done.returncode == 0, done.stdout + done.stderr
+        files = [*results.glob("runs/mine/near/tiny/seed0.*"), *results.glob("*/mine/near.parquet")]
+        files = [p for p in files if p.is_file() and ".manifest" not in p.name]
+        kept[shards] = {p: p.read_bytes() for p in files}
+        if shards == 1:
+            for made in ("candidates", "embeddings", "runs", "scores"):
+                shutil.rmtree(results / made)
+    assert len(kept[1]) == 5  # the run, its usage, the encoder's own run; lists and scores
+    assert kept[2] == kept[1]
+    for lost in ("seed0.trec", "seed0.shards/1of2.trec"):
+        (results / "runs/mine/near/tiny" / lost).unlink()
+    done = snakemake(folder, "results/s/runs/mine/near/tiny/seed0.trec")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rule encode" not in done.stderr
+    assert done.stderr.count("rule rerank_shard:") == 1
+    assert {p: p.read_bytes() for p in kept[2]} == kept[1]
