@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from resrank.efficiency.work import Asked, Pass, embedded, expected_embeddings
 from resrank.files import atomic_folder, write_json
 from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions
-from resrank.records import Ranking, TrainingExample
+from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Request
 from resrank.training.options import EncoderTraining
 
@@ -45,6 +46,16 @@ class BiEncoder(EmbedsPassages):
     ) -> EncoderOptions:
         """The encoder whose passage embeddings can be stored: this one, trained or not."""
         return options.model_copy(update={"model": model_dir}) if model_dir else options
+
+    @staticmethod
+    def passes(options: EncoderOptions, usage: Usage, candidates: int) -> list[Pass]:
+        """Passages and the query, embedded."""
+        return embedded(options.model, usage, candidates)
+
+    @staticmethod
+    def expected(options: EncoderOptions, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        return expected_embeddings(options, asked) + Usage(model_calls=1)
 
     def expects(self, candidates: int) -> Expected:
         """The query is embedded by one call, each passage once."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
+from resrank.efficiency.work import Asked, Pass, Work, expected_pairs
 from resrank.files import atomic_folder, write_json
 from resrank.invariants import Expected
 from resrank.model.options import DtypeName
@@ -67,6 +68,16 @@ class CrossEncoder:
         dtype = pick_dtype(options.dtype, pick_device(options.device))
         folder = model_dir or locate(options.model, options.revision)
         return cls(_model(folder, options, dtype), options)
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """One pass a pair."""
+        return [Pass(options.model, Work(usage.model_calls, usage.prompt_tokens))]
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made; three special tokens a pair."""
+        return expected_pairs(asked, 3, options.max_tokens)
 
     @property
     def dtype(self) -> str:

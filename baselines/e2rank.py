@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
+from resrank.efficiency.work import Asked, Pass, embedded, expected_embeddings, text_tokens
 from resrank.files import atomic_folder, write_json
 from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions
 from resrank.phases import phase
-from resrank.records import Ranking, TrainingExample
+from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Request
 from resrank.strict import Strict
 from resrank.training.options import Queries, Retrieval
@@ -90,6 +91,21 @@ class E2Rank(EmbedsPassages):
         """The encoder whose passage embeddings can be stored, trained or not."""
         given = options.encoder
         return given.model_copy(update={"model": model_dir}) if model_dir else given
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """Passages and the listwise prompt, embedded."""
+        return embedded(options.encoder.model, usage, candidates)
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        shown = min(options.prompt_passages, asked.candidates)
+        numbers = text_tokens(*(f"[{place}] \n" for place in range(1, shown + 1)))
+        fixed = text_tokens(options.task, "\nDocuments:\n", "Search Query: ") + numbers
+        prompt = fixed + asked.query_tokens + shown * asked.passage_tokens
+        passages = expected_embeddings(options.encoder, asked, query=False)
+        return passages + Usage(prompt_tokens=prompt, query_encoder_tokens=prompt, model_calls=1)
 
     def expects(self, candidates: int) -> Expected:
         """The listwise prompt is read once, each passage embedded once."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, field_validator
 
 from baselines.llm.by_letter import ByLetter
-from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
+from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts, expected_prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, Prompt, template
+from resrank.efficiency.work import Asked, window_sizes
 from resrank.invariants import Expected
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, Request, by_windows
@@ -82,6 +83,12 @@ class First(ByLetter):
 
         weight = training.ranking_weight
         train_listwise(options.llm, options, training, train, out, seed, bench, weight)
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        sizes = window_sizes(asked.candidates, options.window)
+        return expected_prompts(options, sizes, asked, options.llm.context)
 
     def expects(self, candidates: int) -> Expected:
         """One forward pass a window, and no generated token."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from resrank.efficiency.work import Asked, Pass
 from resrank.invariants import Expected
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import Request, ranked
@@ -22,6 +23,16 @@ class FirstStage:
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Nothing is loaded."""
         return cls()
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """No model."""
+        return []
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """Nothing."""
+        return Usage()
 
     def expects(self, candidates: int) -> Expected:
         """Nothing is called or read."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field
 
 from baselines.llm.model import TransformersOptions
+from resrank.efficiency.work import Asked, Pass, Work, text_tokens, window_sizes
 from resrank.invariants import Expected
 from resrank.records import Ranking, Usage
 from resrank.reranker import Listed, RanksMany, Request, by_windows
@@ -60,6 +61,21 @@ class ICR(RanksMany):
         from baselines.llm.transformers_model import TransformersModel
 
         return cls(options, Reader(TransformersModel(options.llm), options))
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """Both passes as one over all that is read, since they share the passages' part."""
+        return [Pass(options.llm.named, Work(usage.model_calls / 2, usage.prompt_tokens))]
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        sizes = window_sizes(asked.candidates, options.window)
+        closings = 2 * text_tokens(options.closing) + asked.query_tokens
+        fixed = text_tokens(options.opening, options.neutral_query) + closings
+        numbers = sum(text_tokens(f"[{n}] ") for size in sizes for n in range(1, size + 1))
+        passages = sum(sizes) * asked.passage_tokens + numbers
+        return Usage(prompt_tokens=passages + len(sizes) * fixed, model_calls=2 * len(sizes))
 
     @property
     def dtype(self) -> str:

@@ -9,7 +9,9 @@ from typing import Any, Self
 from pydantic import Field
 
 from baselines.llm.pointwise import Pointwise, fit
+from resrank.efficiency.work import Asked, Pass, expected_pairs, scored, text_tokens
 from resrank.model.options import DtypeName
+from resrank.records import Usage
 from resrank.strict import Strict
 
 
@@ -56,6 +58,17 @@ class MonoT5(Pointwise):
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Load the published model."""
         return cls(options)
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """A pair through the encoder, one position through the decoder."""
+        return scored(options.model, usage)
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        fixed = text_tokens("Query: ", " Document:", "Relevant:") + 1
+        return expected_pairs(asked, fixed, options.max_tokens)
 
     @property
     def dtype(self) -> str:

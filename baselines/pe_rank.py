@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
+from baselines.pe_rank_prompt import CLOSING, OPENING
+from resrank.efficiency.work import (
+    Asked,
+    Pass,
+    Work,
+    decoder_of,
+    embedded,
+    expected_embeddings,
+    text_tokens,
+    window_sizes,
+)
 from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions, TwoModels
 from resrank.records import Ranking, TrainingExample, Usage
@@ -105,6 +116,31 @@ class PERank(EmbedsPassages):
     ) -> EncoderOptions:
         """The encoder whose passage embeddings can be stored."""
         return options.encoder
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """Passages embedded; each window read, then written; its pass gives the first passage."""
+        calls, positions = usage.model_calls, usage.prompt_tokens + usage.embedding_slots
+        work = Work(calls, positions, steps=usage.generated_tokens - calls)
+        passages = embedded(options.encoder.model, usage, candidates)
+        return [*passages, Pass(decoder_of(options), work)]
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        sizes = window_sizes(asked.candidates, options.window)
+        query = min(asked.query_tokens, options.max_query_tokens)
+        fixed = text_tokens(options.instruction, options.closing) + query
+        around = 0
+        if options.chat:  # the authors' prompt shows the query twice, and each passage's number
+            fixed = text_tokens(OPENING, CLOSING) + 2 * query
+            around = text_tokens("Passage 10: []\n\n")
+        return expected_embeddings(options.encoder, asked, query=False) + Usage(
+            prompt_tokens=len(sizes) * fixed + sum(sizes) * around,
+            embedding_slots=sum(sizes),
+            generated_tokens=sum(sizes),
+            model_calls=len(sizes),
+        )
 
     @property
     def dtype(self) -> str:

@@ -11,7 +11,9 @@ from pydantic import Field
 
 from baselines.llm.model import TransformersOptions
 from baselines.llm.pointwise import Pointwise, fit
+from resrank.efficiency.work import Asked, Pass, expected_pairs, scored, text_tokens
 from resrank.model.options import DtypeName
+from resrank.records import Usage
 from resrank.strict import Strict
 
 if TYPE_CHECKING:
@@ -57,6 +59,17 @@ class Qwen3Reranker(Pointwise):
         return cls(options, TransformersModel(TransformersOptions(
             kind="transformers", batch_tokens=options.batch_tokens, **shared
         )))  # fmt: skip
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+        """One pass a pair."""
+        return scored(options.model, usage)
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        fixed = text_tokens(BEFORE, "<Instruct>: <Query>: <Document>:", options.instruction, BEHIND)
+        return expected_pairs(asked, fixed, options.max_tokens)
 
     @property
     def dtype(self) -> str:

@@ -12,9 +12,10 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from resrank.efficiency.work import Asked, Pass
 from resrank.invariants import Declares, Expected
 from resrank.model.options import EncoderOptions
-from resrank.records import Ranking
+from resrank.records import Ranking, Usage
 from resrank.registry import encoder_of, resolve
 from resrank.reranker import CachesPassages, RanksMany, Request, ranked
 from resrank.strict import Strict
@@ -60,6 +61,20 @@ class RankFusion(RanksMany):
     ) -> EncoderOptions | None:
         """The fused system's encoder, if it has one."""
         found: EncoderOptions | None = encoder_of(options.system.kind, options.system.options)
+        return found
+
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass] | None:
+        """The fused system's, if it states them."""
+        cls = resolve(options.system.kind)
+        own = cls.Options.model_validate(options.system.options)
+        return cls.passes(own, usage, candidates) if hasattr(cls, "passes") else None
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The fused system's usage."""
+        cls = resolve(options.system.kind)
+        found: Usage = cls.expected(cls.Options.model_validate(options.system.options), asked)
         return found
 
     @property

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts
+from baselines.llm.listwise import (
+    ListwiseOptions,
+    ListwiseTraining,
+    Prompts,
+    answer_tokens,
+    expected_prompts,
+)
 from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOptions
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
+from resrank.efficiency.work import Asked, Pass, Work, window_sizes
 from resrank.invariants import Expected
 from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage
@@ -128,6 +135,24 @@ class RankGPT(RanksMany):
             found["transcript"] = dict(self.transcript.about)
         return found | ({"price": self.price} if self.price is not None else {})
 
+    @staticmethod
+    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass] | None:
+        """A window's prompt, then its order, token by token; the prompt's pass gives the first."""
+        if options.llm.kind != "transformers":
+            return None
+        calls, written = usage.model_calls, usage.generated_tokens
+        work = Work(calls, usage.prompt_tokens, steps=written - calls, logits=written)
+        return [Pass(options.llm.named, work)]
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made, whose answers have the asked form."""
+        sizes = window_sizes(asked.candidates, options.window)
+        limit = options.llm.context if options.llm.kind == "transformers" else None
+        return expected_prompts(options, sizes, asked, limit) + Usage(
+            generated_tokens=sum(map(answer_tokens, sizes))
+        )
+
     def expects(self, candidates: int) -> Expected:
         """An answer a window."""
         windows, _ = counts(candidates, self.options.window)
@@ -151,7 +176,7 @@ class RankGPT(RanksMany):
     ) -> list[list[int]]:
         """Each window's places as the model's answer has them, counted as used."""
         places: list[list[int]] = [[] for _ in windows]
-        for number, answer in self.model.answers(prompts, self.longest):
+        for number, answer in self.model.answers(prompts, self._answer_tokens(windows)):
             window = windows[number]
             with phase("score"):
                 parsed = parse(answer.text, len(window), self.options.parser)
@@ -165,6 +190,15 @@ class RankGPT(RanksMany):
             usage.repaired_answers += parsed.verdict == Verdict.REPAIRED
             usage.rejected_answers += parsed.verdict == Verdict.REJECTED
         return places
+
+    def _answer_tokens(self, windows: Sequence[Sequence[Listed]]) -> int:
+        """The longest answer; where answers are exact, a permutation of the largest window."""
+        llm = self.options.llm
+        if llm.kind != "transformers" or not llm.exact_answers:
+            return self.longest
+        order = " > ".join(f"[{place}]" for place in range(1, 1 + max(map(len, windows))))
+        tokenizer: Any = self.llm.tokenizer  # type: ignore[attr-defined]
+        return len(tokenizer(order, add_special_tokens=False)["input_ids"]) + 1  # and the end
 
     def _charge(self, answer: Answer) -> None:
         """Add what an answer costs, where the endpoint's prices are given."""

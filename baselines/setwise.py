@@ -7,6 +7,7 @@ passages' letters; only as much of the heap is sorted as the first ranks need.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from baselines.llm.by_letter import ByLetter
-from baselines.llm.listwise import PromptOptions, Prompts
+from baselines.llm.listwise import PromptOptions, Prompts, expected_prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, template
+from resrank.efficiency.work import Asked
 from resrank.invariants import Expected
 from resrank.records import Ranking, Usage
 from resrank.reranker import Listed, Request, ranked
@@ -57,6 +59,14 @@ class Setwise(ByLetter):
         from baselines.llm.transformers_model import TransformersModel
 
         return cls(options, TransformersModel(options.llm))
+
+    @staticmethod
+    def expected(options: Options, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made, of a list in a fixed random order."""
+        places = list(range(asked.candidates))
+        random.Random(0).shuffle(places)
+        sizes = comparisons(places, options.children, options.top)
+        return expected_prompts(options, sizes, asked, options.llm.context)
 
     def expects(self, candidates: int) -> Expected:
         """As many comparisons as a heap sort can take, and no generated token."""
@@ -101,6 +111,19 @@ class Setwise(ByLetter):
             max(range(len(members)), key=row.__getitem__)
             for row, members in zip(logits, sets, strict=True)
         ]
+
+
+def comparisons(places: Sequence[int], children: int, top: int) -> list[int]:
+    """Passages of each comparison where the one of the lowest place is always the best."""
+    sort, sizes = heap_top(len(places), children, top), []
+    try:
+        members = next(sort)
+        while True:
+            sizes.append(len(members))
+            best = min(members, key=places.__getitem__)
+            members = sort.send(members.index(best))
+    except StopIteration:
+        return sizes
 
 
 def heap_top(length: int, children: int, top: int) -> Comparisons:

@@ -357,15 +357,55 @@ def claims(
 @app.command()
 def plan(
     suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
+    device: Annotated[str, typer.Option(help="H100, A100, L4 or RTX4090.")] = "H100",
+    utilisation: Annotated[float, typer.Option(help="Share of its peak that is used.")] = 0.3,
+    passage_tokens: Annotated[int, typer.Option(min=1, help="Tokens a passage.")] = 100,
+    query_tokens: Annotated[int, typer.Option(min=1, help="Tokens a query.")] = 10,
 ) -> None:
-    """Print what a suite would fetch, load, train and run; nothing is fetched.
+    """Print what a suite would fetch, load, train and run, in GPU hours and bytes.
+
+    Nothing is fetched. Hours are estimated from the FLOPs of its systems.
 
     Example: `python -m resrank plan --suite config/paper.yaml`.
     """
+    from resrank.efficiency.assumed import Assumed
     from resrank.reporting.catalogue import plan as text
     from resrank.suite import load_suite
 
-    typer.echo(text(load_suite(suite)))
+    assumed = Assumed(device, utilisation, passage_tokens, query_tokens)
+    typer.echo(text(load_suite(suite), assumed))
+
+
+@app.command()
+def growth(
+    suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
+    out: Out,
+    system: Annotated[
+        list[str] | None, typer.Option(help="One of its systems; may be repeated; default: all.")
+    ] = None,
+    collection: Annotated[
+        Path | None, typer.Option(help="Folder that `collect` wrote: measure too, on its text.")
+    ] = None,
+    scale: Annotated[int, typer.Option(min=1, help="In place of the suite's `scale`.")] = 1,
+    most_candidates: Annotated[int, typer.Option(min=10, help="Measure up to these.")] = 100,
+    longest: Annotated[int, typer.Option(min=32, help="Measure up to this length.")] = 128,
+    repeats: Annotated[int, typer.Option(min=1, help="Measured queries a point.")] = 3,
+    device: Annotated[str, typer.Option(help="H100, A100, L4 or RTX4090.")] = "H100",
+    utilisation: Annotated[float, typer.Option(help="Share of its peak that is used.")] = 0.3,
+) -> None:
+    """Write how a query's cost grows with candidates and passage length, modelled and measured.
+
+    Example: `python -m resrank growth --suite config/efficiency.yaml --out results/efficiency`
+    writes `tables/growth.csv` and `figures/growth.svg` there from the models' shapes alone.
+    """
+    from resrank.efficiency.assumed import Assumed
+    from resrank.growing import grow
+    from resrank.suite import load_suite, read_yaml
+
+    resolved = load_suite(read_yaml(suite) | {"scale": scale})
+    ends = (most_candidates, longest, repeats)
+    for path in grow(resolved, system, Assumed(device, utilisation), collection, ends, out):
+        typer.echo(path)
 
 
 @app.command()

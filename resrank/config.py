@@ -287,6 +287,10 @@ class Suite(Strict):
         None, description="The system that the comparison's marks of significance are against; "
         "unset: the best of each candidate set."
     )  # fmt: skip
+    scale: int = Field(
+        1, ge=1, description="Divide layers and widths of models with random weights "
+        "(`random:<hub id>`) by this, for machines that the published shapes are too large for."
+    )  # fmt: skip
     ablation: str | None = Field(
         None, description="The system that others differ from by one choice: adds a table of what "
         "each choice is worth."

@@ -22,12 +22,15 @@ def parts(options: Any) -> list[str]:
     return []
 
 
-def substitute(options: Any, folder_of: Callable[[str], str]) -> Any:
-    """The options with each `trained:<system>` replaced by its model's folder."""
-    if isinstance(options, str) and options.startswith(PREFIX):
-        return folder_of(options.removeprefix(PREFIX))
+def substitute(options: Any, folder_of: Callable[[str], str], prefix: str = PREFIX) -> Any:
+    """The options with each `trained:<system>` replaced by its model's folder.
+
+    prefix: of other names that are to be replaced in its stead.
+    """
+    if isinstance(options, str) and options.startswith(prefix):
+        return folder_of(options.removeprefix(prefix))
     if isinstance(options, dict):
-        return {name: substitute(value, folder_of) for name, value in options.items()}
+        return {name: substitute(value, folder_of, prefix) for name, value in options.items()}
     if isinstance(options, list):
-        return [substitute(value, folder_of) for value in options]
+        return [substitute(value, folder_of, prefix) for value in options]
     return options

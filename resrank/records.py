@@ -51,6 +51,8 @@ class Usage:
         embeddings were computed now or taken from a store (`cached_encoder_tokens` says how many
         of them came from a store, so the online part is the difference).
     prompt_tokens: text tokens read at query time: query, instruction, and passage text in prompts.
+    query_encoder_tokens: of the prompt's tokens, those that an encoder reads: the query's, or a
+        prompt's that is embedded in its place.
     embedding_slots: positions of a language model fed with an embedding in place of a token.
     generated_tokens: tokens decoded.
     model_calls: forward passes over a (sub)list, or scored pairs for a pointwise system.
@@ -70,6 +72,7 @@ class Usage:
     clean_answers: int = 0
     repaired_answers: int = 0
     rejected_answers: int = 0
+    query_encoder_tokens: int = 0
     encoded_passages: int = 0
 
     def __add__(self, other: Usage) -> Usage:

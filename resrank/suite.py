@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from resrank.config import Collection, Definitions, FirstStage, Suite, System
-from resrank.parts import parts
+from resrank.model.architectures import RANDOM
+from resrank.parts import parts, substitute
 from resrank.registry import option_files, resolve, training_files
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
@@ -68,6 +69,13 @@ class Resolved(BaseModel):
         options = resolve(spec.kind).Options.model_validate(spec.options).model_dump()
         random = spec.training is None and made_here(options)
         return f"{named} (untrained: random weights)" if random else named
+
+    @property
+    def costs_alone(self) -> bool:
+        """Whether it holds models of random weights: what its systems score says nothing."""
+        from resrank.efficiency.costs import is_random
+
+        return any(is_random(spec) for spec in self.systems.values())
 
     @property
     def trained(self) -> list[str]:
@@ -149,6 +157,7 @@ def _resolve(suite: Suite) -> Resolved:
     """A suite with its own and the library's definitions, and the systems that those need."""
     known = library()
     systems = known.systems | suite.define.systems
+    systems = {name: _scaled(spec, suite.scale) for name, spec in systems.items()}
     stages = known.first_stages | suite.define.first_stages
     encoders = {
         f"first stage {name}": System(kind="bi_encoder", options={"model": stage.encoder.model})
@@ -171,6 +180,14 @@ def _resolve(suite: Suite) -> Resolved:
         first_stages=stages,
         systems=compared | needed,
     )
+
+
+def _scaled(system: System, by: int) -> System:
+    """A system whose models of random weights are smaller ones of their form."""
+    if by == 1:
+        return system
+    smaller = substitute(system.options, lambda name: f"{RANDOM}{name}@{by}", RANDOM)
+    return system.model_copy(update={"options": smaller})
 
 
 def _without_absent(resolved: Resolved) -> Resolved:

@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from resrank.efficiency.work import (
+    Asked,
+    Model,
+    Pass,
+    Work,
+    decoder_of,
+    embedded,
+    expected_embeddings,
+    text_tokens,
+    window_sizes,
+)
 from resrank.invariants import Expected
 from resrank.model.options import DtypeName, EncoderOptions, ResRankOptions, SavedOptions
-from resrank.records import Ranking, TrainingExample
+from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows, ranked
 from resrank.strict import Strict
 from resrank.training.lists import choose
@@ -55,6 +66,18 @@ class SavedResRank(EmbedsPassages):
         from resrank.model.device import number_format
 
         return number_format(self.model.encoder, self.model.reranker)
+
+    @staticmethod
+    def passes(options: Any, usage: Usage, candidates: int) -> list[Pass] | None:
+        """The parts' passes; they lie beside each other in a model's folder."""
+        return _passes(f"{options.model}/encoder", f"{options.model}/reranker", usage, candidates)
+
+    @staticmethod
+    def expected(options: Any, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made, with what was not chosen anew unset."""
+        limit = max(8, options.max_tokens or asked.passage_tokens)
+        encoder = EncoderOptions(max_tokens=limit)
+        return ResRankSystem.expected(ResRankOptions(encoder=encoder, window=options.window), asked)
 
     def expects(self, candidates: int) -> Expected:
         """One call a list, or a window; a slot a passage; no generated token."""
@@ -114,6 +137,23 @@ class ResRankSystem(SavedResRank):
             set_seeds(0)  # a decoder made here has random weights, the same in each run
             return cls(ResRank.from_options(options).eval())
         return cls(ResRank.from_pretrained(model_dir, options=options))
+
+    @staticmethod
+    def passes(options: Any, usage: Usage, candidates: int) -> list[Pass] | None:
+        """Passages and, where it has a slot, the query embedded; then one pass a list or window."""
+        return _passes(options.encoder.model, decoder_of(options), usage, candidates)
+
+    @staticmethod
+    def expected(options: Any, asked: Asked) -> Usage:
+        """The usage of a ranking that has not been made."""
+        usage = expected_embeddings(options.encoder, asked, query=options.query_slot)
+        sizes = window_sizes(asked.candidates, options.window)
+        asks = min(asked.query_tokens, options.max_query_tokens)
+        fixed = text_tokens(options.instruction, options.closing) + (not options.query_slot)
+        usage.prompt_tokens += len(sizes) * (asks + fixed)
+        usage.embedding_slots = sum(sizes) + len(sizes) * options.query_slot
+        usage.model_calls = len(sizes)
+        return usage
 
     @staticmethod
     def encoder_options(
@@ -214,6 +254,7 @@ class _Batch:
             self.slots = model.encoder.embed_ids(ids)
             for usage, row in zip(self.usages, ids, strict=True):
                 usage.prompt_tokens += len(row)
+                usage.query_encoder_tokens += len(row)
 
     def scores(self, pieces: Sequence[Sequence[Listed]]) -> list[list[float]]:
         """Scores of each piece's passages; one forward pass for all pieces, counted as used."""
@@ -239,6 +280,15 @@ class _Batch:
             usage.embedding_slots += len(found) + (slots is not None)
             usage.model_calls += 1
         return scores
+
+
+def _passes(encoder: str, reranker: Model, usage: Usage, candidates: int) -> list[Pass]:
+    """The encoder's passes, then the reranker's over tokens and embeddings."""
+    positions = usage.prompt_tokens - usage.query_encoder_tokens + usage.embedding_slots
+    return [
+        *embedded(encoder, usage, candidates),
+        Pass(reranker, Work(usage.model_calls, positions)),
+    ]
 
 
 def _order(scores: Sequence[float]) -> list[int]:

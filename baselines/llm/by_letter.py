@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from baselines.llm.prompt import Prompt, Template
+from resrank.efficiency.work import Pass, scored
 from resrank.records import Usage
 from resrank.reranker import Listed, RanksMany
 
@@ -29,6 +30,11 @@ class ByLetter(RanksMany):
     def about(self) -> Mapping[str, Any]:
         """What a run's manifest says beside the configuration."""
         return {"prompt_hash": self.template.hash, "parameters": dict(self.model.identity)}
+
+    @staticmethod
+    def passes(options: Any, usage: Usage, candidates: int) -> list[Pass]:
+        """One pass a set of passages."""
+        return scored(options.llm.named, usage)
 
     def letter_logits(
         self,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from baselines.llm.prompt import Prompt, Template, template, template_path
+from resrank.efficiency.work import Asked, text_tokens
 from resrank.records import Usage
 from resrank.reranker import Listed, Request
 from resrank.strict import Strict
@@ -80,6 +81,29 @@ class ListwiseTraining(Queries):
     def files(self) -> list[Path]:
         """The user's own files that training reads."""
         return [self.teacher] if self.teacher else []
+
+
+TOKENS_A_WORD = 1.3  # of English text
+
+
+def expected_prompts(
+    options: PromptOptions, sizes: Sequence[int], asked: Asked, limit: int | None
+) -> Usage:
+    """What prompts of so many passages are expected to take, each at most `limit` tokens."""
+    shown = template(options.prompt)
+    passage = min(asked.passage_tokens, round((options.words or shown.words) * TOKENS_A_WORD))
+    queries = sum("{query}" in turn.content for turn in (*shown.opening, *shown.closing))
+    total = 0
+    for size in sizes:
+        fixed = text_tokens(*(turn.content for turn in shown.build("", [""] * size)))
+        tokens = fixed + queries * asked.query_tokens + size * passage
+        total += min(tokens, limit or tokens)
+    return Usage(prompt_tokens=total, model_calls=len(sizes))
+
+
+def answer_tokens(passages: int) -> int:
+    """Tokens of "[1] > [2] > ..." and an end token, by a tokenizer that splits digits."""
+    return sum(3 + len(str(rank)) for rank in range(1, passages + 1))
 
 
 class Prompts:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from baselines.llm.prompt import Prompt
+from resrank.efficiency.work import Made, Model
 from resrank.model.options import DtypeName, ScratchDecoder
 from resrank.strict import Strict
 
@@ -55,6 +56,8 @@ class LanguageModel(Protocol):
 class ScratchLM(ScratchDecoder):
     """A Qwen3-shaped causal language model made here with random weights, to be trained."""
 
+    IDENTIFIERS: ClassVar[int] = 100  # [1] to [100] are tokens of their own
+
     vocabulary: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2", description="A folder or hub id of the model "
         "whose tokenizer and token embeddings it begins with; they are `hidden` wide."
@@ -83,9 +86,20 @@ class TransformersOptions(Strict):
         ge=0,
         description="Of sampling, mixed with each prompt's content; other seeds, other samples.",
     )
+    exact_answers: bool = Field(
+        False, description="Write as many tokens as a window's permutation has, whatever they are: "
+        "what an answer costs, for models of random weights. Such answers rank nothing."
+    )  # fmt: skip
     chat_options: dict[str, Any] = Field(
         default_factory=dict, description="For the chat template, e.g. {enable_thinking: false}."
     )
+
+    @property
+    def named(self) -> Model:
+        """The model as FLOPs are told from it."""
+        if isinstance(self.model, str):
+            return self.model
+        return Made(self.model, self.model.vocabulary, ScratchLM.IDENTIFIERS)
 
     def trained(self, folder: Path | None) -> TransformersOptions:
         """The same for the model that a training wrote to `folder`, if there is one."""

@@ -29,7 +29,7 @@ def scratch_lm(shape: ScratchLM, dtype: torch.dtype) -> tuple[nn.Module, Any]:
             f"{table.shape[1]} wide; set `hidden` to that"
         )
     # An identifier is a token of its own, as in vocabularies that keep brackets together.
-    tokenizer.add_tokens([f"[{number}]" for number in range(1, 101)])
+    tokenizer.add_tokens([f"[{number}]" for number in range(1, 1 + shape.IDENTIFIERS)])
     more = torch.randn(len(tokenizer) - len(table), shape.hidden) * table.std()
     table = torch.cat([table, more])
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token

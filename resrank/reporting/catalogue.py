@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from resrank.collections.fetch import is_here
 from resrank.collections.origin import remote_files
 from resrank.config import Collection, RemoteFile
+from resrank.efficiency.assumed import Assumed
+from resrank.model.architectures import RANDOM
+from resrank.model.hub import PACKAGED
+from resrank.parts import PREFIX, parts
+from resrank.registry import resolve
+from resrank.reporting.estimate import estimate
 from resrank.suite import Resolved
 
 HEADERS = ["collection", "source", "licence", "files: size, checksum", "text of a passage",
@@ -28,8 +34,8 @@ def catalogue(collections: Mapping[str, Collection]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def plan(resolved: Resolved) -> str:
-    """What a suite fetches, loads, trains and runs; what of it is here already."""
+def plan(resolved: Resolved, assumed: Assumed | None = None) -> str:
+    """What a suite fetches, loads, trains and runs, what of it is here already, what it takes."""
     lines = [f"Suite {resolved.suite.name}: {resolved.suite.title or ''}".rstrip(": "), ""]
     lines.append("Collections:")
     fetched: dict[str, RemoteFile] = {}
@@ -50,6 +56,7 @@ def plan(resolved: Resolved) -> str:
         trained = f"trained on {resolved.trained_on(name)}, " if learned else ""
         count = len(resolved.seeds_of(name)) * len(resolved.pairs)
         lines.append(f"  {name}: {trained}{count} runs, {len(resolved.pairs)} measurements")
+    lines += ["", *estimate(resolved, assumed or Assumed())]
     return "\n".join(lines)
 
 
@@ -80,19 +87,37 @@ def _state(spec: Collection, files: list[RemoteFile]) -> str:
 
 def _models(resolved: Resolved) -> Iterator[str]:
     """Models that systems and dense first stages load, with the revisions that are pinned."""
-    for name in resolved.suite.systems:
-        yield from _models_in(resolved.systems[name].options)
+    for name in _with_parts(resolved, resolved.suite.systems):
+        spec = resolved.systems[name]
+        yield from _models_in({"kind": spec.kind, "options": spec.options})
     for _, stage in resolved.pairs:
         yield from _models_in(resolved.first_stages[stage].model_dump())
+        for name in _with_parts(resolved, resolved.stage_parts(stage)):
+            spec = resolved.systems[name]
+            yield from _models_in({"kind": spec.kind, "options": spec.options})
+
+
+def _with_parts(resolved: Resolved, names: Sequence[str]) -> list[str]:
+    """Systems, and those whose trained models they stand on."""
+    below = [part for name in names for part in parts(resolved.systems[name].options)]
+    return [*names, *_with_parts(resolved, below)] if below else list(names)
 
 
 def _models_in(options: Mapping[str, Any]) -> Iterator[str]:
     if options.get("kind") == "http":
         yield f"{options['model']} behind {options['url']}"
         return
+    if "options" in options:  # a system's entry: what is not set has a default
+        set_here = resolve(options["kind"]).Options.model_validate(options["options"])
+        yield from _models_in(set_here.model_dump())
+        return
     for key in ("model", "reranker", "vocabulary"):
         model = options.get(key)
-        if isinstance(model, str) and not model.startswith("trained:"):
+        if isinstance(model, str) and model.startswith(RANDOM):
+            yield f"{model}, random weights of that shape, made here"
+        elif isinstance(model, str) and model in PACKAGED and options.get("revision") is None:
+            yield f"{model}, carried by the package {PACKAGED[model]}"
+        elif isinstance(model, str) and not model.startswith(PREFIX):
             pinned = options.get("reranker_revision" if key == "reranker" else "revision")
             yield f"{model} at {pinned or 'its newest commit (not pinned)'}"
     for value in options.values():

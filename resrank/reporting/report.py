@@ -23,68 +23,21 @@ DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a be
 
 
 def report(resolved: Resolved, root: Path) -> None:
-    """Write tables/, figures/ and report.manifest.json under `root`."""
+    """Write tables/, figures/ and report.manifest.json under `root`.
+
+    A suite of random weights has tables of costs and of its candidates, and nothing of scores.
+    """
     frame = comparison(resolved, root)
-    found = read_statistics(resolved, root)
-    frame["mark"] = marks(frame, found, resolved.suite.baseline)
-    note = conditions(resolved, frame)
-    tables, figures = root / "tables", root / "figures"
-    groups = ["collection", "first_stage"]
-    shown = _columns(resolved, frame)
-    caption = note + (
-        " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
-        "takes its embedding from the index; a system without passage embeddings has one figure. "
-        "Passages cut: share of candidates of which a model does not read the end. "
-        "± is the standard deviation over seeds. "
-    )
-    compared = with_means(resolved, frame)
-    caption += NOTE if len(compared) > len(frame) else ""
-    caption += MARKS.format(reference=resolved.suite.baseline or "the best system")
-    written = write_table(tables, "comparison", compared, shown, groups, caption)
-    written += write_efficiency(resolved, root, _kind(resolved))
-    written += write_tokens(resolved, root, _kind(resolved))
-    written += write_significance(resolved, found, _kind(resolved), root)
-    stages = first_stages(resolved, root)
-    plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in map(str, stages)}
-    recall = (
-        "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system. At "
-        "worst and best ties: the first stage's nDCG@10 if its equal scores stood in those orders."
-    )
-    written += write_table(
-        tables, "first_stages", stages, plain, ["collection"], _kind(resolved) + recall
-    )
-    audit = leaks(resolved, root)
-    if len(audit):
-        shown = {n: Column(n, _leak_decimals(audit[n])) for n in map(str, audit)}
-        written += write_table(tables, "leak", audit, shown, ["collection"], _kind(resolved) + LEAK)
-    counted = audits(resolved, root)
-    written += write_table(
-        tables, "audits", counted,
-        {n: Column(n, 4 if n == "unjudged in first 10" else 0) for n in map(str, counted)},
-        ["collection"], _kind(resolved) + AUDITS,
-    )  # fmt: skip
-    if not resolved.suite.demonstration:  # which no published figure is about
-        written += write_claims(root, _kind(resolved))
-    if resolved.suite.sensitivity:
-        written += write_sensitivity(resolved, _kind(resolved), root)
-    if resolved.suite.ablation is not None:
-        choices = ablation(resolved, root, frame)
-        written += write_table(
-            tables, "ablation", choices, _ablation_columns(resolved, choices), groups,
-            conditions(resolved, frame) + ABLATION.format(base=resolved.suite.ablation),
-        )  # fmt: skip
+    kind = _kind(resolved)
+    written = _comparison(resolved, root, frame)
+    written += write_efficiency(resolved, root, kind)
+    written += write_tokens(resolved, root, kind)
+    written += _candidates(resolved, root)
+    if not resolved.costs_alone:
+        written += _scores(resolved, root, frame)
+        written += _figures(resolved, root, frame)
     if resolved.trained:
-        written += training_curves(resolved, root, _kind(resolved), figures / "training_curves")
-    metric = resolved.suite.metrics[0]
-    note += "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached."
-    written += effectiveness_against(
-        frame, metric, "p50_ms_online", "p50_ms_cached", "median latency of a query (ms)", note,
-        figures / "effectiveness_latency",
-    )  # fmt: skip
-    written += effectiveness_against(
-        frame, metric, "tokens_per_passage_online", "tokens_per_passage_cached",
-        "tokens per passage", note, figures / "effectiveness_tokens",
-    )  # fmt: skip
+        written += training_curves(resolved, root, kind, root / "figures" / "training_curves")
     write_manifest(
         root / "report.manifest.json",
         inputs={
@@ -97,6 +50,77 @@ def report(resolved: Resolved, root: Path) -> None:
     )
 
 
+def _comparison(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
+    """The table of all systems, with means over collections where there are several."""
+    caption = conditions(resolved, frame) + COMPARISON
+    if not resolved.costs_alone:
+        baseline = resolved.suite.baseline
+        frame["mark"] = marks(frame, read_statistics(resolved, root), baseline)
+        caption += MARKS.format(reference=baseline or "the best system")
+    compared = with_means(resolved, frame)
+    caption += NOTE if len(compared) > len(frame) else ""
+    return write_table(
+        root / "tables", "comparison", compared, _columns(resolved, frame), GROUPS, caption
+    )
+
+
+def _candidates(resolved: Resolved, root: Path) -> list[Path]:
+    """What candidate sets allow, and what was counted in runs over them."""
+    tables, kind = root / "tables", _kind(resolved)
+    stages = first_stages(resolved, root)
+    plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in map(str, stages)}
+    written = write_table(tables, "first_stages", stages, plain, ["collection"], kind + STAGES)
+    audit = leaks(resolved, root)
+    if len(audit):
+        shown = {n: Column(n, _leak_decimals(audit[n])) for n in map(str, audit)}
+        written += write_table(tables, "leak", audit, shown, ["collection"], kind + LEAK)
+    counted = audits(resolved, root)
+    shown = {n: Column(n, 4 if n == "unjudged in first 10" else 0) for n in map(str, counted)}
+    return written + write_table(tables, "audits", counted, shown, ["collection"], kind + AUDITS)
+
+
+def _scores(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
+    """What differences between scores are worth."""
+    kind = _kind(resolved)
+    written = write_significance(resolved, read_statistics(resolved, root), kind, root)
+    if not resolved.suite.demonstration:  # which no published figure is about
+        written += write_claims(root, kind)
+    if resolved.suite.sensitivity:
+        written += write_sensitivity(resolved, kind, root)
+    if resolved.suite.ablation is not None:
+        choices = ablation(resolved, root, frame)
+        written += write_table(
+            root / "tables", "ablation", choices, _ablation_columns(resolved, choices), GROUPS,
+            conditions(resolved, frame) + ABLATION.format(base=resolved.suite.ablation),
+        )  # fmt: skip
+    return written
+
+
+def _figures(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
+    """Effectiveness against latency and against tokens."""
+    metric, figures = resolved.suite.metrics[0], root / "figures"
+    note = conditions(resolved, frame) + FILLED
+    return effectiveness_against(
+        frame, metric, "p50_ms_online", "p50_ms_cached", "median latency of a query (ms)", note,
+        figures / "effectiveness_latency",
+    ) + effectiveness_against(
+        frame, metric, "tokens_per_passage_online", "tokens_per_passage_cached",
+        "tokens per passage", note, figures / "effectiveness_tokens",
+    )  # fmt: skip
+
+
+GROUPS = ["collection", "first_stage"]
+COMPARISON = (
+    " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
+    "takes its embedding from the index; a system without passage embeddings has one figure. "
+    "Passages cut: share of candidates of which a model does not read the end. "
+    "± is the standard deviation over seeds. "
+)
+STAGES = (
+    "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system. At "
+    "worst and best ties: the first stage's nDCG@10 if its equal scores stood in those orders."
+)
+FILLED = "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached."
 ABLATION = (
     " Difference: from `{base}`, of means over seeds. Encoder alone: the same candidates by the "
     "cosine of the system's own encoder, which a reranking score by itself would hide. Without "
@@ -141,6 +165,9 @@ def _recorded(frame: pd.DataFrame) -> str:
 
 def _kind(resolved: Resolved) -> str:
     title = f"{resolved.suite.title}. " if resolved.suite.title else ""
+    if resolved.suite.scale > 1:
+        title += "The models of random weights are not of the sizes they are named by: layers and "
+        title += f"widths are divided by {resolved.suite.scale}. "
     skipped = "; ".join(f"{name}, {why}" for name, why in resolved.skipped.items())
     said = f"Skipped: {skipped}. " if skipped else ""
     return title + (DEMONSTRATION if resolved.suite.demonstration else "") + said
@@ -171,9 +198,13 @@ def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
     if several:
         columns = {"collection": Column("collection"), "first_stage": Column("first stage")}
     columns["label"] = Column("system")
-    for metric in resolved.suite.metrics:
+    random = resolved.costs_alone
+    for metric in [] if random else resolved.suite.metrics:
         tested = "mark" if metric == resolved.suite.metrics[0] else None
         columns[metric] = Column(metric, 4, 1, f"{metric} sd", mark=tested)
+    if random:
+        columns["flops_per_query_online"] = Column("GFLOPs/query online", 1, -1, unit=1e9)
+        columns["flops_per_query_cached"] = Column("cached", 1, -1, unit=1e9)
     return columns | {
         "seeds": Column("seeds"),
         "tokens_per_passage_online": Column("tokens/passage online", 1, -1),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from resrank.efficiency.costs import Costs, is_random
 from resrank.efficiency.tokens import tokens
 from resrank.evaluation.score import ENCODER
+from resrank.records import Usage
 from resrank.suite import Resolved
 
 USAGE = [
@@ -108,7 +112,12 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     by_seed = scores.groupby(["metric", "seed"])["value"].mean()
     row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
     row["label"] = resolved.label(system)
+    if is_random(resolved.systems[system]):
+        by_seed = by_seed[:0]  # what random weights score says nothing
     for metric in resolved.suite.metrics:
+        if metric not in by_seed:
+            row[metric] = row[f"{metric} sd"] = None
+            continue
         row[metric] = float(by_seed[metric].mean())
         row[f"{metric} sd"] = float(by_seed[metric].std()) if len(by_seed[metric]) > 1 else None
     own = f"{ENCODER}{resolved.suite.metrics[0]}"
@@ -135,17 +144,27 @@ def read_usage(
 
 def _usage(
     resolved: Resolved, root: Path, dataset: str, stage: str, system: str
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     usage = read_usage(resolved, root, dataset, stage, system)
+    work = Costs(resolved.systems[system], resolved.systems).mean(_rankings(usage))
     means = {name: float(usage[name].mean()) for name in USAGE}
     candidates = float(usage["candidates"].mean()) or 1.0
     return {
         "tokens_per_passage_online": tokens(means) / candidates,
         "tokens_per_passage_cached": tokens(means, cached=True) / candidates,
         "truncated_share": means["truncated_passages"] / candidates,
+        "flops_per_query_online": None if work is None else work.online,
+        "flops_per_query_cached": None if work is None else work.cached,
         "caches_passages": means["passage_encoder_tokens"] > 0,
         **{name: means[name] for name in USAGE[1:]},
     }
+
+
+def _rankings(usage: pd.DataFrame) -> Iterator[tuple[Usage, int]]:
+    """Each ranking's usage and its number of candidates."""
+    counters = [field.name for field in fields(Usage)]
+    for candidates, *counts in usage[["candidates", *counters]].itertuples(index=False):
+        yield Usage(*map(int, counts)), int(candidates)
 
 
 def _times(path: Path) -> dict[str, Any]:

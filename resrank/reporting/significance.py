@@ -64,7 +64,7 @@ def write_significance(resolved: Resolved, found: Statistics, note: str, root: P
         written += write_table(
             root / "tables", name, frame, WHERE | columns, [], note + caption.format(metric=metric)
         )
-    labels = {name: spec.label or name for name, spec in resolved.systems.items()}
+    labels = {name: resolved.label(name) for name in resolved.systems}
     return written + difference_matrix(found, labels, note, root / "figures" / "significance")
 
 

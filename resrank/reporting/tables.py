@@ -22,7 +22,7 @@ class Column:
 
     spread, interval, mark: the columns of what is shown behind `±`, in brackets, and at the end;
     missing: what stands where there is no value; p: a probability, of which one too small for the
-    decimals is written as below the least of them.
+    decimals is written as below the least of them; unit: what a shown 1 stands for.
     """
 
     header: str
@@ -33,6 +33,7 @@ class Column:
     missing: str = "–"
     mark: str | None = None
     p: bool = False
+    unit: float = 1.0
 
 
 def write_table(
@@ -74,7 +75,7 @@ def best_cells(
             continue
         for group in dict.fromkeys(keys):
             values = {
-                place: round(float(frame[key].iloc[place]), column.decimals)
+                place: round(float(frame[key].iloc[place]) / column.unit, column.decimals)
                 for place in range(len(frame))
                 if keys[place] == group and pd.notna(frame[key].iloc[place])
             }
@@ -109,7 +110,7 @@ def _with_bounds(value: float, row: pd.Series[Any], column: Column) -> str:
     least = 10.0**-column.decimals
     if column.p and value < least:
         return f"<{least:.{column.decimals}f}"
-    text = f"{value:,.{column.decimals}f}"
+    text = f"{value / column.unit:,.{column.decimals}f}"
     if column.spread and pd.notna(row[column.spread]):
         return f"{text} ± {row[column.spread]:.{column.decimals}f}"
     if column.interval and pd.notna(row[column.interval[0]]):

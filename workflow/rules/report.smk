@@ -49,10 +49,22 @@ rule significance:
         "--out {output:q} 2> {log:q}"
 
 
+# What a suite of random weights has none of: its scores say nothing.
+OF_SCORES = [
+    "tables/significance.csv",
+    "figures/significance.svg",
+    "figures/effectiveness_latency.svg",
+    "figures/effectiveness_tokens.svg",
+]
+
+
 rule report:
     input:
-        library=library("reporting", "efficiency/tokens.py", "evaluation/claims.py"),
         claims=sorted(map(str, Path("config/claims").glob("*.yaml"))),
+        library=library(
+            "reporting", "efficiency", "evaluation/claims.py", "model/architectures.py"
+        ),
+        shapes="config/architectures.yaml",
         scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
         audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
         statistics=[f"{OUT}/statistics/{d}/{s}.json" for d, s in PAIRS],
@@ -78,26 +90,15 @@ rule report:
             caption="../report/comparison.rst",
             category="Tables",
         ),
-        report(
-            f"{OUT}/tables/significance.csv",
-            caption="../report/significance.rst",
-            category="Tables",
-        ),
-        report(
-            f"{OUT}/figures/significance.svg",
-            caption="../report/significance.rst",
-            category="Figures",
-        ),
-        report(
-            f"{OUT}/figures/effectiveness_latency.svg",
-            caption="../report/effectiveness_latency.rst",
-            category="Figures",
-        ),
-        report(
-            f"{OUT}/figures/effectiveness_tokens.svg",
-            caption="../report/effectiveness_tokens.rst",
-            category="Figures",
-        ),
+        *[
+            report(
+                f"{OUT}/{path}",
+                caption=f"../report/{Path(path).stem}.rst",
+                category=Path(path).parent.name.capitalize(),
+            )
+            for path in OF_SCORES
+            if not SUITE.costs_alone
+        ],
     log:
         f"{OUT}/logs/report.log",
     localrule: True

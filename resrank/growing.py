@@ -1,0 +1,42 @@
+"""The job behind `python -m resrank growth`: rows made and measured, then shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.growth import measured, modelled, running_text
+from resrank.files import environment
+from resrank.records import Split
+from resrank.reporting.growth import write_growth
+from resrank.store import Collection
+from resrank.suite import Resolved
+
+
+def grow(
+    resolved: Resolved, names: Sequence[str] | None, assumed: Assumed, collection: Path | None,
+    ends: tuple[int, int, int], out: Path,
+) -> list[Path]:  # fmt: skip
+    """Model the named systems' growth, measure it where a collection gives text, write both.
+
+    ends: most candidates, longest passages and repeats of what is measured.
+    """
+    unknown = sorted(set(names or ()) - set(resolved.systems))
+    if unknown:
+        known = ", ".join(sorted(resolved.systems))
+        raise ValueError(f"unknown system {', '.join(unknown)}; known: {known}")
+    chosen = list(names or resolved.suite.systems)
+    rows = modelled(resolved, chosen, assumed)
+    title = f"{resolved.suite.title}; modelled: {assumed.device} at {assumed.utilisation:.0%}."
+    if resolved.suite.scale > 1:
+        title += f" Layers and widths are divided by {resolved.suite.scale}."
+    if collection is not None:
+        text = Collection(collection)
+        words = running_text(text.passages)
+        query = min(text.queries(Split.TEST), key=lambda q: q.id)
+        shown = {row["system"] for row in rows}
+        for name in (n for n in chosen if n in shown):
+            rows += measured(resolved, name, words, query, *ends)
+        title += f" Measured: {environment()['machine']['processor']}."
+    return write_growth(rows, title, out)

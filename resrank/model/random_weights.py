@@ -1,0 +1,84 @@
+"""Models of a published shape with random weights, for costs alone: no download, no quality.
+
+`random:<hub id>` names one, `random:<hub id>@<n>` one whose layers and widths are divided by n, for
+machines that the whole one is too large for. Its tokenizer is MiniLM's WordPiece (30,522 English
+tokens), which a package carries, since published ones can't be had offline. Counts of tokens are
+its own: an identifier of two digits, say, is one token to it and two to Qwen3's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from resrank.files import atomic_folder, sha256_lines
+from resrank.model.architectures import random_config
+
+VOCABULARY = "sentence-transformers/all-MiniLM-L6-v2"
+TARGETS = ["▁true", "▁false"]  # monoT5's answers
+PROBE = "[11] > [12], unbelievable"
+CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
+
+
+def random_model(name: str, folder: Path) -> Path:
+    """The folder of a model named as above, made under `folder` if it is not there.
+
+    Weights are bfloat16 and the same each time. Raises ValueError if the shape is not known.
+    """
+    config = random_config(name)
+    key = sha256_lines([repr(sorted(config.items()))])[:12]
+    place = folder / f"{name.partition('/')[2].replace('/', '-')}-{key}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.with_name(f"{place.name}.lock")):
+        if not place.is_dir():
+            with atomic_folder(place) as partial:
+                _write(config, partial)
+    return place
+
+
+def _write(config: dict[str, Any], folder: Path) -> None:
+    import torch
+    import transformers
+
+    tokenizer = _tokenizer()
+    shape = {key: value for key, value in config.items() if key != "model_type"}
+    shape["vocab_size"] = max(config["vocab_size"], len(tokenizer))
+    about = transformers.AutoConfig.for_model(config["model_type"], **shape)
+    about.pad_token_id = about.decoder_start_token_id = tokenizer.pad_token_id
+    about.bos_token_id = None
+    about.eos_token_id = tokenizer.eos_token_id
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = getattr(transformers, config["architectures"][0])._from_config(
+            about, dtype=torch.bfloat16
+        )
+    tokenizer.model_max_length = config.get("max_position_embeddings", 512)  # as T5's
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    _check(folder, tokenizer)
+
+
+def _check(folder: Path, tokenizer: Any) -> None:
+    """Raise ValueError where transformers reads a model type's tokenizer in a way of its own."""
+    from transformers import AutoTokenizer
+
+    found = AutoTokenizer.from_pretrained(folder)
+    if found.tokenize(PROBE) != tokenizer.tokenize(PROBE):
+        raise ValueError(
+            f"transformers puts {type(found).__name__} in the place of the tokenizer of a model of "
+            "random weights; choose a shape of another model type"
+        )
+
+
+def _tokenizer() -> Any:
+    from transformers import AutoTokenizer
+
+    from resrank.model.hub import locate
+
+    tokenizer = AutoTokenizer.from_pretrained(locate(VOCABULARY))
+    tokenizer.add_tokens(TARGETS)
+    tokenizer.eos_token = tokenizer.sep_token
+    tokenizer.chat_template = CHAT
+    return tokenizer

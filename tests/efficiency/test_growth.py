@@ -1,0 +1,92 @@
+"""Growth, modelled and measured: by hand, and over a small system of random weights."""
+
+import pandas as pd
+import pytest
+
+from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.flops import flops
+from resrank.efficiency.growth import CANDIDATES, LENGTHS, modelled, points, request_of
+from resrank.efficiency.work import Asked, Work
+from resrank.growing import grow
+from resrank.model.architectures import architecture, published_config
+from resrank.records import Query
+from resrank.reporting.growth import factors
+from resrank.store import Collection
+from resrank.suite import load_suite, read_yaml
+from tests.conftest import ROOT
+
+SUITE = read_yaml(ROOT / "config" / "efficiency.yaml")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    resolved = load_suite(SUITE)
+    return pd.DataFrame(modelled(resolved, resolved.suite.systems, Assumed()))
+
+
+def of(rows, system, axis):
+    return rows[(rows["system"] == system) & (rows["axis"] == axis)].set_index("at")
+
+
+def test_resrank_is_worked_out_by_hand(rows):
+    """Prompt: 28 characters of instruction (7 tokens), 10 of the query, 1 closing token."""
+    lm, encoder = (
+        architecture(published_config(f"Qwen/Qwen3{name}-4B")) for name in ("", "-Embedding")
+    )
+    found = of(rows, "resrank_4b_random", "candidates").loc[200]
+    late = flops(lm, Work(1, 8 + 10 + 200))
+    assert found["flops_cached"] == pytest.approx(late, rel=0.02)
+    early = flops(encoder, Work(200, 20_000))
+    assert found["flops_online"] == pytest.approx(late + early, rel=0.001)
+    assert found["ms_cached"] == pytest.approx(1e3 * found["flops_cached"] / (0.3 * 989e12))
+
+
+def test_compressed_passages_cost_alike_at_every_length_and_text_does_not(rows):
+    growth = factors(rows).set_index("system")
+    column = "tokens a passage 32 to 512, cached"
+    assert growth.loc["ResRank (4B + 4B)", column] == 1
+    assert growth.loc["PE-Rank (BERT-base + 7B)", column] == 1
+    assert growth.loc["RankGPT-style (4B)", column] > 5
+    assert set(rows["axis"]) == {"candidates", "passage_tokens"}
+    assert list(of(rows, "first_7b_random", "candidates").index) == CANDIDATES
+    assert list(of(rows, "first_7b_random", "passage_tokens").index) == LENGTHS
+
+
+def test_points_end_where_they_are_told_to():
+    found = points(20, 64)
+    assert [(axis, at) for axis, at, _ in found] == [
+        ("candidates", 10), ("candidates", 20), ("passage_tokens", 32), ("passage_tokens", 64),
+    ]  # fmt: skip
+    assert found[-1][2] == Asked(candidates=20, passage_tokens=64)
+
+
+def test_passages_have_the_asked_length_and_other_words():
+    words = [f"w{n}" for n in range(1000)]
+    _, listed = request_of(Query("q", "x"), words, Asked(8, 100))
+    assert {len(c.passage.text.split()) for c in listed} == {77}
+    assert len({c.passage.text for c in listed}) == 8
+    with pytest.raises(ValueError, match="too short"):
+        request_of(Query("q", "x"), words[:10], Asked(8, 100))
+
+
+def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
+    from resrank.collections.collect import collect
+    from resrank.config import parse_collection
+
+    monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "data"))
+    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
+    resolved = load_suite(SUITE | {"scale": 64})
+    assert Collection(tmp_path / "c").hash
+    monkeypatch.setattr("resrank.efficiency.growth.WORDS_A_TOKEN", 0.2)  # six short passages
+    written = grow(
+        resolved, ["resrank_4b_random"], Assumed(), tmp_path / "c", (10, 32, 2), tmp_path / "out"
+    )
+    assert all(path.stat().st_size for path in written)
+    assert {path.suffix for path in written} == {".csv", ".md", ".tex", ".svg", ".png"}
+    frame = pd.read_csv(tmp_path / "out" / "tables" / "growth.csv")
+    timed = frame[frame["kind"] == "measured"]
+    assert list(timed["at"]) == [10, 32]
+    assert (timed["ms_online"] > 0).all()
+    assert (timed["flops_online"] > timed["flops_cached"]).all()
+    with pytest.raises(ValueError, match="unknown system no; known: "):
+        grow(resolved, ["no"], Assumed(), None, (10, 32, 2), tmp_path)

@@ -1,0 +1,80 @@
+"""The efficiency suite's systems, at small shapes: each loads, ranks, and writes what it should."""
+
+import json
+
+import pytest
+
+from resrank.efficiency.costs import Costs, models_of, shape_of
+from resrank.model.architectures import architecture, config_of, published_config, random_config
+from resrank.model.hub import locate
+from resrank.records import Candidate, Passage, Query
+from resrank.reporting.catalogue import plan
+from resrank.reporting.results import is_random
+from resrank.running import load
+from resrank.suite import load_suite, read_yaml
+from tests.conftest import ROOT
+
+SUITE = read_yaml(ROOT / "config" / "efficiency.yaml")
+SMALL = load_suite(SUITE | {"scale": 64})
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("RESRANK_DATA", str(tmp_path_factory.getbasetemp() / "data"))
+
+
+@pytest.mark.parametrize("name", SUITE["systems"][1:])
+def test_each_system_ranks_and_is_counted(name):
+    spec = SMALL.systems[name]
+    system = load(spec, None)
+    listed = [Candidate(Passage(f"p{n}", f"a short passage {n}"), -float(n)) for n in range(25)]
+    ranking = system.rerank(Query("q", "a query"), listed)
+    assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
+    usage = ranking.usage
+    cost = Costs(spec, SMALL.systems).of(usage, 25)
+    assert cost.online >= cost.cached > 0
+    assert is_random(spec)
+    if spec.kind == "rankgpt":  # two windows of 20: "[", number, "]" and ">", and an end
+        assert (usage.model_calls, usage.generated_tokens) == (2, 2 * 80)
+    else:
+        assert usage.generated_tokens == (2 * 20 if spec.kind == "pe_rank" else 0)
+
+
+def test_at_scale_one_every_shape_is_the_published_one():
+    for spec in load_suite(SUITE).systems.values():
+        for model in models_of(spec):
+            wanted = architecture(published_config(model.removeprefix("random:")))
+            assert shape_of(model, {}) == wanted
+
+
+def test_weights_are_made_once_and_have_the_shape_that_is_counted():
+    name = "random:Qwen/Qwen3-4B@64"
+    made = locate(name)
+    before = (made / "model.safetensors").stat().st_mtime_ns
+    assert locate(name) == made
+    assert (made / "model.safetensors").stat().st_mtime_ns == before
+    config = json.loads((made / "config.json").read_text())
+    for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "head_dim"):
+        assert config[key] == random_config(name)[key]
+    assert config["num_attention_heads"] == 32
+    assert config_of(name)["hidden_size"] == 32 * 8
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("random:some/model", "known: .*Qwen/Qwen3-4B.*config/architectures.yaml"),
+     ("random:Qwen/Qwen3-4B@half", "behind '@' a number"),
+     ("random:Qwen/Qwen3-4B@0", "behind '@' a number")],
+)  # fmt: skip
+def test_names_that_mean_nothing(name, said):
+    with pytest.raises(ValueError, match=said):
+        locate(name)
+
+
+def test_a_tokenizer_that_would_be_read_otherwise_is_refused():
+    with pytest.raises(ValueError, match="Qwen2Tokenizer in the place"):
+        locate("random:Qwen/Qwen2.5-7B-Instruct@64")
+
+
+def test_a_plan_says_what_is_made_here():
+    assert "random:Qwen/Qwen3-4B@64, random weights of that shape, made here" in plan(SMALL)
