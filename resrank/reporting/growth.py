@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from resrank.files import atomic_file
-from resrank.reporting.figures import STYLE, colour_and_marker, save
+from resrank.reporting.figures import STYLE, colour_and_marker, explain, save
 from resrank.reporting.tables import Column, write_table
 
 AXES = {"candidates": "candidates", "passage_tokens": "tokens a passage"}
@@ -49,8 +48,7 @@ def write_growth(rows: list[dict[str, Any]], title: str, out: Path) -> list[Path
             row[0].set_ylabel(shown)
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", fontsize=8)
-        note = textwrap.fill(f"{title} {NOTE}", 150)
-        figure.text(0.01, -0.01, note, fontsize=7, color="#444444", va="top")
+        explain(figure, f"{title} {NOTE}")
         path = out / "figures" / "growth"
         return [*written, *(save(figure, path.with_suffix(f".{end}")) for end in ("svg", "png"))]
 
