@@ -1,5 +1,7 @@
 """Growth, modelled and measured: by hand, and over a small system of random weights."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -74,10 +76,11 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     from resrank.config import parse_collection
 
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "data"))
+    with (beir / "corpus.jsonl").open("a") as corpus:
+        corpus.write(json.dumps({"_id": "long", "title": "", "text": "many words " * 50}) + "\n")
     collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
     resolved = load_suite(SUITE | {"scale": 64})
     assert Collection(tmp_path / "c").hash
-    monkeypatch.setattr("resrank.efficiency.growth.WORDS_A_TOKEN", 0.2)  # six short passages
     written = grow(
         resolved, ["resrank_4b_random"], Assumed(), tmp_path / "c", (10, 32, 2), tmp_path / "out"
     )
@@ -87,6 +90,12 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     timed = frame[frame["kind"] == "measured"]
     assert list(timed["at"]) == [10, 32]
     assert (timed["ms_online"] > 0).all()
+    assert (timed["memory_bytes"] > 0).all()
     assert (timed["flops_online"] > timed["flops_cached"]).all()
+    lines = frame[(frame["kind"] == "modelled") & (frame["at"] == 10)].set_index("axis")
+    dots = timed.set_index("axis")  # candidates: of 77 words each, as the model's 100 tokens
+    assert dots["flops_cached"]["candidates"] == pytest.approx(
+        lines["flops_cached"]["candidates"], rel=0.5
+    )
     with pytest.raises(ValueError, match="unknown system no; known: "):
         grow(resolved, ["no"], Assumed(), None, (10, 32, 2), tmp_path)
