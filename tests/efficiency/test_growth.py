@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+import yaml
 
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
@@ -16,6 +17,7 @@ from resrank.reporting.growth import factors
 from resrank.store import Collection
 from resrank.suite import load_suite, read_yaml
 from tests.conftest import ROOT
+from tests.test_cli import run
 
 SUITE = read_yaml(ROOT / "config" / "efficiency.yaml")
 
@@ -99,3 +101,13 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     )
     with pytest.raises(ValueError, match="unknown system no; known: "):
         grow(resolved, ["no"], Assumed(), None, (10, 32, 2), tmp_path)
+
+
+@pytest.mark.parametrize(("asked", "said"), [((), 64), (("--scale", 8), 8)])
+def test_the_suites_scale_holds_unless_another_is_asked_for(asked, said, tmp_path):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(yaml.safe_dump(SUITE | {"scale": 64}))
+    done = run("growth", "--suite", suite, "--system", "first_7b_random", "--out", tmp_path, *asked)
+    assert done.returncode == 0, done.stderr
+    caption = (tmp_path / "tables" / "growth_factors.md").read_text()
+    assert f"divided by {said}." in caption
