@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resrank.efficiency.assumed import Assumed
-from resrank.efficiency.growth import measured, modelled, running_text
+from resrank.efficiency.growth import USUAL, measured, modelled, running_text
 from resrank.files import environment
 from resrank.records import Split
 from resrank.reporting.growth import write_growth
@@ -42,7 +42,9 @@ def grow(
         with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as apart:
             for name in (n for n in chosen if n in shown):  # no memory is held for the next one
                 rows += apart.submit(_measured, resolved, name, words, query, *ends).result()
-        title += f" Measured: {environment()['machine']['processor']}."
+        listed = min(USUAL.candidates, ends[0])
+        title += f" Measured: {environment()['machine']['processor']}; passages of each length in "
+        title += f"lists of {listed}, modelled in lists of {USUAL.candidates}."
     return write_growth(rows, title, out)
 
 

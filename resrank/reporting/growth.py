@@ -27,7 +27,8 @@ NOTE = (
 )
 MEASURED = (
     " Markers without a line: measured, medians; memory is the peak of the device, or else of the "
-    "process, interpreter and libraries with it."
+    "process, interpreter and libraries with it. Measured passages are cut by words, 0.77 a token, "
+    "and technical text has more tokens than that."
 )
 
 
