@@ -16,11 +16,11 @@ from baselines.llm.by_letter import ByLetter
 from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts, expected_prompts
 from baselines.llm.model import TransformersOptions
 from baselines.llm.prompt import LETTERS, Prompt, template
-from resrank.efficiency.work import Asked, window_sizes
+from resrank.efficiency.work import Asked
 from resrank.invariants import Expected
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, Request, by_windows
-from resrank.windows import Window, counts
+from resrank.windows import Window, window_sizes
 
 if TYPE_CHECKING:
     from baselines.llm.transformers_model import TransformersModel
@@ -92,8 +92,8 @@ class First(ByLetter):
 
     def expects(self, candidates: int) -> Expected:
         """One forward pass a window, and no generated token."""
-        windows, _ = counts(candidates, self.options.window)
-        return Expected(model_calls=windows, generated_tokens=0, embedding_slots=0)
+        windows = window_sizes(candidates, self.options.window)
+        return Expected(model_calls=len(windows), generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are read together."""

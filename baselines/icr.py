@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field
 
 from baselines.llm.model import TransformersOptions
-from resrank.efficiency.work import Asked, Pass, Work, text_tokens, window_sizes
+from resrank.efficiency.work import Asked, Pass, Work, text_tokens
 from resrank.invariants import Expected
 from resrank.records import Ranking, Usage
 from resrank.reranker import Listed, RanksMany, Request, by_windows
 from resrank.strict import Strict
-from resrank.windows import Window, counts
+from resrank.windows import Window, window_sizes
 
 if TYPE_CHECKING:
     from baselines.icr_attention import Reader
@@ -90,8 +90,8 @@ class ICR(RanksMany):
     def expects(self, candidates: int) -> Expected:
         """Two forward passes a window."""
         window = self.options.window or Window(size=max(2, candidates), step=1)
-        windows, _ = counts(candidates, window)
-        return Expected(model_calls=2 * windows, generated_tokens=0, embedding_slots=0)
+        windows = window_sizes(candidates, window)
+        return Expected(model_calls=2 * len(windows), generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; each list is read by itself."""

@@ -17,14 +17,13 @@ from resrank.efficiency.work import (
     embedded,
     expected_embeddings,
     text_tokens,
-    window_sizes,
 )
 from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions, TwoModels
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows
 from resrank.training.options import Queries
-from resrank.windows import Window, counts
+from resrank.windows import Window, window_sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,8 +150,9 @@ class PERank(EmbedsPassages):
 
     def expects(self, candidates: int) -> Expected:
         """Each passage is encoded once, and read and written once in each of its windows."""
-        windows, places = counts(candidates, self.model.options.window)
-        return Expected(windows, places, places, encoded_passages=candidates)
+        sizes = window_sizes(candidates, self.model.options.window)
+        places = sum(sizes)
+        return Expected(len(sizes), places, places, encoded_passages=candidates)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are decoded together."""

@@ -18,12 +18,12 @@ from baselines.llm.listwise import (
 from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOptions
 from baselines.llm.parsing import Rule, Verdict, parse
 from baselines.llm.prompt import Prompt, template
-from resrank.efficiency.work import Asked, Pass, Work, window_sizes
+from resrank.efficiency.work import Asked, Pass, Work
 from resrank.invariants import Expected
 from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
-from resrank.windows import counts
+from resrank.windows import window_sizes
 
 if TYPE_CHECKING:
     from baselines.llm.transcript import Recorded
@@ -155,8 +155,8 @@ class RankGPT(RanksMany):
 
     def expects(self, candidates: int) -> Expected:
         """An answer a window."""
-        windows, _ = counts(candidates, self.options.window)
-        return Expected(model_calls=windows, embedding_slots=0)
+        windows = window_sizes(candidates, self.options.window)
+        return Expected(model_calls=len(windows), embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are asked together."""

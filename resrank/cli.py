@@ -386,7 +386,9 @@ def growth(
     collection: Annotated[
         Path | None, typer.Option(help="Folder that `collect` wrote: measure too, on its text.")
     ] = None,
-    scale: Annotated[int, typer.Option(min=1, help="In place of the suite's `scale`.")] = 1,
+    scale: Annotated[
+        int | None, typer.Option(min=1, help="In place of the suite's `scale`.")
+    ] = None,
     most_candidates: Annotated[int, typer.Option(min=10, help="Measure up to these.")] = 100,
     longest: Annotated[int, typer.Option(min=32, help="Measure up to this length.")] = 128,
     repeats: Annotated[int, typer.Option(min=1, help="Measured queries a point.")] = 3,
@@ -402,7 +404,8 @@ def growth(
     from resrank.growing import grow
     from resrank.suite import load_suite, read_yaml
 
-    resolved = load_suite(read_yaml(suite) | {"scale": scale})
+    given = read_yaml(suite)
+    resolved = load_suite(given if scale is None else given | {"scale": scale})
     ends = (most_candidates, longest, repeats)
     for path in grow(resolved, system, Assumed(device, utilisation), collection, ends, out):
         typer.echo(path)

@@ -118,11 +118,15 @@ class Resolved(BaseModel):
 
 
 def made_here(options: Any) -> bool:
-    """Whether options describe a model made here with random weights: a shape in a name's place."""
+    """Whether options hold a model made here with random weights.
+
+    In the place of its name stands a shape, or `random:` and the name of a published one.
+    """
     if not isinstance(options, Mapping):
         return False
-    shaped = any(isinstance(options.get(key), Mapping) for key in ("model", "reranker"))
-    return shaped or any(made_here(value) for value in options.values())
+    models = [options.get(key) for key in ("model", "reranker")]
+    made = any(isinstance(m, Mapping) or str(m).startswith(RANDOM) for m in models)
+    return made or any(made_here(value) for value in options.values())
 
 
 def has_train_split(collection: Any) -> bool:

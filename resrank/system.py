@@ -18,7 +18,6 @@ from resrank.efficiency.work import (
     embedded,
     expected_embeddings,
     text_tokens,
-    window_sizes,
 )
 from resrank.invariants import Expected
 from resrank.model.options import DtypeName, EncoderOptions, ResRankOptions, SavedOptions
@@ -27,7 +26,7 @@ from resrank.reranker import Bench, EmbedsPassages, Listed, Request, by_windows,
 from resrank.strict import Strict
 from resrank.training.lists import choose
 from resrank.training.options import ResRankTraining, Stage
-from resrank.windows import counts
+from resrank.windows import window_sizes
 
 if TYPE_CHECKING:
     from resrank.model.passage_embeddings import PassageEmbeddings
@@ -81,11 +80,9 @@ class SavedResRank(EmbedsPassages):
 
     def expects(self, candidates: int) -> Expected:
         """One call a list, or a window; a slot a passage; no generated token."""
-        window, slot = self.model.options.window, int(self.model.options.query_slot)
-        calls, places = int(candidates > 0), candidates
-        if window is not None:
-            calls, places = counts(candidates, window)
-        return Expected(calls, 0, places + slot * calls, encoded_passages=candidates)
+        sizes = window_sizes(candidates, self.model.options.window)
+        slots = sum(sizes) + len(sizes) * self.model.options.query_slot
+        return Expected(len(sizes), 0, slots, encoded_passages=candidates)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries, `batch_queries` in a forward pass."""

@@ -47,10 +47,11 @@ def spans(length: int, window: Window) -> Iterator[tuple[int, int]]:
         end -= window.step
 
 
-def counts(length: int, window: Window) -> tuple[int, int]:
-    """Windows of all passes over a list, and the places that they hold together."""
-    cuts = list(spans(length, window))
-    return window.passes * len(cuts), window.passes * sum(end - start for start, end in cuts)
+def window_sizes(length: int, window: Window | None) -> list[int]:
+    """Items of each window of all passes over a list; of the whole list at once without windows."""
+    if window is None:
+        return [length] if length else []
+    return [end - start for start, end in spans(length, window)] * window.passes
 
 
 def slide(

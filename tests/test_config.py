@@ -9,6 +9,7 @@ from resrank.suite import ConfigError, library, load_suite
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
 
+MINILM = "cross-encoder/ms-marco-MiniLM-L6-v2"
 FUSION = {"kind": "fusion", "of": ["bm25", "splade"]}
 
 
@@ -111,11 +112,14 @@ def test_a_model_of_random_weights_says_so():
         "named": {"kind": "rankgpt", "options": {"llm": {**llm, "model": "x"}, "prompt": "short"}},
         "two": {"kind": "pe_rank", "options": {"reranker": {"layers": 1}}},
         "default": {"kind": "resrank"},
+        "shape": {"kind": "cross_encoder", "options": {"model": f"random:{MINILM}"}},
+        "within": {"kind": "e2rank", "options": {"encoder": {"model": f"random:{MINILM}@2"}}},
     }
     suite = load_suite(SUITE | {"systems": list(define), "define": {"systems": define}})
     assert [suite.label(name) for name in define] == [
         "Mine (untrained: random weights)", "Mine", "named", "two (untrained: random weights)",
-        "default (untrained: random weights)",
+        "default (untrained: random weights)", "shape (untrained: random weights)",
+        "within (untrained: random weights)",
     ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from baselines.setwise import heap_comparisons, heap_top
 from resrank.invariants import Expected, InvariantError, verify
 from resrank.records import Usage
 from resrank.registry import KINDS, resolve
-from resrank.windows import Window, counts
+from resrank.windows import Window, window_sizes
 from tests.efficiency.test_job import lists  # noqa: F401 - a fixture
 from tests.efficiency.test_phases import folder, options_of  # noqa: F401 - a fixture
 from tests.llm.test_local import requests
@@ -145,7 +145,8 @@ def test_a_heap_sort_takes_as_many_comparisons_as_it_may(length, children, top):
 
 
 def test_windows_are_counted():
-    assert counts(100, Window()) == (9, 180)
-    assert counts(100, Window(passes=2)) == (18, 360)
-    assert counts(25, Window(size=20, step=10)) == (2, 40)
-    assert counts(1, Window()) == (0, 0)
+    assert window_sizes(100, Window()) == [20] * 9
+    assert window_sizes(100, Window(passes=2)) == [20] * 18
+    assert window_sizes(25, Window(size=20, step=10)) == [20, 20]
+    assert window_sizes(1, Window()) == []
+    assert (window_sizes(25, None), window_sizes(0, None)) == ([25], [])

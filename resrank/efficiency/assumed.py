@@ -18,10 +18,10 @@ class Device(NamedTuple):
 
 
 DEVICES = {
-    "H100": Device(989e12, 3.35e12),  # NVIDIA H100 SXM data sheet
+    "H100": Device(989e12, 3.35e12),  # NVIDIA H100 SXM data sheet: 1,979 with sparsity, halved
     "A100": Device(312e12, 2.04e12),  # NVIDIA A100 80 GB SXM data sheet
-    "L4": Device(121e12, 0.30e12),  # NVIDIA L4 data sheet
-    "RTX4090": Device(165e12, 1.01e12),  # NVIDIA Ada architecture white paper, appendix A
+    "L4": Device(121e12, 0.30e12),  # NVIDIA L4 data sheet: 242 with sparsity, halved
+    "RTX4090": Device(165e12, 1.01e12),  # NVIDIA Ada white paper, appendix A: FP32 accumulation
 }
 
 

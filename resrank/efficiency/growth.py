@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from resrank.efficiency.assumed import Assumed
-from resrank.efficiency.costs import Costs, Systems, stated
+from resrank.efficiency.costs import Costs, stated
 from resrank.efficiency.work import Asked
 from resrank.records import Candidate, Passage, Query, Usage
 from resrank.reranker import Request
@@ -71,33 +71,30 @@ def measured(
 ) -> Iterator[dict[str, Any]]:
     """A row a point: medians of `repeats` queries through the meter, over passages of these words.
 
-    Milliseconds and memory are what the meter finds; FLOPs are those of what was used.
+    Milliseconds and memory are what the meter finds, one query at a time; FLOPs are those of what
+    was used.
     """
+    from resrank.efficiency.loadgen import Scenario
     from resrank.efficiency.meter import measure
     from resrank.running import load
 
     spec = resolved.systems[name]
-    reranker = load(spec, None)
+    costs, reranker = Costs(spec, resolved.systems), load(spec, None)
     for axis, at, asked in points(most_candidates, longest):
         request = request_of(query, words, asked)
-        found = measure(reranker, [request] * repeats, [request])
-        used = reranker.rerank(*request).usage
-        yield _row(spec.label or name, name, axis, at, found, used, asked, resolved.systems, spec)
-
-
-def _row(
-    label: str, name: str, axis: str, at: int, found: dict[str, Any], used: Usage, asked: Asked,
-    systems: Systems, spec: Any,
-) -> dict[str, Any]:  # fmt: skip
-    cost = Costs(spec, systems).of(used, asked.candidates)
-    held = found["online"].get("memory") or {}
-    return {
-        "system": name, "label": label, "axis": axis, "at": at, "kind": "measured",
-        "flops_online": cost and cost.online, "flops_cached": cost and cost.cached,
-        "ms_online": found["online"]["p50_ms"],
-        "ms_cached": found.get("cached", found["online"])["p50_ms"],
-        "memory_bytes": held.get("device_peak_bytes") or held.get("host_peak_bytes"),
-    }  # fmt: skip
+        found = measure(
+            reranker, [request] * repeats, [request], scenarios=[Scenario.SINGLE_STREAM]
+        )
+        cost = costs.of(Usage(**found["usage"]), asked.candidates)
+        memory = found["online"]["memory"]
+        yield {
+            "system": name, "label": spec.label or name, "axis": axis, "at": at,
+            "kind": "measured",
+            "flops_online": cost and cost.online, "flops_cached": cost and cost.cached,
+            "ms_online": found["online"]["p50_ms"],
+            "ms_cached": found.get("cached", found["online"])["p50_ms"],
+            "memory_bytes": memory["device_peak_bytes"] or memory["host_peak_bytes"],
+        }  # fmt: skip
 
 
 def request_of(query: Query, words: Sequence[str], asked: Asked) -> Request:

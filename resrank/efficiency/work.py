@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol
 
 from resrank.model.options import EncoderOptions, ScratchDecoder, TwoModels
 from resrank.records import Usage
-from resrank.windows import Window, spans
 
 CHARACTERS = 4  # of English text in a token, for texts that are counted without a tokenizer
 
@@ -92,13 +91,6 @@ def scored(model: Model, usage: Usage) -> list[Pass]:
 def text_tokens(*texts: str) -> int:
     """About how many tokens fixed texts have."""
     return sum(-(-len(text) // CHARACTERS) for text in texts)
-
-
-def window_sizes(candidates: int, window: Window | None) -> list[int]:
-    """Passages of each window that is read; all at once without windows."""
-    if window is None:
-        return [candidates] if candidates else []
-    return [end - start for start, end in spans(candidates, window)] * window.passes
 
 
 def decoder_of(options: TwoModels) -> Model:

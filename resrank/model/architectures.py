@@ -87,7 +87,7 @@ class Published(Strict):
     """A published model's shape."""
 
     source: str = Field(description="Where its figures are from.")
-    parameters: float | None = Field(None, gt=0, description="As its authors count them.")
+    parameters: float | None = Field(None, gt=0, description="Of its published weights.")
     config: dict[str, Any] | None = Field(None, description="What shapes it in its config.json.")
     like: str | None = Field(None, description="The entry whose shape it has, in place of one.")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from resrank.reporting.figures import COLOURS, STYLE, save
+from resrank.reporting.figures import COLOURS, STYLE, explain, grid, save
 from resrank.suite import Resolved
 
 NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed"}
-COLUMNS = 3
+LINES = ["-", "--", "-.", ":"]
 LEGEND = "Line: mean over seeds; band: their range; smoothed over a twentieth of the steps."
 
 
@@ -27,23 +25,15 @@ def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> lis
     """
     systems = resolved.trained
     logs = {name: _logs(resolved, root, name) for name in systems}
-    columns = min(COLUMNS, len(systems))
-    rows = math.ceil(len(systems) / columns)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            rows, columns, figsize=(3.4 * columns, 2.4 * rows + 0.4), squeeze=False,
-            layout="constrained",
-        )  # fmt: skip
-        for axis, system in zip(axes.flat, systems, strict=False):
+        figure, axes = grid(len(systems), 3.4, 2.6)
+        for axis, system in zip(axes, systems, strict=True):
             _panel(axis, logs[system])
             axis.set_title(resolved.label(system), loc="left", fontsize=8)
-        for axis in axes.flat[len(systems) :]:
-            axis.set_axis_off()
         scored = any("dev_score" in log for log in logs.values())
         figure.supxlabel("step of the optimiser", fontsize=8)
         figure.supylabel("loss; dev nDCG@10" if scored else "loss", fontsize=8)
-        shown = textwrap.fill(note + LEGEND, int(15 * 3.4 * columns))
-        figure.text(0.01, -0.02, shown, fontsize=7, color="#444444", va="top")
+        explain(figure, note + LEGEND)
         return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
 
 
@@ -71,10 +61,10 @@ def read_log(path: Path, seed: int) -> pd.DataFrame:
 def _panel(axis: Axes, frame: pd.DataFrame) -> None:
     losses = [name for name in frame if name not in NOT_LOSSES]
     window = max(1, int(frame["at"].max()) // 20)
-    for colour, name in zip(COLOURS, losses, strict=False):
+    for colour, line, name in zip(COLOURS, LINES, losses, strict=False):
         wide = frame.pivot_table(index="at", columns="seed", values=str(name))
         smooth = wide.rolling(window, min_periods=1).mean()
-        axis.plot(smooth.index, smooth.mean(axis=1), color=colour, lw=1.2, label=str(name))
+        axis.plot(smooth.index, smooth.mean(axis=1), color=colour, ls=line, lw=1.2, label=str(name))
         axis.fill_between(
             smooth.index, smooth.min(axis=1), smooth.max(axis=1), color=colour, alpha=0.2, lw=0
         )

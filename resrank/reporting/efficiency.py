@@ -29,7 +29,7 @@ COLUMNS = {
     "first_stage": Column("first stage"),
     "label": Column("system"),
     "passages": Column("passages"),
-    "processed_tokens": Column("processed tokens", 1),
+    "tokens_read": Column("tokens read", 1),
     "embedding_slots": Column("of them slots", 1),
     "generated_tokens": Column("generated", 1),
     **{f"{name}_ms": Column(f"{name} ms", 1) for name in PHASES},
@@ -43,8 +43,8 @@ COLUMNS = {
 }
 CAPTION = (
     "Passages: encoded within the query (online), or their embeddings taken from the index "
-    "(cached); – for a system without. Processed: encoder tokens, prompt tokens and embedding "
-    "slots a query. Phases: mean milliseconds of a query's time, which they add up to. p50, p95, "
+    "(cached); – for a system without. Read: encoder tokens, prompt tokens and embedding slots a "
+    "query. Phases: mean milliseconds of a query's time, which they add up to. p50, p95, "
     "p99: SingleStream, with 95% bootstrap intervals over queries; a percentile beyond what the "
     "sample holds is near its largest. Offline: all queries at once. Peaks: while SingleStream "
     "ran, weights included. Harness: p50 of a reranker that does nothing. Energy: the whole "
@@ -103,7 +103,7 @@ def _tokens(usage: Mapping[str, float], mode: str) -> dict[str, float]:
     """What the queries that were timed consumed, means a query."""
     encoded = usage["passage_encoder_tokens"] if mode == "online" else 0.0
     kept = {name: usage[name] for name in ("embedding_slots", "generated_tokens", "model_calls")}
-    return {"processed_tokens": encoded + processed_by_lm(usage), **kept}
+    return {"tokens_read": encoded + processed_by_lm(usage), **kept}
 
 
 def _costs(mode: Mapping[str, Any]) -> dict[str, float | None]:

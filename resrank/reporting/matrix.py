@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from resrank.reporting.figures import STYLE, save
+from resrank.reporting.figures import ACROSS, STYLE, explain, grid, save
 
-mpl.use("Agg")
-import matplotlib.pyplot as plt
-
-CELL, LABELS = 0.52, 3.4  # inches
+CELL, LABELS = 0.5, 3.0  # inches
 LEGEND = (
     "Row minus column, {metric} x 100, seeds averaged per query. Bold with a frame: significant (p "
     "below 0.05, randomisation test, Holm's correction over the pairs of a panel). ~: no larger "
@@ -30,24 +26,36 @@ def difference_matrix(
     note: str,
     out: Path,
 ) -> list[Path]:
-    """Draw a panel a candidate set, below one another, as `<out>.svg` and `<out>.png`."""
-    count = max(len(statistics["systems"]) for statistics in found.values())
+    """Draw a panel a candidate set, as `<out>.svg` and `<out>.png`.
+
+    Systems stand in one order, the best mean over all sets first, so that panels share labels.
+    """
+    names = best_first(found)
     metric = next(iter(found.values()))["metric"]
-    size = (LABELS + CELL * count, len(found) * (0.9 + CELL * count))
+    side = CELL * len(names)
     with mpl.rc_context({**STYLE, "axes.grid": False}):
-        figure, axes = plt.subplots(
-            len(found), 1, figsize=size, squeeze=False, layout="constrained"
-        )
-        for axis, ((dataset, stage), statistics) in zip(axes.flat, found.items(), strict=True):
-            _panel(axis, statistics, labels)
+        figure, axes = grid(len(found), side + LABELS / min(ACROSS, len(found)), side + 0.6)
+        for number, ((dataset, stage), statistics) in enumerate(found.items()):
+            axis = axes[number]
+            _panel(axis, statistics, names)
             axis.set_title(f"{dataset}, first stage {stage}", loc="left", fontsize=9, pad=18)
-        said = textwrap.fill(note + LEGEND.format(metric=metric), int(15 * size[0]))
-        figure.text(0.01, -0.01, said, fontsize=7, color="#444444", va="top")
+            if number % ACROSS == 0:
+                named = [f"{labels.get(name, name)}  {i}" for i, name in enumerate(names, 1)]
+                axis.set_yticks(range(len(names)), named, fontsize=8)
+        explain(figure, note + LEGEND.format(metric=metric))
         return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
 
 
-def _panel(axis: Axes, statistics: Mapping[str, Any], labels: Mapping[str, str]) -> None:
-    names = [row["system"] for row in sorted(statistics["systems"], key=lambda row: -row["mean"])]
+def best_first(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[str]:
+    """The systems by their mean over candidate sets, the best first."""
+    means: dict[str, list[float]] = {}
+    for statistics in found.values():
+        for row in statistics["systems"]:
+            means.setdefault(row["system"], []).append(row["mean"])
+    return sorted(means, key=lambda name: -float(np.mean(means[name])))
+
+
+def _panel(axis: Axes, statistics: Mapping[str, Any], names: Sequence[str]) -> None:
     place = {name: i for i, name in enumerate(names)}
     grid = np.zeros((len(names), len(names)))
     for pair in statistics["pairs"]:
@@ -59,9 +67,9 @@ def _panel(axis: Axes, statistics: Mapping[str, Any], labels: Mapping[str, str])
         a, b = place[pair["a"]], place[pair["b"]]
         for row, column, sign in ((a, b, 1), (b, a, -1)):
             _cell(axis, row, column, sign * pair["difference"], pair, statistics["level"])
-    axis.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))], fontsize=8)
-    shown = [f"{labels.get(name, name)}  {i + 1}" for i, name in enumerate(names)]
-    axis.set_yticks(range(len(names)), shown, fontsize=8)
+    numbers = [str(i + 1) for i in range(len(names))]
+    axis.set_xticks(range(len(names)), numbers, fontsize=8)
+    axis.set_yticks(range(len(names)), numbers, fontsize=8)
     axis.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     axis.spines[:].set_visible(False)
 

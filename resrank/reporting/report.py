@@ -147,10 +147,11 @@ def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
     one = frame.iloc[0]
     judged = frame.groupby("collection", sort=False)["queries"].max()
     queries = ", ".join(f"{n} judged queries of {c}" for c, n in judged.items())
+    scored = "" if resolved.costs_alone else f"Scores: {queries}. "
     dtypes = ", ".join(dict.fromkeys(d for d in frame["dtype"] if d != "none"))
     formats = f", {dtypes}" if dtypes else ""
     return (
-        f"{_kind(resolved)}Scores: {queries}. Times: {one['timed_queries']} queries one at a time, "
+        f"{_kind(resolved)}{scored}Times: {one['timed_queries']} queries one at a time, "
         f"batch 1, {one['threads']} threads of {one['processor']}{formats} (encoder + reranker)."
         f"{_recorded(frame)}"
     )

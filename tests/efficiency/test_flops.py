@@ -86,7 +86,7 @@ def test_an_encoder_with_a_decoder(gated):
 def test_parameters_of_published_models(name):
     entry, config = published()[name], published_config(name)
     count = architecture(config).parameters
-    assert count == pytest.approx(entry.parameters, rel=0.01)
+    assert count == pytest.approx(entry.parameters, rel=1e-4)
     auto = {"ForCausalLM": AutoModelForCausalLM, "Generation": AutoModelForSeq2SeqLM}
     kind = next(
         (m for end, m in auto.items() if config["architectures"][0].endswith(end)), AutoModel

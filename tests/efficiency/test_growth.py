@@ -1,7 +1,10 @@
 """Growth, modelled and measured: by hand, and over a small system of random weights."""
 
+import json
+
 import pandas as pd
 import pytest
+import yaml
 
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
@@ -14,6 +17,7 @@ from resrank.reporting.growth import factors
 from resrank.store import Collection
 from resrank.suite import load_suite, read_yaml
 from tests.conftest import ROOT
+from tests.test_cli import run
 
 SUITE = read_yaml(ROOT / "config" / "efficiency.yaml")
 
@@ -74,10 +78,11 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     from resrank.config import parse_collection
 
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "data"))
+    with (beir / "corpus.jsonl").open("a") as corpus:
+        corpus.write(json.dumps({"_id": "long", "title": "", "text": "many words " * 50}) + "\n")
     collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
     resolved = load_suite(SUITE | {"scale": 64})
     assert Collection(tmp_path / "c").hash
-    monkeypatch.setattr("resrank.efficiency.growth.WORDS_A_TOKEN", 0.2)  # six short passages
     written = grow(
         resolved, ["resrank_4b_random"], Assumed(), tmp_path / "c", (10, 32, 2), tmp_path / "out"
     )
@@ -87,6 +92,22 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     timed = frame[frame["kind"] == "measured"]
     assert list(timed["at"]) == [10, 32]
     assert (timed["ms_online"] > 0).all()
+    assert (timed["memory_bytes"] > 0).all()
     assert (timed["flops_online"] > timed["flops_cached"]).all()
+    lines = frame[(frame["kind"] == "modelled") & (frame["at"] == 10)].set_index("axis")
+    dots = timed.set_index("axis")  # candidates: of 77 words each, as the model's 100 tokens
+    assert dots["flops_cached"]["candidates"] == pytest.approx(
+        lines["flops_cached"]["candidates"], rel=0.5
+    )
     with pytest.raises(ValueError, match="unknown system no; known: "):
         grow(resolved, ["no"], Assumed(), None, (10, 32, 2), tmp_path)
+
+
+@pytest.mark.parametrize(("asked", "said"), [((), 64), (("--scale", 8), 8)])
+def test_the_suites_scale_holds_unless_another_is_asked_for(asked, said, tmp_path):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(yaml.safe_dump(SUITE | {"scale": 64}))
+    done = run("growth", "--suite", suite, "--system", "first_7b_random", "--out", tmp_path, *asked)
+    assert done.returncode == 0, done.stderr
+    caption = (tmp_path / "tables" / "growth_factors.md").read_text()
+    assert f"divided by {said}." in caption

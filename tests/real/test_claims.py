@@ -27,9 +27,9 @@ def transcript(responses, out):
     """The recording in the form of a transcript of ours: each prompt with its answer."""
     rows = [
         {
-            "prompt": [{"role": "text", "content": row["prompt"]}], "max_new_tokens": 120,
-            "parameters": {}, "text": row["response"], "prompt_tokens": 0, "generated_tokens": 0,
-            "seconds": 0,
+            "prompt": [{"role": "text", "content": row["prompt"]}],
+            "parameters": {"max_new_tokens": 120}, "text": row["response"], "prompt_tokens": 0,
+            "generated_tokens": 0, "seconds": 0,
         }
         for row in map(json.loads, responses.read_text("utf-8").splitlines())
     ]  # fmt: skip

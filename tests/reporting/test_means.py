@@ -54,6 +54,7 @@ def test_a_collection_counts_once_whatever_its_queries(tmp_path):
 def test_a_mean_over_fewer_sets_than_asked_for_says_so(tmp_path):
     resolved = suite(tmp_path, ["a", "gone", "b"])
     found = frame(resolved, [(0.2, 0.4), (0.3, 0.8)])
+    found["mark"] = ""
     table = with_means(resolved, found)
     assert [row[0] for row in means_of(table)] == ["mean of 2 of 3"] * 2
     note = conditions(resolved, found)  # under the tables, and under the figures

@@ -1,10 +1,11 @@
 import json
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from resrank.evaluation.compare import statistics
-from resrank.reporting.matrix import difference_matrix
+from resrank.reporting.matrix import best_first, difference_matrix
 from resrank.reporting.significance import marks, pairs, seeds
 from resrank.reporting.tables import Column, write_table
 from tests.reporting.synthetic import SCORES
@@ -22,7 +23,9 @@ def test_marks_are_against_the_baseline_or_the_best():
 
 def test_a_mark_follows_its_number(tmp_path):
     frame = pd.DataFrame({"score": [0.5, 0.25], "sd": [0.01, None], "mark": ["↑", ""]})
-    write_table(tmp_path, "t", frame, {"score": Column("s", 2, 0, "sd", "mark")}, [], "Caption.")
+    write_table(
+        tmp_path, "t", frame, {"score": Column("s", 2, 0, "sd", mark="mark")}, [], "Caption."
+    )
     assert (tmp_path / "t.md").read_text().splitlines()[2:4] == ["| 0.50 ± 0.01 ↑ |", "| 0.25 |"]
     assert r"0.50 $\pm$ 0.01 $\uparrow$ \\" in (tmp_path / "t.tex").read_text()
 
@@ -49,9 +52,20 @@ def test_tables_of_pairs_and_seeds():
     assert pd.isna(spread.loc["low", "range"])
 
 
-def test_the_matrix_is_drawn_once_for_every_candidate_set(tmp_path):
-    twice = FOUND | {("d", "bm25"): FOUND["c", "bm25"]}
-    svg, png = difference_matrix(twice, {"low": "A long label"}, "Note. ", tmp_path / "m")
+def test_the_matrix_has_a_panel_a_candidate_set_and_labels_left_of_each_row(tmp_path):
+    ten = {(f"collection {place}", "bm25"): FOUND["c", "bm25"] for place in range(10)}
+    svg, png = difference_matrix(ten, {"low": "A long label"}, "Note. ", tmp_path / "m")
     text = svg.read_text()
-    assert text.count("<!-- A long label") == 2
-    assert png.stat().st_size > 1000
+    assert text.count("<!-- collection ") == 10
+    assert text.count("<!-- A long label") == 4  # rows of three panels
+    height, width = plt.imread(png).shape[:2]
+    assert height < 1.5 * width
+
+
+def test_panels_of_the_matrix_have_one_order_of_systems():
+    means = {("c", "bm25"): {"a": 0.9, "b": 0.2}, ("d", "bm25"): {"a": 0.1, "b": 0.4, "x": 0.6}}
+    found = {
+        key: {"systems": [{"system": name, "mean": mean} for name, mean in systems.items()]}
+        for key, systems in means.items()
+    }
+    assert best_first(found) == ["x", "a", "b"]
