@@ -70,6 +70,12 @@ class Resolved(BaseModel):
         random = spec.training is None and made_here(options)
         return f"{named} (untrained: random weights)" if random else named
 
+    def is_optional(self, collection: str) -> bool:
+        """Whether the suite goes on without a collection that cannot be had."""
+        if self.suite.optional is not None:
+            return collection in self.suite.optional
+        return self.collections[collection].optional
+
     @property
     def costs_alone(self) -> bool:
         """Whether it holds models of random weights: what its systems score says nothing."""
@@ -150,6 +156,7 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
         for path in option_files(spec.kind, spec.options):
             _check_file(name, "file", path)
         _check_training(resolved, name)
+    _check_offline(resolved)
     return resolved
 
 
@@ -191,20 +198,48 @@ def _scaled(system: System, by: int) -> System:
 
 
 def _without_absent(resolved: Resolved) -> Resolved:
-    """The suite without the optional collections whose files are not there."""
+    """The suite without the optional collections that cannot be had."""
     skipped = {}
     for name in resolved.suite.collections:
         spec = _pick(resolved.collections, name, "collection")
-        paths = [getattr(spec, key, None) for key in ("path", "qrels")]
-        absent = [p for p in paths if isinstance(p, Path) and not p.exists()]
-        if spec.optional and absent:
-            skipped[name] = f"no {absent[0]} (licence: {spec.licence})"
+        lacking = _lacking(spec, resolved.suite.offline) if resolved.is_optional(name) else None
+        if lacking:
+            skipped[name] = f"{lacking} (licence: {spec.licence})"
     kept = [name for name in resolved.suite.collections if name not in skipped]
     if not kept:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise ConfigError(f"no collection is left to evaluate: {why}")
     suite = resolved.suite.model_copy(update={"collections": kept})
     return resolved.model_copy(update={"suite": suite, "skipped": skipped})
+
+
+def _lacking(spec: Any, offline: bool) -> str | None:
+    """Why a collection cannot be had, if that is known before it is fetched."""
+    paths = [getattr(spec, key, None) for key in ("path", "qrels")]
+    absent = [path for path in paths if isinstance(path, Path) and not path.exists()]
+    if absent:
+        return f"no {absent[0]}"
+    return _out_of_reach(spec) if offline else None
+
+
+def _out_of_reach(spec: Any) -> str | None:
+    """Which files of a collection no network is to be asked for, if there are any."""
+    from resrank.collections.origin import out_of_reach
+
+    names = ", ".join(file.name for file in out_of_reach(spec))
+    return f"offline, and {names} not here" if names else None
+
+
+def _check_offline(resolved: Resolved) -> None:
+    """Without a network, what is to be evaluated or learned from is here."""
+    if not resolved.suite.offline:
+        return
+    for name in resolved.suite.collections + resolved.only_learned_from:
+        if said := _out_of_reach(resolved.collections[name]):
+            raise ConfigError(
+                f"collection {name!r}: {said}; fetch it on a machine with a network and name its "
+                "folder in RESRANK_DATA or RESRANK_MIRROR, or leave the collection out"
+            )
 
 
 def _check_collection(resolved: Resolved, name: str) -> None:
