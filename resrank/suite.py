@@ -66,9 +66,13 @@ class Resolved(BaseModel):
         """A system's name in tables and figures; one that nobody has trained says so."""
         spec = self.systems[system]
         named = spec.label or system
-        options = resolve(spec.kind).Options.model_validate(spec.options).model_dump()
-        random = spec.training is None and made_here(options)
-        return f"{named} (untrained: random weights)" if random else named
+        options = resolve(spec.kind).Options.model_validate(spec.options)
+        if spec.training is not None:
+            return named
+        if made_here(options.model_dump()):
+            return f"{named} (untrained: random weights)"
+        part = getattr(options, "random_part", None)
+        return f"{named} (untrained: {part} of random weights)" if part else named
 
     def is_optional(self, collection: str) -> bool:
         """Whether the suite goes on without a collection that cannot be had."""

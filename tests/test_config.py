@@ -102,7 +102,10 @@ def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
     assert own.trained_on("resrank") == "docstrings"
 
 
-def test_a_model_of_random_weights_says_so():
+def test_a_model_of_random_weights_says_so(tmp_path):
+    headed = tmp_path / "headed"
+    headed.mkdir()
+    (headed / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}')
     llm = {"kind": "transformers", "model": {"layers": 1}}
     options = {"llm": llm, "prompt": "short"}
     define = {
@@ -111,11 +114,16 @@ def test_a_model_of_random_weights_says_so():
         "named": {"kind": "rankgpt", "options": {"llm": {**llm, "model": "x"}, "prompt": "short"}},
         "two": {"kind": "pe_rank", "options": {"reranker": {"layers": 1}}},
         "default": {"kind": "resrank"},
+        "projected": {"kind": "pe_rank", "options": {"reranker": "x"}},
+        "headless": {"kind": "cross_encoder"},
+        "headed": {"kind": "cross_encoder", "options": {"model": str(headed)}},
+        "not-here": {"kind": "cross_encoder", "options": {"model": "nobody/knows"}},
     }
     suite = load_suite(SUITE | {"systems": list(define), "define": {"systems": define}})
     assert [suite.label(name) for name in define] == [
         "Mine (untrained: random weights)", "Mine", "named", "two (untrained: random weights)",
-        "default (untrained: random weights)",
+        "default (untrained: random weights)", "projected (untrained: projector of random weights)",
+        "headless (untrained: head of random weights)", "headed", "not-here",
     ]  # fmt: skip
 
 
