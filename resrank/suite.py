@@ -268,6 +268,7 @@ def _check_training(resolved: Resolved, name: str) -> None:
         _check_file(name, "teacher", path)
     source = resolved.trained_on(name)
     collection = _pick(resolved.collections, source, "collection")
+    _check_paths(source, collection)
     stage = _pick(resolved.first_stages, spec.trained_with, "first stage")
     _check_stage(source, collection, spec.trained_with, stage)
     if resolved.stage_parts(spec.trained_with):

@@ -212,3 +212,11 @@ def test_a_language_models_back_end_is_no_system_among_the_sources():
     files = source_files(library().systems["rankgpt_endpoint"])
     assert "baselines/rankgpt.py" in files
     assert "baselines/llm/http_model.py" in files
+
+
+def test_a_folder_that_is_only_trained_on_and_not_there_is_named():
+    gone = {"gone": {"kind": "beir", "path": "/nowhere/at/all"}}
+    learner = {"kind": "bi_encoder", "training": {}, "trained_on": "gone"}
+    define = {"collections": gone, "systems": {"mine": learner}}
+    with pytest.raises(ConfigError, match="'gone': no path /nowhere/at/all"):
+        load_suite(SUITE | {"systems": ["mine"], "define": define})
