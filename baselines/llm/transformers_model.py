@@ -85,7 +85,7 @@ class TransformersModel:
             "seed": self.options.seed,
             "eos_token_ids": sorted(self.ends),
             **GENERATION,
-        }
+        } | ({"exact_answers": True} if self.options.exact_answers else {})
 
     @property
     def ends(self) -> set[int]:
