@@ -43,6 +43,18 @@ class CrossEncoder:
         dtype: DtypeName = Field("auto", description="Number format when scoring.")
         device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
 
+        @property
+        def random_part(self) -> str | None:
+            """What has random weights until it is trained: an encoder's head, if that is known.
+
+            A model that is not on this machine yet is taken to have one.
+            """
+            from resrank.model.hub import architectures
+
+            named = architectures(self.model, self.revision)
+            has_head = not named or any(n.endswith("ForSequenceClassification") for n in named)
+            return None if has_head else "head"
+
     class Training(Strict):
         """Binary cross-entropy on positives and first-stage negatives."""
 
@@ -56,6 +68,7 @@ class CrossEncoder:
     def __init__(self, model: Model, options: Options) -> None:
         self.model = model
         self.options = options
+        self.about: dict[str, str] = {}
 
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
@@ -67,7 +80,10 @@ class CrossEncoder:
             set_seeds(0)  # a fresh head, if the model needs one, is the same in each run
         dtype = pick_dtype(options.dtype, pick_device(options.device))
         folder = model_dir or locate(options.model, options.revision)
-        return cls(_model(folder, options, dtype), options)
+        loaded = cls(_model(folder, options, dtype), options)
+        if model_dir is None and options.random_part:
+            loaded.about["untrained"] = f"{options.random_part} of random weights"
+        return loaded
 
     @staticmethod
     def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:

@@ -51,6 +51,11 @@ class PERank(EmbedsPassages):
         window: Window = Field(Window(), description="Size, step and passes of the windows.")
         batch_windows: int = Field(32, ge=1, description="Windows that are decoded at once.")
 
+        @property
+        def random_part(self) -> str:
+            """What has random weights until it is trained."""
+            return "projector"
+
     class Training(Queries):
         """ListMLE over the decoding's steps, without and with the passages' text.
 

@@ -53,8 +53,9 @@ class _Collection(Strict):
     )
     counts: Counts = Field(Counts(), description="What must come out; anything else is an error.")
     optional: bool = Field(
-        False, description="Whether a suite goes on without it where its files are not there."
-    )
+        False, description="Whether a suite goes on without it where its files are not there; a "
+        "suite's own `optional` has the last word."
+    )  # fmt: skip
     relevant_grade: int = Field(
         1, ge=1, description="Lowest grade that counts as relevant for binary metrics."
     )
@@ -282,6 +283,14 @@ class Suite(Strict):
         1, ge=1, description="Jobs that embedding and reranking a collection are each split into; "
         "the results are the same for any number."
     )  # fmt: skip
+    optional: list[str] | None = Field(
+        None, description="Collections that the suite goes on without where they cannot be had; "
+        "unset: those whose own entry says `optional`."
+    )  # fmt: skip
+    offline: bool = Field(
+        False, description="Ask no network for data: an optional collection whose files are not "
+        "here is skipped, any other is an error before anything runs."
+    )  # fmt: skip
     measure: Measurement = Measurement()
     baseline: str | None = Field(
         None, description="The system that the comparison's marks of significance are against; "
@@ -320,6 +329,16 @@ class Suite(Strict):
         if twice:
             raise ValueError(f"{', '.join(twice)} stands twice; name each once")
         return value
+
+    @model_validator(mode="after")
+    def _optional_of_its_own(self) -> Suite:
+        for name in self.optional or []:
+            if name not in self.collections:
+                raise ValueError(
+                    f"optional: {name!r} is not among the suite's collections: "
+                    f"{', '.join(self.collections)}"
+                )
+        return self
 
     @field_validator("metrics")
     @classmethod

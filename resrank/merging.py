@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from resrank.files import atomic_file, sha256_file, write_json
+from resrank.files import atomic_file, sha256_file, write_json, write_text
 from resrank.store import encoder_run, usage_of, write_usage_rows
 
 SAME = ("inputs", "config", "system", "seed", "dtype")
@@ -69,13 +69,27 @@ def _join(parts: Sequence[Path], out: Path) -> None:
 
 
 def _join_transcripts(shards: Sequence[Path], out: Path) -> None:
-    """Put what was recorded beside the shards beside the run, a file for each set of parameters."""
+    """Put what was recorded beside the shards beside the run, a file for each set of parameters.
+
+    Answers that stand there from before the run was split stay, in front.
+    """
     endings: dict[str, list[Path]] = {}
     for path in shards:
         for file in sorted(path.parent.glob(f"{path.stem}.transcript.*")):
             endings.setdefault(file.name.removeprefix(path.stem), []).append(file)
     for ending, files in endings.items():
-        _join(files, out.with_name(out.stem + ending))
+        whole = out.with_name(out.stem + ending)
+        kept = _lines([whole]) if whole.exists() else {}
+        write_text(whole, "".join((kept | _lines(files)).values()))
+
+
+def _lines(transcripts: Sequence[Path]) -> dict[str, str]:
+    """Key of a call -> its line."""
+    found: dict[str, str] = {}
+    for path in transcripts:
+        with path.open(encoding="utf-8") as lines:
+            found |= {json.loads(line)["key"]: line for line in lines}
+    return found
 
 
 def _about(manifests: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:

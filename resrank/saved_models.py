@@ -15,7 +15,9 @@ FOLDER = re.compile(r"results/(?P<suite>[^/]+)/models/[^/]+/seed\d+")
 def check_models(resolved: Resolved) -> None:
     """Raise ConfigError if a model under results/ is not there, with the command that makes it."""
     stages = {stage for _, stage in resolved.pairs}
-    entries = [resolved.systems[name].options for name in resolved.suite.systems]
+    below = {part for stage in stages for part in resolved.stage_parts(stage)}
+    needed = sorted({*resolved.suite.systems, *resolved.trained, *below})
+    entries = [resolved.systems[name].options for name in needed]
     entries += [
         resolved.first_stages[stage].model_dump() for stage in sorted(_below(resolved, stages))
     ]

@@ -66,9 +66,19 @@ class Resolved(BaseModel):
         """A system's name in tables and figures; one that nobody has trained says so."""
         spec = self.systems[system]
         named = spec.label or system
-        options = resolve(spec.kind).Options.model_validate(spec.options).model_dump()
-        random = spec.training is None and made_here(options)
-        return f"{named} (untrained: random weights)" if random else named
+        options = resolve(spec.kind).Options.model_validate(spec.options)
+        if spec.training is not None:
+            return named
+        if made_here(options.model_dump()):
+            return f"{named} (untrained: random weights)"
+        part = getattr(options, "random_part", None)
+        return f"{named} (untrained: {part} of random weights)" if part else named
+
+    def is_optional(self, collection: str) -> bool:
+        """Whether the suite goes on without a collection that cannot be had."""
+        if self.suite.optional is not None:
+            return collection in self.suite.optional
+        return self.collections[collection].optional
 
     @property
     def costs_alone(self) -> bool:
@@ -154,6 +164,7 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
         for path in option_files(spec.kind, spec.options):
             _check_file(name, "file", path)
         _check_training(resolved, name)
+    _check_offline(resolved)
     return resolved
 
 
@@ -195,20 +206,48 @@ def _scaled(system: System, by: int) -> System:
 
 
 def _without_absent(resolved: Resolved) -> Resolved:
-    """The suite without the optional collections whose files are not there."""
+    """The suite without the optional collections that cannot be had."""
     skipped = {}
     for name in resolved.suite.collections:
         spec = _pick(resolved.collections, name, "collection")
-        paths = [getattr(spec, key, None) for key in ("path", "qrels")]
-        absent = [p for p in paths if isinstance(p, Path) and not p.exists()]
-        if spec.optional and absent:
-            skipped[name] = f"no {absent[0]} (licence: {spec.licence})"
+        lacking = _lacking(spec, resolved.suite.offline) if resolved.is_optional(name) else None
+        if lacking:
+            skipped[name] = f"{lacking} (licence: {spec.licence})"
     kept = [name for name in resolved.suite.collections if name not in skipped]
     if not kept:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise ConfigError(f"no collection is left to evaluate: {why}")
     suite = resolved.suite.model_copy(update={"collections": kept})
     return resolved.model_copy(update={"suite": suite, "skipped": skipped})
+
+
+def _lacking(spec: Any, offline: bool) -> str | None:
+    """Why a collection cannot be had, if that is known before it is fetched."""
+    paths = [getattr(spec, key, None) for key in ("path", "qrels")]
+    absent = [path for path in paths if isinstance(path, Path) and not path.exists()]
+    if absent:
+        return f"no {absent[0]}"
+    return _out_of_reach(spec) if offline else None
+
+
+def _out_of_reach(spec: Any) -> str | None:
+    """Which files of a collection no network is to be asked for, if there are any."""
+    from resrank.collections.origin import out_of_reach
+
+    names = ", ".join(file.name for file in out_of_reach(spec))
+    return f"offline, and {names} not here" if names else None
+
+
+def _check_offline(resolved: Resolved) -> None:
+    """Without a network, what is to be evaluated or learned from is here."""
+    if not resolved.suite.offline:
+        return
+    for name in resolved.suite.collections + resolved.only_learned_from:
+        if said := _out_of_reach(resolved.collections[name]):
+            raise ConfigError(
+                f"collection {name!r}: {said}; fetch it on a machine with a network and name its "
+                "folder in RESRANK_DATA or RESRANK_MIRROR, or leave the collection out"
+            )
 
 
 def _check_collection(resolved: Resolved, name: str) -> None:
@@ -233,6 +272,7 @@ def _check_training(resolved: Resolved, name: str) -> None:
         _check_file(name, "teacher", path)
     source = resolved.trained_on(name)
     collection = _pick(resolved.collections, source, "collection")
+    _check_paths(source, collection)
     stage = _pick(resolved.first_stages, spec.trained_with, "first stage")
     _check_stage(source, collection, spec.trained_with, stage)
     if resolved.stage_parts(spec.trained_with):

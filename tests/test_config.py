@@ -103,7 +103,10 @@ def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
     assert own.trained_on("resrank") == "docstrings"
 
 
-def test_a_model_of_random_weights_says_so():
+def test_a_model_of_random_weights_says_so(tmp_path):
+    headed = tmp_path / "headed"
+    headed.mkdir()
+    (headed / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}')
     llm = {"kind": "transformers", "model": {"layers": 1}}
     options = {"llm": llm, "prompt": "short"}
     define = {
@@ -114,12 +117,18 @@ def test_a_model_of_random_weights_says_so():
         "default": {"kind": "resrank"},
         "shape": {"kind": "cross_encoder", "options": {"model": f"random:{MINILM}"}},
         "within": {"kind": "e2rank", "options": {"encoder": {"model": f"random:{MINILM}@2"}}},
+        "projected": {"kind": "pe_rank", "options": {"reranker": "x"}},
+        "headless": {"kind": "cross_encoder"},
+        "headed": {"kind": "cross_encoder", "options": {"model": str(headed)}},
+        "not-here": {"kind": "cross_encoder", "options": {"model": "nobody/knows"}},
     }
     suite = load_suite(SUITE | {"systems": list(define), "define": {"systems": define}})
     assert [suite.label(name) for name in define] == [
         "Mine (untrained: random weights)", "Mine", "named", "two (untrained: random weights)",
         "default (untrained: random weights)", "shape (untrained: random weights)",
         "within (untrained: random weights)",
+        "default (untrained: random weights)", "projected (untrained: projector of random weights)",
+        "headless (untrained: head of random weights)", "headed", "not-here",
     ]  # fmt: skip
 
 
@@ -208,3 +217,11 @@ def test_a_language_models_back_end_is_no_system_among_the_sources():
     files = source_files(library().systems["rankgpt_endpoint"])
     assert "baselines/rankgpt.py" in files
     assert "baselines/llm/http_model.py" in files
+
+
+def test_a_folder_that_is_only_trained_on_and_not_there_is_named():
+    gone = {"gone": {"kind": "beir", "path": "/nowhere/at/all"}}
+    learner = {"kind": "bi_encoder", "training": {}, "trained_on": "gone"}
+    define = {"collections": gone, "systems": {"mine": learner}}
+    with pytest.raises(ConfigError, match="'gone': no path /nowhere/at/all"):
+        load_suite(SUITE | {"systems": ["mine"], "define": define})

@@ -34,6 +34,19 @@ def test_a_suite_of_ones_own_is_named_and_a_fusion_looked_into(tmp_path, monkeyp
         check_models(load_suite(suite | {"first_stages": [stage]}))
 
 
+def test_a_trained_part_that_stands_on_another_suites_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    encoder = {"model": "results/mine/models/x/seed3"}
+    systems = {
+        "below": {"kind": "bi_encoder", "options": encoder, "training": {}},
+        "above": {"kind": "resrank", "options": {"encoder": {"model": "trained:below"}}},
+    }
+    suite = {"name": "s", "collections": ["docstrings"], "systems": ["above"],
+             "define": {"systems": systems}}  # fmt: skip
+    with pytest.raises(ConfigError, match="no model results/mine/models/x/seed3"):
+        check_models(load_suite(suite))
+
+
 def test_what_is_only_trained_on_is_known_with_its_terms(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     paper = load_suite(ROOT / "config" / "paper.yaml")

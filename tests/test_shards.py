@@ -118,6 +118,35 @@ def _without_times(files):
     return files | {name: sorted(json.dumps(row) for row in rows)}
 
 
+def test_what_was_answered_before_a_run_was_split_is_not_asked_again(frozen, tmp_path):
+    collection, lists = frozen
+    spec, run = System.model_validate(SYSTEMS["gpt"]), tmp_path / "seed0.trec"
+    rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], run)
+    (whole,) = tmp_path.glob("seed0.transcript.*")
+    answered, ranked = whole.read_text(), run.read_bytes()
+    other = answered.splitlines(keepends=True)[0].replace('"key": "', '"key": "other')
+    whole.write_text(other + answered)  # to a prompt that is asked no more
+    parts = [tmp_path / "seed0.shards" / f"{n}of2.trec" for n in range(2)]
+    for n, part in enumerate(parts):
+        rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], part, Shard(n, 2))
+    assert not list(parts[0].parent.glob("*.transcript.*"))
+    merge_runs(parts, run)
+    assert run.read_bytes() == ranked
+    assert whole.read_text() == other + answered
+    first = other + answered.splitlines(keepends=True)[0]
+    whole.write_text(first)  # one answer of this run, and the old one
+    for n, part in enumerate(parts):
+        rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], part, Shard(n, 2))
+    for _ in range(2):
+        merge_runs(parts, run)
+        assert whole.read_text().startswith(first)
+        assert sorted(map(key, whole.open())) == sorted(map(key, (other + answered).splitlines()))
+
+
+def key(line):
+    return json.loads(line)["key"]
+
+
 def test_shards_of_two_runs_are_not_put_together(frozen, tmp_path):
     collection, lists = frozen
     for n, name in enumerate(("bm25", "bi")):

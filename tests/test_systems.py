@@ -41,6 +41,7 @@ def test_a_cross_encoder_scores_a_hundred_pairs():
     hook = system.model.model.register_forward_hook(lambda *seen: rows.append(len(seen[-1].logits)))
     ranking = system.rerank(Query("q", "sort"), listed)
     hook.remove()
+    assert system.about == {"untrained": "head of random weights"}
     assert sum(rows) == ranking.usage.model_calls == 100
     assert ranking.usage.generated_tokens == 0
     assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)

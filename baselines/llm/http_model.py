@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import warnings
@@ -12,9 +11,9 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_co
 from typing import Any
 
 import requests
-from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
+from baselines.llm.endpoint import Bearer, EndpointError, Pace, read_key
 from baselines.llm.model import Answer, HttpOptions, Keep, drop
 from baselines.llm.prompt import Prompt, sampling_seed
 from resrank.retry_after import retry_after
@@ -25,10 +24,6 @@ UNREADABLE = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
 LONGEST_WAIT = 300.0  # seconds that a Retry-After may ask for
-
-
-class EndpointError(ValueError):
-    """The endpoint did not give a usable answer; says what it gave."""
 
 
 class Later(Exception):
@@ -166,49 +161,6 @@ class HttpModel:
         session = self.local.session
         assert isinstance(session, requests.Session)
         return session
-
-
-class Bearer(AuthBase):
-    """The key as a header; an object, so that no `.netrc` takes its place."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the header on a request."""
-        request.headers["Authorization"] = f"Bearer {self.key}"
-        return request
-
-
-def read_key(options: HttpOptions) -> str:
-    """The key from the environment. ValueError, which never shows it, if it is none."""
-    name = options.key_variable or ""
-    key = os.environ.get(name, "").strip()
-    if not key:
-        raise ValueError(
-            f"the environment has no {name}, which `key_variable` names for {options.url}"
-        )
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError(f"the key in {name} holds white space or control characters")
-    return key
-
-
-class Pace:
-    """At most so many starts a minute, evenly spaced."""
-
-    def __init__(self, per_minute: float | None) -> None:
-        self.gap = 60.0 / per_minute if per_minute else 0.0
-        self.lock = threading.Lock()
-        self.next = 0.0
-
-    def wait(self, stopped: threading.Event) -> None:
-        """Until it is this caller's turn. EndpointError if it is stopped before."""
-        with self.lock:
-            now = time.monotonic()
-            mine = max(now, self.next)
-            self.next = mine + self.gap
-        if stopped.wait(mine - now):
-            raise EndpointError("stopped before it was asked")
 
 
 def _cancel(jobs: Mapping[Future[Answer], int]) -> None:

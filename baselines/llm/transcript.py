@@ -32,8 +32,11 @@ class Recorded:
         self.parameters = parameters
         self.path = transcript_path(run, self.parameters)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_torn_line(self.path)
-        self.known = read_transcript(self.path) if self.path.exists() else {}
+        self.known: dict[str, Answer] = {}
+        for path in (whole_transcript(self.path), self.path):
+            if path.exists():
+                _drop_torn_line(path)
+                self.known |= read_transcript(path)
         self.used: set[str] = set()
         self.lock = threading.Lock()
 
@@ -88,6 +91,17 @@ def transcript_path(run: Path, parameters: Mapping[str, Any]) -> Path:
     return run.with_suffix(f".transcript.{_sha256(parameters)[:12]}.jsonl")
 
 
+def whole_transcript(path: Path) -> Path:
+    """What a run has recorded, from what a shard of it records: the same file if it is no shard's.
+
+    `seed0.shards/1of2.transcript...` is of `seed0.transcript...`: what was answered, and paid for,
+    before the run was split is not asked again.
+    """
+    if path.parent.suffix != ".shards":
+        return path
+    return path.parent.with_suffix(f".{path.name.partition('.')[2]}")
+
+
 def call_key(parameters: Mapping[str, Any], prompt: Prompt) -> str:
     """SHA-256 of all that an answer depends on."""
     return _sha256([dict(parameters), prompt])
@@ -128,8 +142,6 @@ def _sha256(value: Any) -> str:
 
 def _drop_torn_line(path: Path) -> None:
     """Cut off a last line that a killed process did not finish."""
-    if not path.exists():
-        return
     with path.open("r+b") as file:
         data = file.read()
         whole = data.rfind(b"\n") + 1

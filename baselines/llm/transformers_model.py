@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -19,7 +18,8 @@ from transformers import (
 from transformers import __version__ as transformers_version
 
 from baselines.llm.model import Answer, Keep, ScratchLM, TransformersOptions, drop
-from baselines.llm.prompt import Message, Prompt, sampling_seed
+from baselines.llm.prompt import Prompt, sampling_seed
+from baselines.llm.prompt_tokens import PromptTokens
 from baselines.llm.scratch import scratch_lm
 from resrank.files import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
@@ -31,11 +31,10 @@ from resrank.phases import phase, turn
 GENERATION: dict[str, Any] = {"top_p": 1.0, "top_k": 0, "num_beams": 1, "repetition_penalty": 1.0}
 
 
-class TransformersModel:
+class TransformersModel(PromptTokens):
     """Greedy by default; what the model's own generation config says of sampling is not used."""
 
     model: Any
-    tokenizer: Any
 
     def __init__(self, options: TransformersOptions, seed: int = 0) -> None:
         """seed: of the random weights, where the options describe a model made here."""
@@ -85,7 +84,7 @@ class TransformersModel:
             "seed": self.options.seed,
             "eos_token_ids": sorted(self.ends),
             **GENERATION,
-        }
+        } | ({"exact_answers": True} if self.options.exact_answers else {})
 
     @property
     def ends(self) -> set[int]:
@@ -120,31 +119,6 @@ class TransformersModel:
         """Tokens that the model reads at most, prompt and answer together."""
         limit = int(self.model.config.max_position_embeddings)
         return min(limit, self.options.context or limit)
-
-    def count(self, prompt: Prompt) -> int:
-        """Tokens of a prompt."""
-        return len(self._ids(prompt, ""))
-
-    def tokenize(self, prompts: Sequence[Prompt], opening: str = "") -> list[list[int]]:
-        """Token ids as the model's chat template makes them, or of the text as it stands.
-
-        opening: how the answer begins, tokenised together with the prompt.
-        """
-        return [self._ids(prompt, opening) for prompt in prompts]
-
-    def token_behind(self, before: str, text: str) -> int:
-        """The one token of `text` as it stands behind `before`; ValueError if it is not one.
-
-        By itself a text may get another token than within a line (Llama's has a space in front).
-        """
-        head = self.tokenizer(before, add_special_tokens=False)["input_ids"]
-        whole = self.tokenizer(before + text, add_special_tokens=False)["input_ids"]
-        if whole[:-1] != head:
-            raise ValueError(
-                f"{self.options.model}: its tokenizer makes no token of its own of {text!r} behind "
-                f"{before!r}; a model that is scored by one token needs one"
-            )
-        return int(whole[-1])
 
     @torch.inference_mode()
     def first_logits(self, ids: Sequence[list[int]], tokens: Sequence[int]) -> Tensor:
@@ -185,52 +159,6 @@ class TransformersModel:
         length = next((i + 1 for i, token in enumerate(row) if token in ends), len(row))
         return self.tokenizer.decode(row[:length], skip_special_tokens=True).strip(), length
 
-    def _ids(self, prompt: Prompt, opening: str) -> list[int]:
-        if prompt[0].role == "text":
-            return self.with_offsets(prompt[0].content + opening)[0]
-        return self.with_offsets(self.chat_text(prompt) + opening)[0]
-
-    def chat_text(self, prompt: Prompt) -> str:
-        """A prompt as the model's chat template writes it.
-
-        Where the template refuses a system turn (Mistral's, Gemma's), that turn's text opens the
-        first user turn. ValueError if there is no template, or it refuses the prompt for another
-        reason.
-        """
-        if not self.tokenizer.chat_template:
-            raise ValueError(
-                f"{self.options.model} has no chat template; use a prompt of role `text`, such as "
-                "rankvicuna"
-            )
-        try:
-            try:
-                return self._templated(prompt)
-            except TemplateError:
-                if prompt[0].role != "system":
-                    raise
-                return self._templated(without_system(prompt))
-        except TemplateError as error:
-            roles = ", ".join(message.role for message in prompt)
-            raise ValueError(
-                f"{self.options.model}: its chat template refuses turns of {roles}: {error}"
-            ) from error
-
-    def _templated(self, prompt: Prompt) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            [message._asdict() for message in prompt], add_generation_prompt=True, tokenize=False,
-            **self.options.chat_options,
-        )  # fmt: skip
-        return text
-
-    def with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Token ids of a chat text, and the (start, end) in it that each stands for."""
-        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        ids, offsets = list(found["input_ids"]), list(found["offset_mapping"])
-        first = self.tokenizer("")["input_ids"][:1]  # a start token that the template may lack
-        if first and first[0] == self.tokenizer.bos_token_id and ids[:1] != first:
-            return [*first, *ids], [(0, 0), *offsets]
-        return ids, offsets
-
     def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
         yield from token_budget_batches([len(row) for row in ids], self.options.batch_tokens)
 
@@ -254,12 +182,6 @@ class _FirstLogits(LogitsProcessor):  # type: ignore[misc]
             turn("decode")
         self.read = True
         return scores
-
-
-def without_system(prompt: Prompt) -> Prompt:
-    """The same with the system turn's text in front of the first user turn's."""
-    system, first, *rest = prompt
-    return (Message("user", f"{system.content}\n{first.content}"), *rest)
 
 
 def _positions(mask: Tensor) -> Tensor:

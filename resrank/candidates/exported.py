@@ -59,7 +59,7 @@ def take_over(
         _agree(source, "hash", candidates_hash(lists), spec.hash, "name the one you mean")
         _agree(source, "depth", about["depth"], spec.depth, "exported lists are taken whole")
         _agree(
-            source, "collection's hash", about["inputs"]["collection"], collection.hash,
+            source, "collection's hash", about["inputs"].get("collection"), collection.hash,
             f"{collection.folder} is another version of it",
         )  # fmt: skip
     return lists, about

@@ -64,6 +64,12 @@ def is_here(file: RemoteFile) -> bool:
     return place.is_file() and place.stat().st_size == file.bytes
 
 
+def in_mirror(file: RemoteFile) -> bool:
+    """Whether a file lies in a mirror that is a folder of this machine."""
+    address = address_of(file)
+    return not urlsplit(address).scheme.startswith("http") and Path(address).is_file()
+
+
 def fetch(file: RemoteFile) -> Path:
     """The local copy of a file, fetched if it is not there; checked by size and checksum.
 
@@ -207,7 +213,8 @@ def _checksum(path: Path, file: RemoteFile) -> str:
 def _error(file: RemoteFile, address: str, said: str) -> FetchError:
     return FetchError(
         f"cannot fetch {address}: {said}. Without a network: put the file at {place_of(file)}, or "
-        "set RESRANK_MIRROR to a folder or an address that has it as <host>/<path>"
+        "set RESRANK_MIRROR to a folder or an address that has it as <host>/<path>; a suite that "
+        "says `offline: true` goes on without its optional collections"
     )
 
 

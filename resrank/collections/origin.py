@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from resrank.collections.archives import unpack
-from resrank.collections.fetch import fetch, is_here
+from resrank.collections.fetch import fetch, in_mirror, is_here
 from resrank.collections.jsonl import DataError
 from resrank.config import BeirCollection, Collection, RemoteFile
 
@@ -50,6 +50,11 @@ def remote_files(spec: Collection) -> list[RemoteFile]:
     named: list[Any] = [getattr(spec, key, None) for key in ("archive", "path", "qrels")]
     named += getattr(spec, "files", [])
     return [file for file in named if isinstance(file, RemoteFile)]
+
+
+def out_of_reach(spec: Collection) -> list[RemoteFile]:
+    """The files of a collection that only a network could give."""
+    return [file for file in remote_files(spec) if not (is_here(file) or in_mirror(file))]
 
 
 def facts(spec: Collection) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from pathlib import Path
 
@@ -35,12 +36,31 @@ def locate(name: str, revision: str | None = None) -> Path:
             f"{name!r} names a system of a suite, whose jobs put its model's folder in its place; "
             f"here name the folder: results/<suite>/models/{name.removeprefix(PREFIX)}/seed1"
         )
-    if name in PACKAGED and revision is None:
-        try:
-            return Path(import_module(PACKAGED[name]).get_model_path())
-        except ModuleNotFoundError:
-            pass
-    return _snapshot(name, revision)
+    return _packaged(name, revision) or _snapshot(name, revision)
+
+
+def architectures(name: str, revision: str | None = None) -> list[str]:
+    """The classes that a model's own files name; none if it is not on this machine yet."""
+    from huggingface_hub import try_to_load_from_cache
+
+    folder = Path(name) if Path(name).is_dir() else _packaged(name, revision)
+    try:
+        file = folder / "config.json" if folder else None
+        file = file or try_to_load_from_cache(name, "config.json", revision=revision)
+        about = json.loads(Path(file).read_text("utf-8")) if isinstance(file, str | Path) else {}
+    except (OSError, ValueError):  # no hub id, or no file that can be read: `locate` says so
+        return []
+    return list(about.get("architectures") or [])
+
+
+def _packaged(name: str, revision: str | None) -> Path | None:
+    """The folder of a model that an installed package carries."""
+    if name not in PACKAGED or revision is not None:
+        return None
+    try:
+        return Path(import_module(PACKAGED[name]).get_model_path())
+    except ModuleNotFoundError:
+        return None
 
 
 def _snapshot(name: str, revision: str | None) -> Path:

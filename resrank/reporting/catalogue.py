@@ -62,8 +62,8 @@ def plan(resolved: Resolved, assumed: Assumed | None = None) -> str:
 
 def _row(name: str, spec: Collection) -> list[str]:
     files = [f"[{f.name}]({f.url}): {f.bytes:,} bytes, `{f.checksum}`" for f in remote_files(spec)]
-    path = getattr(spec, "path", None)
-    own = [f"your own copy at `{path}`"] if isinstance(path, Path) else []
+    paths = [getattr(spec, key, None) for key in ("path", "qrels")]
+    own = [f"your own copy at `{path}`" for path in paths if isinstance(path, Path)]
     source = f"{spec.source} ({spec.version})" if spec.version else spec.source
     if spec.kind == "docstrings":
         source, own = "docstrings of installed packages", ["none"]

@@ -274,3 +274,38 @@ def test_an_optional_set_that_is_not_there_is_skipped_by_name(beir, tmp_path, mo
     assert again.skipped == resolved.skipped
     with pytest.raises(ConfigError, match="no collection is left to evaluate: robust04"):
         load_suite(suite | {"collections": ["robust04"]})
+
+
+def test_without_a_network_an_optional_set_is_skipped_and_any_other_is_an_error(
+    beir, tmp_path, monkeypatch
+):
+    data = b"candidates"
+    far = {"kind": "candidates", "path": remote("https://x.org/far.jsonl", data),
+           "qrels": str(beir / "qrels" / "test.tsv"), "licence": "CC BY"}  # fmt: skip
+    own = {"kind": "beir", "path": str(beir)}
+    suite = {"name": "s", "collections": ["own", "far"], "systems": ["bm25"],
+             "define": {"collections": {"own": own, "far": far}}}  # fmt: skip
+    offline = suite | {"offline": True}
+    assert load_suite(suite | {"optional": ["far"]}).suite.collections == ["own", "far"]
+    with pytest.raises(ConfigError, match=r"'far': offline, and far.jsonl not here; fetch it on"):
+        load_suite(offline)
+    resolved = load_suite(offline | {"optional": ["far"]})
+    assert resolved.suite.collections == ["own"]
+    assert resolved.skipped == {"far": "offline, and far.jsonl not here (licence: CC BY)"}
+    again = load_suite(json.loads(as_json(resolved.given)))  # as the report reads it
+    assert again.skipped == resolved.skipped
+    (tmp_path / "mirror" / "x.org").mkdir(parents=True)
+    (tmp_path / "mirror" / "x.org" / "far.jsonl").write_bytes(data)
+    monkeypatch.setenv("RESRANK_MIRROR", str(tmp_path / "mirror"))
+    assert load_suite(offline).suite.collections == ["own", "far"]
+
+
+def test_a_suite_says_what_it_goes_on_without(beir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = {"kind": "beir", "path": str(beir)}
+    suite = {"name": "s", "collections": ["own", "robust04"], "systems": ["bm25"],
+             "define": {"collections": {"own": own}}}  # fmt: skip
+    with pytest.raises(ConfigError, match="'robust04': no path data/robust04"):
+        load_suite(suite | {"optional": []})
+    with pytest.raises(ConfigError, match="optional: 'scifact' is not among the suite's"):
+        load_suite(suite | {"optional": ["scifact"]})

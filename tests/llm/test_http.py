@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from baselines.llm.http_model import EndpointError
+from baselines.llm.endpoint import EndpointError
 from baselines.llm.model import HttpOptions
 from baselines.llm.prompt import template
 from baselines.llm.transcript import read_transcript

@@ -155,6 +155,20 @@ def test_a_resumed_run_samples_nothing_anew(folder, tmp_path):
     assert again.about["transcript"] == whole.about["transcript"]
 
 
+def test_exact_answers_have_a_permutations_length_and_a_transcript_of_their_own(folder, tmp_path):
+    def ranked(exact):
+        options = {"llm": llm(folder, exact_answers=exact), "window": {"size": 4, "step": 2}}
+        system = RankGPT.load(RankGPT.Options.model_validate(options))
+        system.keep_transcript(tmp_path / "seed0.trec")
+        (ranking,) = system.rerank_many(requests([4]))
+        return system, ranking.usage.generated_tokens
+
+    system, written = ranked(True)
+    order = system.llm.tokenizer("[1] > [2] > [3] > [4]", add_special_tokens=False)["input_ids"]
+    assert written == len(order) + 1
+    assert ranked(False)[0].transcript.path != system.transcript.path
+
+
 def test_answers_are_generates_own(folder):
     model = TransformersModel(TransformersOptions.model_validate(llm(folder)))
     from baselines.llm.prompt import template
