@@ -134,6 +134,8 @@ def test_site(tmp_path):
     # Not with --quiet, under which mkdocs counts no warning and --strict never fails.
     run(sys.executable, "-m", "mkdocs", "build", "--strict",
         "--config-file", str(ROOT / "mkdocs.yml"), "--site-dir", str(tmp_path))  # fmt: skip
+    loaded = re.compile(r'<(?:script|link|img)[^>]*(?:src|href)="?https?://')
+    assert not [page for page in tmp_path.rglob("*.html") if loaded.search(page.read_text("utf-8"))]
     page = (tmp_path / "reference" / "cli.html").read_text()
     assert all(
         f"<code>python -m resrank {verb}</code>" in page for verb in get_command(app).commands
