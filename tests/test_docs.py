@@ -1,0 +1,145 @@
+"""The code blocks of the README and of docs/ run, and the site builds.
+
+A block whose first line is a comment with a file's name is written to that file. Of a block behind
+`<!-- dry run: reason -->` Snakemake only plans the jobs; one behind `<!-- not run: reason -->` is
+parsed, its verbs with their options too.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+from typer.main import get_command
+
+from resrank.cli import app
+from resrank.config import Suite
+from resrank.suite import load_suite
+from tests.conftest import ROOT, write_beir
+from tests.dag import ENVIRONMENT, copy_project
+
+MARK = re.compile(r"<!-- (dry run|not run): (.+?) -->")
+NAMED = re.compile(r"# ([\w./-]+\.(?:py|yaml))$", re.MULTILINE)
+LANGUAGES = {"bash", "python", "yaml", "json", ""}
+
+
+class Block(NamedTuple):
+    language: str
+    text: str
+    mark: str
+
+    @property
+    def file(self) -> str:
+        named = NAMED.match(self.text)
+        return named.group(1) if named else ""
+
+
+def blocks(page: Path) -> list[Block]:
+    """A page's fenced blocks, each with the mark in the comment in front of it."""
+    found, before = [], ""
+    for token in MarkdownIt().parse(page.read_text("utf-8")):
+        mark = MARK.search(token.content) if token.type == "html_block" else None
+        if token.type == "fence":
+            found.append(Block(token.info.strip(), token.content, before))
+        before = mark.group(1) if mark else ""
+    return found
+
+
+PAGES = [p for p in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))] if blocks(p)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_blocks(page, tmp_path, monkeypatch):
+    folder = copy_project(tmp_path / "project", {})
+    write_beir(folder / "data" / "papers")
+    (folder / "qrels.txt").write_text("q1 0 p1 1\nq2 0 p4 1\n")
+    (folder / "my.run").write_text("q1 Q0 p1 1 2.0 mine\nq1 Q0 p5 2 1.0 mine\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    for block in blocks(page):
+        assert block.language in LANGUAGES, block
+        check(block)
+
+
+def check(block: Block) -> None:
+    if block.file:
+        Path(block.file).write_text(block.text)
+    if block.language == "json":
+        json.loads(block.text)
+    elif block.language == "yaml":
+        check_suite(yaml.safe_load(block.text))
+    elif block.language == "python":
+        compile(block.text, "block", "exec")
+        if block.mark != "not run":
+            run(sys.executable, "-c", block.text)
+    elif block.language == "bash":
+        check_shell(block)
+
+
+def check_suite(given: dict) -> None:
+    """A suite, or a part of one that is made whole; the files that it names are there, empty."""
+    defined = given.get("define", {})
+    whole = {"name": "part", "collections": [*defined.get("collections", ["docstrings"])],
+             "systems": [*defined.get("systems", ["bm25"])]} | given  # fmt: skip
+    for section in ("collections", "first_stages"):
+        for spec in defined.get(section, {}).values():
+            for path in (Path(spec[key]) for key in ("path", "qrels") if key in spec):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if not path.exists():
+                    path.touch()
+    load_suite(Suite.model_validate(whole).model_dump(mode="json", exclude_unset=True))
+
+
+def check_shell(block: Block) -> None:
+    run("bash", "-n", "-c", block.text)
+    if block.mark == "not run":
+        for line in block.text.splitlines():
+            check_verb(line)
+        return
+    dry = block.mark == "dry run"
+    text = re.sub(r"^snakemake", "snakemake -n", block.text, flags=re.M) if dry else block.text
+    run("bash", "-euo", "pipefail", "-c", text)
+
+
+def check_verb(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    if words[:3] == ["python", "-m", "resrank"]:
+        verb = get_command(app).commands[words[3]]
+        verb.make_context(words[3], words[4:])
+
+
+def run(*command: str) -> None:
+    environment = ENVIRONMENT | {"PYTHONPATH": os.getcwd(), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_tutorial_reranker_is_short():
+    (reranker,) = [b for b in blocks(ROOT / "docs" / "tutorial.md") if b.file == "overlap.py"]
+    assert len([line for line in reranker.text.splitlines() if line.strip()]) <= 30
+
+
+def test_site(tmp_path):
+    """It builds without a warning or a network; the generated pages hold every verb and key."""
+    pytest.importorskip("mkdocstrings", reason="the site needs the extra `docs`")
+    # Not with --quiet, under which mkdocs counts no warning and --strict never fails.
+    run(sys.executable, "-m", "mkdocs", "build", "--strict",
+        "--config-file", str(ROOT / "mkdocs.yml"), "--site-dir", str(tmp_path))  # fmt: skip
+    loaded = re.compile(r'<(?:script|link|img)[^>]*(?:src|href)="?https?://')
+    assert not [page for page in tmp_path.rglob("*.html") if loaded.search(page.read_text("utf-8"))]
+    page = (tmp_path / "reference" / "cli.html").read_text()
+    assert all(
+        f"<code>python -m resrank {verb}</code>" in page for verb in get_command(app).commands
+    )
+    page = (tmp_path / "reference" / "configuration.html").read_text()
+    assert all(f"<code>{key}</code>" in page for key in Suite.model_fields)
+    assert "strictly" in (tmp_path / "reference" / "python.html").read_text()
