@@ -341,6 +341,22 @@ def report(
 
 
 @app.command()
+def page(
+    root: Annotated[Path, typer.Argument(help="The folder `results/<suite>`.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="What to write; unset: report/index.html in that folder.")
+    ] = None,
+) -> None:
+    """Write the page of a suite: one HTML file with chart, tables, queries and provenance.
+
+    Example: `python -m resrank page results/demo`, once the suite has its report.
+    """
+    from resrank.reporting.page.build import write_page
+
+    typer.echo(write_page(root, out))
+
+
+@app.command()
 def claims(
     root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
     all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,
