@@ -128,6 +128,6 @@ rule page:
     conda:
         "../../environment.yml"
     params:
-        root=OUT,
+        root=lambda w, output: str(Path(output[0]).parent.parent),
     shell:
         "python -m resrank page {params.root:q} --out {output:q} > {log:q} 2>&1"
