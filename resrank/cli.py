@@ -357,6 +357,26 @@ def page(
 
 
 @app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A folder `results/<suite>`.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="Also write x.csv (every row) or x.md (what changed).")
+    ] = None,
+) -> None:
+    """Say what changed between two suites: scores, costs, data, versions, configuration.
+
+    Example: `python -m resrank compare results/before results/after --out changes.md`.
+    """
+    from resrank.reporting.changes import changes, changes_text, write_changes
+
+    frame = changes(a, b)
+    typer.echo(changes_text(frame))
+    if out is not None:
+        write_changes(frame, out)
+
+
+@app.command()
 def claims(
     root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
     all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,
