@@ -23,4 +23,5 @@ rule all:
     default_target: True
     input:
         f"{OUT}/report.manifest.json",
+        f"{OUT}/report/index.html",
         [f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],

@@ -341,6 +341,42 @@ def report(
 
 
 @app.command()
+def page(
+    root: Annotated[Path, typer.Argument(help="The folder `results/<suite>`.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="What to write; unset: report/index.html in that folder.")
+    ] = None,
+) -> None:
+    """Write the page of a suite: one HTML file with chart, tables, queries and provenance.
+
+    Example: `python -m resrank page results/demo`, once the suite has its report.
+    """
+    from resrank.reporting.page.build import write_page
+
+    typer.echo(write_page(root, out))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A folder `results/<suite>`.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="Also write x.csv (every row) or x.md (what changed).")
+    ] = None,
+) -> None:
+    """Say what changed between two suites: scores, costs, data, versions, configuration.
+
+    Example: `python -m resrank compare results/before results/after --out changes.md`.
+    """
+    from resrank.reporting.changes import changes, changes_text, write_changes
+
+    frame = changes(a, b)
+    typer.echo(changes_text(frame))
+    if out is not None:
+        write_changes(frame, out)
+
+
+@app.command()
 def claims(
     root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
     all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,

@@ -109,3 +109,25 @@ rule report:
         root=lambda w, output: str(Path(output[0]).parent),
     shell:
         "python -m resrank report --suite {params.suite:q} --root {params.root:q} 2> {log:q}"
+
+
+rule page:
+    input:
+        library=library("reporting/page", "reporting/results.py"),
+        look=[
+            f"resrank/reporting/page/{name}"
+            for name in ("index.html.j2", "page.css", "page.js")
+        ],
+        report=f"{OUT}/report.manifest.json",
+        runs=[path for d, s in PAIRS for _, _, path in PLAN.runs(d, s)],
+    output:
+        f"{OUT}/report/index.html",
+    log:
+        f"{OUT}/logs/page.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        root=lambda w, output: str(Path(output[0]).parent.parent),
+    shell:
+        "python -m resrank page {params.root:q} --out {output:q} > {log:q} 2>&1"

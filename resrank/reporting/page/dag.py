@@ -1,0 +1,64 @@
+"""The stages of a suite as a picture: places of boxes and arrows for an inline SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import networkx as nx
+
+BOX = (128, 44)  # width, height
+STEP = (168, 64)  # from a box to the next one of its row, of its column
+
+
+class Box(NamedTuple):
+    """A stage: its name, how many outputs with a manifest, its upper left corner."""
+
+    name: str
+    outputs: int
+    x: int
+    y: int
+
+
+class Drawing(NamedTuple):
+    """Boxes, the SVG paths of arrows, and the picture's size."""
+
+    boxes: list[Box]
+    arrows: list[str]
+    width: int
+    height: int
+    edges: list[tuple[str, str]]
+
+
+def draw(counts: Mapping[str, int], edges: Iterable[tuple[str, str]]) -> Drawing:
+    """Stages in columns from left to right, each behind all that it reads.
+
+    An arrow that others already lead along is left out (the transitive reduction).
+    """
+    graph = nx.DiGraph()
+    graph.add_nodes_from(sorted(counts))
+    graph.add_edges_from(sorted(edges))
+    graph = nx.transitive_reduction(graph)
+    columns = [sorted(column) for column in nx.topological_generations(graph)]
+    tallest = max(map(len, columns), default=0)
+    boxes = {
+        name: Box(name, counts[name], 8 + column * STEP[0], _top(row, len(names), tallest))
+        for column, names in enumerate(columns)
+        for row, name in enumerate(names)
+    }
+    kept = sorted(graph.edges)
+    arrows = [_arrow(boxes[one], boxes[other]) for one, other in kept]
+    return Drawing(
+        list(boxes.values()), arrows, len(columns) * STEP[0], tallest * STEP[1] + 16, kept
+    )
+
+
+def _top(row: int, rows: int, tallest: int) -> int:
+    """A column stands in the middle of the tallest one."""
+    return 8 + row * STEP[1] + (tallest - rows) * STEP[1] // 2
+
+
+def _arrow(one: Box, other: Box) -> str:
+    start, end = (one.x + BOX[0], one.y + BOX[1] // 2), (other.x - 6, other.y + BOX[1] // 2)
+    middle = end[0] - (STEP[0] - BOX[0]) // 2
+    return f"M{start[0]} {start[1]} C{middle} {start[1]} {middle} {end[1]} {end[0]} {end[1]}"

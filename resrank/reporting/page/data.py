@@ -1,0 +1,118 @@
+"""What the page of a suite shows, as plain values, from the suite's files alone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from resrank.reporting.page.dag import draw
+from resrank.reporting.page.explorer import CHARACTERS, DEPTH, samples
+from resrank.reporting.page.provenance import (
+    environments,
+    hashes,
+    lineage,
+    read_manifests,
+    stage_of,
+)
+from resrank.reporting.page.shown import Shown, read_tables
+from resrank.reporting.results import read_json
+
+SECTIONS = {"Claims": ("claims",), "Audits": ("audits", "leak", "first_stages")}
+COSTS = {
+    "p50_ms": "median latency of a query (ms)",
+    "p95_ms": "95th percentile of latency (ms)",
+    "tokens_per_passage": "tokens per passage",
+    "flops_per_query": "FLOPs of a query",
+}
+
+
+def page_data(root: Path) -> dict[str, Any]:
+    """Everything that the template shows. Raises FileNotFoundError if the suite has no report."""
+    suite = read_json(root / "report.manifest.json")["config"]
+    manifests = read_manifests(root)
+    frame = pd.read_csv(root / "tables" / "comparison.csv", keep_default_na=True)
+    pairs = _pairs(root)
+    counts = Counter(stage_of(path) for path in manifests)
+    tables = read_tables(root / "tables")
+    return {
+        "suite": suite,
+        "summary": _summary(suite, frame, pairs),
+        "sections": _sections(tables),
+        "verdicts": _verdicts(root / "tables" / "claims.csv"),
+        "dag": draw(counts, lineage(root, manifests)),
+        "environments": environments(manifests),
+        "hashes": hashes(manifests),
+        "config": yaml.safe_dump(suite, sort_keys=False, allow_unicode=True),
+        "samples": samples(root, pairs, suite["metrics"][0]),
+        "limits": {"depth": DEPTH, "characters": CHARACTERS},
+        "chart": {
+            "rows": _plain(frame),
+            "metrics": [m for m in suite["metrics"] if m in frame and frame[m].notna().any()],
+            "costs": {k: v for k, v in COSTS.items() if _known(frame, k)},
+        },
+        "labels": dict(zip(frame["system"], frame["label"], strict=True)),
+    }
+
+
+def _pairs(root: Path) -> list[tuple[str, str]]:
+    return [(p.parent.name, p.stem) for p in sorted(root.glob("scores/*/*.parquet"))]
+
+
+def _summary(
+    suite: dict[str, Any], frame: pd.DataFrame, pairs: list[tuple[str, str]]
+) -> dict[str, Any]:
+    """How much there is, and the best system of each candidate set by the first metric."""
+    metric = suite["metrics"][0]
+    best = []
+    for dataset, stage in pairs:
+        rows = frame[(frame["collection"] == dataset) & (frame["first_stage"] == stage)]
+        if rows[metric].notna().any():
+            top = rows.loc[rows[metric].idxmax()]
+            best.append((dataset, stage, str(top["label"]), f"{top[metric]:.4f}"))
+    judged = frame.groupby("collection")["queries"].max().dropna()
+    return {
+        "metric": metric,
+        "systems": int(frame["system"].nunique()),
+        "sets": len(pairs),
+        "collections": len({dataset for dataset, _ in pairs}),
+        "queries": int(judged.sum()),
+        "best": best,
+    }
+
+
+def _sections(tables: list[Shown]) -> dict[str, list[Shown]]:
+    """Tables by the page's sections; one that no section names stands among the results."""
+    named = {name: title for title, names in SECTIONS.items() for name in names}
+    found: dict[str, list[Shown]] = {"Results": []}
+    for table in sorted(tables, key=lambda t: (t.name != "comparison", t.name)):
+        found.setdefault(named.get(table.name, "Results"), []).append(table)
+    return found
+
+
+def _verdicts(path: Path) -> list[tuple[str, int]]:
+    """How many claims have which verdict; the reasons behind 'not run' are left to the table."""
+    if not path.is_file():
+        return []
+    verdicts = pd.read_csv(path)["verdict"].str.partition(" (")[0]
+    return [(str(verdict), int(count)) for verdict, count in verdicts.value_counts().items()]
+
+
+def _known(frame: pd.DataFrame, cost: str) -> bool:
+    columns = [f"{cost}_{mode}" for mode in ("online", "cached") if f"{cost}_{mode}" in frame]
+    return bool(frame[columns].notna().any().any())
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON has them: no not-a-number."""
+    return [
+        {
+            str(key): None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in row.items()
+        }
+        for row in frame.to_dict("records")
+    ]

@@ -1,0 +1,110 @@
+"""The page's data and its one file; what a browser makes of it stands in tests/browser."""
+
+import base64
+import gzip
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from resrank.files import sha256_file
+from resrank.reporting.page.build import write_page
+from resrank.reporting.page.dag import draw
+from resrank.reporting.page.explorer import CHARACTERS, cut, pack, samples
+from resrank.reporting.page.provenance import environments, hashes, lineage, read_manifests
+from resrank.reporting.page.shown import Cell, read_tables
+from resrank.store import read_candidates
+from resrank.trec import read_run
+from tests.reporting.page_results import HOSTILE, write_results
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("results") / "generated")
+
+
+@pytest.fixture(scope="module")
+def page(root) -> str:
+    return write_page(root).read_text("utf-8")
+
+
+def test_nothing_is_asked_of_the_network(page):
+    assert not re.search(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)', page)
+    assert len(page) < 8_000_000
+
+
+def test_hostile_text_is_escaped_everywhere(page):
+    head = page[: page.index('<script type="application/json"')]
+    assert "Generated &lt;results&gt;" in head
+    assert "System &lt;b&gt;0&lt;/b&gt;" in head
+    data = re.search(r'id="data">(.*?)</script>', page, re.DOTALL).group(1)
+    assert not re.search("[<>&\u2028\u2029]", data)
+    assert json.loads(data)["labels"]["s0"] == "System <b>0</b>"
+
+
+def test_a_sample_holds_what_the_files_say(root):
+    found = samples(root, [("c0", "bm25")], "nDCG@10")[0]
+    assert (found["shown"], found["of"]) == (4, 4)
+    lines = gzip.decompress(base64.b64decode(found["data"])).splitlines()
+    query = next(q for q in map(json.loads, lines) if q["id"] == "q1")
+    run = read_run(root / "runs/c0/bm25/s1/seed0.trec")["q1"]
+    listed = [query["passages"][n] for n in query["rankings"]["s1"]]
+    assert [p for p, *_ in listed] == [p for p, _ in run]
+    frozen = [p for p, _ in read_candidates(root / "candidates/c0/bm25.parquet")["q1"]]
+    assert all(place == frozen.index(p) + 1 for p, _, _, place in listed)
+    assert next(p for p in listed if p[0] == "p0")[1:] == [HOSTILE, 2, 1]
+    scores = pd.read_parquet(root / "scores/c0/bm25.parquet")
+    value = scores[(scores["system"] == "s1") & (scores["query_id"] == "q1")]["value"].item()
+    assert query["scores"]["s1"] == pytest.approx(value, abs=5e-5)
+
+
+def test_packing_stops_at_the_budget():
+    lines = [f"{n} {n * 7919 % 104729} {'x' * 50}" for n in range(500)]
+    packed, count = pack(lines, 1_500)
+    assert 0 < count < 500
+    assert len(packed) < 1_600
+    assert gzip.decompress(packed).decode().splitlines() == lines[:count]
+    assert pack(lines, 10**6)[1] == 500
+    assert gzip.decompress(pack(lines, 0)[0]) == b""
+
+
+def test_a_passage_is_cut_where_the_page_says():
+    assert cut("x" * CHARACTERS) == "x" * CHARACTERS
+    assert cut("x" * (CHARACTERS + 1)) == "x" * CHARACTERS + " […]"
+
+
+def test_tables_keep_marks_bars_and_captions(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "a.md").write_text("| x | y |\n| --: | --: |\n| **1** | a\\|b |\n\nOf it.\n")
+    (tmp_path / "b.csv").write_text("z\n3\n\n")
+    with_markdown, plain = read_tables(tmp_path)
+    assert with_markdown == ("a", "Of it.", ["x", "y"], [[Cell("1", True), Cell("a|b")]])
+    assert plain.rows == [[Cell("3")]]
+
+
+def test_stages_follow_the_hashes(root):
+    manifests = read_manifests(root)
+    edges = lineage(root, manifests)
+    assert edges == {
+        ("collections", "candidates"), ("candidates", "runs"), ("runs", "scores"),
+        ("scores", "report"),
+    }  # fmt: skip
+    drawing = draw({"collections": 2, "candidates": 2, "runs": 6, "scores": 2, "report": 1}, edges)
+    assert [box.name for box in drawing.boxes] == [
+        "collections", "candidates", "runs", "scores", "report",
+    ]  # fmt: skip
+    assert len(drawing.arrows) == 4
+    assert environments(manifests)[0]["files"] == len(manifests)
+    run = "runs/c0/bm25/s0/seed0.trec"
+    assert dict(hashes(manifests))[run] == sha256_file(root / run)
+
+
+def test_an_arrow_that_others_lead_along_is_left_out():
+    drawing = draw({"a": 1, "b": 1, "c": 1}, [("a", "b"), ("b", "c"), ("a", "c")])
+    assert drawing.edges == [("a", "b"), ("b", "c")]
+
+
+def test_a_suite_without_a_report_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"report\.manifest\.json; run `snakemake"):
+        write_page(tmp_path)
