@@ -236,6 +236,17 @@ class System(Strict):
     )  # fmt: skip
 
     @model_validator(mode="after")
+    def _only_training_is_configured(self) -> System:
+        about = {"trained_on", "trained_with", "launcher", "seeds"} & self.model_fields_set
+        if self.training is None and about:
+            raise ValueError(
+                f"{', '.join(sorted(about))}: of a system that is trained, but there is no "
+                "`training`; an entry replaces the library's whole: copy its `training` too, or "
+                "say `training: {}`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_options(self) -> System:
         cls = resolve(self.kind)
         lacking = [n for n in ("Options", "load", "rerank", "rerank_many") if not hasattr(cls, n)]

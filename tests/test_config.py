@@ -224,3 +224,9 @@ def test_a_folder_that_is_only_trained_on_and_not_there_is_named():
     define = {"collections": gone, "systems": {"mine": learner}}
     with pytest.raises(ConfigError, match="'gone': no path /nowhere/at/all"):
         load_suite(SUITE | {"systems": ["mine"], "define": define})
+
+
+def test_what_is_said_of_a_training_that_is_not_there_is_refused():
+    define = {"systems": {"mine": {"kind": "resrank", "trained_on": "docstrings"}}}
+    with pytest.raises(ConfigError, match="trained_on: of a system that is trained.*training: {}"):
+        load_suite(SUITE | {"systems": ["mine"], "define": define})

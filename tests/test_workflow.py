@@ -55,13 +55,20 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
+MEASURED = r"_ms(_|$)|per_second|_mb$|joules"
+"""Columns of times, memory and energy, which no two runs have alike."""
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     runs = sorted((folder / "results" / "small").glob("runs/**/*.trec"))
     scores = sorted((folder / "results" / "small").glob("scores/mine/*.parquet"))
     assert len(runs) == 16  # six of them by ResRank's own encoder
     assert len(scores) == 2
     tables = {p.name: pd.read_csv(p) for p in (folder / "results" / "small").glob("tables/*.csv")}
-    plain = {n: t[[c for c in t if "_ms_" not in c]].to_csv().encode() for n, t in tables.items()}
+    plain = {
+        n: t[[c for c in t if not re.search(MEASURED, c)]].to_csv().encode()
+        for n, t in tables.items()
+    }
     return {str(p): p.read_bytes() for p in [*runs, *scores]} | plain
 
 

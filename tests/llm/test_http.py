@@ -222,13 +222,21 @@ def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, want
     assert max(progress) > 0
 
 
+def heed_interrupts():
+    """What a shell starts in the background ignores SIGINT, and so would the client."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_what_is_in_flight_at_an_interrupt_is_kept(tmp_path, wanted, name):
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     with endpoint(reverse) as server:
         server.delay = 1.0
         command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "t.trec")]
-        client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        client = subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=heed_interrupts,
+        )  # fmt: skip
         while server.active < 4:
             time.sleep(0.01)
         client.send_signal(getattr(signal, name))
