@@ -31,7 +31,8 @@ def grow(
         raise ValueError(f"unknown system {', '.join(unknown)}; known: {known}")
     chosen = list(names or resolved.suite.systems)
     rows = modelled(resolved, chosen, assumed)
-    title = f"{resolved.suite.title}; modelled: {assumed.device} at {assumed.utilisation:.0%}."
+    title = resolved.suite.title or resolved.suite.name
+    title += f"; modelled: {assumed.device} at {assumed.utilisation:.0%}."
     if resolved.suite.scale > 1:
         title += f" Layers and widths are divided by {resolved.suite.scale}."
     if collection is not None:

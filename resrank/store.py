@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resrank.files import LinesHash, atomic_file, atomic_folder, sha256_lines, write_manifest
+from resrank.parquet import read_columns
 from resrank.passage_table import PassageTable, sorted_by_id, write_passages
 from resrank.records import Passage, Qrels, Query, Ranking, Split, Usage
 
@@ -44,7 +45,8 @@ class Collection:
 
     def queries(self, *splits: Split) -> list[Query]:
         """Queries of the given splits (all if none is given), ordered by id."""
-        rows = pq.read_table(self.folder / "queries.parquet").to_pylist()
+        names = ["query_id", "text", "split", "excluded"]
+        rows = read_columns(self.folder / "queries.parquet", names).to_pylist()
         queries = [Query(r["query_id"], r["text"], Split(r["split"]), r["excluded"]) for r in rows]
         return [q for q in queries if not splits or q.split in splits]
 
@@ -52,7 +54,8 @@ class Collection:
         """Judgments of the given splits' queries; a query judged without a candidate stays."""
         wanted = {q.id for q in self.queries(*splits)}
         qrels: dict[str, dict[str, int]] = {}
-        table = pq.read_table(self.folder / "qrels.parquet").to_pydict()
+        names = ["query_id", "passage_id", "grade"]
+        table = read_columns(self.folder / "qrels.parquet", names).to_pydict()
         columns = (table["query_id"], table["passage_id"], table["grade"])
         for query_id, passage_id, grade in zip(*columns, strict=True):
             if query_id in wanted:
@@ -194,7 +197,7 @@ def read_candidates(
     if ids == []:
         return {}
     wanted = None if ids is None else [("query_id", "in", ids)]
-    table = pq.read_table(path, filters=wanted).to_pydict()
+    table = read_columns(path, ["query_id", "passage_id", "score"], wanted).to_pydict()
     lists: dict[str, list[tuple[str, float]]] = {}
     columns = (table["query_id"], table["passage_id"], table["score"])
     for query_id, passage_id, score in zip(*columns, strict=True):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from resrank.evaluation.intervals import mean_intervals
 from resrank.evaluation.significance import (
@@ -22,6 +21,7 @@ from resrank.evaluation.significance import (
     t_test_p,
 )
 from resrank.files import sha256_file, write_json, write_manifest
+from resrank.parquet import read_columns
 
 Row = tuple[str, int, str, str, float]
 """(system, seed, query id, metric, value)."""
@@ -43,8 +43,8 @@ def compare(scores: Path, metric: str, out: Path) -> None:
 
 def read_scores(path: Path, metric: str) -> list[Row]:
     """One metric's rows of a parquet of scores."""
-    columns = pq.read_table(path, filters=[("metric", "=", metric)]).to_pydict()
     names = ("system", "seed", "query_id", "metric", "value")
+    columns = read_columns(path, names, [("metric", "=", metric)]).to_pydict()
     return list(zip(*(columns[name] for name in names), strict=True))
 
 

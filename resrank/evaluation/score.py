@@ -17,6 +17,7 @@ from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import per_query
 from resrank.evaluation.ties import tie_bounds
 from resrank.files import atomic_file, sha256_file, write_json, write_manifest
+from resrank.parquet import read_columns
 from resrank.records import Split
 from resrank.store import Collection, encoder_run
 from resrank.trec import read_run
@@ -143,5 +144,8 @@ class _Auditor:
 
 def _counted(run: Path) -> dict[str, int]:
     """What a run's usage says of texts cut and answers that were not as asked for."""
-    usage = pq.read_table(run.with_suffix(".usage.parquet"), columns=COUNTED)
+    path = run.with_suffix(".usage.parquet")
+    if not path.is_file():
+        raise ValueError(f"{run} has no usage beside it ({path.name}); `rerank` writes both")
+    usage = read_columns(path, COUNTED)
     return {name: int(sum(usage[name].to_pylist())) for name in COUNTED}

@@ -43,6 +43,7 @@ SHARED = [
     "candidates/texts",
     "files",
     "invariants",
+    "parquet",
     "phases",
     "records",
     "reranker",
