@@ -198,7 +198,7 @@ def test_printing_opens_every_part(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(opened, scheme):
     axe = os.environ.get("RESRANK_AXE")
-    if axe is None:
+    if not axe:
         pytest.skip(
             "RESRANK_AXE does not name axe-core's axe.min.js; `npm pack axe-core` brings it"
         )
