@@ -236,11 +236,16 @@ class System(Strict):
     )  # fmt: skip
 
     @model_validator(mode="after")
-    def _only_training_is_configured(self) -> System:
-        about = {"trained_on", "trained_with", "launcher", "seeds"} & self.model_fields_set
+    def _no_training_no_options_of_it(self) -> System:
+        fields = type(self).model_fields
+        about = [
+            name
+            for name in ("launcher", "seeds", "trained_on", "trained_with")
+            if getattr(self, name) != fields[name].default
+        ]
         if self.training is None and about:
             raise ValueError(
-                f"{', '.join(sorted(about))}: of a system that is trained, but there is no "
+                f"{', '.join(about)}: of a system that is trained, but there is no "
                 "`training`; an entry replaces the library's whole: copy its `training` too, or "
                 "say `training: {}`"
             )

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from resrank.config import System
 from resrank.evaluation.metrics import averages, per_query
 from resrank.registry import resolve, source_files
 from resrank.reporting.catalogue import _models_in
@@ -228,5 +229,6 @@ def test_a_folder_that_is_only_trained_on_and_not_there_is_named():
 
 def test_what_is_said_of_a_training_that_is_not_there_is_refused():
     define = {"systems": {"mine": {"kind": "resrank", "trained_on": "docstrings"}}}
+    assert System.model_validate(System(kind="resrank").model_dump()).training is None
     with pytest.raises(ConfigError, match="trained_on: of a system that is trained.*training: {}"):
         load_suite(SUITE | {"systems": ["mine"], "define": define})
