@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from baselines.llm.parsing import Rule
-from resrank.cli import Parser
+from resrank.cli.tools import Parser
 
 
 def run(*words):

@@ -1,0 +1,252 @@
+"""The jobs of the DAG, one verb a stage; heavy imports only inside the verbs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resrank.cli.options import (
+    CandidatesFile,
+    CollectionDir,
+    Model,
+    Name,
+    Out,
+    Parts,
+    Seed,
+    ShardName,
+    ShardStores,
+    Spec,
+    Store,
+    json_of,
+    system,
+)
+
+
+def collect(
+    spec: Spec,
+    out: Out,
+    learner: Annotated[
+        list[str] | None,
+        typer.Option(help="A system that is to be trained on it; may be repeated."),
+    ] = None,
+) -> None:
+    """Bring a collection into the common form: queries, passages, qrels, manifest."""
+    from resrank.collections.collect import collect as write
+    from resrank.config import parse_collection
+
+    write(parse_collection(json_of(spec, "--spec")), out, learner or [])
+
+
+def candidates(
+    collection: CollectionDir,
+    spec: Spec,
+    out: Out,
+    store: Annotated[Path | None, typer.Option(help="Embeddings, for a dense stage.")] = None,
+    fused: Annotated[
+        str, typer.Option(help="{stage: candidates file} of a fusion, as JSON.")
+    ] = "{}",
+    shard_store: ShardStores = None,
+) -> None:
+    """Freeze a first stage's candidate lists, with their recall and oracle."""
+    from resrank.candidates.freeze import freeze
+    from resrank.config import parse_first_stage
+    from resrank.store import Collection
+
+    stages = {name: Path(path) for name, path in json_of(fused, "--fused").items()}
+    wanted = parse_first_stage(json_of(spec, "--spec"))
+    freeze(Collection(collection), wanted, out, store, stages, shard_store or [])
+
+
+def encode(
+    collection: CollectionDir,
+    encoder: Annotated[str, typer.Option(help="The encoder's options, as JSON.")],
+    store: Store,
+    out: Out,
+    candidates: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Parquet that `candidates` wrote; may be repeated. Without it: every passage, for "
+            "a dense first stage."
+        ),
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="train, dev or test; may be repeated; default: test.")
+    ] = None,
+    shard: ShardName = "0of1",
+    shard_store: ShardStores = None,
+) -> None:
+    """Embed every candidate passage once, for all systems that share the encoder."""
+    from resrank.candidates.dense import embed_shard
+    from resrank.model.options import EncoderOptions
+    from resrank.records import Split
+    from resrank.running import encode as embed
+    from resrank.shards import Shard
+    from resrank.store import Collection
+
+    wanted = EncoderOptions.model_validate(json_of(encoder, "--encoder"))
+    part = Shard.parse(shard)
+    if not candidates:
+        embed_shard(Collection(collection).passages, wanted, store, part, out)
+        return
+    splits = [Split(name) for name in split or ["test"]]
+    embed(
+        Collection(collection), candidates, splits, wanted, store, out, part, shard_store or []
+    )  # fmt: skip
+
+
+def train(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    store: Store, checkpoints: Annotated[
+        Path, typer.Option(help="Folder for the state that a killed run resumes from.")
+    ], seed: Seed = 1, part: Parts = None,
+) -> None:  # fmt: skip
+    """Train one system with one seed on a collection's train split; resumes if it was killed."""
+    from resrank.running import train as run_training
+    from resrank.store import Collection
+
+    run_training(
+        Collection(collection), candidates, name, system(spec), seed, store, checkpoints,
+        part or [], out,
+    )  # fmt: skip
+
+
+def rerank(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    store: Store, seed: Seed = 0, model: Model = None, part: Parts = None,
+    shard: ShardName = "0of1",
+) -> None:  # fmt: skip
+    """Rerank every test query's candidates: a TREC run and what each query consumed."""
+    from resrank.running import rerank as run_reranker
+    from resrank.shards import Shard
+    from resrank.store import Collection
+
+    # What an endpoint is answering is waited for and kept, as at Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    run_reranker(
+        Collection(collection), candidates, name, system(spec), seed, model, store, part or [],
+        out, Shard.parse(shard),
+    )  # fmt: skip
+
+
+def merge_runs(
+    shard: Annotated[
+        list[Path], typer.Option(help="Run of a shard; repeated, in order.", show_default=False)
+    ],
+    out: Out,
+) -> None:
+    """Put the runs of a job's shards together: the bytes that a single job writes."""
+    from resrank.merging import merge_runs as merge
+
+    merge(shard, out)
+
+
+def measure(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    how: Annotated[str, typer.Option(help="The suite's `measure`, as JSON.")] = "{}",
+    store: Annotated[Path | None, typer.Option(help="Folder of passage embeddings.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The system's run; an endpoint's times stand beside it.")
+    ] = None,
+    seed: Seed = 0, model: Model = None, part: Parts = None,
+) -> None:  # fmt: skip
+    """Measure what a system's queries cost, with passage embeddings cached and not cached.
+
+    An endpoint is not asked again: its times are those that were recorded with the run's answers.
+    """
+    from resrank.config import Measurement
+    from resrank.running import measure as run_meter
+    from resrank.store import Collection
+
+    wanted = Measurement.model_validate(json_of(how, "--how"))
+    run_meter(
+        Collection(collection), candidates, name, system(spec), seed, model, wanted, store,
+        part or [], out, run,
+    )  # fmt: skip
+
+
+def sensitivity(
+    collection: CollectionDir, candidates: CandidatesFile, name: Name, spec: Spec, out: Out,
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Folder that `train` wrote, of each seed.")
+    ] = None,
+    part: Parts = None,
+    queries: Annotated[int, typer.Option(min=1, help="Judged test queries, by hash of id.")] = 20,
+) -> None:  # fmt: skip
+    """Rerank again with other batches, number formats, orders and seeds; say what that changes."""
+    from resrank.sensitivity import sensitivity as rerank_again
+    from resrank.store import Collection
+
+    rerank_again(
+        Collection(collection), candidates, name, system(spec), model or [], part or [], queries,
+        out,
+    )  # fmt: skip
+
+
+def score(
+    collection: CollectionDir,
+    candidates: CandidatesFile,
+    runs: Annotated[str, typer.Option(help="[[system, seed, run file], ...] as JSON.")],
+    trained_on: Annotated[str, typer.Option(help="{system: [collection folder, ...]} as JSON.")],
+    metrics: Annotated[str, typer.Option(help="[metric, ...] as JSON.")],
+    out: Out,
+    audits: Annotated[Path, typer.Option(help="JSON of audits to write.", show_default=False)],
+    relevant_grade: Annotated[int, typer.Option(help="Lowest grade that is relevant.")] = 1,
+) -> None:
+    """Score runs per query over one candidate set, with leak and other audits."""
+    from resrank.evaluation.score import score_runs
+    from resrank.store import Collection
+
+    score_runs(
+        Collection(collection),
+        candidates,
+        {(system, int(seed)): Path(path) for system, seed, path in json_of(runs, "--runs", list)},
+        json_of(metrics, "--metrics", list),
+        relevant_grade,
+        {
+            name: [Collection(Path(folder)) for folder in folders]
+            for name, folders in json_of(trained_on, "--trained-on").items()
+        },
+        out,
+        audits,
+    )
+
+
+def significance(
+    scores: Annotated[Path, typer.Option(help="Parquet that `score` wrote.", show_default=False)],
+    out: Out,
+    metric: Annotated[str, typer.Option(help="The one metric that is tested.")] = "nDCG@10",
+) -> None:
+    """Test every pair of systems over one candidate set: p values, intervals, effect sizes."""
+    from resrank.evaluation.compare import compare as write
+
+    write(scores, metric, out)
+
+
+def report(
+    suite: Annotated[str, typer.Option(help="The suite, as JSON.", show_default=False)],
+    root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],
+) -> None:
+    """Write the tables and figures of a suite's results."""
+    from resrank.reporting.report import report as write
+    from resrank.suite import load_suite
+
+    write(load_suite(json_of(suite, "--suite")), root)
+
+
+def page(
+    root: Annotated[Path, typer.Argument(help="The folder `results/<suite>`.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="What to write; unset: report/index.html in that folder.")
+    ] = None,
+) -> None:
+    """Write the page of a suite: one HTML file with chart, tables, queries and provenance.
+
+    Example: `python -m resrank page results/demo`, once the suite has its report.
+    """
+    from resrank.reporting.page.build import write_page
+
+    typer.echo(write_page(root, out))

@@ -1,0 +1,60 @@
+"""Options that several verbs have, and what their text holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+CollectionDir = Annotated[
+    Path, typer.Option("--collection", help="Folder that `collect` wrote.", show_default=False)
+]
+CandidatesFile = Annotated[
+    Path, typer.Option("--candidates", help="Parquet that `candidates` wrote.", show_default=False)
+]
+Name = Annotated[str, typer.Option(help="The system's name.", show_default=False)]
+Spec = Annotated[
+    str, typer.Option(help="The entry of the configuration, as JSON.", show_default=False)
+]
+Out = Annotated[Path, typer.Option(help="What to write.", show_default=False)]
+Seed = Annotated[int, typer.Option(help="Seed of training; 0 for an untrained system.")]
+Model = Annotated[Path | None, typer.Option(help="Folder that `train` wrote.")]
+Parts = Annotated[
+    list[Path] | None,
+    typer.Option("--part", help="Manifest of a trained model that the system stands on."),
+]
+Store = Annotated[
+    Path, typer.Option(help="Folder of passage embeddings that systems share.", show_default=False)
+]
+
+ShardName = Annotated[
+    str, typer.Option("--shard", help="The share of a job that is split: 0of7, ..., 6of7.")
+]
+ShardStores = Annotated[
+    list[Path] | None,
+    typer.Option("--shard-store", help="Embeddings that a shard has made; repeated, in order."),
+]
+
+
+def system(spec: str) -> Any:
+    """A system's entry, from `--spec`."""
+    from resrank.config import System
+
+    return System.model_validate(json_of(spec, "--spec"))
+
+
+def json_of(text: str, option: str, kind: type = dict) -> Any:
+    """An option's JSON. ValueError that names the option, the place and what was given."""
+    wanted = "an object, {...}" if kind is dict else "a list, [...]"
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{option}: {text!r} is not JSON ({error.msg}, character {error.pos + 1}); give "
+            f"{wanted}, in single quotes so that the shell leaves it alone"
+        ) from error
+    if not isinstance(value, kind):
+        raise ValueError(f"{option}: {text!r} is {type(value).__name__}; give {wanted}")
+    return value

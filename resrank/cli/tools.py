@@ -1,0 +1,193 @@
+"""What people ask by hand, of runs, suites and results."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resrank.cli.options import CandidatesFile, Out
+
+
+class Parser(StrEnum):
+    """How a language model's answers are read; `baselines/llm/parsing.py` says it of each."""
+
+    any_digits = "any_digits"
+    bracketed = "bracketed"
+    strict = "strict"
+
+
+def evaluate(
+    qrels: Annotated[Path, typer.Option(help="TREC qrels or BEIR tsv.", show_default=False)],
+    run: Annotated[Path, typer.Option(help="TREC run.", show_default=False)],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A metric, e.g. nDCG@10; may be repeated.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Depth that full lists should have.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score a run against judgments, over every judged query.
+
+    Example: `python -m resrank evaluate --qrels qrels.txt --run bm25.run --metric nDCG@10
+    --metric "RR(rel=2)@10"`. A judged query that the run lacks counts 0.
+    """
+    from resrank.evaluation.evaluate import evaluate as score
+
+    result = score(qrels, run, metric or ["nDCG@10", "MRR@10", "Recall@100"], depth)
+    typer.echo(json.dumps(result.to_dict()) if as_json else result.to_text())
+
+
+def export_candidates(candidates: CandidatesFile, out: Out) -> None:
+    """Write frozen candidates as a folder that other suites take over byte for byte.
+
+    Example: `python -m resrank export-candidates --candidates
+    results/mine/candidates/papers/bm25.parquet --out papers_bm25`. Prints the first stage that
+    takes it over, to stand under a suite's `define`.
+    """
+    from resrank.candidates.exported import export
+
+    entry = ", ".join(f"{key}: {value}" for key, value in export(candidates, out).items())
+    typer.echo(f"{{{entry}}}")
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="A folder `results/<suite>`.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="Also write x.csv (every row) or x.md (what changed).")
+    ] = None,
+) -> None:
+    """Say what changed between two suites: scores, costs, data, versions, configuration.
+
+    Example: `python -m resrank compare results/before results/after --out changes.md`.
+    """
+    from resrank.reporting.changes import changes, changes_text, write_changes
+
+    frame = changes(a, b)
+    typer.echo(changes_text(frame))
+    if out is not None:
+        write_changes(frame, out)
+
+
+def claims(
+    root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
+    all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,
+) -> None:
+    """Hold a suite's results against the published figures of config/claims/.
+
+    Example: `python -m resrank claims --root results/small`.
+    """
+    from resrank.reporting.claims import claims_text, judge_all
+
+    typer.echo(claims_text(judge_all(root), all_of_them))
+
+
+def plan(
+    suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
+    device: Annotated[str, typer.Option(help="H100, A100, L4 or RTX4090.")] = "H100",
+    utilisation: Annotated[float, typer.Option(help="Share of its peak that is used.")] = 0.3,
+    passage_tokens: Annotated[int, typer.Option(min=1, help="Tokens a passage.")] = 100,
+    query_tokens: Annotated[int, typer.Option(min=1, help="Tokens a query.")] = 10,
+) -> None:
+    """Print what a suite would fetch, load, train and run, in GPU hours and bytes.
+
+    Nothing is fetched. Hours are estimated from the FLOPs of its systems.
+
+    Example: `python -m resrank plan --suite config/paper.yaml`.
+    """
+    from resrank.efficiency.assumed import Assumed
+    from resrank.reporting.catalogue import plan as text
+    from resrank.suite import load_suite
+
+    assumed = Assumed(device, utilisation, passage_tokens, query_tokens)
+    typer.echo(text(load_suite(suite), assumed))
+
+
+def growth(
+    suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
+    out: Out,
+    system: Annotated[
+        list[str] | None, typer.Option(help="One of its systems; may be repeated; default: all.")
+    ] = None,
+    collection: Annotated[
+        Path | None, typer.Option(help="Folder that `collect` wrote: measure too, on its text.")
+    ] = None,
+    scale: Annotated[
+        int | None, typer.Option(min=1, help="In place of the suite's `scale`.")
+    ] = None,
+    most_candidates: Annotated[int, typer.Option(min=10, help="Measure up to these.")] = 100,
+    longest: Annotated[int, typer.Option(min=32, help="Measure up to this length.")] = 128,
+    repeats: Annotated[int, typer.Option(min=1, help="Measured queries a point.")] = 3,
+    device: Annotated[str, typer.Option(help="H100, A100, L4 or RTX4090.")] = "H100",
+    utilisation: Annotated[float, typer.Option(help="Share of its peak that is used.")] = 0.3,
+) -> None:
+    """Write how a query's cost grows with candidates and passage length, modelled and measured.
+
+    Example: `python -m resrank growth --suite config/efficiency.yaml --out results/efficiency`
+    writes `tables/growth.csv` and `figures/growth.svg` there from the models' shapes alone.
+    """
+    from resrank.efficiency.assumed import Assumed
+    from resrank.growing import grow
+    from resrank.suite import load_suite, read_yaml
+
+    given = read_yaml(suite)
+    resolved = load_suite(given if scale is None else given | {"scale": scale})
+    ends = (most_candidates, longest, repeats)
+    for path in grow(resolved, system, Assumed(device, utilisation), collection, ends, out):
+        typer.echo(path)
+
+
+def collections() -> None:
+    """Print the library's collections as a Markdown table: origin, licence, files, counts."""
+    from resrank.reporting.catalogue import catalogue
+    from resrank.suite import library
+
+    typer.echo(catalogue(library().collections))
+
+
+def replay(
+    candidates: Annotated[
+        Path, typer.Option(help="RankLLM candidates with text, JSON or JSONL.", show_default=False)
+    ],
+    responses: Annotated[
+        Path,
+        typer.Option(help="JSONL of `prompt`, `response`, in call order.", show_default=False),
+    ],
+    out: Out,
+    window: Annotated[int, typer.Option(min=2, help="Passages a window.")] = 20,
+    step: Annotated[int, typer.Option(min=1, help="Passages a window moves up.")] = 10,
+    parser: Annotated[Parser, typer.Option(help="How answers are read.")] = Parser.any_digits,
+    depth: Annotated[int, typer.Option(min=1, help="Candidates a query.")] = 100,
+) -> None:
+    """Rerank by a language model's recorded answers: a TREC run, with no model.
+
+    Beside the run `<out>`, `my.run` say, it writes what each query used, the counts of clean,
+    repaired and rejected answers among it: `<out>.usage.parquet`, `my.usage.parquet`.
+
+    Example: `python -m resrank replay --candidates bm25_top100.json --responses answers.jsonl
+    --window 20 --step 10 --out my.run`, then `evaluate`.
+    """
+    from baselines.llm.replay import replay as run_replay
+    from resrank.windows import Window
+
+    windows = Window(size=window, step=step)
+    used = run_replay(candidates, responses, windows, parser.value, depth, out)
+    typer.echo(
+        f"{out}: {used.model_calls} answers, {used.clean_answers} clean, "
+        f"{used.repaired_answers} repaired, {used.rejected_answers} rejected"
+    )
+
+
+def readme(
+    table: Annotated[Path, typer.Option(help="The table to show.")] = Path(
+        "results/demo/tables/comparison.md"
+    ),
+    file: Annotated[Path, typer.Option(help="The README to update.")] = Path("README.md"),
+) -> None:
+    """Put the demo's table into the README, between its markers."""
+    from resrank.reporting.readme import update_readme
+
+    update_readme(file, table)
