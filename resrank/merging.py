@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from resrank.files import atomic_file, sha256_file, write_json, write_text
-from resrank.store import encoder_run, usage_of, write_usage_rows
+from resrank.parquet import read_columns
+from resrank.store import USAGE, encoder_run, usage_of, write_usage_rows
 
 SAME = ("inputs", "config", "system", "seed", "dtype")
 
@@ -26,7 +25,7 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
     _check(shards, manifests)
     written = [out, usage_of(out)]
     _join(shards, out)
-    rows = [row for path in shards for row in pq.read_table(usage_of(path)).to_pylist()]
+    rows = [row for path in shards for row in read_columns(usage_of(path), USAGE.names).to_pylist()]
     write_usage_rows(usage_of(out), rows)
     own = [encoder_run(path) for path in shards if encoder_run(path).is_file()]
     if own:

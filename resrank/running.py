@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def train(
     cls = resolve(spec.kind)
     examples = training_examples(collection, candidates)
     own = training_files(spec.kind, spec.training)
-    inputs = _inputs(collection, candidates, parts, files=own)
+    inputs = inputs_of(collection, candidates, parts, files=own)
     about = [name, seed, spec.model_dump(mode="json"), hashed(inputs), environment()["packages"]]
     key = sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
     log = TrainingLog(checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
@@ -165,7 +165,9 @@ def rerank(
         encoder_run(out).unlink(missing_ok=True)
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=_inputs(collection, candidates, parts, model, option_files(spec.kind, spec.options)),
+        inputs=inputs_of(
+            collection, candidates, parts, model, option_files(spec.kind, spec.options)
+        ),
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,
@@ -191,8 +193,7 @@ def measure(
 
     threads = limit_threads(how.threads)
     reranker = load(spec, model)
-    requests = [r for r in test_requests(collection, candidates) if r[1]]
-    requests.sort(key=lambda request: sha256_lines([request[0].id]))
+    requests = in_hash_order(r for r in test_requests(collection, candidates) if r[1])
     sample = requests[: how.queries]
     warmup = (requests[how.queries :] or sample)[: how.warmup]
     recorded = reranker.recorded_clock(run) if isinstance(reranker, KeepsTranscript) else None
@@ -219,7 +220,9 @@ def measure(
     write_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=_inputs(collection, candidates, parts, model, option_files(spec.kind, spec.options)),
+        inputs=inputs_of(
+            collection, candidates, parts, model, option_files(spec.kind, spec.options)
+        ),
         config={"system": spec.model_dump(mode="json"), "measure": how.model_dump(mode="json")},
         system=name,
         seed=seed,
@@ -227,7 +230,7 @@ def measure(
     )
 
 
-def _inputs(
+def inputs_of(
     collection: Collection, candidates: Path, parts: Sequence[Path], model: Path | None = None,
     files: Sequence[Path] = (),
 ) -> dict[str, Path | str]:  # fmt: skip
@@ -253,6 +256,11 @@ def test_requests(collection: Collection, candidates: Path) -> list[Request]:
     """Every test query, by id, with its candidates (an empty list if it has none)."""
     lists = candidate_lists(collection, candidates, Split.TEST)
     return [(q, lists.get(q.id, [])) for q in collection.queries(Split.TEST)]
+
+
+def in_hash_order(requests: Iterable[Request]) -> list[Request]:
+    """By a hash of the queries' ids: the first of them are a sample, the same on every machine."""
+    return sorted(requests, key=lambda request: sha256_lines([request[0].id]))
 
 
 def listed_passages(
@@ -289,14 +297,12 @@ def training_examples(
 
 def _dev_score(collection: Collection) -> Callable[[Sequence[Ranking]], float]:
     """nDCG@10 of rankings, over the dev queries that are ranked."""
-    from resrank.evaluation.metrics import averages, per_query
+    from resrank.evaluation.metrics import averages, falling, per_query
 
     qrels = collection.qrels(Split.DEV)
 
     def score(rankings: Sequence[Ranking]) -> float:
-        run = {
-            r.query_id: {p: float(-rank) for rank, p in enumerate(r.passage_ids)} for r in rankings
-        }
+        run = {r.query_id: falling(r.passage_ids) for r in rankings}
         judged = {q: qrels[q] for q in run if q in qrels}
         return averages(per_query(["nDCG@10"], judged, run))["nDCG@10"]
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from resrank.config import System
 from resrank.evaluation.agreement import mean_tau
-from resrank.evaluation.metrics import averages, per_query
-from resrank.files import sha256_file, sha256_lines, write_json, write_manifest
+from resrank.evaluation.metrics import averages, falling, per_query
+from resrank.files import sha256_file, write_json, write_manifest
 from resrank.records import Qrels, Split
 from resrank.registry import KINDS, resolve
 from resrank.reranker import CachesPassages, Request
-from resrank.running import load, test_requests
+from resrank.running import in_hash_order, inputs_of, load, test_requests
 from resrank.store import Collection
 
 METRIC = "nDCG@10"
@@ -53,8 +53,8 @@ def sensitivity(
     parts: manifests of the trained models that the system stands on.
     """
     qrels = collection.qrels(Split.TEST)
-    requests = [r for r in test_requests(collection, candidates) if r[1] and r[0].id in qrels]
-    requests = sorted(requests, key=lambda request: sha256_lines([request[0].id]))[:queries]
+    usable = (r for r in test_requests(collection, candidates) if r[1] and r[0].id in qrels)
+    requests = in_hash_order(usable)[:queries]
     if not requests:
         raise ValueError(
             f"no judged test query of {collection.folder} has candidates; nothing to rerank"
@@ -70,12 +70,10 @@ def sensitivity(
         "variants": [_change(judged, base.orders, score, other) for other in others],
     }
     write_json(out, result)
-    inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
     manifests = [model.parent / f"{model.name}.manifest.json" for model in models]
-    inputs |= {f"{path.parent.name}/{path.name}": path for path in [*manifests, *parts]}
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=inputs,
+        inputs=inputs_of(collection, candidates, [*manifests, *parts]),
         config={"system": spec.model_dump(mode="json"), "queries": queries},
         outputs={out.name: sha256_file(out)},
     )
@@ -163,5 +161,5 @@ def _rank(spec: System, model: Path | None, lists: Sequence[Sequence[Request]]) 
 
 def _score(qrels: Qrels, orders: Orders) -> float:
     runs = zip(qrels, orders, strict=True)  # the queries in the order of the requests
-    run = {q: {p: float(-rank) for rank, p in enumerate(order)} for q, order in runs}
+    run = {query_id: falling(order) for query_id, order in runs}
     return averages(per_query([METRIC], qrels, run))[METRIC]

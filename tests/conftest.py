@@ -33,17 +33,22 @@ def real_data() -> Path:
     return path
 
 
-def write_beir(folder: Path) -> Path:
+QRELS = {
+    "test": [("q1", "p1", 1), ("q1", "p5", 2), ("q2", "p4", 1), ("q2", "pX", 1)],
+    "train": [("q3", "p2", 1), ("q4", "p5", 1)],
+}
+
+
+def write_beir(folder: Path, passages=PASSAGES, queries=QUERIES, qrels=QRELS) -> Path:
     (folder / "qrels").mkdir(parents=True)
-    rows = [{"_id": i, "title": "", "text": t} for i, t in PASSAGES.items()]
+    rows = [{"_id": i, "title": "", "text": t} for i, t in passages.items()]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    rows = [{"_id": i, "text": t} for i, t in QUERIES.items()]
+    rows = [{"_id": i, "text": t} for i, t in queries.items()]
     (folder / "queries.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    head = "query-id\tcorpus-id\tscore\n"
-    (folder / "qrels" / "test.tsv").write_text(
-        head + "q1\tp1\t1\nq1\tp5\t2\nq2\tp4\t1\nq2\tpX\t1\n"
-    )
-    (folder / "qrels" / "train.tsv").write_text(head + "q3\tp2\t1\nq4\tp5\t1\n")
+    for split, judged in qrels.items():
+        lines = ["query-id\tcorpus-id\tscore", *(f"{q}\t{p}\t{g}" for q, p, g in judged)]
+        path = folder / "qrels" / f"{split}.tsv"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
 

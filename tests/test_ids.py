@@ -12,6 +12,7 @@ from resrank.evaluation.score import score_runs
 from resrank.running import rerank
 from resrank.store import Collection
 from resrank.trec import read_run
+from tests.conftest import write_beir
 
 # An id that a query and a passage share, ids with spaces, slashes and letters of any script.
 PASSAGES = {"1": "sort an array", "a b/c": "shortest path of a graph", "naïve/é 日本": "a matrix"}
@@ -21,15 +22,7 @@ QRELS = [("1", "1", 1), ("1", "1", 1), ("q /2", "a b/c", 1), ("q /2", "gone", 1)
 
 
 def test_from_the_folder_to_the_scores(tmp_path):
-    folder = tmp_path / "beir"
-    (folder / "qrels").mkdir(parents=True)
-    rows = [{"_id": i, "title": "", "text": text} for i, text in PASSAGES.items()]
-    (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    rows = [{"_id": i, "text": text} for i, text in QUERIES.items()]
-    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    head = "query-id\tcorpus-id\tscore\n"
-    lines = "".join(f"{q}\t{p}\t{g}\n" for q, p, g in QRELS)
-    (folder / "qrels" / "test.tsv").write_text(head + lines, encoding="utf-8")
+    folder = write_beir(tmp_path / "beir", PASSAGES, QUERIES, {"test": QRELS})
     collect(parse_collection({"kind": "beir", "path": str(folder)}), tmp_path / "c")
     made = Collection(tmp_path / "c")
     assert made.manifest["counts"]["judgments"] == 5  # the duplicate counts once

@@ -15,7 +15,7 @@ from baselines.rankgpt import RankGPT
 from resrank.collections.imported import read_lists
 from resrank.collections.jsonl import DataError, read_jsonl, text_field
 from resrank.records import Candidate, Passage, Query, Usage
-from resrank.store import write_run, write_usage
+from resrank.store import usage_of, write_run, write_usage
 from resrank.windows import Window, spans
 
 
@@ -48,7 +48,7 @@ def replay(
             "--window, --step, --depth and --candidates"
         )
     write_run(out, rankings, "replay")
-    write_usage(out.with_suffix(".usage.parquet"), rankings)
+    write_usage(usage_of(out), rankings)
     return sum((r.usage for r in rankings), Usage())
 
 

@@ -19,7 +19,7 @@ from resrank.config import (
     RunStage,
 )
 from resrank.evaluation.audits import lists_with_ties, short_lists
-from resrank.evaluation.metrics import averages, per_query, trec_order
+from resrank.evaluation.metrics import averages, falling, per_query, trec_order
 from resrank.files import sha256_file, write_manifest
 from resrank.records import Qrels, Split
 from resrank.store import Collection, RankedList, read_candidates, write_candidates
@@ -144,4 +144,4 @@ def _from_run(collection: Collection, spec: RunStage) -> dict[str, RankedList]:
 
 def _plain(lists: Mapping[str, RankedList]) -> dict[str, dict[str, float]]:
     """Scores that decrease with the rank: a list's own order decides its ties."""
-    return {q: {p: -float(i) for i, (p, _) in enumerate(r)} for q, r in lists.items()}
+    return {q: falling(p for p, _ in ranked) for q, ranked in lists.items()}

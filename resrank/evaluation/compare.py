@@ -25,6 +25,8 @@ from resrank.parquet import read_columns
 
 Row = tuple[str, int, str, str, float]
 """(system, seed, query id, metric, value)."""
+SCORES = ("system", "seed", "query_id", "metric", "value")
+"""The columns of a row, in a parquet of scores."""
 
 
 def compare(scores: Path, metric: str, out: Path) -> None:
@@ -43,9 +45,8 @@ def compare(scores: Path, metric: str, out: Path) -> None:
 
 def read_scores(path: Path, metric: str) -> list[Row]:
     """One metric's rows of a parquet of scores."""
-    names = ("system", "seed", "query_id", "metric", "value")
-    columns = read_columns(path, names, [("metric", "=", metric)]).to_pydict()
-    return list(zip(*(columns[name] for name in names), strict=True))
+    columns = read_columns(path, SCORES, [("metric", "=", metric)]).to_pydict()
+    return list(zip(*(columns[name] for name in SCORES), strict=True))
 
 
 def statistics(rows: Iterable[Row], metric: str) -> dict[str, Any]:

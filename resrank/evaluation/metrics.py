@@ -85,7 +85,12 @@ def _untied(found: Mapping[str, float]) -> dict[str, float]:
     """
     if isinstance(found, dict) and not has_ties(found.values()):
         return found
-    return {p: float(-rank) for rank, p in enumerate(trec_order(found.items()))}
+    return falling(trec_order(found.items()))
+
+
+def falling(order: Iterable[str]) -> dict[str, float]:
+    """Scores that fall from rank to rank: the order decides, and nothing ties."""
+    return {p: float(-rank) for rank, p in enumerate(order)}
 
 
 def has_ties(scores: Collection[float]) -> bool:

@@ -19,7 +19,7 @@ from resrank.evaluation.ties import tie_bounds
 from resrank.files import atomic_file, sha256_file, write_json, write_manifest
 from resrank.parquet import read_columns
 from resrank.records import Split
-from resrank.store import Collection, encoder_run
+from resrank.store import Collection, encoder_run, usage_of
 from resrank.trec import read_run
 
 SCHEMA = pa.schema(
@@ -144,7 +144,7 @@ class _Auditor:
 
 def _counted(run: Path) -> dict[str, int]:
     """What a run's usage says of texts cut and answers that were not as asked for."""
-    path = run.with_suffix(".usage.parquet")
+    path = usage_of(run)
     if not path.is_file():
         raise ValueError(f"{run} has no usage beside it ({path.name}); `rerank` writes both")
     usage = read_columns(path, COUNTED)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resrank.evaluation.metrics import averages, has_ties, per_query
+from resrank.evaluation.metrics import averages, falling, has_ties, per_query
 from resrank.records import Qrels
 
 Run = Mapping[str, Mapping[str, float]]
@@ -55,4 +55,4 @@ def _broken(found: Mapping[str, float], grades: Mapping[str, int], sign: int) ->
     scores = np.array([found[p] for p in names], np.float32)
     gains = np.array([sign * grades.get(p, 0) for p in names])
     order = np.lexsort((-gains, -scores))
-    return {names[place]: float(-rank) for rank, place in enumerate(order)}
+    return falling(names[place] for place in order)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a safetensors file. Raises ValueError if it is absent or damaged."""
     if not path.is_file():
         raise ValueError(f"{path.parent} is not whole: it has no {path.name}; {AGAIN}")
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file whose length is as its header says."""
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}; {AGAIN}") from error
 
@@ -55,8 +64,5 @@ def _check_weights(folder: Path, parts: list[str]) -> None:
         if not (folder / part / "config.json").is_file() or not files:
             raise ValueError(f"{folder} is not whole: its {part}/ lacks weights; {AGAIN}")
         for path in files:
-            try:
-                with safe_open(path, "pt"):
-                    pass
-            except SafetensorError as error:
-                raise ValueError(f"{path} is damaged: {error}; {AGAIN}") from error
+            with _opened(path):
+                pass

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
-from resrank.evaluation.compare import seed_values
+from resrank.evaluation.compare import SCORES, seed_values
 from resrank.evaluation.significance import LEVEL, Values, holm, randomisation_p
 from resrank.files import atomic_file, write_text
-from resrank.reporting.page.provenance import Manifests, environments, hashes, read_manifests
+from resrank.parquet import read_columns
+from resrank.reporting.provenance import Manifests, environments, hashes, read_manifests
 from resrank.reporting.results import read_json
 
 COLUMNS = ["kind", "name", "a", "b", "difference", "p_holm", "queries"]
@@ -93,7 +93,7 @@ def _scores(a: Path, b: Path) -> Iterator[Row]:
     files = [{p.relative_to(r) for p in r.glob("scores/*/*.parquet")} for r in (a, b)]
     for path in sorted(files[0] & files[1]):
         where = f"{path.parent.name} over {path.stem}"
-        pairs = _paired(*(pq.read_table(root / path).to_pandas() for root in (a, b)))
+        pairs = _paired(*(read_columns(root / path, SCORES).to_pandas() for root in (a, b)))
         if pairs:
             p = holm(np.array([randomisation_p((y - x)[None])[0] for _, x, y in pairs]))
             for (name, x, y), value in zip(pairs, p, strict=True):
@@ -117,8 +117,7 @@ def _paired(one: pd.DataFrame, other: pd.DataFrame) -> list[tuple[str, Values, V
 
 def _means(frame: pd.DataFrame, metric: str) -> dict[str, Values]:
     rows = frame[frame["metric"] == metric]
-    columns = ["system", "seed", "query_id", "metric", "value"]
-    values = seed_values(rows[columns].itertuples(index=False, name=None), metric)
+    values = seed_values(rows[[*SCORES]].itertuples(index=False, name=None), metric)
     return {system: found.mean(axis=0) for system, found in values.items()}
 
 

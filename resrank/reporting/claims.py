@@ -19,6 +19,7 @@ from resrank.evaluation.claims import (
 )
 from resrank.evaluation.compare import read_scores, seed_values
 from resrank.evaluation.significance import Values
+from resrank.parquet import read_columns
 from resrank.reporting.results import read_json
 from resrank.reporting.tables import Column, write_table
 from resrank.suite import CONFIG_DIR, ConfigError, read_source
@@ -112,7 +113,7 @@ def _used(folder: Path, column: str) -> Values | None:
     files = sorted(folder.glob("seed*.usage.parquet"))
     if not files or column not in pq.read_schema(files[0]).names:
         return None
-    return np.array([pq.read_table(f, columns=[column])[column].to_numpy() for f in files], float)
+    return np.array([read_columns(f, [column])[column].to_numpy() for f in files], float)
 
 
 def write_claims(root: Path, note: str) -> list[Path]:

@@ -11,7 +11,7 @@ import pandas as pd
 from resrank.efficiency.tokens import processed_by_lm
 from resrank.phases import Phase
 from resrank.reporting.results import read_json
-from resrank.reporting.tables import Column, write_table
+from resrank.reporting.tables import WHERE, Column, write_table
 from resrank.suite import Resolved
 
 NOT_MEASURED = "not measured"
@@ -25,8 +25,7 @@ def _point(point: int) -> dict[str, Column]:
 
 
 COLUMNS = {
-    "collection": Column("collection"),
-    "first_stage": Column("first stage"),
+    **WHERE,
     "label": Column("system"),
     "passages": Column("passages"),
     "tokens_read": Column("tokens read", 1),

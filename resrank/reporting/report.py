@@ -14,8 +14,14 @@ from resrank.reporting.figures import effectiveness_against
 from resrank.reporting.means import NOTE, with_means
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
 from resrank.reporting.sensitivity import write_sensitivity
-from resrank.reporting.significance import MARKS, marks, read_statistics, write_significance
-from resrank.reporting.tables import Column, write_table
+from resrank.reporting.significance import (
+    MARKS,
+    Statistics,
+    marks,
+    read_statistics,
+    write_significance,
+)
+from resrank.reporting.tables import WHERE, Column, write_table
 from resrank.reporting.tokens import write_tokens
 from resrank.suite import Resolved
 
@@ -29,12 +35,13 @@ def report(resolved: Resolved, root: Path) -> None:
     """
     frame = comparison(resolved, root)
     kind = _kind(resolved)
-    written = _comparison(resolved, root, frame)
+    found = {} if resolved.costs_alone else read_statistics(resolved, root)
+    written = _comparison(resolved, root, frame, found)
     written += write_efficiency(resolved, root, kind)
     written += write_tokens(resolved, root, kind)
     written += _candidates(resolved, root)
     if not resolved.costs_alone:
-        written += _scores(resolved, root, frame)
+        written += _scores(resolved, root, frame, found)
         written += _figures(resolved, root, frame)
     if resolved.trained:
         written += training_curves(resolved, root, kind, root / "figures" / "training_curves")
@@ -50,12 +57,14 @@ def report(resolved: Resolved, root: Path) -> None:
     )
 
 
-def _comparison(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
+def _comparison(
+    resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statistics
+) -> list[Path]:
     """The table of all systems, with means over collections where there are several."""
     caption = conditions(resolved, frame) + COMPARISON
-    if not resolved.costs_alone:
+    if found:
         baseline = resolved.suite.baseline
-        frame["mark"] = marks(frame, read_statistics(resolved, root), baseline)
+        frame["mark"] = marks(frame, found, baseline)
         caption += MARKS.format(reference=baseline or "the best system")
     compared = with_means(resolved, frame)
     caption += NOTE if len(compared) > len(frame) else ""
@@ -79,10 +88,10 @@ def _candidates(resolved: Resolved, root: Path) -> list[Path]:
     return written + write_table(tables, "audits", counted, shown, ["collection"], kind + AUDITS)
 
 
-def _scores(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
+def _scores(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statistics) -> list[Path]:
     """What differences between scores are worth."""
     kind = _kind(resolved)
-    written = write_significance(resolved, read_statistics(resolved, root), kind, root)
+    written = write_significance(resolved, found, kind, root)
     if not resolved.suite.demonstration:  # which no published figure is about
         written += write_claims(root, kind)
     if resolved.suite.sensitivity:
@@ -181,8 +190,7 @@ def _leak_decimals(values: pd.Series[float]) -> int:
 def _ablation_columns(resolved: Resolved, choices: pd.DataFrame) -> dict[str, Column]:
     metric = resolved.suite.metrics[0]
     several = choices[["collection", "first_stage"]].drop_duplicates().shape[0] > 1
-    about = {"collection": Column("collection"), "first_stage": Column("first stage")}
-    shown = (about if several else {}) | {
+    shown = (WHERE if several else {}) | {
         "label": Column("system"),
         metric: Column(metric, 4, 1, f"{metric} sd"),
         "difference": Column("difference", 4),
@@ -197,7 +205,7 @@ def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
     several = len(resolved.given.collections) > 1 or frame["first_stage"].nunique() > 1
     columns = {}
     if several:
-        columns = {"collection": Column("collection"), "first_stage": Column("first stage")}
+        columns = dict(WHERE)
     columns["label"] = Column("system")
     random = resolved.costs_alone
     for metric in [] if random else resolved.suite.metrics:

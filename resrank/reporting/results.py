@@ -12,8 +12,12 @@ import pandas as pd
 
 from resrank.efficiency.costs import Costs, is_random
 from resrank.efficiency.tokens import tokens
+from resrank.evaluation.compare import SCORES
 from resrank.evaluation.score import ENCODER
+from resrank.parquet import read_columns
 from resrank.records import Usage
+from resrank.store import USAGE as LEDGER
+from resrank.store import usage_of
 from resrank.suite import Resolved
 
 USAGE = [
@@ -107,7 +111,8 @@ def read_json(path: Path) -> Any:
 
 
 def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) -> dict[str, Any]:
-    scores = pd.read_parquet(root / "scores" / dataset / f"{stage}.parquet")
+    path = root / "scores" / dataset / f"{stage}.parquet"
+    scores = read_columns(path, SCORES).to_pandas()
     scores = scores[scores["system"] == system]
     by_seed = scores.groupby(["metric", "seed"])["value"].mean()
     row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
@@ -138,8 +143,11 @@ def read_usage(
 ) -> pd.DataFrame:
     """What a system consumed, a row a query and seed."""
     folder = root / "runs" / dataset / stage / system
-    files = [folder / f"seed{seed}.usage.parquet" for seed in resolved.seeds_of(system)]
-    return pd.concat([pd.read_parquet(file) for file in files])
+    runs = [folder / f"seed{seed}.trec" for seed in resolved.seeds_of(system)]
+    usage: pd.DataFrame = pd.concat(
+        [read_columns(usage_of(run), LEDGER.names).to_pandas() for run in runs]
+    )
+    return usage
 
 
 def _usage(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from resrank.reporting.matrix import difference_matrix
 from resrank.reporting.results import read_json
-from resrank.reporting.tables import Column, write_table
+from resrank.reporting.tables import WHERE, Column, write_table
 from resrank.suite import Resolved
 
 Statistics = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -42,7 +42,6 @@ SCORE_COLUMNS = {
     "high": Column("to", 4), "seeds": Column("seeds"), "sd": Column("sd", 4),
     "min": Column("least", 4), "max": Column("largest", 4), "range": Column("range", 4),
 }  # fmt: skip
-WHERE = {"collection": Column("collection"), "first_stage": Column("first stage")}
 
 
 def read_statistics(resolved: Resolved, root: Path) -> Statistics:

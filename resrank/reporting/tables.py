@@ -36,6 +36,10 @@ class Column:
     unit: float = 1.0
 
 
+WHERE = {"collection": Column("collection"), "first_stage": Column("first stage")}
+"""The columns that name a candidate set."""
+
+
 def write_table(
     folder: Path,
     name: str,

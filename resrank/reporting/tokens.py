@@ -9,7 +9,7 @@ import pandas as pd
 
 from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, tokens
 from resrank.reporting.results import read_usage
-from resrank.reporting.tables import Column, write_table
+from resrank.reporting.tables import WHERE, Column, write_table
 from resrank.suite import Resolved
 
 COUNTED = {
@@ -18,8 +18,7 @@ COUNTED = {
     "model_calls": "calls",
 }  # fmt: skip
 COLUMNS = {
-    "collection": Column("collection"),
-    "first_stage": Column("first stage"),
+    **WHERE,
     "label": Column("system"),
     "candidates": Column("candidates", 1),
     **{name: Column(header, 1) for name, header in COUNTED.items()},

@@ -12,8 +12,8 @@ from resrank.files import sha256_file
 from resrank.reporting.page.build import write_page
 from resrank.reporting.page.dag import draw
 from resrank.reporting.page.explorer import CHARACTERS, cut, pack, samples
-from resrank.reporting.page.provenance import environments, hashes, lineage, read_manifests
 from resrank.reporting.page.shown import Cell, read_tables
+from resrank.reporting.provenance import environments, hashes, lineage, read_manifests
 from resrank.store import read_candidates
 from resrank.trec import read_run
 from tests.reporting.page_results import HOSTILE, write_results
@@ -108,3 +108,12 @@ def test_an_arrow_that_others_lead_along_is_left_out():
 def test_a_suite_without_a_report_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"report\.manifest\.json; run `snakemake"):
         write_page(tmp_path)
+
+
+def test_a_line_separator_within_a_cell_ends_no_row(tmp_path):
+    (tmp_path / "odd.csv").write_text("system\nx\n")
+    table = "| system | n |\n| :-- | --: |\n| a\u2028b | 1 |\n\nA caption.\n"
+    (tmp_path / "odd.md").write_text(table, encoding="utf-8")
+    (shown,) = read_tables(tmp_path)
+    assert [[cell.text for cell in row] for row in shown.rows] == [["a\u2028b", "1"]]
+    assert shown.caption == "A caption."

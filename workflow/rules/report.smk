@@ -49,13 +49,17 @@ rule significance:
         "--out {output:q} 2> {log:q}"
 
 
-# What a suite of random weights has none of: its scores say nothing.
-OF_SCORES = [
-    "tables/significance.csv",
-    "figures/significance.svg",
-    "figures/effectiveness_latency.svg",
-    "figures/effectiveness_tokens.svg",
-]
+# A suite of random weights has none of these: its scores say nothing.
+OF_SCORES = (
+    []
+    if SUITE.costs_alone
+    else [
+        "tables/significance.csv",
+        "figures/significance.svg",
+        "figures/effectiveness_latency.svg",
+        "figures/effectiveness_tokens.svg",
+    ]
+)
 
 
 rule report:
@@ -97,7 +101,6 @@ rule report:
                 category=Path(path).parent.name.capitalize(),
             )
             for path in OF_SCORES
-            if not SUITE.costs_alone
         ],
     log:
         f"{OUT}/logs/report.log",

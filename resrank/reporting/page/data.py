@@ -12,14 +12,14 @@ import yaml
 
 from resrank.reporting.page.dag import draw
 from resrank.reporting.page.explorer import CHARACTERS, DEPTH, samples
-from resrank.reporting.page.provenance import (
+from resrank.reporting.page.shown import Shown, read_tables
+from resrank.reporting.provenance import (
     environments,
     hashes,
     lineage,
     read_manifests,
     stage_of,
 )
-from resrank.reporting.page.shown import Shown, read_tables
 from resrank.reporting.results import read_json
 
 SECTIONS = {"Claims": ("claims",), "Audits": ("audits", "leak", "first_stages")}

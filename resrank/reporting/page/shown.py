@@ -42,7 +42,7 @@ def _shown(path: Path) -> Shown:
 
 
 def _from_markdown(name: str, text: str) -> Shown:
-    lines = text.splitlines()
+    lines = text.split("\n")  # not at U+2028 or the like within a cell
     end = next((n for n, line in enumerate(lines) if not line.startswith("|")), len(lines))
     headers, _, *rows = [BARS.split(line)[1:-1] for line in lines[:end]]
     caption = " ".join(line for line in lines[end:] if line)
