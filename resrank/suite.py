@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -179,9 +179,9 @@ def _resolve(suite: Suite) -> Resolved:
         for name, stage in stages.items()
         if stage.kind == "dense"
     }
-    below = _with_parts(systems | encoders, list(encoders))
+    below = with_parts(systems | encoders, list(encoders))
     needed = {name: spec for name, spec in below.items() if name not in encoders}
-    compared = _with_parts(systems, suite.systems)
+    compared = with_parts(systems, suite.systems)
     chosen = {"ablation": [suite.ablation], "baseline": [suite.baseline]}
     for key, names in (chosen | {"sensitivity": suite.sensitivity}).items():
         for named in set(names) - {None, *suite.systems}:
@@ -287,8 +287,8 @@ def _check_training(resolved: Resolved, name: str) -> None:
         )
 
 
-def _with_parts(
-    systems: Mapping[str, System], names: list[str], above: tuple[str, ...] = ()
+def with_parts(
+    systems: Mapping[str, System], names: Sequence[str], above: tuple[str, ...] = ()
 ) -> dict[str, System]:
     """The named systems and those that they stand on."""
     found = {name: _pick(systems, name, "system") for name in names}
@@ -300,7 +300,7 @@ def _with_parts(
                 raise ConfigError(
                     f"{name!r} names 'trained:{part}', but system {part!r} has no 'training'"
                 )
-            found |= _with_parts(systems, [part], (*above, name))
+            found |= with_parts(systems, [part], (*above, name))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from resrank.config import Collection, RemoteFile
 from resrank.efficiency.assumed import Assumed
 from resrank.model.architectures import RANDOM
 from resrank.model.hub import PACKAGED
-from resrank.parts import PREFIX, parts
+from resrank.parts import PREFIX
 from resrank.registry import resolve
 from resrank.reporting.estimate import estimate
-from resrank.suite import Resolved
+from resrank.suite import Resolved, with_parts
 
 HEADERS = ["collection", "source", "licence", "files: size, checksum", "text of a passage",
            "relevant from grade", "passages", "test queries", "judgments"]  # fmt: skip
@@ -87,20 +87,12 @@ def _state(spec: Collection, files: list[RemoteFile]) -> str:
 
 def _models(resolved: Resolved) -> Iterator[str]:
     """Models that systems and dense first stages load, with the revisions that are pinned."""
-    for name in _with_parts(resolved, resolved.suite.systems):
-        spec = resolved.systems[name]
+    for spec in with_parts(resolved.systems, resolved.suite.systems).values():
         yield from _models_in({"kind": spec.kind, "options": spec.options})
     for _, stage in resolved.pairs:
         yield from _models_in(resolved.first_stages[stage].model_dump())
-        for name in _with_parts(resolved, resolved.stage_parts(stage)):
-            spec = resolved.systems[name]
+        for spec in with_parts(resolved.systems, resolved.stage_parts(stage)).values():
             yield from _models_in({"kind": spec.kind, "options": spec.options})
-
-
-def _with_parts(resolved: Resolved, names: Sequence[str]) -> list[str]:
-    """Systems, and those whose trained models they stand on."""
-    below = [part for name in names for part in parts(resolved.systems[name].options)]
-    return [*names, *_with_parts(resolved, below)] if below else list(names)
 
 
 def _models_in(options: Mapping[str, Any]) -> Iterator[str]:
