@@ -300,8 +300,8 @@ class Suite(Strict):
         "the results are the same for any number."
     )  # fmt: skip
     optional: list[str] | None = Field(
-        None, description="Collections that the suite goes on without where they cannot be had; "
-        "unset: those whose own entry says `optional`."
+        None, description="Collections that the suite goes on without where they cannot be had, "
+        "for lack of files or of a network; unset: those whose own entry says `optional`."
     )  # fmt: skip
     offline: bool = Field(
         False, description="Ask no network for data: an optional collection whose files are not "

@@ -198,6 +198,20 @@ class Plan:
             for seed in self.suite.seeds_of(system)
         ]
 
+    def reported(self, dataset: str, stage: str) -> list[str]:
+        """What the report reads of a candidate set."""
+        pair = f"{dataset}/{stage}"
+        of_systems = [
+            f"{kind}/{pair}/{system}.json"
+            for kind, systems in (
+                ("efficiency", self.suite.suite.systems),
+                ("sensitivity", self.suite.suite.sensitivity),
+            )
+            for system in systems
+        ]
+        names = [f"scores/{pair}.parquet", f"audits/{pair}.json", f"statistics/{pair}.json"]
+        return [f"{self.out}/{name}" for name in [*names, *of_systems]]
+
     def learned_from(self, stage: str) -> dict[str, list[str]]:
         """System -> the collections that it, a part of it or its first stage learned from."""
         below = [c for part in self.suite.stage_parts(stage) for c in self.suite.learns_from(part)]

@@ -81,6 +81,15 @@ class Resolved(BaseModel):
         return self.collections[collection].optional
 
     @property
+    def in_doubt(self) -> list[str]:
+        """Optional collections of which a file is still to be fetched: no network may give it."""
+        return [
+            name
+            for name in self.suite.collections
+            if self.is_optional(name) and _to_fetch(self.collections[name])
+        ]
+
+    @property
     def costs_alone(self) -> bool:
         """Whether it holds models of random weights: what its systems score says nothing."""
         from resrank.efficiency.costs import is_random
@@ -150,14 +159,17 @@ def has_train_split(collection: Any) -> bool:
     return bool((collection.path / "qrels" / f"{collection.train}.tsv").is_file())
 
 
-def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
+def load_suite(
+    config: Mapping[str, Any] | Path, absent: Mapping[str, str] | None = None
+) -> Resolved:
     """Validate a suite (a mapping or a YAML file) against the library in config/.
 
-    Raises ConfigError that names the key, what was given and what is known.
+    absent: optional collections that no network gave, and why. Raises ConfigError that names the
+    key, what was given and what is known.
     """
     source = str(config) if isinstance(config, Path) else "suite"
     mapping = read_yaml(config) if isinstance(config, Path) else dict(config)
-    resolved = _without_absent(_resolve(_validate(Suite, mapping, source)))
+    resolved = _without_absent(_resolve(_validate(Suite, mapping, source)), absent or {})
     for name in resolved.suite.collections:
         _check_collection(resolved, name)
     for name, spec in resolved.systems.items():
@@ -205,13 +217,14 @@ def _scaled(system: System, by: int) -> System:
     return system.model_copy(update={"options": smaller})
 
 
-def _without_absent(resolved: Resolved) -> Resolved:
-    """The suite without the optional collections that cannot be had."""
+def _without_absent(resolved: Resolved, absent: Mapping[str, str]) -> Resolved:
+    """The suite without the optional collections that cannot be had, or are `absent`."""
     skipped = {}
     for name in resolved.suite.collections:
         spec = _pick(resolved.collections, name, "collection")
-        lacking = _lacking(spec, resolved.suite.offline) if resolved.is_optional(name) else None
-        if lacking:
+        if not resolved.is_optional(name):
+            continue
+        if lacking := absent.get(name) or _lacking(spec, resolved.suite.offline):
             skipped[name] = f"{lacking} (licence: {spec.licence})"
     kept = [name for name in resolved.suite.collections if name not in skipped]
     if not kept:
@@ -230,11 +243,16 @@ def _lacking(spec: Any, offline: bool) -> str | None:
     return _out_of_reach(spec) if offline else None
 
 
-def _out_of_reach(spec: Any) -> str | None:
-    """Which files of a collection no network is to be asked for, if there are any."""
+def _to_fetch(spec: Any) -> list[str]:
+    """The files of a collection that only a network could give."""
     from resrank.collections.origin import out_of_reach
 
-    names = ", ".join(file.name for file in out_of_reach(spec))
+    return [file.name for file in out_of_reach(spec)]
+
+
+def _out_of_reach(spec: Any) -> str | None:
+    """Which files of a collection no network is to be asked for, if there are any."""
+    names = ", ".join(_to_fetch(spec))
     return f"offline, and {names} not here" if names else None
 
 

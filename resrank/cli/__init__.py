@@ -46,6 +46,7 @@ def _show_version(asked: bool) -> None:
 # In the order in which --help shows them.
 VERBS: list[Callable[..., None]] = [
     tools.evaluate,
+    jobs.fetch,
     jobs.collect,
     jobs.candidates,
     tools.export_candidates,

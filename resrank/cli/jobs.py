@@ -41,6 +41,17 @@ def collect(
     write(parse_collection(json_of(spec, "--spec")), out, learner or [])
 
 
+def fetch(spec: Spec, out: Out) -> None:
+    """Fetch an optional collection's files, or write that no network gave them.
+
+    What is written decides which jobs there are: none over a collection that is absent.
+    """
+    from resrank.collections.origin import fetch_optional
+    from resrank.config import parse_collection
+
+    fetch_optional(parse_collection(json_of(spec, "--spec")), out)
+
+
 def candidates(
     collection: CollectionDir,
     spec: Spec,
@@ -229,12 +240,15 @@ def significance(
 def report(
     suite: Annotated[str, typer.Option(help="The suite, as JSON.", show_default=False)],
     root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],
+    absent: Annotated[
+        str, typer.Option(help="{collection: why no network gave it} as JSON.")
+    ] = "{}",
 ) -> None:
     """Write the tables and figures of a suite's results."""
     from resrank.reporting.report import report as write
     from resrank.suite import load_suite
 
-    write(load_suite(json_of(suite, "--suite")), root)
+    write(load_suite(json_of(suite, "--suite"), json_of(absent, "--absent")), root)
 
 
 def page(
