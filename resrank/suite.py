@@ -393,7 +393,7 @@ def explain(error: ValidationError, source: str) -> str:
     """One line a mistake: where, what was given, what is allowed; source: '' if it is plain."""
     lines = []
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
+        where = ".".join(part for part in map(str, item["loc"]) if not part.startswith("<"))
         given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
         lines.append(": ".join(part for part in (source, where, _said(item)) if part) + given)
     return "\n".join(lines)

@@ -59,7 +59,9 @@ def read_claims(folder: Path = FOLDER) -> dict[str, tuple[str, Claim]]:
 def judge_all(root: Path) -> pd.DataFrame:
     """A row a claim. Raises FileNotFoundError if `root` holds no scores."""
     if not any(root.glob("scores/*/*.parquet")):
-        raise FileNotFoundError(f"no scores under {root}; give the folder results/<suite>")
+        raise FileNotFoundError(
+            f"no scores under {root}; --root is the folder results/<suite> of a suite that has run"
+        )
     rows = []
     for name, (source, claim) in read_claims().items():
         about = {"claim": name, "system": claim.system, "conditions": claim.conditions,
