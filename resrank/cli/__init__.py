@@ -81,7 +81,7 @@ def main() -> None:
     try:
         app()
     except ValidationError as error:
-        from resrank.suite import explain
+        from resrank.typed_yaml import explain
 
         sys.exit(f"error: {explain(error, '')}")
     except (ValueError, OSError, FloatingPointError) as error:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from resrank.cli.options import (
+    RUNS_SHOWN,
     CandidatesFile,
     CollectionDir,
     Model,
@@ -22,11 +23,10 @@ from resrank.cli.options import (
     Spec,
     Store,
     json_of,
+    runs_of,
     system,
 )
 
-RUNS = list[tuple[str, int, Path]]
-RUNS_SHOWN = "[[system, seed, run file], ...]"
 LEARNED_SHOWN = "{system: [collection folder, ...]}"
 METRICS_SHOWN = "[metric, ...]"
 
@@ -220,7 +220,7 @@ def score(
     score_runs(
         Collection(collection),
         candidates,
-        {(system, seed): path for system, seed, path in json_of(runs, "--runs", RUNS, RUNS_SHOWN)},
+        runs_of(runs),
         json_of(metrics, "--metrics", list[str], METRICS_SHOWN),
         relevant_grade,
         {name: [Collection(folder) for folder in folders] for name, folders in learned.items()},

@@ -45,6 +45,15 @@ def system(spec: str) -> Any:
     return System.model_validate(json_of(spec, "--spec"))
 
 
+RUNS_SHOWN = "[[system, seed, run file], ...]"
+
+
+def runs_of(runs: str) -> dict[tuple[str, int], Path]:
+    """Run files by system and seed, from `--runs`."""
+    named = json_of(runs, "--runs", list[tuple[str, int, Path]], RUNS_SHOWN)
+    return {(system, seed): path for system, seed, path in named}
+
+
 def json_of(text: str, option: str, form: Any = dict, shown: str = "an object, {...}") -> Any:
     """An option's JSON. ValueError that names the option, the place and what was given.
 

@@ -136,7 +136,8 @@ def growth(
     """
     from resrank.efficiency.assumed import Assumed
     from resrank.growing import grow
-    from resrank.suite import load_suite, read_yaml
+    from resrank.suite import load_suite
+    from resrank.typed_yaml import read_yaml
 
     given = read_yaml(suite)
     resolved = load_suite(given if scale is None else given | {"scale": scale})

@@ -22,7 +22,8 @@ from resrank.evaluation.significance import Values
 from resrank.parquet import read_columns
 from resrank.reporting.results import read_json
 from resrank.reporting.tables import Column, write_table
-from resrank.suite import CONFIG_DIR, ConfigError, read_source
+from resrank.suite import CONFIG_DIR, ConfigError
+from resrank.typed_yaml import read_source
 
 FOLDER = CONFIG_DIR / "claims"
 COLUMNS = {

@@ -15,7 +15,8 @@ from resrank.model.architectures import architecture, published_config
 from resrank.records import Query
 from resrank.reporting.growth import factors
 from resrank.store import Collection
-from resrank.suite import load_suite, read_yaml
+from resrank.suite import load_suite
+from resrank.typed_yaml import read_yaml
 from tests.conftest import ROOT
 from tests.test_cli import run
 
