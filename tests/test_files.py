@@ -75,6 +75,9 @@ def test_a_damaged_file_and_one_of_another_kind_are_named(tmp_path):
     path.write_bytes(whole[:footer] + b"\xff" * 8 + whole[footer + 8 :])
     with pytest.raises(ValueError, match="bm25.parquet is damaged .*delete it"):
         read_candidates(path)
+    (tmp_path / "candidates.jsonl").write_text('{"query": "q"}')  # the user's own: not to delete
+    with pytest.raises(ValueError, match="candidates.jsonl is no parquet file; give one that"):
+        read_candidates(tmp_path / "candidates.jsonl")
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="bm25.parquet is damaged"):
         read_candidates(path)

@@ -7,6 +7,7 @@ checkpoint fetch:
         f"{OUT}/fetched/{{dataset}}.json",
     log:
         f"{OUT}/logs/fetch/{{dataset}}.log",
+    localrule: True  # a cluster's nodes may have no network
     conda:
         "../../environment.yml"
     params:
