@@ -37,6 +37,7 @@ class Recorded:
             if path.exists():
                 _drop_torn_line(path)
                 self.known |= read_transcript(path)
+        self.elsewhere = _lines_of_shards(self.path)
         self.used: set[str] = set()
         self.lock = threading.Lock()
 
@@ -48,6 +49,9 @@ class Recorded:
         first: dict[str, int] = {}
         for place, key in enumerate(keys):
             first.setdefault(key, place)
+        for key in first:
+            if key not in self.known and key in self.elsewhere:
+                self._take_over(key)
         asked = [place for key, place in first.items() if key not in self.known]
 
         def write(number: int, answer: Answer) -> None:
@@ -62,15 +66,23 @@ class Recorded:
             yield place, self.known[key]
 
     def _write(self, key: str, prompt: Prompt, answer: Answer) -> None:
-        """Add a line, whole and on the disk before the answer counts as known."""
         row = {
             "key": key,
             "prompt": [message._asdict() for message in prompt],
             "parameters": dict(self.parameters),
             **asdict(answer),
         }
+        self._add(key, json.dumps(row, ensure_ascii=True) + "\n", answer)
+
+    def _take_over(self, key: str) -> None:
+        """Copy the answer that a shard has recorded: replay and merging read the file alone."""
+        line = self.elsewhere[key]
+        self._add(key, line, read_answer(json.loads(line), "a shard's transcript"))
+
+    def _add(self, key: str, line: str, answer: Answer) -> None:
+        """Add a line, whole and on the disk before the answer counts as known."""
         with self.lock, self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=True) + "\n")
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
             self.known[key] = answer
@@ -100,6 +112,22 @@ def whole_transcript(path: Path) -> Path:
     if path.parent.suffix != ".shards":
         return path
     return path.parent.with_suffix(f".{path.name.partition('.')[2]}")
+
+
+def _lines_of_shards(path: Path) -> dict[str, str]:
+    """Key -> line of what shards of the run have recorded, in any number of them, but for `path`.
+
+    A run that was killed in shards is begun again with another number of them, or none, and what
+    they were answered is not asked again. Their files are read only: a shard may be writing.
+    """
+    whole = whole_transcript(path)
+    stem, _, ending = whole.name.partition(".")
+    found: dict[str, str] = {}
+    for file in sorted((whole.parent / f"{stem}.shards").glob(f"*.{ending}")):
+        if file != path:
+            with file.open(encoding="utf-8") as lines:
+                found |= {json.loads(line)["key"]: line for line in lines if line.endswith("\n")}
+    return found
 
 
 def call_key(parameters: Mapping[str, Any], prompt: Prompt) -> str:
