@@ -84,13 +84,15 @@ class Ranking:
     """A reranker's answer for one query: passage ids, best first, and what it consumed.
 
     `scores` are the system's own (may tie, any scale); a run is written with strictly
-    decreasing ones.
+    decreasing ones. `grade_probabilities`, of a system that gives grades: for each passage, in the
+    same order, the probability of every grade from 0 up; each sums to 1.
     """
 
     query_id: str
     passage_ids: tuple[str, ...]
     scores: tuple[float, ...]
     usage: Usage = field(default_factory=Usage)
+    grade_probabilities: tuple[tuple[float, ...], ...] | None = None
 
 
 Qrels = Mapping[str, Mapping[str, int]]

@@ -42,6 +42,7 @@ GPU = int(has_gpu())
 SHARED = [
     "candidates/texts",
     "files",
+    "grades",
     "invariants",
     "parquet",
     "phases",
