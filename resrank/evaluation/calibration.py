@@ -104,19 +104,19 @@ def confusion(true: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[
 def reliability(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> list[dict[str, float]]:
-    """Pairs in bins of the predicted grade's probability, empty ones left out.
+    """Pairs in bins of the predicted grade's probability, each with its upper end; none is empty.
 
-    A bin has its number of pairs and sums: of their confidence, and of those that are correct.
+    A bin has its number (0 the least sure), how many pairs, and two sums over them: of confidence,
+    and of those that are correct.
     """
-    edges = np.linspace(0, 1, BINS + 1)
+    number = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
     pairs, sums, right = (
-        np.histogram(confidence, edges, weights=weights)[0]
-        for weights in (np.ones_like(confidence), confidence, correct.astype(float))
+        np.bincount(number, weights, BINS)
+        for weights in (np.ones_like(confidence), confidence, correct)
     )
     return [
-        {"pairs": int(n), "confidence": float(total), "correct": int(hits)}
-        for n, total, hits in zip(pairs, sums, right, strict=True)
-        if n
+        {"bin": n, "pairs": int(pairs[n]), "confidence": float(sums[n]), "correct": int(right[n])}
+        for n in np.flatnonzero(pairs).tolist()
     ]
 
 
