@@ -32,16 +32,19 @@ CAPTION = (
     "Taken for 0: counted, since the collection's judgments are complete. Not judged: left out."
 )
 TWO_GRADES = (
-    " Of {names} no judged passage has grade 1: there a predicted 1 is too high for the one grade "
-    "and too low for the other."
+    " {names}: no judged passage has grade 1; a predicted 1 is too high for the one grade and too "
+    "low for the other."
+)
+ONE_GRADE = (
+    " {names}: every judged passage has one grade; nothing is said of errors to the one side, nor "
+    "of the order of pairs."
 )
 
 
 def write_calibration(resolved: Resolved, note: str, root: Path) -> list[Path]:
     """Write the tables `calibration` and `confusion`, and the figure `reliability`."""
     runs = read_calibration(resolved, root)
-    binary = sorted({run["collection"] for run in runs if run["pairs"] and _is_binary(run)})
-    caption = note + CAPTION + (TWO_GRADES.format(names=", ".join(binary)) if binary else "")
+    caption = note + CAPTION + _few_grades(runs)
     frame = pd.DataFrame(runs).reindex(columns=list(COLUMNS))
     tables = root / "tables"
     written = write_table(tables, "calibration", frame, COLUMNS, list(WHERE), caption)
@@ -76,5 +79,14 @@ def confusion(runs: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CONFUSION))
 
 
-def _is_binary(run: dict[str, Any]) -> bool:
-    return not run["true_grades"][1]
+def _few_grades(runs: list[dict[str, Any]]) -> str:
+    """What is measured where the judged passages do not have all three grades."""
+    said = ""
+    for text, grades in ((TWO_GRADES, [{0, 2}]), (ONE_GRADE, [{0}, {1}, {2}])):
+        names = dict.fromkeys(r["collection"] for r in runs if _grades_there(r) in grades)
+        said += text.format(names=", ".join(names)) if names else ""
+    return said
+
+
+def _grades_there(run: dict[str, Any]) -> set[int]:
+    return {grade for grade, pairs in enumerate(run["true_grades"]) if pairs}

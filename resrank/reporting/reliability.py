@@ -51,8 +51,8 @@ def _panel(axis: Axes, runs: Sequence[Mapping[str, Any]], labels: Mapping[str, s
         axis.scatter(
             confidence, correct, areas, color=line[0].get_color(), marker=marker, alpha=0.5
         )
-    axis.set_xlim(0, 1.02)
-    axis.set_ylim(-0.02, 1.02)
+    axis.set_xlim(0, 1.04)
+    axis.set_ylim(-0.04, 1.04)
     axis.set_aspect("equal")
 
 

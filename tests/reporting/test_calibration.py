@@ -113,7 +113,16 @@ def test_the_table_by_hand_says_what_is_binary(results):
          "1 / 0 / 1", "0", "4"],
     ]  # fmt: skip
     assert "Note. Over pairs of a query and a judged passage" in text
-    assert "Of mine no judged passage has grade 1: there a predicted 1 is too high" in text
+    assert "mine: no judged passage has grade 1; a predicted 1 is too high for the one" in text
+    path = root / "calibration" / "mine" / "bm25.json"
+    found = json.loads(path.read_text())
+    for row in found["systems"]:
+        row["true_grades"] = [0, 0, 2]
+    path.write_text(json.dumps(found))
+    write_calibration(suite, "", root)
+    said = (root / "tables" / "calibration.md").read_text()
+    assert "mine: every judged passage has one grade; nothing is said of errors" in said
+    assert "no judged passage has grade 1" not in said
 
 
 def test_the_figure_puts_the_pairs_of_seeds_together(results):
