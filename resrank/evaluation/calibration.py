@@ -32,7 +32,7 @@ class Judged(NamedTuple):
 def calibrate_runs(
     collection: Collection, candidates: Path, runs: Mapping[tuple[str, int], Path], out: Path
 ) -> None:
-    """Write the measures of runs by (system, seed), JSON; raises ValueError if one has no grades.
+    """Write the measures of runs by (system, seed), JSON; ValueError if one lacks three grades.
 
     Pairs that nobody judged are left out, or have the lowest grade where the collection's judgments
     are complete; both are counted.
@@ -134,7 +134,14 @@ def _read(run: Path) -> Probabilities:
             f"{run} has no grades beside it ({path.name}); `rerank` writes both, of a system that "
             "gives grades"
         )
-    return read_grades(path)
+    found = read_grades(path)
+    given = {len(row) for passages in found.values() for row in passages.values()}
+    if given - {GRADES}:
+        raise ValueError(
+            f"{path} holds {', '.join(map(str, sorted(given)))} grades a passage; judgments have "
+            f"{GRADES}: 0 not relevant, 1 partly, 2 relevant"
+        )
+    return found
 
 
 def _by_query(judged: Qrels, found: Probabilities) -> list[Judged]:

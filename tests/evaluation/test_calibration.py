@@ -23,7 +23,8 @@ from resrank.evaluation.calibration import (
     pair_order,
     reliability,
 )
-from resrank.grades import grades_of, read_grades
+from resrank.grades import grades_of, read_grades, write_grades
+from resrank.records import Ranking, Usage
 from resrank.running import rerank
 from resrank.store import Collection
 from tests.conftest import write_beir
@@ -171,6 +172,9 @@ def test_pairs_that_nobody_judged_are_left_out_and_counted(run, tmp_path):
 
 def test_a_run_without_grades_is_named(run, tmp_path):
     collection, candidates, path = run
+    write_grades(grades_of(path), [Ranking("q1", ("p1",), (1.0,), Usage(), ((0.5, 0.5),))])
+    with pytest.raises(ValueError, match=r"parquet holds 2 grades a passage; judgments have 3"):
+        calibrate_runs(collection, candidates, {("judge", 0): path}, tmp_path / "x.json")
     grades_of(path).unlink()
     with pytest.raises(ValueError, match=r"seed0.trec has no grades beside it"):
         calibrate_runs(collection, candidates, {("judge", 0): path}, tmp_path / "x.json")
