@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol, runtime_checkable
 
+from resrank.grades import broken_grades
 from resrank.records import Ranking, Usage
-from resrank.reranker import Request
+from resrank.reranker import GivesGrades, Request
 
 Count = int | range
 """A number, or the numbers from `start` up to, without it, `stop`."""
@@ -46,7 +47,8 @@ def verify(
     """Raise InvariantError, with system, query, found and expected, if something does not hold.
 
     Of every system: a ranking a query, in their order, each a permutation of its candidates, and a
-    ledger that is possible; of one that declares them, its counts.
+    ledger that is possible; of one that declares them, its counts; of one that gives grades, and of
+    no other, probabilities of each.
     """
     if len(rankings) != len(requests):
         raise InvariantError(
@@ -55,6 +57,9 @@ def verify(
     for (query, candidates), ranking in zip(requests, rankings, strict=True):
         broken = _order([c.passage.id for c in candidates], query.id, ranking)
         broken += _ledger(ranking.usage, len(candidates))
+        broken += broken_grades(
+            ranking, reranker.grades if isinstance(reranker, GivesGrades) else None
+        )
         if isinstance(reranker, Declares):
             broken += _counts(ranking.usage, reranker.expects(len(candidates)))
         if broken:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resrank.files import atomic_file, sha256_file, write_json, write_text
+from resrank.grades import grades_of, merge_grades
 from resrank.parquet import read_columns
 from resrank.store import USAGE, encoder_run, usage_of, write_usage_rows
 
@@ -18,8 +19,8 @@ SAME = ("inputs", "config", "system", "seed", "dtype")
 def merge_runs(shards: Sequence[Path], out: Path) -> None:
     """One run of the shards' runs, in their order: the bytes that a single job writes.
 
-    With it its usage, the encoder's own run and the transcript where there are any, and the
-    manifest. Raises ValueError if the shards are not of one run.
+    With it its usage, the encoder's own run, the grades and the transcript where there are any, and
+    the manifest. Raises ValueError if the shards are not of one run.
     """
     manifests = [_manifest(path) for path in shards]
     _check(shards, manifests)
@@ -33,6 +34,8 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
         written.append(encoder_run(out))
     else:
         encoder_run(out).unlink(missing_ok=True)
+    if merge_grades(shards, out):
+        written.append(grades_of(out))
     _join_transcripts(shards, out)
     write_json(
         out.with_suffix(".manifest.json"),

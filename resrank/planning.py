@@ -215,7 +215,13 @@ class Plan:
             for system in systems
         ]
         names = [f"scores/{pair}.parquet", f"audits/{pair}.json", f"statistics/{pair}.json"]
+        if self.suite.judges:
+            names.append(f"calibration/{pair}.json")
         return [f"{self.out}/{name}" for name in [*names, *of_systems]]
+
+    def graded_runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
+        """Those whose systems give grades."""
+        return [run for run in self.runs(dataset, stage) if run[0] in self.suite.judges]
 
     def learned_from(self, stage: str) -> dict[str, list[str]]:
         """System -> the collections that it, a part of it or its first stage learned from."""

@@ -84,13 +84,15 @@ class Ranking:
     """A reranker's answer for one query: passage ids, best first, and what it consumed.
 
     `scores` are the system's own (may tie, any scale); a run is written with strictly
-    decreasing ones.
+    decreasing ones. `grade_probabilities`, of a system that gives grades: for each passage, in the
+    same order, the probability of every grade from 0 up; each sums to 1.
     """
 
     query_id: str
     passage_ids: tuple[str, ...]
     scores: tuple[float, ...]
     usage: Usage = field(default_factory=Usage)
+    grade_probabilities: tuple[tuple[float, ...], ...] | None = None
 
 
 Qrels = Mapping[str, Mapping[str, int]]
@@ -101,10 +103,13 @@ Qrels = Mapping[str, Mapping[str, int]]
 class TrainingExample:
     """A query with its first-stage list and the grades of its judged passages.
 
-    `positives` holds the passages of grade > 0, also those that the first stage missed.
+    `positives` holds the passages of grade > 0, also those that the first stage missed. `graded`:
+    the judged in three grades, 0 to 2, if the collection says how its own map to them; of one
+    whose judgments are complete, the other candidates too, with grade 0.
     """
 
     query: Query
     candidates: Sequence[Candidate]
     grades: Mapping[str, int]
     positives: Sequence[Passage]
+    graded: Mapping[str, int] = field(default_factory=dict)

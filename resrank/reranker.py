@@ -93,6 +93,14 @@ class Retrieves(Protocol):
         ...
 
 
+@runtime_checkable
+class GivesGrades(Protocol):
+    """A reranker that judges each pair: its rankings have `grade_probabilities`."""
+
+    grades: ClassVar[int]
+    """How many grades its probabilities are over, 0 being the lowest."""
+
+
 class RanksMany(ABC):
     """Base of a reranker for which one query is a batch of one."""
 
@@ -193,11 +201,13 @@ def _scores_of(found: Sequence[Listed]) -> list[float]:
 
 
 def ranked(
-    query: Query, candidates: Sequence[Candidate], scores: ArrayLike, usage: Usage
-) -> Ranking:
+    query: Query, candidates: Sequence[Candidate], scores: ArrayLike, usage: Usage,
+    grade_probabilities: ArrayLike | None = None,
+) -> Ranking:  # fmt: skip
     """Order candidates by score, ties by their place in the first stage's list.
 
-    scores: (n,) one per candidate. Raises ValueError on a non-finite score, naming the passage.
+    scores: (n,) one per candidate. grade_probabilities: (n, grades), of a system that gives grades.
+    Raises ValueError on a non-finite score, naming the passage.
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.shape != (len(candidates),):
@@ -208,6 +218,11 @@ def ranked(
             f"query {query.id!r}: score {values[place]} for passage "
             f"{candidates[place].passage.id!r}; a reranker must return finite scores"
         )
+    grades = None if grade_probabilities is None else np.asarray(grade_probabilities, np.float64)
+    if grades is not None and candidates and (len(grades), grades.ndim) != (len(candidates), 2):
+        raise ValueError(
+            f"{len(candidates)} candidates but grade probabilities of shape {grades.shape}"
+        )
     with phase("score"):
         order = np.argsort(-values, kind="stable")
     return Ranking(
@@ -215,4 +230,5 @@ def ranked(
         passage_ids=tuple(candidates[i].passage.id for i in order),
         scores=tuple(float(values[i]) for i in order),
         usage=usage,
+        grade_probabilities=None if grades is None else tuple(map(tuple, grades[order].tolist())),
     )

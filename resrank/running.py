@@ -22,6 +22,7 @@ from resrank.files import (
     write_manifest,
     write_text,
 )
+from resrank.grades import grades_of, write_grades
 from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
@@ -135,7 +136,7 @@ def rerank(
     collection: Collection, candidates: Path, name: str, spec: System, seed: int,
     model: Path | None, store: Path, parts: Sequence[Path], out: Path, shard: Shard = WHOLE,
 ) -> None:  # fmt: skip
-    """Rerank every test query's candidates; write a TREC run and its usage.
+    """Rerank every test query's candidates; write a TREC run, its usage, and grades if it has any.
 
     A system is given `BLOCK` queries at a time, or all at once if it reads them together; a shard
     is the run of some of these blocks.
@@ -163,6 +164,8 @@ def rerank(
         write_run(written[-1], own, f"{name}.encoder")
     else:
         encoder_run(out).unlink(missing_ok=True)
+    if write_grades(grades_of(out), rankings):
+        written.append(grades_of(out))
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs=inputs_of(
@@ -278,9 +281,11 @@ def training_examples(
     """Train and dev queries with their lists, grades and relevant passages."""
     lists = candidate_lists(collection, candidates, Split.TRAIN, Split.DEV)
     passages = collection.passages.judged(collection.qrels(Split.TRAIN, Split.DEV))
+    ids = {query_id: [c.passage.id for c in found] for query_id, found in lists.items()}
     examples: dict[Split, list[TrainingExample]] = {}
     for split in (Split.TRAIN, Split.DEV):
         qrels = collection.qrels(split)
+        graded = collection.graded(ids, split) if collection.has_grades else {}
         examples[split] = [
             TrainingExample(
                 query=q,
@@ -289,6 +294,7 @@ def training_examples(
                 positives=[
                     passages[p] for p, g in qrels.get(q.id, {}).items() if g > 0 and p in passages
                 ],
+                graded=graded.get(q.id, {}),
             )
             for q in collection.queries(split)
         ]

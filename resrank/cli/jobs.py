@@ -240,6 +240,22 @@ def significance(
     write(scores, metric, out)
 
 
+def calibration(
+    collection: CollectionDir,
+    candidates: CandidatesFile,
+    runs: Annotated[str, typer.Option(help="[[system, seed, run file], ...] as JSON.")],
+    out: Out,
+) -> None:
+    """Hold the grades that systems give against those of judged passages: bias, order, confidence.
+
+    Needs runs with grades beside them, and a collection whose entry has `grades_from`.
+    """
+    from resrank.evaluation.calibration import calibrate_runs
+    from resrank.store import Collection
+
+    calibrate_runs(Collection(collection), candidates, runs_of(runs), out)
+
+
 def report(
     suite: Annotated[str, typer.Option(help="The suite, as JSON.", show_default=False)],
     root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],

@@ -54,6 +54,7 @@ GPU = int(has_gpu())
 SHARED = [
     "candidates/texts",
     "files",
+    "grades",
     "invariants",
     "parquet",
     "phases",

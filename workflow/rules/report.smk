@@ -60,6 +60,9 @@ OF_SCORES = (
         "figures/effectiveness_tokens.svg",
     ]
 )
+OF_GRADES = (
+    ["tables/calibration.csv", "figures/reliability.svg"] if SUITE.judges else []
+)
 
 
 rule report:
@@ -88,7 +91,7 @@ rule report:
                 caption=f"../report/{Path(path).stem}.rst",
                 category=Path(path).parent.name.capitalize(),
             )
-            for path in OF_SCORES
+            for path in OF_SCORES + OF_GRADES
         ],
     log:
         f"{OUT}/logs/report.log",
