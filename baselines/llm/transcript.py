@@ -16,7 +16,7 @@ from typing import Any
 
 from baselines.llm.model import Answer, Keep, LanguageModel, drop
 from baselines.llm.prompt import Message, Prompt
-from resrank.collections.jsonl import DataError, read_jsonl, text_field
+from resrank.collections.jsonl import DataError, json_object, read_jsonl, text_field
 from resrank.files import sha256_lines
 
 
@@ -126,7 +126,10 @@ def _lines_of_shards(path: Path) -> dict[str, str]:
     for file in sorted((whole.parent / f"{stem}.shards").glob(f"*.{ending}")):
         if file != path:
             with file.open(encoding="utf-8") as lines:
-                found |= {json.loads(line)["key"]: line for line in lines if line.endswith("\n")}
+                for number, line in enumerate(lines, start=1):
+                    if line.endswith("\n"):
+                        row = json_object(line, file, number)
+                        found[text_field(row, "key", f"{file}:{number}")] = line
     return found
 
 
