@@ -22,6 +22,7 @@ from resrank.files import (
     write_manifest,
     write_text,
 )
+from resrank.halving import Halvings
 from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
@@ -66,6 +67,7 @@ def encode(
     passages = {p.text for found in listed for p in found}
     encoder = Encoder.from_options(options)
     held = EmbeddingStore(store, encoder)
+    halved = Halvings()
     start = time.perf_counter()
     for folder in shard_stores:
         held.take_over(EmbeddingStore(folder, encoder))
@@ -84,6 +86,7 @@ def encode(
         truncated_texts=truncated,
         tokens=tokens,
         bytes=len(here) * held.codec.row_bytes,
+        halved_batches=halved.batches,
         seconds=round(seconds, 3),
     )
 
@@ -142,6 +145,7 @@ def rerank(
     """
     reranker = load(spec, model)
     requests = test_requests(collection, candidates)
+    halved = Halvings()
     if isinstance(reranker, CachesPassages):
         reranker.prepare((c.passage for _, listed in requests for c in listed), store)
     if isinstance(reranker, KeepsTranscript):
@@ -173,6 +177,7 @@ def rerank(
         seed=seed,
         dtype=getattr(reranker, "dtype", "none"),
         about=getattr(reranker, "about", {}),
+        halved_batches=halved.batches,
         outputs={path.name: sha256_file(path) for path in written},
     )
 

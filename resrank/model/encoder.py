@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from resrank.files import write_json
+from resrank.halving import in_halves
 from resrank.model.batches import token_budget_batches
 from resrank.model.cores import map_batches
 from resrank.model.device import pick_device, pick_dtype
@@ -150,8 +151,7 @@ class Encoder(nn.Module):
     @torch.inference_mode()
     def embed_batch(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Embed one batch of token ids without gradients: (n, width) float32 on the processor."""
-        embeddings: Tensor = self(ids)
-        return embeddings.cpu()
+        return torch.cat(in_halves(lambda part: self(part).cpu(), ids))
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Tensor:
         """Embed any number of texts without gradients: (n, width) float32, in the order given."""

@@ -42,6 +42,7 @@ GPU = int(has_gpu())
 SHARED = [
     "candidates/texts",
     "files",
+    "halving",
     "invariants",
     "parquet",
     "phases",
