@@ -1,8 +1,10 @@
 import json
+import os
 import sys
 from pathlib import Path
 
 from resrank.collections.origin import show_terms
+from resrank.owner import VARIABLE
 from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
 from resrank.registry import asks_endpoint, source_files
 from resrank.saved_models import check_models
@@ -18,6 +20,10 @@ for name in SUITE.suite.collections + SUITE.only_learned_from:
     show_terms(SUITE.collections[name])
 for name, reason in SUITE.skipped.items():
     logger.warning(f"skipped: collection {name}, {reason}")
+
+
+# A job ends with this process; on a cluster's node Snakemake reads this again, as another process.
+os.environ[VARIABLE] = str(os.getpid())
 
 
 wildcard_constraints:
