@@ -53,8 +53,10 @@ class TransformersModel(PromptTokens):
             if Path(options.model).is_dir():  # a name that other weights may have tomorrow
                 files = sorted(path for path in folder.iterdir() if path.is_file())
                 self.weights = sha256_lines(f"{p.name} {sha256_file(p)}" for p in files)
-            self.tokenizer = AutoTokenizer.from_pretrained(folder)
-            self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            self.model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, trust_remote_code=False
+            )
         self.model.to(self.device).eval()
         self.pad = self.tokenizer.pad_token_id
         if self.pad is None:

@@ -58,8 +58,8 @@ class Encoder(nn.Module):
         folder = locate(options.model, options.revision)
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
-        model = AutoModel.from_pretrained(folder, dtype=dtype)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         tokenizer.truncation_side = "right"  # the instruction stands on the left
         pooling = own_pooling(folder) if options.pooling == "auto" else options.pooling
         positions = getattr(model.config, "max_position_embeddings", None) or options.max_tokens
@@ -239,7 +239,7 @@ def own_pooling(folder: Path) -> Pooling:
                 f"{', '.join(_POOLINGS)}; name one of last, mean, cls in `pooling` to override"
             )
         return found.pop() or "mean"
-    architectures = AutoConfig.from_pretrained(folder).architectures or []
+    architectures = AutoConfig.from_pretrained(folder, trust_remote_code=False).architectures or []
     decoder = any(name.endswith("ForCausalLM") for name in architectures)
     return "last" if decoder else "mean"
 
