@@ -10,6 +10,7 @@ from pydantic import Field
 
 from resrank.efficiency.work import Asked, Pass, Work, expected_pairs
 from resrank.files import atomic_folder, write_json
+from resrank.halving import in_halves
 from resrank.invariants import Expected
 from resrank.model.options import DtypeName
 from resrank.phases import phase
@@ -144,14 +145,18 @@ class CrossEncoder:
         budget = self.options.batch_tokens or (1024 if device.type == "cpu" else 32768)
         batches = list(token_budget_batches([len(p["input_ids"]) for p in pairs], budget))
         blocks = map_batches(
-            self._forward, [[pairs[i] for i in places] for places in batches], device
+            self._logits, [[pairs[i] for i in places] for places in batches], device
         )
         scores = [0.0] * len(pairs)
         with phase("prefill"):
             for places, block in zip(batches, blocks, strict=True):
-                for place, score in zip(places, block.tolist(), strict=True):
+                for place, score in zip(places, block, strict=True):
                     scores[place] = score
         return scores
+
+    def _logits(self, pairs: Sequence[Ids]) -> list[float]:
+        parts = in_halves(self._forward, pairs)
+        return [logit for part in parts for logit in part.tolist()]
 
     def _forward(self, pairs: Sequence[Ids]) -> Tensor:
         import torch

@@ -43,9 +43,9 @@ class MonoT5(Pointwise):
         self.batch_tokens = options.batch_tokens
         device = pick_device(options.device)
         folder = locate(options.model, options.revision)
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         self.model = AutoModelForSeq2SeqLM.from_pretrained(
-            folder, dtype=pick_dtype(options.dtype, device)
+            folder, dtype=pick_dtype(options.dtype, device), trust_remote_code=False
         )
         self.model.to(device).eval()
         known = self.tokenizer.get_vocab()

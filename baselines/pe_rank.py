@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -18,6 +19,7 @@ from resrank.efficiency.work import (
     expected_embeddings,
     text_tokens,
 )
+from resrank.halving import in_halves
 from resrank.invariants import Expected
 from resrank.model.options import EncoderOptions, TwoModels
 from resrank.records import Ranking, TrainingExample, Usage
@@ -28,6 +30,7 @@ from resrank.windows import Window, window_sizes
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from baselines.pe_rank_model import PERankModel
 
@@ -188,10 +191,14 @@ class PERank(EmbedsPassages):
                 torch.from_numpy(vectors[row][[place for _, place in window]])
                 for row, window in zip(rows, batch, strict=True)
             ]
-            places += self.model.decode(queries, blocks)
+            pairs = list(zip(queries, blocks, strict=True))
+            places += chain(*in_halves(self._decode, pairs))
             for row, query, window in zip(rows, queries, batch, strict=True):
                 self._count(query, len(window), usages[row])
         return places
+
+    def _decode(self, pairs: Sequence[tuple[str, Tensor]]) -> list[list[int]]:
+        return self.model.decode([query for query, _ in pairs], [block for _, block in pairs])
 
     def _count(self, query: str, passages: int, usage: Usage) -> None:
         usage.prompt_tokens += sum(map(len, self.model.prompt.segments(query, passages)))

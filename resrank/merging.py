@@ -41,6 +41,7 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
         out.with_suffix(".manifest.json"),
         manifests[0]
         | {"shards": len(shards), "about": _about(manifests, out)}
+        | {"halved_batches": sum(manifest["halved_batches"] for manifest in manifests)}
         | {"outputs": {path.name: sha256_file(path) for path in written}},
     )
 

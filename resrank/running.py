@@ -23,6 +23,7 @@ from resrank.files import (
     write_text,
 )
 from resrank.grades import grades_of, write_grades
+from resrank.halving import Halvings
 from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
@@ -67,6 +68,7 @@ def encode(
     passages = {p.text for found in listed for p in found}
     encoder = Encoder.from_options(options)
     held = EmbeddingStore(store, encoder)
+    halved = Halvings()
     start = time.perf_counter()
     for folder in shard_stores:
         held.take_over(EmbeddingStore(folder, encoder))
@@ -85,6 +87,7 @@ def encode(
         truncated_texts=truncated,
         tokens=tokens,
         bytes=len(here) * held.codec.row_bytes,
+        halved_batches=halved.batches,
         seconds=round(seconds, 3),
     )
 
@@ -143,6 +146,7 @@ def rerank(
     """
     reranker = load(spec, model)
     requests = test_requests(collection, candidates)
+    halved = Halvings()
     if isinstance(reranker, CachesPassages):
         reranker.prepare((c.passage for _, listed in requests for c in listed), store)
     if isinstance(reranker, KeepsTranscript):
@@ -176,6 +180,7 @@ def rerank(
         seed=seed,
         dtype=getattr(reranker, "dtype", "none"),
         about=getattr(reranker, "about", {}),
+        halved_batches=halved.batches,
         outputs={path.name: sha256_file(path) for path in written},
     )
 

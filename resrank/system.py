@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -19,6 +20,7 @@ from resrank.efficiency.work import (
     expected_embeddings,
     text_tokens,
 )
+from resrank.halving import in_halves
 from resrank.invariants import Expected
 from resrank.model.options import DtypeName, EncoderOptions, ResRankOptions, SavedOptions
 from resrank.records import Ranking, TrainingExample, Usage
@@ -29,6 +31,8 @@ from resrank.training.options import ResRankTraining, Stage
 from resrank.windows import window_sizes
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from resrank.model.passage_embeddings import PassageEmbeddings
     from resrank.model.resrank import ResRank
 
@@ -268,8 +272,14 @@ class _Batch:
         scores: list[list[float]] = [[] for _ in pieces]
         if not asked:
             return scores
+
+        def score(places: Sequence[int]) -> list[Tensor]:
+            ids = [self.prompts[rows[place]] for place in places]
+            own = None if slots is None else slots[list(places)]
+            return list(self.model(Lists(ids, own, [blocks[place] for place in places])))
+
         with torch.inference_mode():
-            values = self.model(Lists([self.prompts[row] for row in rows], slots, blocks))
+            values = chain(*in_halves(score, range(len(rows))))
         for i, row, found in zip(asked, rows, values, strict=True):
             scores[i] = found.tolist()
             usage = self.usages[row]

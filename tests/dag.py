@@ -1,12 +1,14 @@
 """Running the DAG from a copy of the project's sources, so that tests may edit and kill it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from tests.conftest import ROOT
@@ -35,3 +37,18 @@ def snakemake(
         command(*words, suite=suite), cwd=folder, env=ENVIRONMENT | environment,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+MEASURED = r"_ms(_|$)|per_second|_mb$|joules"
+"""Columns of times, memory and energy, which no two runs have alike."""
+
+
+def contents(results: Path) -> dict[str, bytes]:
+    """Runs, scores and tables of a suite's results, without what was measured."""
+    files = [*results.glob("runs/**/*.trec"), *results.glob("scores/*/*.parquet")]
+    found = {str(path): path.read_bytes() for path in sorted(files)}
+    for path in sorted(results.glob("tables/*.csv")):
+        table = pd.read_csv(path)
+        kept = [column for column in table if not re.search(MEASURED, column)]
+        found[path.name] = table[kept].to_csv().encode()
+    return found

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import chain
 
 from tqdm import tqdm
 
+from resrank.halving import in_halves
 from resrank.invariants import Expected
 from resrank.model.batches import token_budget_batches
 from resrank.phases import phase
@@ -37,8 +39,8 @@ class Pointwise(ABC):
         scores = [0.0] * len(pairs)
         for places in token_budget_batches([len(ids) for ids, _ in pairs], self.batch_tokens):
             with phase("prefill"):
-                found = self.score_batch([pairs[place][0] for place in places])
-            for place, score in zip(places, found, strict=True):
+                parts = in_halves(self.score_batch, [pairs[place][0] for place in places])
+            for place, score in zip(places, chain(*parts), strict=True):
                 scores[place] = score
         usage = Usage(
             prompt_tokens=sum(len(ids) for ids, _ in pairs),

@@ -21,8 +21,9 @@ def scratch_lm(shape: ScratchLM, dtype: torch.dtype) -> tuple[nn.Module, Any]:
     Raises ValueError if those are of another width than the shape's.
     """
     folder = locate(shape.vocabulary)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    table = AutoModel.from_pretrained(folder).get_input_embeddings().weight.detach()
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    named = AutoModel.from_pretrained(folder, trust_remote_code=False)
+    table = named.get_input_embeddings().weight.detach()
     if table.shape[1] != shape.hidden:
         raise ValueError(
             f"hidden {shape.hidden}, but the token embeddings of {shape.vocabulary} are "

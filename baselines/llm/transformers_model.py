@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from baselines.llm.prompt import Prompt, sampling_seed
 from baselines.llm.prompt_tokens import PromptTokens
 from baselines.llm.scratch import scratch_lm
 from resrank.files import sha256_file, sha256_lines
+from resrank.halving import in_halves
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
 from resrank.model.hub import locate
@@ -50,8 +53,10 @@ class TransformersModel(PromptTokens):
             if Path(options.model).is_dir():  # a name that other weights may have tomorrow
                 files = sorted(path for path in folder.iterdir() if path.is_file())
                 self.weights = sha256_lines(f"{p.name} {sha256_file(p)}" for p in files)
-            self.tokenizer = AutoTokenizer.from_pretrained(folder)
-            self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            self.model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, trust_remote_code=False
+            )
         self.model.to(self.device).eval()
         self.pad = self.tokenizer.pad_token_id
         if self.pad is None:
@@ -107,9 +112,10 @@ class TransformersModel(PromptTokens):
             if sampled:
                 torch.manual_seed(sampling_seed(prompts[places[0]], self.options.seed))
             start = time.perf_counter()
-            texts = self._complete([ids[place] for place in places], max_new_tokens)
+            complete = partial(self._complete, max_new_tokens=max_new_tokens)
+            parts = in_halves(complete, [ids[place] for place in places])
             seconds = (time.perf_counter() - start) / len(places)
-            for place, (text, generated) in zip(places, texts, strict=True):
+            for place, (text, generated) in zip(places, chain(*parts), strict=True):
                 answer = Answer(text, len(ids[place]), generated, seconds)
                 keep(place, answer)
                 yield place, answer
@@ -128,14 +134,19 @@ class TransformersModel(PromptTokens):
         """
         out = torch.empty(len(ids), len(tokens))
         for places in self._batches(ids):
-            inputs, mask = self._pad([ids[place] for place in places])
-            with phase("prefill"):
-                logits = self.model(
-                    input_ids=inputs, attention_mask=mask, position_ids=_positions(mask),
-                    logits_to_keep=1, use_cache=False,
-                ).logits[:, -1]  # fmt: skip
-            out[places] = logits[:, list(tokens)].float().cpu()
+            parts = in_halves(self._last_logits, [ids[place] for place in places])
+            out[places] = torch.cat(parts)[:, list(tokens)].float().cpu()
         return out
+
+    def _last_logits(self, ids: Sequence[list[int]]) -> Tensor:
+        """(prompts, vocabulary) logits behind each prompt of a batch."""
+        inputs, mask = self._pad(ids)
+        with phase("prefill"):
+            logits: Tensor = self.model(
+                input_ids=inputs, attention_mask=mask, position_ids=_positions(mask),
+                logits_to_keep=1, use_cache=False,
+            ).logits[:, -1]  # fmt: skip
+        return logits
 
     @torch.inference_mode()
     def _complete(self, ids: Sequence[list[int]], max_new_tokens: int) -> list[tuple[str, int]]:

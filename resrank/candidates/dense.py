@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from resrank.config import DenseStage
 from resrank.files import write_json
+from resrank.halving import Halvings
 from resrank.model.options import EncoderOptions
 from resrank.passage_table import BLOCK, PassageTable
 from resrank.records import Passage, Query
@@ -75,12 +76,16 @@ def embed_shard(
 
     index = EmbeddingStore(store, Encoder.from_options(options))
     mine = set(shard.take(range(-(-len(passages) // BLOCK))))
-    embedded = 0
+    embedded, halved = 0, Halvings()
     for number, block in enumerate(_blocks(passages)):
         if number in mine:
             index.fill([p.text for p in block])
             embedded += len(block)
-    write_json(out, {"folder": index.folder.name, "passages": embedded, "shard": shard})
+    write_json(
+        out,
+        {"folder": index.folder.name, "passages": embedded, "shard": shard,
+         "halved_batches": halved.batches},
+    )  # fmt: skip
 
 
 def _blocks(passages: Iterable[Passage]) -> Iterator[list[Passage]]:

@@ -21,6 +21,7 @@ from resrank.config import (
 from resrank.evaluation.audits import lists_with_ties, short_lists
 from resrank.evaluation.metrics import averages, falling, per_query, trec_order
 from resrank.files import sha256_file, write_manifest
+from resrank.halving import Halvings
 from resrank.records import Qrels, Split
 from resrank.store import Collection, RankedList, read_candidates, write_candidates
 from resrank.trec import read_run
@@ -43,6 +44,7 @@ def freeze(
     """
     lists: Mapping[str, RankedList]
     origin: dict[str, Any] = {}
+    halved = Halvings()
     if isinstance(spec, FrozenStage):
         lists, origin["origin"] = take_over(spec, collection, out)
         content = spec.hash
@@ -57,6 +59,7 @@ def freeze(
         | {name: sha256_file(path) for name, path in (fused or {}).items()},
         config=spec.model_dump(mode="json"),
         depth=spec.depth,
+        halved_batches=halved.batches,
         hash=content,
         splits={
             str(split): describe(lists, collection, split, spec.depth)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from resrank.cli import jobs, tools
+from resrank.owner import end_with_owner
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -77,6 +78,7 @@ def main() -> None:
     """Run a verb; an error that names its cause is shown without a traceback."""
     from pydantic import ValidationError
 
+    end_with_owner()
     if not sys.stderr.isatty():  # a log needs no bar that is drawn ten times a second
         os.environ.setdefault("TQDM_MININTERVAL", "15")
     try:

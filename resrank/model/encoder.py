@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from resrank.files import write_json
+from resrank.halving import in_halves
 from resrank.model.batches import token_budget_batches
 from resrank.model.cores import map_batches
 from resrank.model.device import pick_device, pick_dtype
@@ -57,8 +58,8 @@ class Encoder(nn.Module):
         folder = locate(options.model, options.revision)
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
-        model = AutoModel.from_pretrained(folder, dtype=dtype)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         tokenizer.truncation_side = "right"  # the instruction stands on the left
         pooling = own_pooling(folder) if options.pooling == "auto" else options.pooling
         positions = getattr(model.config, "max_position_embeddings", None) or options.max_tokens
@@ -150,8 +151,7 @@ class Encoder(nn.Module):
     @torch.inference_mode()
     def embed_batch(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Embed one batch of token ids without gradients: (n, width) float32 on the processor."""
-        embeddings: Tensor = self(ids)
-        return embeddings.cpu()
+        return torch.cat(in_halves(lambda part: self(part).cpu(), ids))
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Tensor:
         """Embed any number of texts without gradients: (n, width) float32, in the order given."""
@@ -239,7 +239,7 @@ def own_pooling(folder: Path) -> Pooling:
                 f"{', '.join(_POOLINGS)}; name one of last, mean, cls in `pooling` to override"
             )
         return found.pop() or "mean"
-    architectures = AutoConfig.from_pretrained(folder).architectures or []
+    architectures = AutoConfig.from_pretrained(folder, trust_remote_code=False).architectures or []
     decoder = any(name.endswith("ForCausalLM") for name in architectures)
     return "last" if decoder else "mean"
 

@@ -64,7 +64,7 @@ def _check(folder: Path, tokenizer: Any) -> None:
     """Raise ValueError where transformers reads a model type's tokenizer in a way of its own."""
     from transformers import AutoTokenizer
 
-    found = AutoTokenizer.from_pretrained(folder)
+    found = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if found.tokenize(PROBE) != tokenizer.tokenize(PROBE):
         raise ValueError(
             f"transformers puts {type(found).__name__} in the place of the tokenizer of a model of "
@@ -77,7 +77,7 @@ def _tokenizer() -> Any:
 
     from resrank.model.hub import locate
 
-    tokenizer = AutoTokenizer.from_pretrained(locate(VOCABULARY))
+    tokenizer = AutoTokenizer.from_pretrained(locate(VOCABULARY), trust_remote_code=False)
     tokenizer.add_tokens(TARGETS)
     tokenizer.eos_token = tokenizer.sep_token
     tokenizer.chat_template = CHAT

@@ -36,9 +36,10 @@ class RerankerLM(nn.Module):
                 borrow_tokens(model, encoder)
             return cls(model.to(dtype=dtype), encoder.tokenizer).to(device).eval()
         folder = locate(options.reranker, options.reranker_revision)
-        model = AutoModel.from_pretrained(folder, dtype=dtype)
+        model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
         check_causal(model, options.reranker)
-        return cls(model, AutoTokenizer.from_pretrained(folder)).to(device).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return cls(model, tokenizer).to(device).eval()
 
     @property
     def width(self) -> int:

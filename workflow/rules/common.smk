@@ -1,10 +1,12 @@
 import json
+import os
 import sys
 import time
 from functools import cache
 from pathlib import Path
 
 from resrank.collections.origin import show_terms
+from resrank.owner import VARIABLE
 from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
 from resrank.registry import asks_endpoint, source_files
 from resrank.saved_models import check_models
@@ -28,6 +30,10 @@ def say_skipped(name, reason):
 
 for name, reason in SUITE.skipped.items():
     say_skipped(name, reason)
+
+
+# A job ends with this process; on a cluster's node Snakemake reads this again, as another process.
+os.environ[VARIABLE] = str(os.getpid())
 
 
 wildcard_constraints:
@@ -55,6 +61,7 @@ SHARED = [
     "candidates/texts",
     "files",
     "grades",
+    "halving",
     "invariants",
     "parquet",
     "phases",

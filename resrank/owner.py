@@ -1,0 +1,40 @@
+"""A job ends with the Snakemake that started it.
+
+Snakemake starts a job through a shell. Killed, or stopped by a signal to itself alone, it leaves
+the job behind, which would go on asking an endpoint, or write beside the same job of the next run.
+The rules name Snakemake's process in `RESRANK_OWNER`; a job that is started by hand has no owner.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from threading import Thread
+
+VARIABLE = "RESRANK_OWNER"
+EVERY = 500  # milliseconds between two looks at the parent
+
+
+def end_with_owner() -> None:
+    """Send this process SIGTERM once its owner, or the shell between the two, is gone.
+
+    Nothing is watched on a system without pidfd (it is Linux's), or where the owner cannot be
+    seen, as from within a container.
+    """
+    named = os.environ.get(VARIABLE, "")
+    if not named.isdecimal() or not hasattr(os, "pidfd_open"):
+        return
+    try:
+        owner = os.pidfd_open(int(named))
+    except OSError:
+        return
+    Thread(target=_watch, args=(owner, os.getppid()), daemon=True).start()
+
+
+def _watch(owner: int, parent: int) -> None:
+    ended = select.poll()
+    ended.register(owner, select.POLLIN)
+    while os.getppid() == parent and not ended.poll(EVERY):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

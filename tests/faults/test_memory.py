@@ -1,0 +1,124 @@
+"""Memory that runs out on a batch: it is halved, the work goes on, and the manifest says so."""
+
+import json
+
+import pytest
+import torch
+
+from baselines.cross_encoder import CrossEncoder
+from baselines.llm.transformers_model import TransformersModel
+from baselines.pe_rank_model import PERankModel
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.config import System, parse_collection, parse_first_stage
+from resrank.halving import Halvings, NoMemory, in_halves
+from resrank.model.encoder import Encoder
+from resrank.model.options import EncoderOptions
+from resrank.model.resrank import Lists, ResRank
+from resrank.running import encode, rerank
+from resrank.store import Collection
+from resrank.trec import read_run
+from tests.conftest import write_beir
+
+CPU = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+GPU = "CUDA out of memory. Tried to allocate 2.00 GiB."
+
+
+def limited(function, most, error):
+    """A function that finds no memory for more than `most` things at once."""
+
+    def run(batch, *more):
+        if len(batch) > most:
+            raise error
+        return function(batch, *more)
+
+    return run
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError(GPU), RuntimeError(CPU)])
+def test_halves_come_in_order(error):
+    counted = Halvings()
+    found = in_halves(limited(list, 3, error), range(10))
+    assert [item for part in found for item in part] == list(range(10))
+    assert max(map(len, found)) <= 3
+    assert counted.batches == 3  # 10, then 5 twice
+
+
+def test_one_that_is_too_large_and_other_errors():
+    with pytest.raises(NoMemory, match="a batch of 1 does not fit in memory .CUDA out of memory"):
+        in_halves(limited(list, 0, torch.OutOfMemoryError(GPU)), range(4))
+    with pytest.raises(RuntimeError, match="shapes"):
+        in_halves(limited(list, 0, RuntimeError("shapes do not fit")), range(4))
+
+
+def test_an_allocation_that_really_fails():
+    def fill(batch):
+        return torch.zeros(len(batch), 2**47, dtype=torch.uint8)  # 128 TiB a row
+
+    with pytest.raises(NoMemory, match="can't allocate memory"):
+        in_halves(fill, range(2))
+
+
+@pytest.fixture
+def lists(tmp_path):
+    queries = {"q1": "sort an array", "q2": "a sorted matrix or graph", "q4": "array"}
+    qrels = {"test": [(query, "p5", 1) for query in queries]}
+    beir = write_beir(tmp_path / "beir", queries=queries, qrels=qrels)
+    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
+    collection = Collection(tmp_path / "c")
+    freeze(collection, parse_first_stage({"kind": "bm25", "depth": 5}), tmp_path / "bm25.parquet")
+    return collection, tmp_path / "bm25.parquet"
+
+
+def scarce(monkeypatch, of, name, most=1):
+    """No memory for more than `most` texts, prompts or lists in one call of a method."""
+    whole = getattr(of, name)
+
+    def run(self, batch, *args, **more):
+        if len(batch.passages if isinstance(batch, Lists) else batch) > most:
+            raise torch.OutOfMemoryError(GPU)
+        return whole(self, batch, *args, **more)
+
+    monkeypatch.setattr(of, name, run)
+
+
+def run_of(lists, out, kind, options):
+    collection, candidates = lists
+    spec = System(kind=kind, options=options)
+    rerank(collection, candidates, "mine", spec, 0, None, out / "store", [], out / "r.trec")
+    return read_run(out / "r.trec"), json.loads((out / "r.manifest.json").read_text())
+
+
+FLOAT = {"dtype": "float32"}
+RESRANK = {"encoder": FLOAT, "reranker": {"layers": 1, "heads": 2}}
+TINY_LM = {"kind": "transformers", "model": {"layers": 1}, "dtype": "float32"}
+PE_RANK = {**RESRANK, "chat": False}
+RANKGPT = {"llm": TINY_LM, "prompt": "short", "max_new_tokens": 8}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "scarce_in"),
+    [("bi_encoder", FLOAT, (Encoder, "forward")),
+     ("resrank", RESRANK, (ResRank, "forward")),
+     ("cross_encoder", FLOAT, (CrossEncoder, "_forward")),
+     ("pe_rank", PE_RANK, (PERankModel, "decode")),
+     ("first", {"llm": TINY_LM}, (TransformersModel, "_last_logits")),
+     ("rankgpt", RANKGPT, (TransformersModel, "_complete"))],
+)  # fmt: skip
+def test_a_run_is_the_same_and_says_so(lists, tmp_path, monkeypatch, kind, options, scarce_in):
+    wanted, about = run_of(lists, tmp_path / "whole", kind, options)
+    assert about["halved_batches"] == 0
+    scarce(monkeypatch, *scarce_in)
+    found, about = run_of(lists, tmp_path / "halved", kind, options)
+    assert about["halved_batches"] > 0
+    assert found == wanted
+
+
+def test_embedding_goes_on(lists, tmp_path, monkeypatch):
+    collection, candidates = lists
+    scarce(monkeypatch, Encoder, "forward", most=2)
+    options = EncoderOptions(dtype="float32")
+    encode(collection, [candidates], ["test"], options, tmp_path / "s", tmp_path / "e.json")
+    about = json.loads((tmp_path / "e.json").read_text())
+    assert about["halved_batches"] > 0
+    assert about["texts"] == 4  # all that share a word with a query
