@@ -1,17 +1,23 @@
 """Running the DAG from a copy of the project's sources, so that tests may edit and kill it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from tests.conftest import ROOT
 
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+MEASURED = r"_ms(_|$)|per_second|_mb$|joules"
+"""Columns of times, memory and energy, which no two runs have alike."""
 
 
 def copy_project(folder: Path, suite: dict[str, Any]) -> Path:
@@ -35,3 +41,15 @@ def snakemake(
         command(*words, suite=suite), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Runs, scores and tables of the suite `small` by path, without what was measured."""
+    root = folder / "results" / "small"
+    found = {p: p.read_bytes() for how in ("runs/**/*.trec", "scores/**/*.parquet")
+             for p in root.glob(how)}  # fmt: skip
+    for path in root.glob("tables/*.csv"):
+        table = pd.read_csv(path)
+        kept = [name for name in table if not re.search(MEASURED, name)]
+        found[path] = table[kept].to_csv().encode()
+    return {p.relative_to(root).as_posix(): data for p, data in found.items()}
