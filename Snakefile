@@ -13,6 +13,7 @@ include: "workflow/rules/shards.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/sensitivity.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/cluster.smk"
 
 
 localrules:

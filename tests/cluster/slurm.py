@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 SHARED = Path("/etc/slurm/slurm.conf")  # the one place where a job's own srun looks
@@ -49,6 +50,8 @@ PartitionName=gpu Nodes={host}
 
 def missing() -> str | None:
     """Why no Slurm can be started here; None if one can."""
+    if find_spec("snakemake_executor_plugin_slurm") is None:
+        return "no executor plugin: pip install -e '.[slurm]'"
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         return f"no {', '.join(absent)}: apt-get install slurmctld slurmd slurm-client munge"

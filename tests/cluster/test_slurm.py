@@ -1,8 +1,10 @@
 """The DAG through a real Slurm of one node: disturbed, and yet the same as on one machine."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,32 +85,46 @@ def node(tmp_path_factory) -> Iterator[str]:
         yield name
 
 
-@pytest.fixture(scope="module")
-def disturbed(node, tmp_path_factory) -> tuple[Path, str, list[Job]]:
-    """A suite whose first job was cancelled and whose node failed under the second."""
-    folder = project(tmp_path_factory.mktemp("through"))
-    log = folder / "said.txt"
-    with log.open("w") as out:
+@contextmanager
+def started(folder: Path, *words: str) -> Iterator[subprocess.Popen]:
+    """A run of Snakemake that writes what it says to `said.txt`."""
+    with (folder / "said.txt").open("w") as out:
         process = subprocess.Popen(
-            command(*THROUGH, "all"), cwd=folder, env=ENVIRONMENT, stdout=out, stderr=out
+            command(*words), cwd=folder, env=ENVIRONMENT, stdout=out, stderr=out
         )
     try:
-        slurm.said("scancel", wait_for("collect", process))
-        wait_for("candidates", process)
-        slurm.said("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-        slurm.said("scontrol", "update", f"NodeName={node}", "State=RESUME")
-        assert process.wait(timeout=300) == 0, log.read_text()[-5000:]
+        yield process
     finally:
         process.terminate()
-    return folder, log.read_text(), jobs()
+        process.wait()
 
 
-def test_the_results_are_those_of_one_machine(disturbed, tmp_path):
-    alone = project(tmp_path / "alone")
-    done = snakemake(alone, "all")
-    assert done.returncode == 0, done.stdout + done.stderr
-    expected, found = contents(alone), contents(disturbed[0])
-    assert len(expected) > 5
+def ended(process: subprocess.Popen, folder: Path) -> str:
+    """What a run said that is to succeed."""
+    status = process.wait(timeout=400)
+    said = (folder / "said.txt").read_text()
+    assert status == 0, said[-5000:]
+    return said
+
+
+@pytest.fixture(scope="module")
+def both(node, tmp_path_factory) -> Iterator[tuple[Path, Path, str, list[Job]]]:
+    """A suite on this machine, and through Slurm, where its first job is cancelled and the node
+    fails under the second; what the latter said and sent."""
+    alone, through = (project(tmp_path_factory.mktemp(name)) for name in ("alone", "through"))
+    with started(alone, "all") as plain, started(through, *THROUGH, "all") as disturbed:
+        slurm.said("scancel", wait_for("collect", disturbed))
+        wait_for("candidates", disturbed)
+        slurm.said("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        slurm.said("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        said = ended(disturbed, through)
+        ended(plain, alone)
+        yield alone, through, said, jobs()
+
+
+def test_the_results_are_those_of_one_machine(both):
+    expected, found = (contents(folder) for folder in both[:2])
+    assert {path.partition("/")[0] for path in expected} == {"runs", "scores", "tables"}
     assert found == expected
 
 
@@ -116,19 +132,19 @@ def of(rule: str, jobs: list[Job]) -> list[Job]:
     return [job for job in jobs if job.rule.startswith(f"rule_{rule}_")]
 
 
-def test_a_cancelled_job_is_sent_again(disturbed):
-    _, text, sent = disturbed
+def test_a_cancelled_job_is_sent_again(both):
+    _, _, text, sent = both
     assert [job.state for job in of("collect", sent)] == ["CANCELLED", "COMPLETED"]
     assert "SLURM status is: 'CANCELLED'" in text
 
 
-def test_a_job_whose_node_failed_is_started_again_by_slurm(disturbed):
-    (job,) = of("candidates", disturbed[2])
+def test_a_job_whose_node_failed_is_started_again_by_slurm(both):
+    (job,) = of("candidates", both[3])
     assert (job.state, job.restarts) == ("COMPLETED", "1")
 
 
-def test_jobs_ask_for_what_the_profile_says(disturbed):
-    sent = disturbed[2]
+def test_jobs_ask_for_what_the_profile_says(both):
+    sent = both[3]
     first, again = of("collect", sent)
     assert (first.partition, first.memory, first.limit) == ("cpu", "8000M", "1:00:00")
     assert (again.memory, again.limit) == ("16000M", "2:00:00")
@@ -140,11 +156,15 @@ def test_jobs_ask_for_what_the_profile_says(disturbed):
     assert not of("report", sent)
 
 
-def test_a_job_over_its_memory_says_so(node, tmp_path):
-    folder = project(tmp_path / "over")
+def test_a_job_over_its_memory_says_so(both, tmp_path):
+    folder = tmp_path / "over"
+    shutil.copytree(both[1], folder)
+    (embedded,) = folder.glob("results/small/embeddings/mine/*.json")
     done = snakemake(
-        folder, *THROUGH, "--set-resources", "collect:mem_mb=50", "--retries", "0",
-        "results/small/collections/mine/manifest.json",
+        folder, *THROUGH, str(embedded.relative_to(folder)), "--forcerun", "encode",
+        "--set-resources", "encode:mem_mb=300", "--retries", "0",
     )  # fmt: skip
     assert done.returncode != 0
-    assert "exceeded memory limit" in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert "Error in rule encode" in said
+    assert "exceeded memory limit" in said
