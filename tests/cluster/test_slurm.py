@@ -19,7 +19,7 @@ TINY = {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
 SUITE = {
     "name": "small",
     "collections": ["mine"],
-    "systems": ["bm25", "tiny"],
+    "systems": ["tiny"],
     "seeds": [1],
     "measure": {"queries": 2, "warmup": 1},
     "define": {
