@@ -44,18 +44,21 @@ class Job(NamedTuple):
     memory: str
     limit: str
     restarts: str
+    gpus: str
 
 
 def jobs() -> list[Job]:
     """Every job that was sent, the finished ones too, in the order of their numbers."""
     asked = "%i|%k|%T|%P|%h|%m|%l"
     rows = slurm.said("squeue", "--states=all", "--noheader", "--sort=i", f"--format={asked}")
-    return [Job(*row.split("|"), restarts(row.partition("|")[0])) for row in rows.splitlines()]
+    return [Job(*row.split("|"), *details(row.partition("|")[0])) for row in rows.splitlines()]
 
 
-def restarts(number: str) -> str:
-    shown = slurm.said("scontrol", "show", "job", number)
-    return shown.partition("Restarts=")[2].split()[0]
+def details(number: str) -> tuple[str, str]:
+    """How often Slurm started a job again, and the GPUs it was given."""
+    shown = slurm.said("scontrol", "show", "job", number).split()
+    found = dict(word.split("=", 1) for word in shown if "=" in word)
+    return found["Restarts"], found.get("TresPerJob", "none")
 
 
 def wait_for(rule: str, process: subprocess.Popen) -> str:
@@ -147,11 +150,12 @@ def test_jobs_ask_for_what_the_profile_says(both):
     sent = both[3]
     first, again = of("collect", sent)
     assert (first.partition, first.memory, first.limit) == ("cpu", "8000M", "1:00:00")
-    assert (again.memory, again.limit) == ("16000M", "2:00:00")
+    assert (again.memory, again.limit, again.gpus) == ("16000M", "2:00:00", "none")
     for job in of("measure", sent):
         assert (job.partition, job.shared, job.memory) == ("gpu", "NO", "32000M")  # NO: exclusive
     (train,) = of("train", sent)
     assert (train.partition, train.shared, train.limit) == ("gpu", "OK", "12:00:00")
+    assert train.gpus == "gres:gpu:1"
     assert [job.rule for job in of("statistics", sent)] == ["rule_statistics_score_significance"]
     assert not of("report", sent)
 
@@ -168,3 +172,4 @@ def test_a_job_over_its_memory_says_so(both, tmp_path):
     said = done.stdout + done.stderr
     assert "Error in rule encode" in said
     assert "exceeded memory limit" in said
+    assert "more mem_mb or runtime for its rule" in said
