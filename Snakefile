@@ -14,6 +14,7 @@ include: "workflow/rules/measure.smk"
 include: "workflow/rules/sensitivity.smk"
 include: "workflow/rules/calibration.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/cluster.smk"
 
 
 localrules:

@@ -16,6 +16,10 @@ from tests.conftest import ROOT
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
+MEASURED = r"_ms(_|$)|per_second|_mb$|joules"
+"""Columns of times, memory and energy, which no two runs have alike."""
+
+
 def copy_project(folder: Path, suite: dict[str, Any]) -> Path:
     """The sources that a DAG needs, with `suite.yaml` beside them."""
     for name in ("resrank", "baselines", "workflow", "config", "profiles"):
@@ -39,16 +43,12 @@ def snakemake(
     )  # fmt: skip
 
 
-MEASURED = r"_ms(_|$)|per_second|_mb$|joules"
-"""Columns of times, memory and energy, which no two runs have alike."""
-
-
 def contents(results: Path) -> dict[str, bytes]:
-    """Runs, scores and tables of a suite's results, without what was measured."""
-    files = [*results.glob("runs/**/*.trec"), *results.glob("scores/*/*.parquet")]
-    found = {str(path): path.read_bytes() for path in sorted(files)}
-    for path in sorted(results.glob("tables/*.csv")):
+    """Runs, scores and tables of a suite's results by path, without what was measured."""
+    files = [*results.glob("runs/**/*.trec"), *results.glob("scores/**/*.parquet")]
+    found = {path: path.read_bytes() for path in files}
+    for path in results.glob("tables/*.csv"):
         table = pd.read_csv(path)
         kept = [column for column in table if not re.search(MEASURED, column)]
-        found[path.name] = table[kept].to_csv().encode()
-    return found
+        found[path] = table[kept].to_csv().encode()
+    return {path.relative_to(results).as_posix(): data for path, data in found.items()}

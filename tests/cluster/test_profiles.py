@@ -1,0 +1,52 @@
+"""Profiles of clusters, planned where no cluster is."""
+
+import re
+from importlib.util import find_spec
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, write_beir
+from tests.dag import copy_project, snakemake
+
+SUITE = {
+    "name": "small",
+    "collections": ["mine"],
+    "systems": ["bm25", "bi"],
+    "shards": 2,
+    "define": {
+        "collections": {"mine": {"kind": "beir", "path": "data"}},
+        "systems": {"bi": {"kind": "bi_encoder", "options": {"dtype": "float32"}}},
+    },
+}
+PROFILES = [p for p in sorted(ROOT.glob("profiles/*/profile.yaml")) if p.parent.name != "default"]
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.parent.name)
+def test_a_profile_names_rules_that_there_are(path):
+    rules = {
+        name
+        for source in ROOT.glob("workflow/rules/*.smk")
+        for name in re.findall(r"^ *(?:rule|use rule \w+ as) (\w+)", source.read_text(), re.M)
+    }
+    profile = yaml.safe_load(path.read_text())
+    named = {*profile["set-resources"], *profile.get("groups", {})}
+    assert named
+    assert not named - rules
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.parent.name)
+def test_a_profile_plans(path, tmp_path):
+    plugin = "snakemake_executor_plugin_" + yaml.safe_load(path.read_text())["executor"]
+    if find_spec(plugin) is None:
+        pytest.skip(f"no {plugin}: pip install -e '.[{path.parent.name}]'")
+    folder = copy_project(tmp_path, SUITE)
+    write_beir(folder / "data")
+    done = snakemake(folder, "-n", "all", "--workflow-profile", f"profiles/{path.parent.name}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned = re.findall(
+        r"^(?:local)?rule (\w+):.*?^    resources: (.*?)$", done.stdout, re.M | re.S
+    )
+    asked = {rule: resources for rule, resources in planned if "gpu=1" in resources}
+    assert asked.keys() == {"encode", "encode_shard", "rerank_shard", "measure"}
+    assert "mem_mb=32000" in asked["measure"]
