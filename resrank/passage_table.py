@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resrank.files import room_for
+from resrank.parquet import naming, read_columns
 from resrank.records import Passage, Qrels
 
 SCHEMA = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
@@ -37,20 +38,25 @@ class PassageTable:
         self.path = path
 
     def __len__(self) -> int:
-        return int(pq.read_metadata(self.path).num_rows)
+        with naming(self.path):
+            return int(pq.read_metadata(self.path).num_rows)
 
     def __iter__(self) -> Iterator[Passage]:
-        with pq.ParquetFile(self.path) as file:
+        with naming(self.path), self._file() as file:
             for batch in file.iter_batches(BLOCK):
                 columns = batch.to_pydict()
                 yield from map(Passage, columns["passage_id"], columns["text"])
+
+    def _file(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self.path, page_checksum_verification=True)
 
     def of(self, ids: Iterable[str]) -> dict[str, Passage]:
         """The passages of these ids that are there, by id."""
         wanted = list(set(ids))
         if not wanted:
             return {}
-        rows = pq.read_table(self.path, filters=[("passage_id", "in", wanted)]).to_pydict()
+        filters = [("passage_id", "in", wanted)]
+        rows = read_columns(self.path, SCHEMA.names, filters).to_pydict()
         pairs = zip(rows["passage_id"], rows["text"], strict=True)
         return {passage_id: Passage(passage_id, text) for passage_id, text in pairs}
 
@@ -62,7 +68,7 @@ class PassageTable:
 def write_passages(path: Path, passages: Iterable[Passage]) -> None:
     """Write passages that come in the order of their ids."""
     stream = iter(passages)
-    with pq.ParquetWriter(path, SCHEMA) as writer:
+    with pq.ParquetWriter(path, SCHEMA, write_page_checksum=True) as writer:
         while block := list(islice(stream, BLOCK)):
             columns = {"passage_id": [p.id for p in block], "text": [p.text for p in block]}
             writer.write_table(pa.table(columns, SCHEMA), row_group_size=BLOCK)

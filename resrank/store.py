@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from resrank.files import LinesHash, atomic_file, atomic_folder, sha256_lines, write_manifest
-from resrank.parquet import read_columns
+from resrank.parquet import read_columns, write_table
 from resrank.passage_table import PassageTable, sorted_by_id, write_passages
 from resrank.records import Passage, Qrels, Query, Ranking, Split, Usage
 
@@ -166,7 +165,7 @@ def write_collection(
         query_schema = pa.schema(
             [(n, pa.string()) for n in ("query_id", "text", "split", "excluded")]
         )
-        pq.write_table(pa.Table.from_pylist(query_rows, query_schema), out / "queries.parquet")
+        write_table(out / "queries.parquet", pa.Table.from_pylist(query_rows, query_schema))
         write_qrels_parquet(out / "qrels.parquet", judgments)
         if graded is not None:
             write_qrels_parquet(out / GRADED, _triples(graded))
@@ -203,7 +202,7 @@ def write_qrels_parquet(path: Path, judgments: Sequence[tuple[str, str, int]]) -
         [("query_id", pa.string()), ("passage_id", pa.string()), ("grade", pa.int32())]
     )
     columns = {n: [row[i] for row in judgments] for i, n in enumerate(schema.names)}
-    pq.write_table(pa.table(columns, schema), path)
+    write_table(path, pa.table(columns, schema))
 
 
 def write_candidates(path: Path, lists: Mapping[str, RankedList]) -> str:
@@ -211,7 +210,7 @@ def write_candidates(path: Path, lists: Mapping[str, RankedList]) -> str:
     rows = list(_rows(lists))
     columns = {name: [row[i] for row in rows] for i, name in enumerate(CANDIDATES.names)}
     with atomic_file(path) as partial:
-        pq.write_table(pa.table(columns, CANDIDATES), partial)
+        write_table(partial, pa.table(columns, CANDIDATES))
     return candidates_hash(lists)
 
 
@@ -284,4 +283,4 @@ def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
 def write_usage_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Usage as rows of query_id, candidates and `Usage`'s counts."""
     with atomic_file(path) as partial:
-        pq.write_table(pa.Table.from_pylist(list(rows), USAGE), partial)
+        write_table(partial, pa.Table.from_pylist(list(rows), USAGE))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from resrank.candidates.texts import candidate_lists
 from resrank.evaluation.audits import lists_with_ties, short_lists, unjudged_share
@@ -17,7 +16,7 @@ from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import per_query
 from resrank.evaluation.ties import tie_bounds
 from resrank.files import atomic_file, sha256_file, write_json, write_manifest
-from resrank.parquet import read_columns
+from resrank.parquet import read_columns, write_table
 from resrank.records import Split
 from resrank.store import Collection, encoder_run, usage_of
 from resrank.trec import read_run
@@ -75,7 +74,7 @@ def score_runs(
         )
     columns = {name: [row[i] for row in rows] for i, name in enumerate(SCHEMA.names)}
     with atomic_file(out) as partial:
-        pq.write_table(pa.table(columns, SCHEMA), partial)
+        write_table(partial, pa.table(columns, SCHEMA))
     write_json(
         audits,
         {"judged_queries": len(qrels), "candidates": audit_of.manifest,

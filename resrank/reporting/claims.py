@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from resrank.evaluation.claims import (
     Claim,
@@ -19,7 +18,7 @@ from resrank.evaluation.claims import (
 )
 from resrank.evaluation.compare import read_scores, seed_values
 from resrank.evaluation.significance import Values
-from resrank.parquet import read_columns
+from resrank.parquet import column_names, read_columns
 from resrank.reporting.results import read_json
 from resrank.reporting.tables import Column, write_table
 from resrank.suite import CONFIG_DIR, ConfigError
@@ -114,7 +113,7 @@ def _values(quantity: str, result: Result, dataset: str, queries: int, root: Pat
 def _used(folder: Path, column: str) -> Values | None:
     """What a system's rankings consumed, (seeds, queries); None if it has no such run or column."""
     files = sorted(folder.glob("seed*.usage.parquet"))
-    if not files or column not in pq.read_schema(files[0]).names:
+    if not files or column not in column_names(files[0]):
         return None
     return np.array([read_columns(f, [column])[column].to_numpy() for f in files], float)
 

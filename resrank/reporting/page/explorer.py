@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from resrank.parquet import read_columns
 from resrank.records import Query, Split
 from resrank.store import Collection, read_candidates
 from resrank.trec import read_run
@@ -115,9 +114,9 @@ def _seed(path: Path) -> int:
 def _scores(path: Path, metric: str, ids: set[str]) -> dict[str, dict[str, float]]:
     """Query -> system -> the metric's value, by each system's first seed."""
     wanted = [("metric", "=", metric), ("query_id", "in", sorted(ids))]
-    columns = pq.read_table(path, filters=wanted).sort_by([("seed", "ascending")]).to_pydict()
+    names = ["seed", "query_id", "system", "value"]
+    columns = read_columns(path, names, wanted).sort_by([("seed", "ascending")]).to_pydict()
     found: dict[str, dict[str, float]] = {}
-    names = ("query_id", "system", "value")
-    for query_id, system, value in zip(*(columns[name] for name in names), strict=True):
+    for query_id, system, value in zip(*(columns[name] for name in names[1:]), strict=True):
         found.setdefault(query_id, {}).setdefault(system, round(value, 4))
     return found

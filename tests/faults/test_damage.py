@@ -1,0 +1,53 @@
+"""A flipped byte in what the DAG has written: the same values, or an error that names the file."""
+
+import random
+
+import pyarrow as pa
+import pytest
+
+from resrank.collections.collect import collect
+from resrank.config import parse_collection
+from resrank.parquet import read_columns, write_table
+from resrank.passage_table import PassageTable
+from resrank.store import Collection
+
+FLIPS = 60
+
+
+def flipped(data: bytes, rng: random.Random, start: int = 4, end: int | None = None) -> bytes:
+    """The bytes with one bit another one."""
+    changed = bytearray(data)
+    changed[rng.randrange(start, end or len(data))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def pages_end(data: bytes) -> int:
+    """Where a parquet file's pages end and its footer begins."""
+    return len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+
+
+def test_a_flipped_value_in_parquet_is_named(tmp_path):
+    path = tmp_path / "t.parquet"
+    table = pa.table({"passage_id": [f"p{n}" for n in range(300)], "text": ["word"] * 300})
+    write_table(path, table)
+    data, rng, named = path.read_bytes(), random.Random(1), 0
+    for _ in range(FLIPS):
+        path.write_bytes(flipped(data, rng, end=pages_end(data)))
+        try:
+            assert read_columns(path, table.column_names).equals(table)
+        except ValueError as error:
+            assert str(path) in str(error)
+            named += 1
+    assert named > FLIPS / 2
+
+
+def test_damaged_passages_are_named(beir, tmp_path):
+    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
+    path = tmp_path / "c" / "passages.parquet"
+    wanted, data = list(Collection(tmp_path / "c").passages), path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    for read in (len, list, lambda passages: passages.of(["p1"])):
+        with pytest.raises(ValueError, match="passages.parquet is damaged .*; delete it"):
+            read(PassageTable(path))
+    path.write_bytes(data)
+    assert list(PassageTable(path)) == wanted
