@@ -19,6 +19,7 @@ from resrank.strict import Strict
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Seed = Annotated[int, Field(ge=0)]
+Grade = Annotated[int, Field(ge=1)]
 
 
 class RemoteFile(Strict):
@@ -59,6 +60,14 @@ class _Collection(Strict):
     relevant_grade: int = Field(
         1, ge=1, description="Lowest grade that counts as relevant for binary metrics."
     )
+    grades_from: tuple[Grade, Grade] | None = Field(
+        None, description="Lowest own grades that count as 1 (partly relevant) and as 2 (relevant) "
+        "of three; alike where there is none between. Needed by systems that give grades."
+    )  # fmt: skip
+    complete: bool = Field(
+        False, description="Whether a passage without a judgment has the lowest of three grades, "
+        "by what the judgments are; else it is left out of measures of grades."
+    )  # fmt: skip
     test_sample: int | None = Field(
         None, ge=1, description="Evaluate a fixed sample of this many test queries (all if unset)."
     )
@@ -68,6 +77,16 @@ class _Collection(Strict):
     first_stages: list[str] | None = Field(
         None, description="First stages for this collection, in place of the suite's."
     )
+
+    @field_validator("grades_from")
+    @classmethod
+    def _rising(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and value[0] > value[1]:
+            raise ValueError(
+                f"grades_from: {list(value)}; the grade that counts as 1 must not be above the one "
+                "that counts as 2"
+            )
+        return value
 
 
 class DocstringsCollection(_Collection):
@@ -79,6 +98,12 @@ class DocstringsCollection(_Collection):
         description="Importable packages whose docstrings are read.",
     )
     max_words: int = Field(100, ge=10, description="Length at which a passage is cut, in words.")
+    grades_from: tuple[Grade, Grade] | None = Field(
+        (1, 1), description="As of any collection; here objects near the named ones have grade 1."
+    )
+    complete: bool = Field(
+        True, description='Whether an object that no "See Also" connects has the lowest grade.'
+    )
 
 
 class BeirCollection(_Collection):

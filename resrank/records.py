@@ -103,10 +103,13 @@ Qrels = Mapping[str, Mapping[str, int]]
 class TrainingExample:
     """A query with its first-stage list and the grades of its judged passages.
 
-    `positives` holds the passages of grade > 0, also those that the first stage missed.
+    `positives` holds the passages of grade > 0, also those that the first stage missed. `graded`:
+    the judged in three grades, 0 to 2, if the collection says how its own map to them; of one
+    whose judgments are complete, the other candidates too, with grade 0.
     """
 
     query: Query
     candidates: Sequence[Candidate]
     grades: Mapping[str, int]
     positives: Sequence[Passage]
+    graded: Mapping[str, int] = field(default_factory=dict)

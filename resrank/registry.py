@@ -72,6 +72,12 @@ def option_files(kind: str, options: Mapping[str, Any]) -> list[Path]:
     return list(getattr(resolve(kind).Options.model_validate(options), "files", []))
 
 
+def grades_given(kind: str) -> int | None:
+    """How many grades a kind judges in; None if it gives none."""
+    number: int | None = getattr(resolve(kind), "grades", None)
+    return number
+
+
 def asks_endpoint(kind: str, options: Mapping[str, Any]) -> bool:
     """Whether a system's answers come from an endpoint, which is not asked again to be timed."""
     return bool(getattr(resolve(kind).Options.model_validate(options), "asks_endpoint", False))

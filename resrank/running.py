@@ -281,9 +281,11 @@ def training_examples(
     """Train and dev queries with their lists, grades and relevant passages."""
     lists = candidate_lists(collection, candidates, Split.TRAIN, Split.DEV)
     passages = collection.passages.judged(collection.qrels(Split.TRAIN, Split.DEV))
+    ids = {query_id: [c.passage.id for c in found] for query_id, found in lists.items()}
     examples: dict[Split, list[TrainingExample]] = {}
     for split in (Split.TRAIN, Split.DEV):
         qrels = collection.qrels(split)
+        graded = collection.graded(ids, split) if collection.has_grades else {}
         examples[split] = [
             TrainingExample(
                 query=q,
@@ -292,6 +294,7 @@ def training_examples(
                 positives=[
                     passages[p] for p, g in qrels.get(q.id, {}).items() if g > 0 and p in passages
                 ],
+                graded=graded.get(q.id, {}),
             )
             for q in collection.queries(split)
         ]

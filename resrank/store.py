@@ -26,6 +26,7 @@ USAGE = pa.schema(
     + [(name, pa.int64()) for name in ("candidates", *(f.name for f in fields(Usage)))]
 )
 
+GRADED = "graded.parquet"
 
 RankedList = Sequence[tuple[str, float]]
 """(passage id, score) pairs, best first."""
@@ -52,15 +53,47 @@ class Collection:
 
     def qrels(self, *splits: Split) -> dict[str, dict[str, int]]:
         """Judgments of the given splits' queries; a query judged without a candidate stays."""
+        return self._judgments("qrels.parquet", splits)
+
+    def graded(
+        self, lists: Mapping[str, Iterable[str]], *splits: Split
+    ) -> dict[str, dict[str, int]]:
+        """Judgments in three grades: 0 not relevant, 1 partly, 2 relevant.
+
+        lists: query id -> passage ids, which have grade 0 where nobody judged them, if the
+        collection's judgments are complete. Raises ValueError if the collection does not say
+        how its own grades map to these.
+        """
+        if not self.has_grades:
+            raise ValueError(
+                f"{self.folder} does not say how its grades map to three; give its entry "
+                "`grades_from: [1, 2]`, say: the lowest own grades that count as 1 and as 2"
+            )
+        judged = self._judgments(GRADED, splits)
+        if not self.complete:
+            return judged
+        return {q: dict.fromkeys(lists.get(q, ()), 0) | found for q, found in judged.items()}
+
+    @property
+    def has_grades(self) -> bool:
+        """Whether its judgments map to three grades."""
+        return (self.folder / GRADED).is_file()
+
+    @property
+    def complete(self) -> bool:
+        """Whether a passage without a judgment has the lowest grade, by what the judgments are."""
+        return bool(self.manifest["config"].get("complete", False))
+
+    def _judgments(self, name: str, splits: Sequence[Split]) -> dict[str, dict[str, int]]:
         wanted = {q.id for q in self.queries(*splits)}
-        qrels: dict[str, dict[str, int]] = {}
+        judged: dict[str, dict[str, int]] = {}
         names = ["query_id", "passage_id", "grade"]
-        table = read_columns(self.folder / "qrels.parquet", names).to_pydict()
+        table = read_columns(self.folder / name, names).to_pydict()
         columns = (table["query_id"], table["passage_id"], table["grade"])
         for query_id, passage_id, grade in zip(*columns, strict=True):
             if query_id in wanted:
-                qrels.setdefault(query_id, {})[passage_id] = grade
-        return qrels
+                judged.setdefault(query_id, {})[passage_id] = grade
+        return judged
 
     @property
     def passages(self) -> PassageTable:
@@ -103,6 +136,7 @@ def write_collection(
     config: Any,
     inputs: Mapping[str, Path | str],
     check: Callable[[Seen], None] | None = None,
+    graded: Qrels | None = None,
     imported: Mapping[str, RankedList] | None = None,
     **facts: Any,
 ) -> None:
@@ -110,11 +144,12 @@ def write_collection(
 
     A judged query without a text is a query with the text "": no system can answer it, and it
     stays in every mean. passages: gone through once, never held all at once. check: raises
-    DataError on passages that are not what they should be; nothing is written then. imported:
-    candidate lists that came with the collection.
+    DataError on passages that are not what they should be; nothing is written then. graded: the
+    judgments in three grades, where the collection has them. imported: candidate lists that came
+    with the collection.
     """
     queries = sorted(queries, key=lambda q: q.id)
-    judgments = [(q, p, g) for q in sorted(qrels) for p, g in sorted(qrels[q].items())]
+    judgments = _triples(qrels)
     seen = Seen({p for _, p, _ in judgments})
     digest = LinesHash()
     with atomic_folder(folder) as out:
@@ -133,6 +168,8 @@ def write_collection(
         )
         pq.write_table(pa.Table.from_pylist(query_rows, query_schema), out / "queries.parquet")
         write_qrels_parquet(out / "qrels.parquet", judgments)
+        if graded is not None:
+            write_qrels_parquet(out / GRADED, _triples(graded))
         if imported is not None:
             write_candidates(out / "imported.parquet", imported)
         write_manifest(
@@ -150,6 +187,10 @@ def write_collection(
             },
             **facts,
         )
+
+
+def _triples(qrels: Qrels) -> list[tuple[str, str, int]]:
+    return [(q, p, g) for q in sorted(qrels) for p, g in sorted(qrels[q].items())]
 
 
 def _line(passage: Passage) -> str:

@@ -14,9 +14,10 @@ from pydantic_core import ErrorDetails
 from resrank.config import Collection, Definitions, FirstStage, Suite, System
 from resrank.model.architectures import RANDOM
 from resrank.parts import parts, substitute
-from resrank.registry import option_files, resolve, training_files
+from resrank.registry import grades_given, option_files, resolve, training_files
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
+THREE = 3  # grades, to which those of collections map
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -86,6 +87,12 @@ class Resolved(BaseModel):
         from resrank.efficiency.costs import is_random
 
         return any(is_random(spec) for spec in self.systems.values())
+
+    @property
+    def judges(self) -> list[str]:
+        """The systems that give grades, whose calibration is measured; none of random weights."""
+        named = [] if self.costs_alone else self.suite.systems
+        return [name for name in named if grades_given(self.systems[name].kind)]
 
     @property
     def trained(self) -> list[str]:
@@ -164,6 +171,7 @@ def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
         for path in option_files(spec.kind, spec.options):
             _check_file(name, "file", path)
         _check_training(resolved, name)
+    _check_grades(resolved)
     _check_offline(resolved)
     return resolved
 
@@ -285,6 +293,23 @@ def _check_training(resolved: Resolved, name: str) -> None:
             f"system {name!r} is to be trained on {source!r}, which has no train split; name "
             "another collection in its 'trained_on'"
         )
+
+
+def _check_grades(resolved: Resolved) -> None:
+    """Systems that judge in three grades have collections whose grades map to these."""
+    for system in resolved.judges:
+        if (given := grades_given(resolved.systems[system].kind)) != THREE:
+            raise ConfigError(
+                f"system {system!r} gives {given} grades; judgments have {THREE} here (0 not "
+                "relevant, 1 partly, 2 relevant): give it as many"
+            )
+        for name in resolved.suite.collections + resolved.learns_from(system):
+            if resolved.collections[name].grades_from is None:
+                raise ConfigError(
+                    f"collection {name!r} does not say how its grades map to the three of system "
+                    f"{system!r}; give its entry `grades_from`, the lowest own grades that count "
+                    "as partly relevant and as relevant: [1, 2], say, or [1, 1] if they are binary"
+                )
 
 
 def with_parts(

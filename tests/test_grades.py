@@ -44,6 +44,12 @@ class Judge(FirstStage):
         return ranked(query, listed, [m * 7 / 4 for m in middle], Usage(), rows)
 
 
+class FiveGrades(Judge):
+    """Judges in more grades than there are judgments of."""
+
+    grades = 5
+
+
 def test_grades_follow_their_passages_to_the_ranking():
     (query, listed) = requests([3])[0]
     rows = [(1, 0, 0), (0, 0, 1), (0, 1, 0)]

@@ -2,8 +2,9 @@
 
 Real text and real relevance with no download. A passage is one documented object's text with its
 "See Also" section cut out; a query is the summary line of an object that has such a section; the
-objects named there are relevant. A demonstration of the pipeline, never a standard benchmark: it
-depends on the packages' versions, which the manifest records.
+objects named there are relevant, and those near them in the graph of such links partly so where
+three grades are asked for. A demonstration of the pipeline, never a standard benchmark: it depends
+on the packages' versions, which the manifest records.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from resrank.collections.numpydoc import Docstring, parse
 from resrank.collections.objects import documented_objects
 from resrank.collections.sampling import sample
 from resrank.config import DocstringsCollection
-from resrank.records import Passage, Query, Split
+from resrank.records import Passage, Qrels, Query, Split
 from resrank.store import write_collection
 
 MIN_WORDS = 4  # a shorter text or query ("Alias of x.") says nothing that could be searched for
@@ -85,6 +86,7 @@ def collect(spec: DocstringsCollection, out: Path) -> None:
         (Passage(name, cut(doc.text, spec.max_words)) for name, doc in objects.docs.items()),
         {f"q:{name}": dict.fromkeys(found, 1) for name, found in relevant.items()},
         config=spec.model_dump(mode="json"),
+        graded=graded(relevant),
         inputs={name: _release(name) for name in spec.packages},
         source="docstrings of installed packages (see inputs for their versions)",
         licence="BSD-3-Clause (PSF-style for matplotlib), as the packages they are read from",
@@ -125,6 +127,21 @@ def components(relevant: Mapping[str, Iterable[str]]) -> dict[str, str]:
     """Object -> the smallest name in its connected component of the See Also graph."""
     graph: nx.Graph[str] = nx.Graph((a, b) for a, found in relevant.items() for b in found)
     return {name: min(part) for part in nx.connected_components(graph) for name in part}
+
+
+def graded(relevant: Mapping[str, Iterable[str]]) -> Qrels:
+    """Three grades by distance in the See Also graph: 2 named by the query's object, 1 near those.
+
+    Near: it names the query's object without being named back, or is two links away, in whichever
+    direction. Any other object has grade 0. The metrics' qrels hold the named ones alone.
+    """
+    graph: nx.Graph[str] = nx.Graph((a, b) for a, found in relevant.items() for b in found)
+    grades: dict[str, dict[str, int]] = {}
+    for name, found in relevant.items():
+        near = nx.single_source_shortest_path_length(graph, name, cutoff=2)
+        grades[f"q:{name}"] = {other: 1 for other in near if other != name}
+        grades[f"q:{name}"] |= dict.fromkeys(found, 2)
+    return grades
 
 
 def split_by_component(relevant: Mapping[str, Iterable[str]]) -> dict[str, Split]:

@@ -11,6 +11,7 @@ from resrank.collections.checks import check_passages, check_queries
 from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
 from resrank.collections.origin import facts, local_folder
 from resrank.collections.sampling import sample
+from resrank.collections.three_grades import three_grades
 from resrank.config import BeirCollection
 from resrank.passage_table import StandsTwice
 from resrank.records import Passage, Query, Split
@@ -44,6 +45,7 @@ def collect(spec: BeirCollection, out: Path) -> None:
             read_passages(corpus),
             qrels,
             config=spec.model_dump(mode="json"),
+            graded=three_grades(qrels, spec.grades_from),
             inputs={p.name: p for p in _inputs(folder, files)},
             check=lambda seen: check_passages(
                 seen,

@@ -18,6 +18,7 @@ from resrank.collections.checks import check_passages, check_queries
 from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
 from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
+from resrank.collections.three_grades import three_grades
 from resrank.config import CandidatesCollection
 from resrank.records import Passage, Query
 from resrank.store import write_collection
@@ -66,6 +67,7 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
         [Passage(p, text) for p, text in passages.items()],
         qrels,
         config=spec.model_dump(mode="json"),
+        graded=three_grades(qrels, spec.grades_from),
         inputs={"candidates": path, "qrels": judged},
         check=lambda seen: check_passages(seen, {judged: qrels}, spec.counts, judged, path),
         **facts(spec),

@@ -20,6 +20,7 @@ from resrank.collections.fetch import data_folder
 from resrank.collections.jsonl import DataError
 from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
+from resrank.collections.three_grades import three_grades
 from resrank.config import IrDatasetsCollection
 from resrank.files import NoRoom, sha256_file
 from resrank.passage_table import StandsTwice
@@ -71,6 +72,7 @@ def _collect(spec: IrDatasetsCollection, paths: Sequence[Path], home: Path, out:
         _passages(spec.dataset, parts[Split.TEST]),
         qrels,
         config=spec.model_dump(mode="json"),
+        graded=three_grades(qrels, spec.grades_from),
         inputs={path.name: sha256_file(path) for path in paths},
         check=lambda seen: check_passages(
             seen, by_file, spec.counts, Path(spec.dataset), Path(spec.dataset)

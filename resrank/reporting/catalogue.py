@@ -18,7 +18,8 @@ from resrank.reporting.estimate import estimate
 from resrank.suite import Resolved, with_parts
 
 HEADERS = ["collection", "source", "licence", "files: size, checksum", "text of a passage",
-           "relevant from grade", "passages", "test queries", "judgments"]  # fmt: skip
+           "relevant from grade", "three grades from", "passages", "test queries",
+           "judgments"]  # fmt: skip
 TEXTS = {
     "docstrings": "the first words of a docstring",
     "beir": "title and text",
@@ -30,7 +31,7 @@ TEXTS = {
 def catalogue(collections: Mapping[str, Collection]) -> str:
     """A Markdown table of collections: origin, licence, files, counts that must come out."""
     rows = [_row(name, spec) for name, spec in collections.items()]
-    lines = [HEADERS, [":--"] * 6 + ["--:"] * 3, *rows]
+    lines = [HEADERS, [":--"] * 7 + ["--:"] * 3, *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -69,8 +70,19 @@ def _row(name: str, spec: Collection) -> list[str]:
         source, own = "docstrings of installed packages", ["none"]
     counts = [f"{n:,}" if n is not None else "–" for n in spec.counts.model_dump().values()]
     licence = "as the packages" if spec.kind == "docstrings" else spec.licence
-    grade = str(spec.relevant_grade)
-    return [name, source, licence, "<br>".join(files + own), TEXTS[spec.kind], grade, *counts]
+    texts = TEXTS[spec.kind]
+    grades = [str(spec.relevant_grade), three_grades_text(spec)]
+    return [name, source, licence, "<br>".join(files + own), texts, *grades, *counts]
+
+
+def three_grades_text(spec: Collection) -> str:
+    """The lowest own grades that count as 1 and as 2 of three."""
+    if spec.kind == "docstrings":
+        return "1: near a named object, 2: named"
+    if spec.grades_from is None:
+        return "–"
+    partly, fully = spec.grades_from
+    return f"1: {partly}, 2: {fully}" if partly < fully else f"2: {fully}"
 
 
 def _state(spec: Collection, files: list[RemoteFile]) -> str:

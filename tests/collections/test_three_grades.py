@@ -1,0 +1,125 @@
+"""A collection's own grades as three: by its entry, or from the graph of docstrings."""
+
+import json
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.collections.docstrings import graded
+from resrank.collections.three_grades import three_grades
+from resrank.config import BeirCollection, parse_collection, parse_first_stage
+from resrank.records import Split
+from resrank.running import training_examples
+from resrank.store import Collection
+from resrank.suite import ConfigError, library, load_suite
+from tests.conftest import write_beir
+
+
+def mapped(grades, grades_from):
+    return three_grades({"q": {str(g): g for g in grades}}, grades_from)["q"]
+
+
+def test_own_grades_map_by_where_each_begins():
+    assert mapped([-1, 0, 1, 2, 3], (1, 2)) == {"-1": 0, "0": 0, "1": 1, "2": 2, "3": 2}
+    assert mapped([0, 1], (1, 1)) == {"0": 0, "1": 2}
+    assert mapped([0, 2, 4, 8, 16], (1, 4)) == {"0": 0, "2": 1, "4": 2, "8": 2, "16": 2}
+    assert three_grades({"q": {"p": 1}}, None) is None
+
+
+@given(st.lists(st.integers(-2, 20), min_size=2), st.integers(1, 9), st.integers(0, 9))
+def test_a_higher_own_grade_is_never_a_lower_one_of_three(grades, partly, more):
+    found = mapped(grades, (partly, partly + more))
+    assert set(found.values()) <= {0, 1, 2}
+    assert all(found[str(a)] <= found[str(b)] for a in grades for b in grades if a <= b)
+
+
+def test_every_collection_of_the_library_says_how():
+    for name, spec in library().collections.items():
+        assert spec.grades_from, name
+        assert spec.grades_from[1] >= spec.relevant_grade, name
+
+
+@pytest.mark.parametrize(("value", "said"), [([2, 1], "must not be above"), ([0, 1], "greater")])
+def test_a_map_that_is_none(value, said):
+    entry = {"kind": "beir", "path": "x", "grades_from": value}
+    with pytest.raises(ValidationError, match=said):
+        parse_collection(entry)
+
+
+def test_docstrings_have_three_grades_by_distance_in_their_graph():
+    """a names b, b names c and d; e names a; f names g, far from all."""
+    found = graded({"a": ["b"], "b": ["c", "d"], "e": ["a"], "f": ["g"]})
+    assert found["q:a"] == {"b": 2, "c": 1, "d": 1, "e": 1}
+    assert found["q:b"] == {"c": 2, "d": 2, "a": 1, "e": 1}
+    assert found["q:e"] == {"a": 2, "b": 1}
+    assert found["q:f"] == {"g": 2}
+
+
+def collected(tmp_path, **more):
+    spec = BeirCollection(kind="beir", path=write_beir(tmp_path / "beir"), **more)
+    collect(spec, tmp_path / "c")
+    return Collection(tmp_path / "c")
+
+
+def test_grades_come_with_a_collection_and_with_its_training_examples(tmp_path):
+    collection = collected(tmp_path, grades_from=[1, 1])
+    judged = collection.qrels()
+    assert collection.graded({}) == {
+        q: {p: 2 * (g > 0) for p, g in found.items()} for q, found in judged.items()
+    }
+    lists = tmp_path / "bm25.parquet"
+    freeze(collection, parse_first_stage({"kind": "bm25"}), lists)
+    for example in training_examples(collection, lists)[Split.TRAIN]:
+        assert example.graded == {p: 2 * (g > 0) for p, g in example.grades.items()}
+
+
+def test_of_complete_judgments_the_other_candidates_have_grade_zero(tmp_path):
+    collection = collected(tmp_path, grades_from=[1, 1], complete=True)
+    lists = tmp_path / "bm25.parquet"
+    freeze(collection, parse_first_stage({"kind": "bm25"}), lists)
+    examples = training_examples(collection, lists)[Split.TRAIN]
+    assert any(len(e.graded) > len(e.grades) for e in examples)
+    for example in examples:
+        expected = {c.passage.id: 0 for c in example.candidates}
+        expected |= {p: 2 * (g > 0) for p, g in example.grades.items()}
+        assert example.graded == expected
+
+
+def test_a_collection_without_a_map_is_the_same_bytes_and_says_what_lacks(tmp_path):
+    with_map = collected(tmp_path / "a", grades_from=[1, 1])
+    without = collected(tmp_path / "b")
+    assert with_map.hash == without.hash
+    assert not without.has_grades
+    with pytest.raises(ValueError, match=r"give its entry `grades_from: \[1, 2\]`"):
+        without.graded({})
+    lists = tmp_path / "bm25.parquet"
+    freeze(without, parse_first_stage({"kind": "bm25"}), lists)
+    assert training_examples(without, lists)[Split.TRAIN][0].graded == {}
+
+
+def suite(tmp_path, kind, **more):
+    path = write_beir(tmp_path / "beir")
+    entry = {"kind": "beir", "path": str(path), "train": None, **more}
+    return {"name": "judged", "collections": ["mine"], "systems": ["judge"],
+            "define": {"collections": {"mine": entry}, "systems": {"judge": {"kind": kind}}}}  # fmt: skip
+
+
+def test_a_suite_with_a_judge_asks_for_the_map_before_anything_runs(tmp_path):
+    judge = "tests.test_grades:Judge"
+    with pytest.raises(ConfigError, match="'mine' does not say how its grades map to the three"):
+        load_suite(suite(tmp_path / "a", judge))
+    assert load_suite(suite(tmp_path / "b", judge, grades_from=[1, 1])).judges == ["judge"]
+    assert load_suite(suite(tmp_path / "c", "first_stage")).judges == []
+    with pytest.raises(ConfigError, match="gives 5 grades; judgments have 3 here"):
+        load_suite(suite(tmp_path / "d", "tests.test_grades:FiveGrades", grades_from=[1, 1]))
+
+
+def test_a_map_goes_through_yaml_and_json(tmp_path):
+    entry = yaml.safe_load("{kind: beir, path: x, grades_from: [1, 2]}")
+    spec = parse_collection(entry)
+    assert parse_collection(json.loads(spec.model_dump_json())).grades_from == (1, 2)
