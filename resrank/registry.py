@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "icr": "baselines.icr:ICR",
     "pe_rank": "baselines.pe_rank:PERank",
     "rankgpt": "baselines.rankgpt:RankGPT",
+    "rag_match": "baselines.rag_match.system:RagMatch",
     "rank_fusion": "baselines.rank_fusion:RankFusion",
     "cross_encoder": "baselines.cross_encoder:CrossEncoder",
     "resrank": "resrank.system:ResRankSystem",

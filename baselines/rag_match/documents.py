@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from baselines.llm.transcript import Recorded
 from baselines.rag_match.prompts import for_writer
@@ -86,7 +86,7 @@ class Writes:
         return texts
 
 
-class Documents:
+class Documents(Sequence[Document]):
     """A file of documents, read by place."""
 
     def __init__(self, path: Path) -> None:
@@ -99,14 +99,11 @@ class Documents:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def read(self, places: Iterable[int]) -> list[Document]:
-        """The documents at these places."""
-        found = []
+    def __getitem__(self, place: Any) -> Any:
+        """The document at a place."""
         with self.path.open("rb") as file:
-            for place in places:
-                file.seek(self.starts[place])
-                found.append(Document(*json.loads(file.readline())))
-        return found
+            file.seek(self.starts[range(len(self))[place]])
+            return Document(*json.loads(file.readline()))
 
 
 def write_documents(path: Path, found: Iterable[Found], synthesise: Synthesises) -> None:

@@ -52,10 +52,10 @@ def test_documents_are_read_by_their_place(tmp_path):
     write_documents(path, found, Extracts(3))
     made = Documents(path)
     assert len(made) == 600
-    assert made.read([599, 0]) == [
-        ("quer\u00fd 599", "Tells of 599."),
-        ("quer\u00fd 0", "Tells of 0."),
-    ]
+    assert made[599] == ("quer\u00fd 599", "Tells of 599.")
+    assert made[-600] == ("quer\u00fd 0", "Tells of 0.")
+    with pytest.raises(IndexError):
+        made[600]
 
 
 def test_a_large_corpus_is_streamed(tmp_path):
@@ -64,7 +64,7 @@ def test_a_large_corpus_is_streamed(tmp_path):
     tracemalloc.start()
     write_documents(path, found, lambda block: [item.evidence[0] for item in block])
     made = Documents(path)
-    (last,) = made.read([4999])
+    last = made[4999]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert last.query == "query 4999"
