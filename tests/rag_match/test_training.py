@@ -151,10 +151,10 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(llm, tmp_pa
 def test_adapters_are_trained_alone_with_layers_recomputed_and_merged(llm, tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "trajectories", always(+1))
     before = TransformersModel(options(llm).llm).model.state_dict()
-    faster = STAGES["alignment"] | {"learning_rate": 3e-2}
+    faster = STAGES["alignment"] | {"learning_rate": 1e-2}
     more = {"lora": {"rank": 4}, "gradient_checkpointing": True, "alignment": faster}
     rows, _, after = trained(tmp_path, llm, knowledge=None, **more)
-    assert falls(rows, "alignment", "trace")
+    assert falls(rows, "alignment", "label", 0.95)
     assert any(row["phase"] == "calibration" for row in rows)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved
