@@ -12,6 +12,7 @@ include: "workflow/rules/rerank.smk"
 include: "workflow/rules/shards.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/sensitivity.smk"
+include: "workflow/rules/calibration.smk"
 include: "workflow/rules/report.smk"
 
 

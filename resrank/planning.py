@@ -198,6 +198,10 @@ class Plan:
             for seed in self.suite.seeds_of(system)
         ]
 
+    def graded_runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
+        """Those whose systems give grades."""
+        return [run for run in self.runs(dataset, stage) if run[0] in self.suite.judges]
+
     def learned_from(self, stage: str) -> dict[str, list[str]]:
         """System -> the collections that it, a part of it or its first stage learned from."""
         below = [c for part in self.suite.stage_parts(stage) for c in self.suite.learns_from(part)]

@@ -57,6 +57,7 @@ VERBS: list[Callable[..., None]] = [
     jobs.sensitivity,
     jobs.score,
     jobs.significance,
+    jobs.calibration,
     jobs.report,
     jobs.page,
     tools.compare,

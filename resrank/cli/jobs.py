@@ -22,6 +22,7 @@ from resrank.cli.options import (
     Spec,
     Store,
     json_of,
+    runs_of,
     system,
 )
 
@@ -203,7 +204,7 @@ def score(
     score_runs(
         Collection(collection),
         candidates,
-        {(system, int(seed)): Path(path) for system, seed, path in json_of(runs, "--runs", list)},
+        runs_of(runs),
         json_of(metrics, "--metrics", list),
         relevant_grade,
         {
@@ -224,6 +225,22 @@ def significance(
     from resrank.evaluation.compare import compare as write
 
     write(scores, metric, out)
+
+
+def calibration(
+    collection: CollectionDir,
+    candidates: CandidatesFile,
+    runs: Annotated[str, typer.Option(help="[[system, seed, run file], ...] as JSON.")],
+    out: Out,
+) -> None:
+    """Hold the grades that systems give against those of judged passages: bias, order, confidence.
+
+    Needs runs with grades beside them, and a collection whose entry has `grades_from`.
+    """
+    from resrank.evaluation.calibration import calibrate_runs
+    from resrank.store import Collection
+
+    calibrate_runs(Collection(collection), candidates, runs_of(runs), out)
 
 
 def report(

@@ -45,6 +45,12 @@ def system(spec: str) -> Any:
     return System.model_validate(json_of(spec, "--spec"))
 
 
+def runs_of(runs: str) -> dict[tuple[str, int], Path]:
+    """Run files by system and seed, from `--runs`."""
+    named = json_of(runs, "--runs", list)
+    return {(system, int(seed)): Path(path) for system, seed, path in named}
+
+
 def json_of(text: str, option: str, kind: type = dict) -> Any:
     """An option's JSON. ValueError that names the option, the place and what was given."""
     wanted = "an object, {...}" if kind is dict else "a list, [...]"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from resrank.files import sha256_file, write_manifest
+from resrank.reporting.calibration import write_calibration
 from resrank.reporting.claims import write_claims
 from resrank.reporting.curves import training_curves
 from resrank.reporting.efficiency import write_efficiency
@@ -51,6 +52,11 @@ def report(resolved: Resolved, root: Path) -> None:
             f"{kind}/{d}/{s}": root / kind / d / f"{s}.{ending}"
             for d, s in resolved.pairs
             for kind, ending in (("scores", "parquet"), ("audits", "json"), ("statistics", "json"))
+        }
+        | {
+            f"calibration/{d}/{s}": root / "calibration" / d / f"{s}.json"
+            for d, s in resolved.pairs
+            if resolved.judges
         },
         config=resolved.suite.model_dump(mode="json"),
         outputs={p.relative_to(root).as_posix(): sha256_file(p) for p in written},
@@ -96,6 +102,8 @@ def _scores(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statisti
         written += write_claims(root, kind)
     if resolved.suite.sensitivity:
         written += write_sensitivity(resolved, kind, root)
+    if resolved.judges:
+        written += write_calibration(resolved, kind, root)
     if resolved.suite.ablation is not None:
         choices = ablation(resolved, root, frame)
         written += write_table(

@@ -1,6 +1,7 @@
 """A collection's own grades as three: by its entry, or from the graph of docstrings."""
 
 import json
+from statistics import median
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from resrank.collections.three_grades import three_grades
 from resrank.config import BeirCollection, parse_collection, parse_first_stage
 from resrank.records import Split
 from resrank.running import training_examples
-from resrank.store import Collection
+from resrank.store import Collection, read_candidates
 from resrank.suite import ConfigError, library, load_suite
 from tests.conftest import write_beir
 
@@ -58,6 +59,27 @@ def test_docstrings_have_three_grades_by_distance_in_their_graph():
     assert found["q:b"] == {"c": 2, "d": 2, "a": 1, "e": 1}
     assert found["q:e"] == {"a": 2, "b": 1}
     assert found["q:f"] == {"g": 2}
+
+
+def test_the_text_of_real_docstrings_supports_the_grade_between(tmp_path):
+    """BM25, which knows nothing of links, ranks near objects below named ones, above the rest."""
+    collect(parse_collection({"kind": "docstrings", "packages": ["networkx"]}), tmp_path / "c")
+    collection, path = Collection(tmp_path / "c"), tmp_path / "bm25.parquet"
+    freeze(collection, parse_first_stage({"kind": "bm25"}), path)
+    lists = {q: [p for p, _ in found] for q, found in read_candidates(path).items()}
+    judged = collection.graded(lists)
+    ranks = [
+        (grade, rank)
+        for query_id, found in lists.items()
+        for rank, passage_id in enumerate(found, start=1)
+        if (grade := judged[query_id].get(passage_id)) is not None
+    ]
+    assert len(ranks) == sum(map(len, lists.values()))  # complete
+    medians = [median(r for g, r in ranks if g == grade) for grade in (0, 1, 2)]
+    print("median rank by grade 0, 1, 2:", medians)
+    assert medians[2] < medians[1] < medians[0]
+    named = {q: {p for p, g in found.items() if g == 2} for q, found in judged.items()}
+    assert named == {q: set(found) for q, found in collection.qrels().items()}
 
 
 def collected(tmp_path, **more):

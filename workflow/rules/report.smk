@@ -60,6 +60,9 @@ OF_SCORES = (
         "figures/effectiveness_tokens.svg",
     ]
 )
+OF_GRADES = (
+    ["tables/calibration.csv", "figures/reliability.svg"] if SUITE.judges else []
+)
 
 
 rule report:
@@ -76,6 +79,9 @@ rule report:
             f"{OUT}/sensitivity/{d}/{s}/{system}.json"
             for d, s in PAIRS
             for system in SUITE.suite.sensitivity
+        ],
+        calibration=[
+            f"{OUT}/calibration/{d}/{s}.json" for d, s in PAIRS if SUITE.judges
         ],
         curves=[
             f"{OUT}/models/{system}/seed{seed}.log.jsonl"
@@ -100,7 +106,7 @@ rule report:
                 caption=f"../report/{Path(path).stem}.rst",
                 category=Path(path).parent.name.capitalize(),
             )
-            for path in OF_SCORES
+            for path in OF_SCORES + OF_GRADES
         ],
     log:
         f"{OUT}/logs/report.log",

@@ -22,7 +22,10 @@ from resrank.reporting.provenance import (
 )
 from resrank.reporting.results import read_json
 
-SECTIONS = {"Claims": ("claims",), "Audits": ("audits", "leak", "first_stages")}
+SECTIONS = {
+    "Claims": ("claims",),
+    "Audits": ("audits", "leak", "first_stages", "calibration", "confusion"),
+}
 COSTS = {
     "p50_ms": "median latency of a query (ms)",
     "p95_ms": "95th percentile of latency (ms)",

@@ -1,0 +1,163 @@
+"""How far a system's grades can be trusted: bias, order, confidence, and what is taken for what.
+
+Over pairs of a query and a judged passage in three grades. The predicted grade is the most probable
+one (the lower of two that are alike). The definitions stand in docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resrank.files import sha256_file, write_json, write_manifest
+from resrank.grades import Probabilities, grades_of, read_grades
+from resrank.records import Qrels, Split
+from resrank.store import Collection, read_candidates
+
+GRADES = 3
+BINS = 10  # of confidence, of equal width
+
+
+class Judged(NamedTuple):
+    """A query's judged passages, best first: true grades (n,), probabilities (n, GRADES)."""
+
+    true: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+
+def calibrate_runs(
+    collection: Collection, candidates: Path, runs: Mapping[tuple[str, int], Path], out: Path
+) -> None:
+    """Write the measures of runs by (system, seed), JSON; ValueError if one lacks three grades.
+
+    Pairs that nobody judged are left out, or have the lowest grade where the collection's judgments
+    are complete; both are counted.
+    """
+    lists = {
+        query_id: [passage_id for passage_id, _ in found]
+        for query_id, found in read_candidates(candidates).items()
+    }
+    judged, stated = collection.graded(lists, Split.TEST), collection.graded({}, Split.TEST)
+    systems = []
+    for (system, seed), path in sorted(runs.items()):
+        found = _read(path)
+        lacking = _lacking(judged, found)
+        counts = {"not_judged": lacking, "taken_for_0": _lacking(stated, found) - lacking}
+        about = {"system": system, "seed": seed} | counts
+        systems.append(about | measures(_by_query(judged, found)))
+    write_json(out, {"judged_queries": len(judged), "systems": systems})
+    write_manifest(
+        out.with_suffix(".manifest.json"),
+        inputs={f"{s}/seed{k}": grades_of(path) for (s, k), path in runs.items()}
+        | {"candidates": candidates, "collection": collection.hash},
+        config={n: collection.manifest["config"].get(n) for n in ("grades_from", "complete")},
+        outputs={out.name: sha256_file(out)},
+    )
+
+
+def measures(lists: Sequence[Judged]) -> dict[str, Any]:
+    """Every measure over the pairs of all queries, one or more; None where there is no such pair.
+
+    pnr and its two counts are over pairs of a query's passages of different true grade, in the
+    order of the ranking; pnr is None too where no pair is discordant.
+    """
+    true = np.concatenate([q.true for q in lists])
+    probabilities = np.concatenate([q.probabilities for q in lists])
+    predicted = probabilities.argmax(axis=1)
+    concordant, discordant = np.sum([pair_order(q.true) for q in lists], axis=0).tolist()
+    bins = reliability(probabilities.max(axis=1, initial=0), predicted == true)
+    return {
+        "queries": sum(len(q.true) > 0 for q in lists),
+        "pairs": len(true),
+        "true_grades": np.bincount(true, minlength=GRADES).tolist(),
+        "over_estimation": _mean(predicted > true),
+        "mean_bias": _mean(predicted - true),
+        "concordant": concordant,
+        "discordant": discordant,
+        "pnr": concordant / discordant if discordant else None,
+        "npnr": concordant / (concordant + discordant) if concordant + discordant else None,
+        "ece": expected_calibration_error(bins),
+        "confusion": confusion(true, predicted).tolist(),
+        "reliability": bins,
+    }
+
+
+def pair_order(true: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of passages ranked as their true grades ask, and the other way round; (2,).
+
+    true: (n,) grades in the order of the ranking, best first; pairs of one grade count as neither.
+    """
+    above, below = np.triu_indices(len(true), k=1)
+    return np.array([(true[above] > true[below]).sum(), (true[above] < true[below]).sum()])
+
+
+def confusion(true: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs by true grade (rows) and predicted grade (columns); (GRADES, GRADES)."""
+    counts = np.bincount(true * GRADES + predicted, minlength=GRADES * GRADES)
+    return counts.reshape(GRADES, GRADES)
+
+
+def reliability(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_]
+) -> list[dict[str, float]]:
+    """Pairs in bins of the predicted grade's probability, each with its upper end; none is empty.
+
+    A bin has its number (0 the least sure), how many pairs, and two sums over them: of confidence,
+    and of those that are correct.
+    """
+    number = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
+    pairs, sums, right = (
+        np.bincount(number, weights, BINS)
+        for weights in (np.ones_like(confidence), confidence, correct)
+    )
+    return [
+        {"bin": n, "pairs": int(pairs[n]), "confidence": float(sums[n]), "correct": int(right[n])}
+        for n in np.flatnonzero(pairs).tolist()
+    ]
+
+
+def expected_calibration_error(bins: Sequence[Mapping[str, float]]) -> float | None:
+    """Guo et al., 2017: how far a bin's mean confidence is from its share of correct pairs, by
+    pairs."""
+    pairs = sum(b["pairs"] for b in bins)
+    return sum(abs(b["confidence"] - b["correct"]) for b in bins) / pairs if pairs else None
+
+
+def _read(run: Path) -> Probabilities:
+    path = grades_of(run)
+    if not path.is_file():
+        raise ValueError(
+            f"{run} has no grades beside it ({path.name}); `rerank` writes both, of a system that "
+            "gives grades"
+        )
+    found = read_grades(path)
+    given = {len(row) for passages in found.values() for row in passages.values()}
+    if given - {GRADES}:
+        raise ValueError(
+            f"{path} holds {', '.join(map(str, sorted(given)))} grades a passage; judgments have "
+            f"{GRADES}: 0 not relevant, 1 partly, 2 relevant"
+        )
+    return found
+
+
+def _by_query(judged: Qrels, found: Probabilities) -> list[Judged]:
+    """What a run gives of judged passages; rows stand in the run's order."""
+    lists = []
+    for query_id, grades in judged.items():
+        rows = [(grades[p], row) for p, row in found.get(query_id, {}).items() if p in grades]
+        true, probabilities = zip(*rows, strict=True) if rows else ((), np.empty((0, GRADES)))
+        lists.append(Judged(np.array(true, int), np.array(probabilities, float)))
+    return lists
+
+
+def _lacking(judged: Qrels, found: Probabilities) -> int:
+    """A run's pairs, of judged queries, without a judgment."""
+    return sum(p not in judged[q] for q in found if q in judged for p in found[q])
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None

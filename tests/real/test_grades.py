@@ -1,0 +1,77 @@
+"""Grades of real collections: how many of each there are, and what a run over them leaves out."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.config import System, parse_first_stage
+from resrank.evaluation.calibration import calibrate_runs
+from resrank.records import Split
+from resrank.running import rerank
+from resrank.store import Collection
+from resrank.suite import library
+
+pytestmark = pytest.mark.real
+
+
+def collected(tmp_path, name, **more):
+    """A collection as the library declares it, from files that are here."""
+    spec = library().collections[name].model_copy(update=more)
+    collect(spec, tmp_path / name)
+    return Collection(tmp_path / name)
+
+
+def counts(collection):
+    judged = collection.graded({}, Split.TEST)
+    found = Counter(grade for grades in judged.values() for grade in grades.values())
+    return [found[grade] for grade in (0, 1, 2)]
+
+
+def calibrated(collection, stage, tmp_path):
+    """The measures of a judge that goes by the length of passages."""
+    candidates, run = tmp_path / "lists.parquet", tmp_path / "seed0.trec"
+    freeze(collection, parse_first_stage(stage), candidates)
+    judge = System(kind="tests.test_grades:Judge")
+    rerank(collection, candidates, "judge", judge, 0, None, tmp_path, [], run)
+    calibrate_runs(collection, candidates, {("judge", 0): run}, tmp_path / "c.json")
+    (found,) = json.loads((tmp_path / "c.json").read_text())["systems"]
+    assert np.sum(found["confusion"], axis=1).tolist() == found["true_grades"]
+    return found
+
+
+def test_noveleval_is_judged_whole(real_data, tmp_path):
+    """The entry's counts hold; over each query's own twenty passages no pair is left out."""
+    collection = collected(tmp_path, "noveleval", path=real_data / "noveleval")
+    assert counts(collection) == [290, 40, 90]
+    qrels = collection.qrels(Split.TEST)
+    rows = [f"{q} Q0 {p} {n} {-n} given" for q in qrels for n, p in enumerate(qrels[q], start=1)]
+    (tmp_path / "given.run").write_text("\n".join(rows))
+    given = calibrated(collection, {"kind": "run", "path": str(tmp_path / "given.run")}, tmp_path)
+    assert (given["queries"], given["pairs"], given["not_judged"]) == (21, 420, 0)
+    bm25 = calibrated(collection, {"kind": "bm25"}, tmp_path)  # over all 420: others' passages too
+    assert (bm25["queries"], bm25["pairs"]) == (21, 409)
+    assert bm25["not_judged"] > 1000
+
+
+def test_dl19_has_three_grades_and_pairs_that_nobody_judged(real_data, tmp_path):
+    dl19 = real_data / "dl19"
+    files = {"path": dl19 / "bm25_top100.json", "qrels": dl19 / "qrels.txt"}
+    collection = collected(tmp_path, "trec_dl_2019_published", **files)
+    assert counts(collection) == [5158, 1601, 2501]
+    found = calibrated(collection, {"kind": "imported"}, tmp_path)
+    assert (found["pairs"], found["not_judged"]) == (2257, 2043)
+    assert found["true_grades"] == [885, 526, 846]
+
+
+def test_scifact_judges_relevant_passages_alone(real_data, tmp_path):
+    """So nothing can be over-estimated, and no pair of grades is ordered; the table says so."""
+    scifact = {"path": real_data / "scifact", "archive": None, "test_sample": 20}
+    collection = collected(tmp_path, "scifact", **scifact, counts=library().collections["docstrings"].counts)  # fmt: skip
+    none, partly, relevant = counts(collection)
+    assert none == partly == 0 < relevant
+    found = calibrated(collection, {"kind": "bm25"}, tmp_path)
+    assert (found["over_estimation"], found["npnr"]) == (0, None)
