@@ -69,6 +69,11 @@ class Knowledge(Queries):
     batch_queries: int = Field(16, ge=1, description="Documents in one step.")
     learning_rate: float = Field(1e-5, gt=0, description="AdamW's peak rate.")
 
+    @property
+    def list_length(self) -> int:
+        """Texts that a query is learned from, for a plan."""
+        return 1
+
 
 class Alignment(Queries):
     """Stage II: learn the teacher's traces, and the grade behind and without them."""
@@ -82,6 +87,11 @@ class Alignment(Queries):
     )
     batch_pairs: int = Field(16, ge=1, description="Pairs in one step.")
     learning_rate: float = Field(1e-5, gt=0, description="AdamW's peak rate.")
+
+    @property
+    def list_length(self) -> int:
+        """Texts that a query is learned from, for a plan: each pair's grade, and its trace."""
+        return self.pairs * (1 + self.traces)
 
 
 class Calibration(Queries):
@@ -103,6 +113,11 @@ class Calibration(Queries):
     )  # fmt: skip
     batch_pairs: int = Field(16, ge=1, description="Pairs in one step.")
     learning_rate: float = Field(5e-6, gt=0, description="AdamW's peak rate.")
+
+    @property
+    def list_length(self) -> int:
+        """Texts that a query is learned from at most, for a plan: a grade and two trajectories."""
+        return 3 * self.pairs
 
 
 class JudgeTraining(Strict):
@@ -135,6 +150,12 @@ class JudgeTraining(Strict):
                 "`traces: false` for labels alone"
             )
         return self
+
+    @property
+    def stages(self) -> tuple[Knowledge | Alignment | Calibration, ...]:
+        """Those that are gone through."""
+        named = (self.knowledge, self.alignment, self.calibration)
+        return tuple(stage for stage in named if stage is not None)
 
     @property
     def files(self) -> list[Path]:
