@@ -12,9 +12,9 @@ from torch import Tensor
 from baselines.rag_match.learner import Learner
 from baselines.rag_match.options import Alignment
 from baselines.rag_match.pairs import Pair, balanced
-from baselines.rag_match.sequences import answered, graded
+from baselines.rag_match.sequences import answered
 from baselines.rag_match.teacher import Asked, Teaches
-from baselines.rag_match.trace import OPENING, Malformed, Trace, defects
+from baselines.rag_match.trace import Malformed, Trace, defects
 from resrank.records import TrainingExample
 from resrank.training.lists import choose, share
 
@@ -51,14 +51,9 @@ def learn_to_judge(
         weights |= {"trace": stage.trace_weight}
 
     def losses(batch: Sequence[Lesson], whole: int) -> Tensor:
-        prompts = [learner.judge.show(p.query, p.passage.text).prompt for p, _ in batch]
-        shown = list(zip(prompts, batch, strict=True))
-        labels = [graded(learner.model, p, OPENING, item.pair.grade) for p, item in shown]
-        parts = [-torch.cat(learner.likelihood(labels)).sum()]
+        parts = [learner.label_loss([lesson.pair for lesson in batch])]
         if stage.traces:
-            told = [answered(learner.model, p, item.trace) for p, item in shown if item.trace]
-            found = learner.likelihood(told) if told else []
-            parts.append(-sum((t.mean() for t in found), start=parts[0].new_zeros(())))
+            parts.append(_trace_loss(learner, batch, parts[0].new_zeros(())))
         return torch.stack(parts) / whole
 
     learner.fit(
@@ -70,6 +65,17 @@ def learn_to_judge(
         "pairs": len(pairs),
         "of_grade": {str(g): n for g, n in sorted(of_grade.items())},
     } | counts
+
+
+def _trace_loss(learner: Learner, batch: Sequence[Lesson], zero: Tensor) -> Tensor:
+    """The sum of the traces' losses, each a mean over its tokens."""
+    told = [
+        answered(learner.model, learner.judge.show(p.query, p.passage.text).prompt, trace)
+        for p, trace in batch
+        if trace
+    ]
+    found = learner.likelihood(told) if told else []
+    return zero - sum((tokens.mean() for tokens in found), start=zero)
 
 
 def taught(

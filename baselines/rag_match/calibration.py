@@ -14,9 +14,8 @@ from baselines.rag_match.learner import Learner
 from baselines.rag_match.options import Calibration
 from baselines.rag_match.pairs import Pair, as_ranked
 from baselines.rag_match.preferences import Preference, preferences, trajectories
-from baselines.rag_match.sequences import Answered, answered, graded
+from baselines.rag_match.sequences import Answered, answered
 from baselines.rag_match.teacher import Teaches
-from baselines.rag_match.trace import OPENING
 from resrank.records import TrainingExample
 from resrank.training.lists import choose, share
 
@@ -66,8 +65,7 @@ def learn_to_prefer(
     weights = {"preference": stage.preference_weight, "label": stage.label_weight}
 
     def losses(batch: Sequence[Lesson], whole: int) -> Tensor:
-        labels = [graded(learner.model, _prompt(learner, p), OPENING, p.grade) for p, _ in batch]
-        label = -torch.cat(learner.likelihood(labels)).sum()
+        label = learner.label_loss([lesson.pair for lesson in batch])
         wrong = [lesson.contrast for lesson in batch if lesson.contrast is not None]
         preference = _preference(learner, wrong, stage.beta) if wrong else label.new_zeros(())
         return torch.stack([preference, label]) / whole

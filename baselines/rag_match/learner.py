@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.random import Generator
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.llm.transformers_model import TransformersModel
 from baselines.rag_match.judge import Judge
@@ -21,7 +21,9 @@ from baselines.rag_match.options import (
     JudgeTraining,
     Knowledge,
 )
+from baselines.rag_match.pairs import Pair
 from baselines.rag_match.sequences import Likelihood
+from baselines.rag_match.trace import OPENING
 from resrank.files import atomic_folder, write_json
 from resrank.model.device import autocast, set_seeds
 from resrank.reranker import Bench
@@ -72,6 +74,14 @@ class Learner:
     def mixed(self) -> torch.autocast:
         """The number format of training."""
         return autocast(self.training.autocast, self.model.device)
+
+    def label_loss(self, pairs: Sequence[Pair]) -> Tensor:
+        """The sum of the grades' cross-entropies, each among all grades and without a trace."""
+        prompts = [self.judge.show(pair.query, pair.passage.text).prompt for pair in pairs]
+        ids = self.model.tokenize(prompts, opening=OPENING)
+        logits = self.likelihood.grades(ids, self.judge.grades)
+        grades = torch.tensor([pair.grade for pair in pairs], device=logits.device)
+        return nn.functional.cross_entropy(logits, grades, reduction="sum")
 
     def fit(
         self, name: str, stage: Stage, items: Sequence[Any], size: int,

@@ -39,12 +39,6 @@ def answered(model: TransformersModel, prompt: Prompt, answer: str) -> Answered:
     return Answered(ids[: model.positions], next(same, len(before)))
 
 
-def graded(model: TransformersModel, prompt: Prompt, reasoning: str, grade: int) -> Answered:
-    """A grade alone behind a prompt and the reasoning that leads to it, or `OPENING`."""
-    (whole,) = model.tokenize([prompt], opening=f"{reasoning}{grade}")
-    return Answered(whole, len(whole) - 1)
-
-
 def grade_tokens(model: TransformersModel) -> list[int]:
     """The token of each grade behind `OPENING`. ValueError if a tokenizer has none."""
     return [model.token_behind(OPENING, str(grade)) for grade in range(GRADES)]
@@ -64,21 +58,33 @@ class Likelihood:
 
     def __call__(self, items: Sequence[Answered]) -> list[Tensor]:
         """One tensor an answer, (tokens,) float32; one forward pass over all, padded at the end."""
-        device = self.model.device
-        longest = max(len(item.ids) for item in items)
-        inputs = torch.full((len(items), longest), self.model.pad, device=device)
-        mask = torch.zeros_like(inputs)
-        for row, item in enumerate(items):
-            inputs[row, : len(item.ids)] = torch.tensor(item.ids, device=device)
-            mask[row, : len(item.ids)] = 1
         sizes = [len(item.ids) - item.start for item in items]
-        rows = torch.tensor([r for r, size in enumerate(sizes) for _ in range(size)], device=device)
-        at = torch.tensor([p for i in items for p in range(i.start, len(i.ids))], device=device)
+        rows = [row for row, size in enumerate(sizes) for _ in range(size)]
+        places = [place for item in items for place in range(item.start, len(item.ids))]
+        wanted = torch.tensor(
+            [items[row].ids[place] for row, place in zip(rows, places, strict=True)]
+        )
+        # the state before a token predicts it
+        logits = self._logits([item.ids for item in items], rows, [place - 1 for place in places])
+        found = nn.functional.cross_entropy(logits, wanted.to(logits.device), reduction="none")
+        return list(torch.split(-found, sizes))
+
+    def grades(self, prompts: Sequence[list[int]], tokens: Sequence[int]) -> Tensor:
+        """(prompts, grades) float32: logits of the grades' tokens behind each prompt's ids."""
+        rows = list(range(len(prompts)))
+        return self._logits(prompts, rows, [len(ids) - 1 for ids in prompts])[:, list(tokens)]
+
+    def _logits(self, ids: Sequence[list[int]], rows: list[int], places: list[int]) -> Tensor:
+        """(places, vocabulary) float32: what follows each (row, place)."""
+        device = self.model.device
+        longest = max(map(len, ids))
+        inputs = torch.tensor([row + [self.model.pad] * (longest - len(row)) for row in ids])
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids])
+        inputs, mask = inputs.to(device), mask.to(device)
         with autocast(self.mixed, device):
             hidden = self.decoder(input_ids=inputs, attention_mask=mask, use_cache=False)[0]
-            logits = self.head(hidden[rows, at - 1])  # the state before a token predicts it
-        found = -nn.functional.cross_entropy(logits.float(), inputs[rows, at], reduction="none")
-        return list(torch.split(found, sizes))
+            logits: Tensor = self.head(hidden[rows, places])
+        return logits.float()
 
     @torch.no_grad()
     def sums(self, items: Sequence[Answered], batch_tokens: int) -> Tensor:

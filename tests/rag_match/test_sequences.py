@@ -6,7 +6,7 @@ import torch
 from baselines.llm.model import TransformersOptions
 from baselines.llm.transformers_model import TransformersModel
 from baselines.rag_match.prompts import about_query, fitted, to_judge
-from baselines.rag_match.sequences import Likelihood, answered, grade_tokens, graded
+from baselines.rag_match.sequences import Likelihood, answered, grade_tokens
 from baselines.rag_match.trace import OPENING
 from tests.rag_match.test_trace import TEXT, TRACE
 from tests.shapes import save_causal
@@ -30,21 +30,23 @@ def test_an_answer_begins_behind_its_prompt_and_ends(model):
     assert "".join(model.tokenizer.decode(ids[start:-1]).split()) == "".join(TEXT.split())
 
 
-def test_a_grade_is_one_token_behind_an_opening_with_and_without_reasoning(model):
+def test_grades_are_read_behind_an_opening_with_and_without_reasoning(model):
     tokens = grade_tokens(model)
     assert len(set(tokens)) == 3
-    for reasoning in (OPENING, TRACE.reasoning()):
-        for grade, token in enumerate(tokens):
-            ids, start = graded(model, PAIR, reasoning, grade)
-            assert ids[start:] == [token]
-            assert ids[:start] == model.tokenize([PAIR], opening=reasoning)[0]
+    openings = (OPENING, TRACE.reasoning())
+    ids = [model.tokenize([PAIR], opening=opening)[0] for opening in openings]
+    for grade, token in enumerate(tokens):
+        for opening, row in zip(openings, ids, strict=True):
+            assert model.tokenize([PAIR], opening=f"{opening}{grade}")[0] == [*row, token]
+    found = Likelihood(model, False).grades(ids, tokens)
+    wanted = model.first_logits(ids, tokens)
+    assert torch.allclose(found, wanted, atol=1e-4)
 
 
 def test_log_probabilities_are_the_whole_models_in_any_batch(model):
     items = [
         answered(model, PAIR, TEXT),
         answered(model, about_query("Write.", "matrix"), "Invert a square matrix."),
-        graded(model, PAIR, OPENING, 1),
     ]
     likelihood = Likelihood(model, False)
     together = likelihood(items)
