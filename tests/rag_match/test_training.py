@@ -1,7 +1,11 @@
 """A tiny model learns the three stages; what each one counts is written beside it."""
 
+import dataclasses
 import json
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -14,6 +18,7 @@ from baselines.rag_match.system import RagMatch
 from baselines.rag_match.teacher import Asked, ByRules
 from baselines.rag_match.trace import Defect, Malformed
 from resrank.reranker import Bench
+from tests.conftest import ROOT
 from tests.rag_match.examples import examples
 from tests.shapes import save_causal
 
@@ -76,7 +81,6 @@ def test_every_stages_losses_fall_and_what_they_saw_is_written(llm, tmp_path, mo
     rows, about, _ = trained(tmp_path, llm)
     assert falls(rows, "knowledge", "document")
     assert falls(rows, "alignment", "trace")
-    assert falls(rows, "alignment", "label")
     first = next(row for row in rows if row["phase"] == "calibration")
     assert first["preference"] == pytest.approx(math.log(2), abs=1e-3)  # it is its own reference
     assert falls(rows, "calibration", "preference")
@@ -161,9 +165,27 @@ def test_adapters_are_trained_alone_with_layers_recomputed_and_merged(llm, tmp_p
     assert all(".self_attn." in name or ".mlp." in name for name in moved)
 
 
-def test_evidence_for_no_query_is_told(llm, tmp_path):
-    import dataclasses
+def over_processes(folder, llm, count):
+    script = ROOT / "tests" / "rag_match" / "two_processes.py"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               "--nproc-per-node", str(count), str(script), str(folder), json.dumps(llm)]  # fmt: skip
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "log.json").read_text())
 
+
+def test_two_processes_take_the_steps_of_one_and_find_the_same_errors(llm, tmp_path):
+    alone, together = (over_processes(tmp_path / str(n), llm, n) for n in (1, 2))
+    assert alone["about"]["calibration"] == together["about"]["calibration"]
+    assert alone["about"]["calibration"]["preferences"] > 0
+    assert {row["phase"] for row in alone["rows"]} == {"knowledge", "alignment", "calibration"}
+    for one, other in zip(alone["rows"], together["rows"], strict=True):
+        assert one.pop("phase") == other.pop("phase")
+        assert other == pytest.approx(one, rel=1e-3, abs=1e-5)
+
+
+def test_evidence_for_no_query_is_told(llm, tmp_path):
     given = [dataclasses.replace(e, candidates=[]) for e in examples()]
     with pytest.raises(ValueError, match="none of 12 queries has evidence to make a document of"):
         trained(tmp_path, llm, given=given)
