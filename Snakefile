@@ -23,6 +23,6 @@ localrules:
 rule all:
     default_target: True
     input:
+        *over_pairs(PLAN.reported),
         f"{OUT}/report.manifest.json",
         f"{OUT}/report/index.html",
-        [f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],

@@ -141,7 +141,7 @@ class E2Rank(EmbedsPassages):
                 [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True,
                 enable_thinking=False,
             )  # fmt: skip
-        ids = list(tokenizer(prompt, add_special_tokens=not o.chat)["input_ids"])
+        ids = list(tokenizer(prompt, add_special_tokens=not o.chat, verbose=False)["input_ids"])
         positions = getattr(self.encoder.model.config, "max_position_embeddings", len(ids))
         if len(ids) > positions:
             raise ValueError(

@@ -81,7 +81,7 @@ class MonoT5(Pointwise):
         """Token ids of a pair; the passage alone is cut."""
 
         def ids(text: str) -> list[int]:
-            return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
         suffix = [*ids("Relevant:"), self.tokenizer.eos_token_id]
         return fit(ids(f"Query: {query} Document:"), ids(passage), suffix, self.options.max_tokens)

@@ -65,7 +65,7 @@ class Prompt:
     def _ids(self, text: str) -> list[int]:
         if not text:  # as between the slots of a plain prompt
             return []
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _cut(self, text: str, tokens: int) -> str:
         """A text without what is behind its first tokens, and without the slots' own sign."""

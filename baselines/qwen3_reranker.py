@@ -85,7 +85,9 @@ class Qwen3Reranker(Pointwise):
         """Token ids of a pair; the passage alone is cut."""
 
         def ids(text: str) -> list[int]:
-            return list(self.model.tokenizer(text, add_special_tokens=False)["input_ids"])
+            return list(
+                self.model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            )
 
         asked = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>:"
         # The space goes with the passage, as in the model's own tokenisation of the whole pair.

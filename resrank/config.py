@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
+    Tag,
     TypeAdapter,
     field_validator,
     model_validator,
@@ -15,9 +16,9 @@ from pydantic import (
 
 from resrank.model.options import EncoderOptions
 from resrank.registry import resolve
-from resrank.strict import Strict
+from resrank.strict import NAME, NAME_OR_SHAPE, SHAPE, Strict
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Seed = Annotated[int, Field(ge=0)]
 Grade = Annotated[int, Field(ge=1)]
 
@@ -35,6 +36,11 @@ class RemoteFile(Strict):
     def name(self) -> str:
         """Its name on disk."""
         return self.url.rpartition("/")[2].partition("?")[0] or "file"
+
+
+LocalOrRemote = Annotated[
+    Annotated[Path, Tag(NAME)] | Annotated[RemoteFile, Tag(SHAPE)], NAME_OR_SHAPE
+]
 
 
 class Counts(Strict):
@@ -137,10 +143,10 @@ class CandidatesCollection(_Collection):
     """Imported candidates with text (RankLLM JSON or JSONL) and TREC qrels."""
 
     kind: Literal["candidates"]
-    path: Path | RemoteFile = Field(
+    path: LocalOrRemote = Field(
         description="The candidates, .json or .jsonl: a file or an address."
     )
-    qrels: Path | RemoteFile = Field(description="TREC qrels (or BEIR tsv), a file or an address.")
+    qrels: LocalOrRemote = Field(description="TREC qrels (or BEIR tsv), a file or an address.")
 
 
 class IrDatasetsCollection(_Collection):
@@ -325,8 +331,8 @@ class Suite(Strict):
         "the results are the same for any number."
     )  # fmt: skip
     optional: list[str] | None = Field(
-        None, description="Collections that the suite goes on without where they cannot be had; "
-        "unset: those whose own entry says `optional`."
+        None, description="Collections that the suite goes on without where they cannot be had, "
+        "for lack of files or of a network; unset: those whose own entry says `optional`."
     )  # fmt: skip
     offline: bool = Field(
         False, description="Ask no network for data: an optional collection whose files are not "
@@ -408,7 +414,7 @@ class Definitions(Strict):
 
 def plain_name(value: str) -> str:
     """Names become folders: letters, digits, '_', '-' and '.' only."""
-    if not NAME.fullmatch(value):
+    if not PLAIN.fullmatch(value):
         raise ValueError(f"name {value!r}: use letters, digits, '_', '-' and '.' only")
     return value
 

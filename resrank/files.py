@@ -26,6 +26,16 @@ PACKAGES = (
 )  # fmt: skip
 
 
+def _umask() -> int:
+    """The permissions that this user's files are not to have."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+UMASK = _umask()  # asked once, at import: to ask is to set it, for every thread
+
+
 class NoRoom(OSError):
     """A file that does not fit on its disk; names it and says what to do."""
 
@@ -72,7 +82,7 @@ def _partial_file(path: Path) -> Iterator[Path]:
     partial = Path(name)
     try:
         yield partial
-        partial.chmod(0o644)
+        partial.chmod(0o666 & ~UMASK)  # a temporary file is its owner's alone
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
@@ -82,11 +92,14 @@ def _partial_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _partial_folder(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        raise FileExistsError(f"{path} is a file, but a folder is to stand there; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
         yield partial
-        partial.chmod(0o755)
+        for inner in (partial, *partial.rglob("*")):  # as safetensors writes its files
+            inner.chmod((0o777 if inner.is_dir() else 0o666) & ~UMASK)
         if path.exists():
             shutil.rmtree(path)
         partial.replace(path)

@@ -9,14 +9,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+MAGIC = b"PAR1"  # what such a file begins with
+
 
 def read_columns(
     path: Path, columns: Sequence[str], filters: Sequence[tuple[str, str, Any]] | None = None
 ) -> pa.Table:
     """The named columns of a file, of the rows that pass the filters.
 
-    Raises ValueError that names the file if it is damaged or has other columns.
+    Raises ValueError that names the file if it is damaged, has other columns or is no parquet.
     """
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC))
+    if head not in (MAGIC, b""):
+        raise ValueError(f"{path} is no parquet file; give one that a job of resrank wrote")
     try:
         known = pq.read_schema(path).names
         absent = [name for name in columns if name not in known]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from resrank.parts import parts, substitute
-from resrank.registry import encoder_of, option_files, training_files
+from resrank.registry import asks_dev, encoder_of, option_files, training_files
 from resrank.suite import Resolved
 
 
@@ -180,15 +180,20 @@ class Plan:
         return [self.candidates(dataset, stage) for stage in sorted(stages)]
 
     def splits_to_encode(self, dataset: str, encoder: str) -> list[str]:
-        """Test, and train where a system learns there from this encoder's embeddings."""
+        """Test, and train where a system learns there from this encoder's embeddings; dev where it
+        is scored on dev queries as it learns."""
         stamp = f"{self.out}/embeddings/{dataset}/{encoder}.json"
-        learned = any(
-            stamp in self.encoded_for_training(system, seed)
+        learners = [
+            spec
             for system, spec in self.suite.systems.items()
             if spec.training is not None
             for seed in self.suite.seeds_of(system)
-        )
-        return ["train", "test"] if learned else ["test"]
+            if stamp in self.encoded_for_training(system, seed)
+        ]
+        if not learners:
+            return ["test"]
+        scored = any(asks_dev(spec.kind, spec.training) for spec in learners)
+        return ["train", "dev", "test"] if scored else ["train", "test"]
 
     def runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
         """(system, seed, run file) of everything that is compared on a candidate set."""
@@ -197,6 +202,22 @@ class Plan:
             for system in self.suite.suite.systems
             for seed in self.suite.seeds_of(system)
         ]
+
+    def reported(self, dataset: str, stage: str) -> list[str]:
+        """What the report reads of a candidate set."""
+        pair = f"{dataset}/{stage}"
+        of_systems = [
+            f"{kind}/{pair}/{system}.json"
+            for kind, systems in (
+                ("efficiency", self.suite.suite.systems),
+                ("sensitivity", self.suite.suite.sensitivity),
+            )
+            for system in systems
+        ]
+        names = [f"scores/{pair}.parquet", f"audits/{pair}.json", f"statistics/{pair}.json"]
+        if self.suite.judges:
+            names.append(f"calibration/{pair}.json")
+        return [f"{self.out}/{name}" for name in [*names, *of_systems]]
 
     def graded_runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
         """Those whose systems give grades."""

@@ -91,6 +91,14 @@ def training_files(kind: str, training: Mapping[str, Any] | None) -> list[Path]:
     return list(getattr(resolve(kind).Training.model_validate(training), "files", []))
 
 
+def asks_dev(kind: str, training: Mapping[str, Any] | None) -> bool:
+    """Whether a system is scored on dev queries while it is trained."""
+    if training is None:
+        return False
+    own = resolve(kind).Training.model_validate(training)
+    return any(getattr(stage, "dev_queries", 0) for stage in getattr(own, "stages", (own,)))
+
+
 def source_files(spec: Any) -> list[str]:
     """The files that a system's kind lives in, relative to the project, for Snakemake's inputs.
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from resrank.suite import CONFIG_DIR, ConfigError, Resolved, read_yaml
+from resrank.suite import CONFIG_DIR, ConfigError, Resolved
+from resrank.typed_yaml import read_yaml
 
 FOLDER = re.compile(r"results/(?P<suite>[^/]+)/models/[^/]+/seed\d+")
 

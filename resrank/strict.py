@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, model_validator
+
+NAME, SHAPE = "<name>", "<shape>"
+"""Tags of what may be a text or a section; angle brackets: no key, left out of an error's place."""
+NAME_OR_SHAPE = Discriminator(lambda value: NAME if isinstance(value, str | Path) else SHAPE)
 
 
 class Strict(BaseModel):

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel
 
 from resrank.config import Collection, Definitions, FirstStage, Suite, System
 from resrank.model.architectures import RANDOM
 from resrank.parts import parts, substitute
 from resrank.registry import grades_given, option_files, resolve, training_files
+from resrank.typed_yaml import ConfigError, read_yaml, validated
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
 THREE = 3  # grades, to which those of collections map
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used; says where, what was found, what is allowed."""
 
 
 class Resolved(BaseModel):
@@ -80,6 +74,15 @@ class Resolved(BaseModel):
         if self.suite.optional is not None:
             return collection in self.suite.optional
         return self.collections[collection].optional
+
+    @property
+    def in_doubt(self) -> list[str]:
+        """Optional collections of which a file is still to be fetched: no network may give it."""
+        return [
+            name
+            for name in self.suite.collections
+            if self.is_optional(name) and _to_fetch(self.collections[name])
+        ]
 
     @property
     def costs_alone(self) -> bool:
@@ -157,14 +160,17 @@ def has_train_split(collection: Any) -> bool:
     return bool((collection.path / "qrels" / f"{collection.train}.tsv").is_file())
 
 
-def load_suite(config: Mapping[str, Any] | Path) -> Resolved:
+def load_suite(
+    config: Mapping[str, Any] | Path, absent: Mapping[str, str] | None = None
+) -> Resolved:
     """Validate a suite (a mapping or a YAML file) against the library in config/.
 
-    Raises ConfigError that names the key, what was given and what is known.
+    absent: optional collections that no network gave, and why. Raises ConfigError that names the
+    key, what was given and what is known.
     """
     source = str(config) if isinstance(config, Path) else "suite"
     mapping = read_yaml(config) if isinstance(config, Path) else dict(config)
-    resolved = _without_absent(_resolve(_validate(Suite, mapping, source)))
+    resolved = _without_absent(_resolve(validated(Suite, mapping, source)), absent or {})
     for name in resolved.suite.collections:
         _check_collection(resolved, name)
     for name, spec in resolved.systems.items():
@@ -213,13 +219,14 @@ def _scaled(system: System, by: int) -> System:
     return system.model_copy(update={"options": smaller})
 
 
-def _without_absent(resolved: Resolved) -> Resolved:
-    """The suite without the optional collections that cannot be had."""
+def _without_absent(resolved: Resolved, absent: Mapping[str, str]) -> Resolved:
+    """The suite without the optional collections that cannot be had, or are `absent`."""
     skipped = {}
     for name in resolved.suite.collections:
         spec = _pick(resolved.collections, name, "collection")
-        lacking = _lacking(spec, resolved.suite.offline) if resolved.is_optional(name) else None
-        if lacking:
+        if not resolved.is_optional(name):
+            continue
+        if lacking := absent.get(name) or _lacking(spec, resolved.suite.offline):
             skipped[name] = f"{lacking} (licence: {spec.licence})"
     kept = [name for name in resolved.suite.collections if name not in skipped]
     if not kept:
@@ -238,11 +245,16 @@ def _lacking(spec: Any, offline: bool) -> str | None:
     return _out_of_reach(spec) if offline else None
 
 
-def _out_of_reach(spec: Any) -> str | None:
-    """Which files of a collection no network is to be asked for, if there are any."""
+def _to_fetch(spec: Any) -> list[str]:
+    """The files of a collection that only a network could give."""
     from resrank.collections.origin import out_of_reach
 
-    names = ", ".join(file.name for file in out_of_reach(spec))
+    return [file.name for file in out_of_reach(spec)]
+
+
+def _out_of_reach(spec: Any) -> str | None:
+    """Which files of a collection no network is to be asked for, if there are any."""
+    names = ", ".join(_to_fetch(spec))
     return f"offline, and {names} not here" if names else None
 
 
@@ -362,25 +374,7 @@ def library() -> Definitions:
     merged: dict[str, Any] = {}
     for file in ("datasets.yaml", "systems.yaml"):
         merged |= read_yaml(CONFIG_DIR / file)
-    return _validate(Definitions, merged, "config/")
-
-
-def read_source(model: type[Model], path: Path) -> Model:
-    """A YAML file of a given type. Raises ConfigError that names the key and what is known."""
-    return _validate(model, read_yaml(path), str(path))
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping. Raises ConfigError otherwise."""
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: expected a mapping of keys, found {type(value).__name__}")
-    return value
+    return validated(Definitions, merged, "config/")
 
 
 def _pick(section: Mapping[str, Any], name: str, what: str) -> Any:
@@ -389,28 +383,4 @@ def _pick(section: Mapping[str, Any], name: str, what: str) -> Any:
     return section[name]
 
 
-def _validate(model: type[Model], value: Mapping[str, Any], source: str) -> Model:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise ConfigError(explain(error, source)) from error
-
-
-def explain(error: ValidationError, source: str) -> str:
-    """One line a mistake: where, what was given, what is allowed; source: '' if it is plain."""
-    lines = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
-        given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
-        lines.append(": ".join(part for part in (source, where, _said(item)) if part) + given)
-    return "\n".join(lines)
-
-
-def _said(item: ErrorDetails) -> str:
-    """What is wrong; of an entry without a known `kind`, which kinds there are."""
-    about = item.get("ctx", {})
-    if item["type"] == "union_tag_invalid":
-        return f"unknown {about['discriminator']} {about['tag']!r}; known: {about['expected_tags']}"
-    if item["type"] == "union_tag_not_found":
-        return f"no {about['discriminator']}; docs/configuration.md lists them"
-    return item["msg"].removeprefix("Value error, ")
+__all__ = ["CONFIG_DIR", "ConfigError", "Resolved", "library", "load_suite", "with_parts"]

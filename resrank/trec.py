@@ -1,10 +1,13 @@
-"""Reading what the field exchanges: TREC runs and qrels, and BEIR's qrels in tsv."""
+"""Reading what the field exchanges: TREC runs and qrels, BEIR's qrels in tsv; gzip or plain."""
 
 from __future__ import annotations
 
+import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 class TrecError(ValueError):
@@ -67,14 +70,22 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with _opened(path) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise TrecError(f"{path}: not UTF-8 text ({error.reason})") from error
-    except OSError as error:
-        raise TrecError(f"cannot read {path}: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        said = getattr(error, "strerror", None) or error
+        raise TrecError(f"cannot read {path}: {said}") from error
+
+
+def _opened(path: Path) -> IO[str]:
+    """A file's text; gzip by its first two bytes, whatever its name is."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8")
 
 
 def _score(text: str, path: Path, number: int) -> float:

@@ -29,9 +29,9 @@ def command(*words: str, suite: str = "suite.yaml") -> list[str]:
 
 
 def snakemake(
-    folder: Path, *words: str, suite: str = "suite.yaml"
+    folder: Path, *words: str, suite: str = "suite.yaml", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*words, suite=suite), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True,
-        check=False,
+        command(*words, suite=suite), cwd=folder, env=ENVIRONMENT | environment,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -43,6 +44,27 @@ def test_mistakes_end_in_one_clear_line(tmp_path):
     assert "Traceback" not in said.stderr + missing.stderr + wrong.stderr
 
 
+RUNS, NONE = '[["bm25", 0, "x.trec"]]', "{}"
+
+
+@pytest.mark.parametrize(
+    ("runs", "learned", "metrics", "said"),
+    [
+        ('[["bm25", 0]]', NONE, '["nDCG@10"]', "--runs: .*give .*system, seed, run file"),
+        ("[1]", NONE, '["nDCG@10"]', "--runs: .*give .*system, seed, run file"),
+        (RUNS, '{"bm25": 3}', '["nDCG@10"]', "--trained-on: .*give {system: .collection folder"),
+        (RUNS, NONE, "[1]", "--metrics: .*give .metric, "),
+    ],
+)
+def test_json_of_another_form_is_said_plainly(tmp_path, beir, runs, learned, metrics, said):
+    spec = json.dumps({"kind": "beir", "path": str(beir)})
+    assert run("collect", "--spec", spec, "--out", tmp_path / "c").returncode == 0
+    found = run("score", "--collection", tmp_path / "c", "--candidates", "x", "--runs", runs,
+                "--trained-on", learned, "--metrics", metrics, "--out", "o", "--audits", "a")  # fmt: skip
+    assert re.search(f"^error: {said}", found.stderr)
+    assert "Traceback" not in found.stderr
+
+
 def test_the_version():
     said = run("--version")
     assert (said.returncode, said.stdout.strip()) == (0, f"resrank {version('resrank')}")
@@ -57,7 +79,7 @@ def test_help_shows_what_stands_in_angle_brackets():
     ("words", "said"),
     [
         (["collect", "--spec", "{kind: beir}"], "--spec: '{kind: beir}' is not JSON"),
-        (["collect", "--spec", "[]"], "--spec: '[]' is list; give an object"),
+        (["collect", "--spec", "[]"], "--spec: '[]' is of another form; give an object"),
         (["collect", "--spec", '{"kind": "beirr"}'],
          "error: unknown 'kind' 'beirr'; known: 'docstrings', 'beir', 'candidates', 'ir_datasets'"),
         (["collect", "--spec", '{"path": "x"}'], "error: no 'kind'; docs/configuration.md"),
@@ -93,6 +115,20 @@ def test_a_replay_counts_its_windows(tmp_path, answers, said):
     assert (tmp_path / "my.run").exists() == (tmp_path / "my.usage.parquet").exists() == (not said)
     assert found.returncode == (1 if said else 0)
     assert (said or "4 answers, 4 clean") in found.stderr + found.stdout
+
+
+def test_a_replay_of_other_windows_says_what_to_check(tmp_path):
+    hits = [{"content": f"p {n}", "docid": str(n), "rank": n + 1, "score": -n} for n in range(6)]
+    lists = [{"query": f"query {q}", "qid": str(q), "hits": hits} for q in range(2)]
+    (tmp_path / "lists.json").write_text(json.dumps(lists))
+    rows = [{"prompt": f"rank for query {n // 2}", "response": "[1]"} for n in range(4)]
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    found = run("replay", "--candidates", tmp_path / "lists.json", "--window", "4", "--step", "1",
+                "--responses", tmp_path / "answers.jsonl", "--out", tmp_path / "my.run")  # fmt: skip
+    assert (
+        "does not hold the query 'query 0': answers for other candidates or windows" in found.stderr
+    )
+    assert "check --candidates, --window, --step and --depth" in found.stderr
 
 
 def test_a_parser_is_a_choice(tmp_path):

@@ -17,6 +17,9 @@ FUSION = {"kind": "fusion", "of": ["bm25", "splade"]}
 DENSE = {"kind": "dense", "encoder": {"model": "trained:bi_encoder"}}
 
 
+LAYERS = {"reranker": {"layers": -1}}
+
+
 def on_part(model, **more):
     system = {"kind": "bi_encoder", "options": {"model": model}, **more}
     return {"systems": ["x"], "define": {"systems": {"x": system}}}
@@ -54,6 +57,14 @@ def on_part(model, **more):
                 "define": {"collections": {"c": {"kind": "beir", "path": "no"}}},
             },
             "'c': no path no ",
+        ),
+        (
+            {"define": {"systems": {"x": {"kind": "resrank", "options": LAYERS}}}},
+            r"systems.x.reranker.layers: Input should be greater than or equal to 1 \(given: -1\)$",
+        ),
+        (
+            {"define": {"collections": {"c": {"kind": "candidates", "path": 3, "qrels": {}}}}},
+            r"candidates.path: Input should be .*\n.*candidates.qrels.url: Field required",
         ),
         (on_part("trained:x", training={}), "system 'x' stands on itself"),
         ({"seeds": [-1]}, "greater than or equal to 0"),

@@ -19,8 +19,11 @@ import yaml
 from markdown_it import MarkdownIt
 from typer.main import get_command
 
+from resrank import config
 from resrank.cli import app
 from resrank.config import Suite
+from resrank.registry import KINDS, resolve
+from resrank.strict import Strict
 from resrank.suite import load_suite
 from tests.conftest import ROOT, write_beir
 from tests.dag import ENVIRONMENT, copy_project
@@ -128,6 +131,23 @@ def test_tutorial_reranker_is_short():
     assert len([line for line in reranker.text.splitlines() if line.strip()]) <= 30
 
 
+def test_every_key_of_a_suite_is_explained():
+    text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    assert not [key for key in Suite.model_fields if f"`{key}`" not in text]
+
+
+def test_the_messages_that_are_explained_are_said():
+    text = (ROOT / "docs" / "howto" / "troubleshooting.md").read_text("utf-8")
+    own = text.partition("**What other tools say**")[0]
+    rows = [line.split("|")[1] for line in own.splitlines() if line.startswith("| `")]
+    messages = [said for row in rows for said in re.findall("`(.+?)`", row)]
+    files = [*ROOT.glob("resrank/**/*.py"), *ROOT.glob("workflow/rules/*.smk")]
+    # Without line breaks within a message, and what stands between its pieces.
+    sources = " ".join(re.sub(r'"\s+f?"', "", file.read_text("utf-8")) for file in files)
+    assert len(messages) > 9
+    assert not [said for said in messages if said not in sources]
+
+
 def test_site(tmp_path):
     """It builds without a warning or a network; the generated pages hold every verb and key."""
     pytest.importorskip("mkdocstrings", reason="the site needs the extra `docs`")
@@ -141,5 +161,14 @@ def test_site(tmp_path):
         f"<code>python -m resrank {verb}</code>" in page for verb in get_command(app).commands
     )
     page = (tmp_path / "reference" / "configuration.html").read_text()
-    assert all(f"<code>{key}</code>" in page for key in Suite.model_fields)
+    kinds = [resolve(kind) for kind in KINDS]
+    models = [cls.Options for cls in kinds]
+    models += [cls.Training for cls in kinds if hasattr(cls, "Training")]
+    models += [
+        m for m in vars(config).values()
+        if isinstance(m, type) and issubclass(m, Strict) and not m.__name__.startswith("_")
+    ]  # fmt: skip
+    assert Suite in models
+    keys = {key for model in models for key in model.model_fields}
+    assert not sorted(key for key in keys if f"<code>{key}</code>" not in page)
     assert "strictly" in (tmp_path / "reference" / "python.html").read_text()

@@ -1,8 +1,13 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from resrank.files import atomic_file, atomic_folder
 from resrank.parquet import read_columns
 from resrank.store import read_candidates, write_candidates
+from tests.conftest import ROOT
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_partial(tmp_path):
@@ -26,6 +31,37 @@ def test_a_folder_appears_whole(tmp_path):
     assert (path / "x").read_text() == "whole"
 
 
+def test_files_have_the_users_own_permissions(tmp_path):
+    made = """
+import os, sys
+os.umask(0o027)
+import torch
+from pathlib import Path
+from safetensors.torch import save_file
+from resrank.files import atomic_file, atomic_folder
+with atomic_folder(Path("folder")) as out:
+    (out / "inner").mkdir()
+    save_file({"w": torch.zeros(1)}, out / "inner" / "w.safetensors")
+with atomic_file(Path("file")) as out:
+    out.write_text("x")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", made], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    modes = {p.name: p.stat().st_mode & 0o777 for p in tmp_path.rglob("*")}
+    assert modes == {"folder": 0o750, "inner": 0o750, "w.safetensors": 0o640, "file": 0o640}
+
+
+def test_a_folder_does_not_take_a_files_place(tmp_path):
+    (tmp_path / "model").write_text("mine")
+    said = "model is a file, but a folder is to stand there"
+    with pytest.raises(FileExistsError, match=said), atomic_folder(tmp_path / "model"):
+        raise AssertionError("nothing is written for it")
+    assert (tmp_path / "model").read_text() == "mine"
+
+
 def test_a_damaged_file_and_one_of_another_kind_are_named(tmp_path):
     path = tmp_path / "bm25.parquet"
     write_candidates(path, {"q": [("p", 1.0)]})
@@ -39,6 +75,9 @@ def test_a_damaged_file_and_one_of_another_kind_are_named(tmp_path):
     path.write_bytes(whole[:footer] + b"\xff" * 8 + whole[footer + 8 :])
     with pytest.raises(ValueError, match="bm25.parquet is damaged .*delete it"):
         read_candidates(path)
+    (tmp_path / "candidates.jsonl").write_text('{"query": "q"}')  # the user's own: not to delete
+    with pytest.raises(ValueError, match="candidates.jsonl is no parquet file; give one that"):
+        read_candidates(tmp_path / "candidates.jsonl")
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="bm25.parquet is damaged"):
         read_candidates(path)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resrank.suite import load_suite, read_yaml
+from resrank.suite import load_suite
+from resrank.typed_yaml import read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

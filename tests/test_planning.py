@@ -41,6 +41,15 @@ def test_systems_of_one_encoder_share_its_embeddings(plan):
     assert plan.splits_to_encode("docstrings", name) == ["train", "test"]  # `frozen` learns there
 
 
+def test_dev_queries_of_a_training_are_encoded_with_the_others():
+    scored = {"stages": [{}, {"dev_queries": 3}]}
+    system = {"kind": "resrank", "options": TINY, "training": scored}
+    suite = {"name": "x", "collections": ["docstrings"], "systems": ["frozen"]}
+    plan = Plan(load_suite(suite | {"define": {"systems": {"frozen": system}}}), "out")
+    (name,) = {plan.encoder_name("frozen", seed) for seed in (1, 2, 3)}
+    assert plan.splits_to_encode("docstrings", name) == ["train", "dev", "test"]
+
+
 def test_an_encoder_that_training_reaches_is_not_encoded_before(plan):
     assert plan.encoded_for_training("joint", 7) == []
     assert plan.encoded_for_training("frozen", 1) == plan.encoded("docstrings", "frozen", 1)

@@ -121,6 +121,11 @@ def test_the_largest_change_by_hand():
     refused = {"name": "c", "refused": "other weights"}
     assert largest([one, refused])["variants"] == "1 (1 refused)"
     assert largest([]) == {"variants": "0"}
+    still = largest([{"name": "d", "difference": -0.00004, "tau": 0.99996}])
+    assert (still["difference_by"], still["tau_by"]) == (
+        None,
+        None,
+    )  # nobody is to blame for 0.0000
 
 
 @pytest.mark.parametrize("key", ["baseline", "sensitivity", "ablation"])

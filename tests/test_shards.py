@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baselines.llm.transformers_model import TransformersModel
 from resrank.candidates import dense
 from resrank.candidates.freeze import freeze
 from resrank.collections.collect import collect
@@ -141,6 +142,35 @@ def test_what_was_answered_before_a_run_was_split_is_not_asked_again(frozen, tmp
         merge_runs(parts, run)
         assert whole.read_text().startswith(first)
         assert sorted(map(key, whole.open())) == sorted(map(key, (other + answered).splitlines()))
+
+
+@pytest.mark.parametrize("again", [1, 3])
+def test_what_shards_were_answered_is_not_asked_again_by_another_number(
+    frozen, tmp_path, monkeypatch, again
+):
+    collection, lists = frozen
+    spec, run = System.model_validate(SYSTEMS["gpt"]), tmp_path / "seed0.trec"
+    folder = tmp_path / "seed0.shards"
+    for n in range(2):
+        part = folder / f"{n}of2.trec"
+        rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], part, Shard(n, 2))
+    files = sorted(folder.glob("*.transcript.*"))
+    before = {key(line): line for file in files for line in file.open()}
+    files[1].write_text(files[1].read_text() + '{"key": "torn')  # killed while it wrote
+
+    def asked_again(self, prompts, *_):
+        assert not prompts, "an answer that was recorded is asked for again"
+        return iter(())
+
+    monkeypatch.setattr(TransformersModel, "answers", asked_again)
+    parts = [folder / f"{n}of{again}.trec" for n in range(again)] if again > 1 else [run]
+    for n, part in enumerate(parts):
+        job = (collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], part)
+        rerank(*job, Shard(n, again))
+    if again > 1:
+        merge_runs(parts, run)
+    (whole,) = tmp_path.glob("seed0.transcript.*")
+    assert {key(line): line for line in whole.open()} == before
 
 
 def key(line):

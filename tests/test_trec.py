@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +51,20 @@ def test_bad_qrels(tmp_path, text, said):
         read_qrels(write(tmp_path, text))
 
 
-@given(st.binary(max_size=200))
+def test_gzip_is_read_whatever_its_name(tmp_path):
+    run, qrels = tmp_path / "r.trec", tmp_path / "q.gz"
+    run.write_bytes(gzip.compress(b"1 Q0 a 1 2.5 t\n"))
+    qrels.write_bytes(gzip.compress(b"1 0 a 2\n"))
+    assert read_run(run) == {"1": [("a", 2.5)]}
+    assert read_qrels(qrels) == {"1": {"a": 2}}
+    whole = gzip.compress(b"".join(b"1 Q0 a%d 1 2.5 t\n" % n for n in range(9999)))
+    for damaged in (whole[:-9], whole[:20] + bytes(8) + whole[28:]):
+        run.write_bytes(damaged)
+        with pytest.raises(TrecError, match="cannot read .*r.trec: "):
+            read_run(run)
+
+
+@given(st.binary(max_size=200).flatmap(lambda b: st.sampled_from([b, b"\x1f\x8b" + b])))
 def test_no_input_breaks_the_readers_otherwise(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("fuzz") / "file"
     path.write_bytes(content)

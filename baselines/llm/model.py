@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, Tag, field_validator, model_validator
 
 from baselines.llm.prompt import Prompt
 from resrank.efficiency.work import Made, Model
 from resrank.model.options import DtypeName, ScratchDecoder
-from resrank.strict import Strict
+from resrank.strict import NAME, NAME_OR_SHAPE, SHAPE, Strict
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class TransformersOptions(Strict):
     """A causal language model in this process."""
 
     kind: Literal["transformers"]
-    model: str | ScratchLM = Field(description="A folder or hub id, or a shape made here.")
+    model: Annotated[
+        Annotated[str, Tag(NAME)] | Annotated[ScratchLM, Tag(SHAPE)], NAME_OR_SHAPE
+    ] = Field(description="A folder or hub id, or a shape made here.")
     revision: str | None = Field(None, description="Hub commit to pin.")
     context: int | None = Field(
         None, ge=64, description="Tokens that prompt and answer may have, where that is less than "

@@ -33,8 +33,8 @@ class PromptTokens:
 
         By itself a text may get another token than within a line (Llama's has a space in front).
         """
-        head = self.tokenizer(before, add_special_tokens=False)["input_ids"]
-        whole = self.tokenizer(before + text, add_special_tokens=False)["input_ids"]
+        head = self.tokenizer(before, add_special_tokens=False, verbose=False)["input_ids"]
+        whole = self.tokenizer(before + text, add_special_tokens=False, verbose=False)["input_ids"]
         if whole[:-1] != head:
             raise ValueError(
                 f"{self.options.model}: its tokenizer makes no token of its own of {text!r} behind "
@@ -81,7 +81,9 @@ class PromptTokens:
 
     def with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Token ids of a chat text, and the (start, end) in it that each stands for."""
-        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        found = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
         ids, offsets = list(found["input_ids"]), list(found["offset_mapping"])
         first = self.tokenizer("")["input_ids"][:1]  # a start token that the template may lack
         if first and first[0] == self.tokenizer.bos_token_id and ids[:1] != first:

@@ -89,7 +89,8 @@ class InOrder:
             if isinstance(asked, str) and not _asks(asked, self.query):
                 raise DataError(
                     f"{self.path}:{number}: the recorded prompt does not hold the query "
-                    f"{self.query!r}; these are answers for other candidates, or in another order"
+                    f"{self.query!r}: answers for other candidates or windows, or in another "
+                    "order; check --candidates, --window, --step and --depth"
                 )
             self.used += 1
             answer = Answer(text, 0, 0)

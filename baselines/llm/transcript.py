@@ -16,7 +16,7 @@ from typing import Any
 
 from baselines.llm.model import Answer, Keep, LanguageModel, drop
 from baselines.llm.prompt import Message, Prompt
-from resrank.collections.jsonl import DataError, read_jsonl, text_field
+from resrank.collections.jsonl import DataError, json_object, read_jsonl, text_field
 from resrank.files import sha256_lines
 
 
@@ -37,6 +37,7 @@ class Recorded:
             if path.exists():
                 _drop_torn_line(path)
                 self.known |= read_transcript(path)
+        self.elsewhere = _lines_of_shards(self.path)
         self.used: set[str] = set()
         self.lock = threading.Lock()
 
@@ -48,6 +49,9 @@ class Recorded:
         first: dict[str, int] = {}
         for place, key in enumerate(keys):
             first.setdefault(key, place)
+        for key in first:
+            if key not in self.known and key in self.elsewhere:
+                self._take_over(key)
         asked = [place for key, place in first.items() if key not in self.known]
 
         def write(number: int, answer: Answer) -> None:
@@ -62,15 +66,23 @@ class Recorded:
             yield place, self.known[key]
 
     def _write(self, key: str, prompt: Prompt, answer: Answer) -> None:
-        """Add a line, whole and on the disk before the answer counts as known."""
         row = {
             "key": key,
             "prompt": [message._asdict() for message in prompt],
             "parameters": dict(self.parameters),
             **asdict(answer),
         }
+        self._add(key, json.dumps(row, ensure_ascii=True) + "\n", answer)
+
+    def _take_over(self, key: str) -> None:
+        """Copy the answer that a shard has recorded: replay and merging read the file alone."""
+        line = self.elsewhere[key]
+        self._add(key, line, read_answer(json.loads(line), "a shard's transcript"))
+
+    def _add(self, key: str, line: str, answer: Answer) -> None:
+        """Add a line, whole and on the disk before the answer counts as known."""
         with self.lock, self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=True) + "\n")
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
             self.known[key] = answer
@@ -100,6 +112,25 @@ def whole_transcript(path: Path) -> Path:
     if path.parent.suffix != ".shards":
         return path
     return path.parent.with_suffix(f".{path.name.partition('.')[2]}")
+
+
+def _lines_of_shards(path: Path) -> dict[str, str]:
+    """Key -> line of what shards of the run have recorded, in any number of them, but for `path`.
+
+    A run that was killed in shards is begun again with another number of them, or none, and what
+    they were answered is not asked again. Their files are read only: a shard may be writing.
+    """
+    whole = whole_transcript(path)
+    stem, _, ending = whole.name.partition(".")
+    found: dict[str, str] = {}
+    for file in sorted((whole.parent / f"{stem}.shards").glob(f"*.{ending}")):
+        if file != path:
+            with file.open(encoding="utf-8") as lines:
+                for number, line in enumerate(lines, start=1):
+                    if line.endswith("\n"):
+                        row = json_object(line, file, number)
+                        found[text_field(row, "key", f"{file}:{number}")] = line
+    return found
 
 
 def call_key(parameters: Mapping[str, Any], prompt: Prompt) -> str:

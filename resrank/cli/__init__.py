@@ -46,6 +46,7 @@ def _show_version(asked: bool) -> None:
 # In the order in which --help shows them.
 VERBS: list[Callable[..., None]] = [
     tools.evaluate,
+    jobs.fetch,
     jobs.collect,
     jobs.candidates,
     tools.export_candidates,
@@ -81,7 +82,7 @@ def main() -> None:
     try:
         app()
     except ValidationError as error:
-        from resrank.suite import explain
+        from resrank.typed_yaml import explain
 
         sys.exit(f"error: {explain(error, '')}")
     except (ValueError, OSError, FloatingPointError) as error:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from resrank.cli.options import (
+    RUNS_SHOWN,
     CandidatesFile,
     CollectionDir,
     Model,
@@ -25,6 +26,9 @@ from resrank.cli.options import (
     runs_of,
     system,
 )
+
+LEARNED_SHOWN = "{system: [collection folder, ...]}"
+METRICS_SHOWN = "[metric, ...]"
 
 
 def collect(
@@ -42,6 +46,17 @@ def collect(
     write(parse_collection(json_of(spec, "--spec")), out, learner or [])
 
 
+def fetch(spec: Spec, out: Out) -> None:
+    """Fetch an optional collection's files, or write that no network gave them.
+
+    What is written decides which jobs there are: none over a collection that is absent.
+    """
+    from resrank.collections.origin import fetch_optional
+    from resrank.config import parse_collection
+
+    fetch_optional(parse_collection(json_of(spec, "--spec")), out)
+
+
 def candidates(
     collection: CollectionDir,
     spec: Spec,
@@ -57,7 +72,7 @@ def candidates(
     from resrank.config import parse_first_stage
     from resrank.store import Collection
 
-    stages = {name: Path(path) for name, path in json_of(fused, "--fused").items()}
+    stages = json_of(fused, "--fused", dict[str, Path], "{stage: candidates file}")
     wanted = parse_first_stage(json_of(spec, "--spec"))
     freeze(Collection(collection), wanted, out, store, stages, shard_store or [])
 
@@ -190,9 +205,9 @@ def sensitivity(
 def score(
     collection: CollectionDir,
     candidates: CandidatesFile,
-    runs: Annotated[str, typer.Option(help="[[system, seed, run file], ...] as JSON.")],
-    trained_on: Annotated[str, typer.Option(help="{system: [collection folder, ...]} as JSON.")],
-    metrics: Annotated[str, typer.Option(help="[metric, ...] as JSON.")],
+    runs: Annotated[str, typer.Option(help=f"{RUNS_SHOWN} as JSON.")],
+    trained_on: Annotated[str, typer.Option(help=f"{LEARNED_SHOWN} as JSON.")],
+    metrics: Annotated[str, typer.Option(help=f"{METRICS_SHOWN} as JSON.")],
     out: Out,
     audits: Annotated[Path, typer.Option(help="JSON of audits to write.", show_default=False)],
     relevant_grade: Annotated[int, typer.Option(help="Lowest grade that is relevant.")] = 1,
@@ -201,16 +216,14 @@ def score(
     from resrank.evaluation.score import score_runs
     from resrank.store import Collection
 
+    learned = json_of(trained_on, "--trained-on", dict[str, list[Path]], LEARNED_SHOWN)
     score_runs(
         Collection(collection),
         candidates,
         runs_of(runs),
-        json_of(metrics, "--metrics", list),
+        json_of(metrics, "--metrics", list[str], METRICS_SHOWN),
         relevant_grade,
-        {
-            name: [Collection(Path(folder)) for folder in folders]
-            for name, folders in json_of(trained_on, "--trained-on").items()
-        },
+        {name: [Collection(folder) for folder in folders] for name, folders in learned.items()},
         out,
         audits,
     )
@@ -246,12 +259,21 @@ def calibration(
 def report(
     suite: Annotated[str, typer.Option(help="The suite, as JSON.", show_default=False)],
     root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],
+    absent: Annotated[
+        str, typer.Option(help="{collection: why no network gave it} as JSON.")
+    ] = "{}",
 ) -> None:
     """Write the tables and figures of a suite's results."""
     from resrank.reporting.report import report as write
     from resrank.suite import load_suite
 
-    write(load_suite(json_of(suite, "--suite")), root)
+    write(
+        load_suite(
+            json_of(suite, "--suite"),
+            json_of(absent, "--absent", dict[str, str], "{collection: why}"),
+        ),
+        root,
+    )
 
 
 def page(

@@ -45,22 +45,30 @@ def system(spec: str) -> Any:
     return System.model_validate(json_of(spec, "--spec"))
 
 
+RUNS_SHOWN = "[[system, seed, run file], ...]"
+
+
 def runs_of(runs: str) -> dict[tuple[str, int], Path]:
     """Run files by system and seed, from `--runs`."""
-    named = json_of(runs, "--runs", list)
-    return {(system, int(seed)): Path(path) for system, seed, path in named}
+    named = json_of(runs, "--runs", list[tuple[str, int, Path]], RUNS_SHOWN)
+    return {(system, seed): path for system, seed, path in named}
 
 
-def json_of(text: str, option: str, kind: type = dict) -> Any:
-    """An option's JSON. ValueError that names the option, the place and what was given."""
-    wanted = "an object, {...}" if kind is dict else "a list, [...]"
+def json_of(text: str, option: str, form: Any = dict, shown: str = "an object, {...}") -> Any:
+    """An option's JSON. ValueError that names the option, the place and what was given.
+
+    form: the type that it must have; shown: that type in words.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{option}: {text!r} is not JSON ({error.msg}, character {error.pos + 1}); give "
-            f"{wanted}, in single quotes so that the shell leaves it alone"
+            f"{shown}, in single quotes so that the shell leaves it alone"
         ) from error
-    if not isinstance(value, kind):
-        raise ValueError(f"{option}: {text!r} is {type(value).__name__}; give {wanted}")
-    return value
+    try:
+        return TypeAdapter(form).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{option}: {text!r} is of another form; give {shown}") from error

@@ -11,6 +11,8 @@ import typer
 
 from resrank.cli.options import CandidatesFile, Out
 
+METRICS = ["nDCG@10", "MRR@10", "Recall@100"]
+
 
 class Parser(StrEnum):
     """How a language model's answers are read; `baselines/llm/parsing.py` says it of each."""
@@ -21,10 +23,13 @@ class Parser(StrEnum):
 
 
 def evaluate(
-    qrels: Annotated[Path, typer.Option(help="TREC qrels or BEIR tsv.", show_default=False)],
-    run: Annotated[Path, typer.Option(help="TREC run.", show_default=False)],
+    qrels: Annotated[
+        Path, typer.Option(help="TREC qrels or BEIR tsv, gzip or plain.", show_default=False)
+    ],
+    run: Annotated[Path, typer.Option(help="TREC run, gzip or plain.", show_default=False)],
     metric: Annotated[
-        list[str] | None, typer.Option(help="A metric, e.g. nDCG@10; may be repeated.")
+        list[str] | None,
+        typer.Option(help=f"A metric; may be repeated. Default: {', '.join(METRICS)}."),
     ] = None,
     depth: Annotated[int, typer.Option(min=1, help="Depth that full lists should have.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -36,7 +41,7 @@ def evaluate(
     """
     from resrank.evaluation.evaluate import evaluate as score
 
-    result = score(qrels, run, metric or ["nDCG@10", "MRR@10", "Recall@100"], depth)
+    result = score(qrels, run, metric or METRICS, depth)
     typer.echo(json.dumps(result.to_dict()) if as_json else result.to_text())
 
 
@@ -73,7 +78,7 @@ def compare(
 
 
 def claims(
-    root: Annotated[Path, typer.Option(help="results/<suite>.", show_default=False)],
+    root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],
     all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,
 ) -> None:
     """Hold a suite's results against the published figures of config/claims/.
@@ -131,7 +136,8 @@ def growth(
     """
     from resrank.efficiency.assumed import Assumed
     from resrank.growing import grow
-    from resrank.suite import load_suite, read_yaml
+    from resrank.suite import load_suite
+    from resrank.typed_yaml import read_yaml
 
     given = read_yaml(suite)
     resolved = load_suite(given if scale is None else given | {"scale": scale})

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import requests
 from filelock import FileLock
 from tqdm import tqdm
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from resrank.collections.jsonl import DataError
 from resrank.config import RemoteFile
@@ -39,12 +39,17 @@ class FetchError(DataError):
     """A file that cannot be had, or is not what it should be; says where to put it by hand."""
 
 
+class Unreachable(FetchError):
+    """A file whose server no network reached, in any of the tries."""
+
+
 class _Interrupted(Exception):
     """A failure after which the rest is worth asking for."""
 
-    def __init__(self, said: str, wait: float = 0.0) -> None:
+    def __init__(self, said: str, wait: float = 0.0, reached: bool = True) -> None:
         super().__init__(said)
         self.wait = wait
+        self.reached = reached
 
 
 def data_folder() -> Path:
@@ -99,13 +104,13 @@ def address_of(file: RemoteFile) -> str:
 
 def _complete(file: RemoteFile, partial: Path) -> None:
     """Bring `partial` to the whole file, over as many tries as bring it further, and some more."""
-    address, wrong, failures, said = address_of(file), 0, 0, ""
+    address, wrong, failures, said, reached = address_of(file), 0, 0, "", True
     while failures < TRIES:
         before = _size(partial)
         try:
             _append(file, address, partial)
         except _Interrupted as error:
-            said = str(error)
+            said, reached = str(error), error.reached
             failures = 1 if _size(partial) > before else failures + 1
             if failures < TRIES:
                 time.sleep(min(LONGEST_WAIT, max(error.wait, FIRST_WAIT * 2 ** (failures - 1))))
@@ -115,9 +120,11 @@ def _complete(file: RemoteFile, partial: Path) -> None:
             return
         partial.unlink()
         wrong += 1
-        said = f"its checksum is {found}, not {file.checksum}"
+        said, reached = f"its checksum is {found}, not {file.checksum}", True
         if wrong > 1:  # a resumed part may have been of another version; a whole one is not
             break
+    if not reached:
+        raise Unreachable(str(_error(file, address, said)))
     raise _error(file, address, said)
 
 
@@ -157,7 +164,14 @@ def _from_network(file: RemoteFile, address: str, partial: Path, have: int) -> N
                 body = reply.raw.stream(CHUNK, decode_content=False)
                 _write(body, out, file, address, start)
     except (requests.RequestException, HTTPError) as error:
-        raise _Interrupted(f"{type(error).__name__}: {error}") from error
+        said = f"{type(error).__name__}: {error}"
+        raise _Interrupted(said, reached=not _no_network(error)) from error
+
+
+def _no_network(error: Exception) -> bool:
+    """Whether nobody answered, which says nothing of the file; a wrong certificate is an answer."""
+    nobody = (requests.ConnectionError, requests.Timeout, ReadTimeoutError)
+    return isinstance(error, nobody) and not isinstance(error, requests.exceptions.SSLError)
 
 
 def _start(
@@ -213,8 +227,8 @@ def _checksum(path: Path, file: RemoteFile) -> str:
 def _error(file: RemoteFile, address: str, said: str) -> FetchError:
     return FetchError(
         f"cannot fetch {address}: {said}. Without a network: put the file at {place_of(file)}, or "
-        "set RESRANK_MIRROR to a folder or an address that has it as <host>/<path>; a suite that "
-        "says `offline: true` goes on without its optional collections"
+        "set RESRANK_MIRROR to a folder or an address that has it as <host>/<path>; a suite goes "
+        "on without a collection that its `optional` names"
     )
 
 

@@ -22,7 +22,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield number, _object(line, path, number)
+                    yield number, json_object(line, path, number)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error.reason})") from error
     except OSError as error:
@@ -55,7 +55,8 @@ def id_field(row: dict[str, Any], name: str, where: str) -> str:
     return value
 
 
-def _object(line: str, path: Path, number: int) -> dict[str, Any]:
+def json_object(line: str, path: Path, number: int) -> dict[str, Any]:
+    """A line's object. DataError that names file and line if it is none."""
     try:
         value = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:

@@ -10,6 +10,8 @@ UNDERLINE = re.compile(r"^\s*[-=~^]{3,}\s*$")
 SIGNATURE = re.compile(r"^[\w.]+\s*\(.*\)\s*(->.*)?$", re.DOTALL)
 ROLE = re.compile(r":[a-z:]{1,20}:`~?\.?([^`<\n]{1,100})(?:<[^>\n]{1,100}>)?`")
 NAME = re.compile(r"^[A-Za-z_][\w.]*$")
+# A default value printed by its address, which differs from one process to the next.
+ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
 SEE_ALSO_DIRECTIVE = re.compile(r"^\s*\.\. seealso::\s*(.*)$", re.IGNORECASE)
 
 
@@ -24,7 +26,7 @@ class Docstring:
 
 def parse(raw: str) -> Docstring | None:
     """Split a docstring; None if it has no summary. The "See Also" part is cut from the text."""
-    lines = _without_signature(inspect.cleandoc(raw).splitlines())
+    lines = _without_signature(ADDRESS.sub("", inspect.cleandoc(raw)).splitlines())
     lines, see_also = _cut_see_also(lines)
     paragraphs = _paragraphs(lines)
     if not paragraphs:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from resrank.collections.archives import unpack
-from resrank.collections.fetch import fetch, in_mirror, is_here
+from resrank.collections.fetch import Unreachable, address_of, fetch, in_mirror, is_here
 from resrank.collections.jsonl import DataError
 from resrank.config import BeirCollection, Collection, RemoteFile
+from resrank.files import write_json
 
 
 def local_file(spec: Collection, file: Path | RemoteFile) -> Path:
@@ -55,6 +57,24 @@ def remote_files(spec: Collection) -> list[RemoteFile]:
 def out_of_reach(spec: Collection) -> list[RemoteFile]:
     """The files of a collection that only a network could give."""
     return [file for file in remote_files(spec) if not (is_here(file) or in_mirror(file))]
+
+
+def fetch_optional(spec: Collection, out: Path) -> None:
+    """Fetch a collection's files; where no network gives them, write why to `out`, else null.
+
+    Any other failure is an error, as of a collection that is required.
+    """
+    show_terms(spec)
+    absent = None
+    for file in remote_files(spec):
+        try:
+            fetch(file)
+        except Unreachable as error:
+            print(error, file=sys.stderr)
+            # The same words each time, so that tables that say them are not made again.
+            absent = f"no network: {urlsplit(address_of(file)).netloc} did not answer"
+            break
+    write_json(out, {"absent": absent})
 
 
 def facts(spec: Collection) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def modelled(resolved: Resolved, names: Sequence[str], assumed: Assumed) -> list
             if cost is None or cost.online == 0:
                 continue
             rows.append({
-                "system": name, "label": spec.label or name, "axis": axis, "at": at,
+                "system": name, "label": resolved.label(name), "axis": axis, "at": at,
                 "kind": "modelled",
                 "flops_online": cost.online,
                 "flops_cached": cost.cached,
@@ -88,7 +88,7 @@ def measured(
         cost = costs.of(Usage(**found["usage"]), asked.candidates)
         memory = found["online"]["memory"]
         yield {
-            "system": name, "label": spec.label or name, "axis": axis, "at": at,
+            "system": name, "label": resolved.label(name), "axis": axis, "at": at,
             "kind": "measured",
             "flops_online": cost and cost.online, "flops_cached": cost and cost.cached,
             "ms_online": found["online"]["p50_ms"],

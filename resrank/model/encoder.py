@@ -109,11 +109,11 @@ class Encoder(nn.Module):
         ending = self._ending()
         limit = min(o.max_tokens, max_tokens or o.max_tokens) - len(ending)
         instruction = o.query_instruction if query else o.passage_instruction
-        if instruction and len(self.tokenizer(instruction)["input_ids"]) >= limit:
+        if instruction and len(self.tokenizer(instruction, verbose=False)["input_ids"]) >= limit:
             raise ValueError(f"the instruction alone fills max_tokens={limit}; raise max_tokens")
         if not texts:
             return Tokens([], [])
-        ids = self.tokenizer(
+        ids = self.tokenizer(  # not verbose: that a text is too long is counted, not warned of
             [instruction + text for text in texts], truncation=False, verbose=False
         )["input_ids"]
         truncated = [len(row) > limit for row in ids]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, Tag, model_validator
 
-from resrank.strict import Strict
+from resrank.strict import NAME, NAME_OR_SHAPE, SHAPE, Strict
 from resrank.windows import Window
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
@@ -70,9 +70,9 @@ class TwoModels(Strict):
     """An encoder that embeds passages and a decoder that reads the embeddings."""
 
     encoder: EncoderOptions = EncoderOptions()
-    reranker: str | ScratchDecoder = Field(
-        ScratchDecoder(), description="A decoder's folder or hub id, or a shape made here."
-    )
+    reranker: Annotated[
+        Annotated[str, Tag(NAME)] | Annotated[ScratchDecoder, Tag(SHAPE)], NAME_OR_SHAPE
+    ] = Field(ScratchDecoder(), description="A decoder's folder or hub id, or a shape made here.")
     reranker_revision: str | None = Field(None, description="Hub commit to pin.")
     reranker_dtype: DtypeName = Field("float32", description="Number format of the reranker.")
 

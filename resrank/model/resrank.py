@@ -83,7 +83,8 @@ class ResRank(nn.Module):
         return [*self._opening_ids, *text[:limit]], len(text) > limit
 
     def _token_ids(self, text: str) -> list[int]:
-        return list(self.reranker.tokenizer(text, add_special_tokens=False)["input_ids"])
+        found = self.reranker.tokenizer(text, add_special_tokens=False, verbose=False)
+        return list(found["input_ids"])
 
     @property
     def closing_tokens(self) -> int:
@@ -118,7 +119,8 @@ class ResRank(nn.Module):
     def _check_embeddings(self, embeddings: Tensor) -> None:
         given = tuple(getattr(embeddings, "shape", ()))
         wanted = (
-            f"embeddings: a float tensor (n, {self.encoder.width}) as `compress` gives is needed"
+            f"embeddings: a float tensor (n, {self.encoder.width}) as `compress` gives is needed "
+            "(texts themselves go to `rerank`)"
         )
         if not isinstance(embeddings, Tensor) or not embeddings.is_floating_point():
             raise ValueError(f"{wanted}, {type(embeddings).__name__} {given} was given")

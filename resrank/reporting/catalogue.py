@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from resrank.collections.counting import sizes
 from resrank.collections.fetch import is_here
 from resrank.collections.origin import remote_files
 from resrank.config import Collection, RemoteFile
@@ -93,8 +94,13 @@ def _state(spec: Collection, files: list[RemoteFile]) -> str:
         )
     if files:
         return "here"
-    own = spec.kind != "ir_datasets"
-    return "made or read on this machine" if own else "ir_datasets fetches what it needs"
+    if spec.kind == "ir_datasets":
+        return "ir_datasets fetches what it needs"
+    if spec.kind == "docstrings":
+        return "made on this machine, and counted then"
+    held = sizes(spec)._asdict().items()
+    counts = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in held if n is not None)
+    return f"read on this machine: {counts}"
 
 
 def _models(resolved: Resolved) -> Iterator[str]:

@@ -22,7 +22,8 @@ from resrank.evaluation.significance import Values
 from resrank.parquet import read_columns
 from resrank.reporting.results import read_json
 from resrank.reporting.tables import Column, write_table
-from resrank.suite import CONFIG_DIR, ConfigError, read_source
+from resrank.suite import CONFIG_DIR, ConfigError
+from resrank.typed_yaml import read_source
 
 FOLDER = CONFIG_DIR / "claims"
 COLUMNS = {
@@ -59,7 +60,9 @@ def read_claims(folder: Path = FOLDER) -> dict[str, tuple[str, Claim]]:
 def judge_all(root: Path) -> pd.DataFrame:
     """A row a claim. Raises FileNotFoundError if `root` holds no scores."""
     if not any(root.glob("scores/*/*.parquet")):
-        raise FileNotFoundError(f"no scores under {root}; give the folder results/<suite>")
+        raise FileNotFoundError(
+            f"no scores under {root}; --root is the folder results/<suite> of a suite that has run"
+        )
     rows = []
     for name, (source, claim) in read_claims().items():
         about = {"claim": name, "system": claim.system, "conditions": claim.conditions,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from resrank.collections.counting import sizes
 from resrank.config import System
 from resrank.efficiency.assumed import WEIGHT_BYTES, Assumed
 from resrank.efficiency.costs import Cost, Systems, expected_cost, models_of, shape_of
@@ -96,7 +97,7 @@ def _index(resolved: Resolved, name: str, assumed: Assumed) -> tuple[float | Non
     stage = resolved.first_stages[name]
     assert stage.kind == "dense"
     shape = shape_of(stage.encoder.model, resolved.systems)
-    counts = [resolved.collections[c].counts.passages for c in resolved.suite.collections]
+    counts = [sizes(resolved.collections[c]).passages for c in resolved.suite.collections]
     known = [n for n in counts if n is not None]
     if shape is None or len(known) < len(counts):
         return None, None
@@ -113,10 +114,7 @@ def _depth(resolved: Resolved) -> int:
 
 def _rankings(resolved: Resolved) -> int | None:
     """Test queries over all collections and first stages; None where one's are not known."""
-    counts = []
-    for name, _ in resolved.pairs:
-        spec = resolved.collections[name]
-        counts.append(spec.test_sample or spec.counts.test_queries)
+    counts = [sizes(resolved.collections[name]).test_queries for name, _ in resolved.pairs]
     known = [n for n in counts if n is not None]
     return sum(known) if len(known) == len(counts) else None
 
@@ -125,7 +123,7 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumed) -> float | 
     """Hours of all seeds: three forward passes a step, four where some are made again."""
     spec = resolved.systems[name]
     training = resolve(spec.kind).Training.model_validate(spec.training)
-    sample = resolved.collections[resolved.trained_on(name)].train_sample
+    sample = sizes(resolved.collections[resolved.trained_on(name)]).train_queries
     again = getattr(training, "gradient_checkpointing", False) or getattr(
         training, "chunk_tokens", None
     )

@@ -164,7 +164,7 @@ def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
     one = frame.iloc[0]
     judged = frame.groupby("collection", sort=False)["queries"].max()
     queries = ", ".join(f"{n} judged queries of {c}" for c, n in judged.items())
-    scored = "" if resolved.costs_alone else f"Scores: {queries}. "
+    scored = "" if resolved.costs_alone else f"Scores: {queries}. {_grades(resolved)}"
     dtypes = ", ".join(dict.fromkeys(d for d in frame["dtype"] if d != "none"))
     formats = f", {dtypes}" if dtypes else ""
     return (
@@ -172,6 +172,13 @@ def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
         f"batch 1, {one['threads']} threads of {one['processor']}{formats} (encoder + reranker)."
         f"{_recorded(frame)}"
     )
+
+
+def _grades(resolved: Resolved) -> str:
+    """From which grade a passage counts for binary metrics, where it is not 1."""
+    grades = {c: resolved.collections[c].relevant_grade for c in resolved.suite.collections}
+    higher = ", ".join(f"{grade} of {c}" for c, grade in grades.items() if grade > 1)
+    return f"Binary metrics count grades from {higher}. " if higher else ""
 
 
 def _recorded(frame: pd.DataFrame) -> str:

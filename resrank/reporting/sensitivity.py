@@ -14,17 +14,18 @@ from resrank.suite import Resolved
 
 KINDS = {"batch": "batch sizes", "dtype": "number formats", "order": "candidate orders",
          "seed": "seeds"}  # fmt: skip
+DIGITS = 4
 COLUMNS = {
     "collection": Column("collection"), "first_stage": Column("first stage"),
     "system": Column("system"), "kind": Column("changed"), "variants": Column("variants"),
-    "score": Column("nDCG@10", 4), "difference": Column("largest change", 4),
-    "difference_by": Column("by"), "tau": Column("lowest tau", 4), "tau_by": Column("by"),
+    "score": Column("nDCG@10", DIGITS), "difference": Column("largest change", DIGITS),
+    "difference_by": Column("by"), "tau": Column("lowest tau", DIGITS), "tau_by": Column("by"),
 }  # fmt: skip
 CAPTION = (
     "nDCG@10 over {queries} queries, the largest change in it and the lowest rank correlation "
     "(Kendall's tau over all candidates, mean over queries) that variants of one kind bring, all "
-    "else as it was. Orders: reversed and five times shuffled. –: the system has no such option. "
-    "Refused: it cannot be run so, `sensitivity/` says why."
+    "else as it was. Orders: reversed and five times shuffled. –: the system has no such option, "
+    "or nothing changed. Refused: it cannot be run so, `sensitivity/` says why."
 )
 
 
@@ -58,10 +59,16 @@ def largest(variants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {"variants": f"0{refused}"}
     score = max(run, key=lambda v: abs(v["difference"]))
     order = min(run, key=lambda v: float(v["tau"]))
+    moved, swapped = _shown(score["difference"]), _shown(1 - float(order["tau"]))
     return {
         "variants": f"{len(run)}{refused}",
         "difference": score["difference"],
-        "difference_by": score["name"],
+        "difference_by": score["name"] if moved else None,
         "tau": order["tau"],
-        "tau_by": order["name"],
+        "tau_by": order["name"] if swapped else None,
     }
+
+
+def _shown(change: float) -> bool:
+    """Whether a change shows in the table's digits; of none, no variant is the cause."""
+    return round(abs(change), DIGITS) > 0

@@ -54,3 +54,10 @@ def test_the_splits_of_a_real_package_share_no_positive():
     assert not seen[Split.TRAIN] & seen[Split.TEST]
     assert not seen[Split.TRAIN] & seen[Split.DEV]
     assert splits == split_by_component(relevant)
+
+
+def test_addresses_of_a_process_are_no_part_of_a_text():
+    raw = "Send it.\n\nOptions are <torch.Options object at 0x7f20201b8870> by default."
+    found = parse(raw)
+    assert found is not None
+    assert found.text == "Send it. Options are <torch.Options object> by default."

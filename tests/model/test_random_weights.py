@@ -11,7 +11,8 @@ from resrank.records import Candidate, Passage, Query
 from resrank.reporting.catalogue import plan
 from resrank.reporting.results import is_random
 from resrank.running import load
-from resrank.suite import load_suite, read_yaml
+from resrank.suite import load_suite
+from resrank.typed_yaml import read_yaml
 from tests.conftest import ROOT
 
 SUITE = read_yaml(ROOT / "config" / "efficiency.yaml")

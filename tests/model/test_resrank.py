@@ -1,3 +1,4 @@
+import logging
 import shutil
 
 import pytest
@@ -144,6 +145,18 @@ def test_only_the_texts_end_is_cut():
         Encoder.from_options(bad).tokenize(["x"], query=True)
 
 
+def test_long_texts_are_cut_without_a_warning(model, caplog):
+    caplog.set_level("WARNING", "transformers")
+    logger = logging.getLogger("transformers")
+    logger.addHandler(caplog.handler)
+    try:
+        assert model.query_tokens("word " * 2000)[1]
+        assert model.encoder.tokenize(["word " * 2000]).truncated == [True]
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "sequence length is longer" not in caplog.text
+
+
 def test_encoder_equals_sentence_transformers(encoder_options):
     from sentence_transformers import SentenceTransformer
 
@@ -181,7 +194,7 @@ def test_an_encoder_is_no_reranker(encoder_options):
 @pytest.mark.parametrize(
     ("embeddings", "said"),
     [(torch.zeros(3, 100), r"\(n, 384\).*shape \(3, 100\)"), (torch.zeros(384), r"shape \(384,\)"),
-     ([[0.0]], "list"), (torch.zeros(3, 384, dtype=torch.int8), "float tensor"),
+     ([[0.0]], "list"), (["a text"], "texts themselves go to `rerank`"), (torch.zeros(3, 384, dtype=torch.int8), "float tensor"),
      (torch.full((1, 384), torch.nan), "not finite")],
 )  # fmt: skip
 def test_embeddings_that_are_none_are_refused(model, embeddings, said):

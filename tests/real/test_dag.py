@@ -70,6 +70,8 @@ def test_relevant_grade_of_dl19_is_two(results):
     scores = pd.read_parquet(results / "scores" / "dl19" / "imported.parquet")
     manifest = json.loads((results / "scores" / "dl19" / "imported.manifest.json").read_text())
     assert manifest["config"]["relevant_grade"] == 2
+    said = "Binary metrics count grades from 2 of dl19."
+    assert said in (results / "tables" / "comparison.md").read_text()
     plain = {"nDCG@10", "MRR@10", "Recall@100"}
     found = scores.groupby("system")["metric"].unique().map(set).to_dict()
     assert found["cross_encoder"] == plain

@@ -8,7 +8,7 @@ from resrank.efficiency.work import Work
 from resrank.model.architectures import architecture, published_config
 from resrank.records import Ranking, Usage
 from resrank.reporting import results
-from resrank.reporting.report import _columns, _kind
+from resrank.reporting.report import _columns, _kind, conditions
 from resrank.reporting.results import _usage
 from resrank.store import write_usage
 from resrank.suite import load_suite
@@ -59,3 +59,16 @@ def test_scores_of_random_weights_are_left_out(tmp_path, monkeypatch):
     assert "nDCG@10" not in columns
     assert columns["flops_per_query_online"].header == "GFLOPs/query online"
     assert "divided by 8" in _kind(resolved)
+
+
+@pytest.mark.parametrize(
+    ("grade", "said"), [(1, ""), (2, " Binary metrics count grades from 2 of c.")]
+)
+def test_the_relevant_grade_is_said_where_it_is_not_one(beir, grade, said):
+    own = {"kind": "beir", "path": str(beir), "relevant_grade": grade}
+    suite = {"name": "s", "collections": ["c"], "systems": ["bm25"]}
+    resolved = load_suite(suite | {"define": {"collections": {"c": own}}})
+    row = {"collection": "c", "queries": 2, "dtype": "none", "timed_queries": 1, "threads": 1,
+           "processor": "P", "label": "x", "timed": "here"}  # fmt: skip
+    wanted = f"Scores: 2 judged queries of c.{said} Times: 1 queries"
+    assert conditions(resolved, pd.DataFrame([row])).startswith(wanted)

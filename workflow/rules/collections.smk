@@ -1,3 +1,22 @@
+# An optional collection is asked for before the jobs over it are planned: where no network gives
+# it, there are none, and the tables say so.
+checkpoint fetch:
+    input:
+        library=library("collections"),
+    output:
+        f"{OUT}/fetched/{{dataset}}.json",
+    log:
+        f"{OUT}/logs/fetch/{{dataset}}.log",
+    localrule: True  # a cluster's nodes may have no network
+    conda:
+        "../../environment.yml"
+    params:
+        spec=lambda w: as_json(SUITE.collections[w.dataset]),
+        asked=time.time(),  # anew in every run, while it is not here
+    shell:
+        "python -m resrank fetch --spec {params.spec:q} --out {output:q} 2> {log:q}"
+
+
 rule collect:
     input:
         library=library("collections"),

@@ -1,5 +1,7 @@
 import json
 import sys
+import time
+from functools import cache
 from pathlib import Path
 
 from resrank.collections.origin import show_terms
@@ -16,8 +18,16 @@ except ConfigError as error:  # of the suite: its file is named, not this one
 
 for name in SUITE.suite.collections + SUITE.only_learned_from:
     show_terms(SUITE.collections[name])
-for name, reason in SUITE.skipped.items():
+
+
+@cache
+def say_skipped(name, reason):
+    """Say once that a suite goes on without a collection."""
     logger.warning(f"skipped: collection {name}, {reason}")
+
+
+for name, reason in SUITE.skipped.items():
+    say_skipped(name, reason)
 
 
 wildcard_constraints:
@@ -31,7 +41,9 @@ wildcard_constraints:
 
 OUT = f"results/{SUITE.suite.name}"
 PLAN = Plan(SUITE, OUT)
-PAIRS = SUITE.pairs
+# Optional collections that a network may not give: whether there are jobs over one is known when
+# it was asked for.
+IN_DOUBT = SUITE.in_doubt
 STORE = f"{OUT}/embeddings/store"
 RUN = f"{OUT}/runs/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}"
 SHARDS = SUITE.suite.shards
@@ -54,6 +66,32 @@ SHARED = [
     "trec",
     "windows",
 ]
+
+
+def absent(wildcards):
+    """The collections that no network gave, and why; waits until all in doubt were asked for."""
+    marks = {d: checkpoints.fetch.get(dataset=d).output[0] for d in IN_DOUBT}
+    found = {
+        d: json.loads(Path(mark).read_text())["absent"] for d, mark in marks.items()
+    }
+    lacking = {d: reason for d, reason in found.items() if reason}
+    for d, reason in lacking.items():
+        say_skipped(d, reason)
+    return lacking
+
+
+def over_pairs(files):
+    """What `files` names of each collection and first stage, for a rule's input; of collections in
+    doubt once they were asked for, so that jobs over the others don't wait."""
+    certain = [
+        name for d, s in SUITE.pairs if d not in IN_DOUBT for name in files(d, s)
+    ]
+
+    def asked_for(wildcards):
+        there = set(IN_DOUBT) - set(absent(wildcards))
+        return [name for d, s in SUITE.pairs if d in there for name in files(d, s)]
+
+    return [*certain, asked_for] if IN_DOUBT else certain
 
 
 def library(*rooms):

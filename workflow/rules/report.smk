@@ -67,31 +67,16 @@ OF_GRADES = (
 
 rule report:
     input:
+        *over_pairs(PLAN.reported),
         claims=sorted(map(str, Path("config/claims").glob("*.yaml"))),
         library=library(
             "reporting", "efficiency", "evaluation/claims.py", "model/architectures.py"
         ),
         shapes="config/architectures.yaml",
-        scores=[f"{OUT}/scores/{d}/{s}.parquet" for d, s in PAIRS],
-        audits=[f"{OUT}/audits/{d}/{s}.json" for d, s in PAIRS],
-        statistics=[f"{OUT}/statistics/{d}/{s}.json" for d, s in PAIRS],
-        sensitivity=[
-            f"{OUT}/sensitivity/{d}/{s}/{system}.json"
-            for d, s in PAIRS
-            for system in SUITE.suite.sensitivity
-        ],
-        calibration=[
-            f"{OUT}/calibration/{d}/{s}.json" for d, s in PAIRS if SUITE.judges
-        ],
         curves=[
             f"{OUT}/models/{system}/seed{seed}.log.jsonl"
             for system in SUITE.trained
             for seed in SUITE.seeds_of(system)
-        ],
-        efficiency=[
-            f"{OUT}/efficiency/{d}/{s}/{system}.json"
-            for d, s in PAIRS
-            for system in SUITE.suite.systems
         ],
     output:
         f"{OUT}/report.manifest.json",
@@ -115,20 +100,22 @@ rule report:
         "../../environment.yml"
     params:
         suite=as_json(SUITE.given),
+        absent=lambda w: json.dumps(absent(w), sort_keys=True),
         root=lambda w, output: str(Path(output[0]).parent),
     shell:
-        "python -m resrank report --suite {params.suite:q} --root {params.root:q} 2> {log:q}"
+        "python -m resrank report --suite {params.suite:q} --absent {params.absent:q} "
+        "--root {params.root:q} 2> {log:q}"
 
 
 rule page:
     input:
+        *over_pairs(lambda d, s: [path for _, _, path in PLAN.runs(d, s)]),
         library=library("reporting/page", "reporting/results.py"),
         look=[
             f"resrank/reporting/page/{name}"
             for name in ("index.html.j2", "page.css", "page.js")
         ],
         report=f"{OUT}/report.manifest.json",
-        runs=[path for d, s in PAIRS for _, _, path in PLAN.runs(d, s)],
     output:
         f"{OUT}/report/index.html",
     log:

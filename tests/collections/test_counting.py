@@ -1,0 +1,38 @@
+"""What a plan knows of a collection's size: stated, sampled, or counted in the user's own files."""
+
+import pytest
+
+from resrank.collections.counting import Sizes, sizes
+from resrank.config import parse_collection
+from resrank.reporting.catalogue import plan
+from resrank.suite import load_suite
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [({}, (6, 2, 2)), ({"test_sample": 1, "train_sample": 9}, (6, 1, 2)), ({"train": None}, (6, 2, None)),
+     ({"counts": {"passages": 7, "test_queries": 3}}, (7, 3, 2))],
+)  # fmt: skip
+def test_a_folder_is_counted_where_nothing_is_stated(beir, more, wanted):
+    assert sizes(parse_collection({"kind": "beir", "path": beir} | more)) == Sizes(*wanted)
+
+
+def test_a_last_line_needs_no_end(beir):
+    corpus = beir / "corpus.jsonl"
+    corpus.write_text(corpus.read_text().rstrip("\n"))
+    assert sizes(parse_collection({"kind": "beir", "path": beir})).passages == 6
+
+
+def test_own_candidates_have_the_queries_of_their_judgments(beir):
+    own = {"kind": "candidates", "path": "x.json", "qrels": beir / "qrels" / "test.tsv"}
+    assert sizes(parse_collection(own)) == Sizes(None, 2, None)
+    assert sizes(parse_collection({"kind": "docstrings"})) == Sizes(None, None, None)
+
+
+def test_a_plan_over_a_users_own_folder_knows_all_of_it(beir):
+    own = {"kind": "beir", "path": str(beir)}
+    systems = ["bm25", "bi_encoder", "cross_encoder", "resrank"]
+    suite = {"name": "s", "collections": ["mine"], "systems": systems}
+    said = plan(load_suite(suite | {"define": {"collections": {"mine": own}}}))
+    assert "mine: read on this machine: 6 passages, 2 test queries, 2 train queries" in said
+    assert "not known" not in said
