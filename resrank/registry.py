@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "icr": "baselines.icr:ICR",
     "pe_rank": "baselines.pe_rank:PERank",
     "rankgpt": "baselines.rankgpt:RankGPT",
+    "rag_match": "baselines.rag_match.system:RagMatch",
     "rank_fusion": "baselines.rank_fusion:RankFusion",
     "cross_encoder": "baselines.cross_encoder:CrossEncoder",
     "resrank": "resrank.system:ResRankSystem",
@@ -101,17 +102,20 @@ def asks_dev(kind: str, training: Mapping[str, Any] | None) -> bool:
 def source_files(spec: Any) -> list[str]:
     """The files that a system's kind lives in, relative to the project, for Snakemake's inputs.
 
-    A kind is one file and its helpers beside it, named `<kind>_*.py`, and `llm/` beside it if it
-    imports that; a system that holds another one in its options has that one's files too. A user's
-    own module outside the project is left out if it is not found.
+    A kind is one file and its helpers beside it, named `<kind>_*.py`, or a folder of its own name,
+    and `baselines/llm/` if it imports that; a system that holds another one in its options has that
+    one's files too. A user's own module outside the project is left out if it is not found.
     """
-    module = reference(spec["kind"] if isinstance(spec, dict) else spec.kind).partition(":")[0]
+    kind = spec["kind"] if isinstance(spec, dict) else spec.kind
+    module = reference(kind).partition(":")[0]
     options = spec.get("options", {}) if isinstance(spec, dict) else spec.options
     main = Path(module.replace(".", "/") + ".py")
     mains = {Path(name.partition(":")[0].replace(".", "/") + ".py") for name in KINDS.values()}
-    files = [main, *sorted(set(main.parent.glob(f"{main.stem}_*.py")) - mains)]
-    if main.is_file() and "baselines.llm" in main.read_text("utf-8"):
-        files += sorted(p for p in main.parent.glob("llm/**/*") if p.suffix in (".py", ".yaml"))
+    own = "*.py" if main.parent.name == kind else f"{main.stem}_*.py"
+    files = [main, *sorted(set(main.parent.glob(own)) - mains)]
+    if any("baselines.llm" in path.read_text("utf-8") for path in files if path.is_file()):
+        shared = Path("baselines/llm").glob("**/*")
+        files += sorted(p for p in shared if p.suffix in (".py", ".yaml"))
     nested = [v for v in options.values() if isinstance(v, dict) and _is_system(v.get("kind"))]
     found = [path.as_posix() for path in files if path.is_file()]
     return found + [file for part in nested for file in source_files(part)]

@@ -82,14 +82,22 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
 def read_lists(path: Path) -> list[ImportedList]:
     """Every query's list in the file's order. Raises DataError with the file and the place."""
     lists: dict[str, ImportedList] = {}
-    for where, row in _rows(path):
-        item = _list(row, where)
+    for where, item in stream_lists(path):
         if item.query_id in lists:
             raise DataError(f"{where}: query id {item.query_id!r} stands twice")
         lists[item.query_id] = item
     if not lists:
         raise DataError(f"{path}: no query")
     return list(lists.values())
+
+
+def stream_lists(path: Path) -> Iterator[tuple[str, ImportedList]]:
+    """(file and place, query's list) one by one; of a .jsonl no more than one is held.
+
+    Raises DataError with the file and the place; an id that stands twice is not noticed.
+    """
+    for where, row in _rows(path):
+        yield where, _list(row, where)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,14 @@ class Processes:
         rows = own.new_zeros(total, own.shape[1])
         rows[self.rank :: self.count] = own
         return self.add_up(rows)
+
+    def gathered(self, own: Sequence[Item], total: int) -> list[Item]:
+        """All processes' items, `total` of them in their order, from each one's `share`."""
+        if self.count == 1:
+            return list(own)
+        parts: list[Any] = [None] * self.count
+        dist.all_gather_object(parts, list(own))
+        return [parts[place % self.count][place // self.count] for place in range(total)]
 
     def from_main(self, value: float) -> float:
         """The main process's number, for a decision that all must take alike."""

@@ -1,0 +1,93 @@
+"""The shipped configurations are what the docs say, and run on tiny shapes."""
+
+import json
+
+import pytest
+
+from baselines.rag_match import training
+from baselines.rag_match.options import JudgeOptions, JudgeTraining
+from baselines.rag_match.teacher import ByRules
+from resrank.registry import asks_endpoint, grades_given, source_files, training_files
+from resrank.reranker import Bench
+from resrank.suite import library, load_suite
+from tests.conftest import ROOT
+from tests.rag_match.examples import examples
+from tests.shapes import save_causal
+
+STAGES = ("knowledge", "alignment", "calibration")
+
+
+def test_the_ablation_leaves_out_what_its_names_say():
+    systems = load_suite(ROOT / "config" / "rag_match.yaml").systems
+    made = {
+        name: JudgeTraining.model_validate(spec.training)
+        for name, spec in systems.items()
+        if spec.kind == "rag_match" and spec.training is not None and name != "rag_match_8b"
+    }
+    kept = {
+        name: [stage for stage in STAGES if getattr(given, stage) is not None]
+        for name, given in made.items()
+    }
+    assert kept["stages_1_2_3"] == kept["stages_1_3"] == list(STAGES)
+    assert kept["stage_1"] == ["knowledge"]
+    assert kept["stages_1_2"] == ["knowledge", "alignment"]
+    assert kept["stages_2_3"] == ["alignment", "calibration"]
+    assert kept["label_only"] == ["alignment"]
+    without = {name for name in made if made[name].alignment and not made[name].alignment.traces}
+    assert without == {"stages_1_3", "label_only"}
+    options = [JudgeOptions.model_validate(systems[name].options) for name in kept]
+    assert len({o.llm.model_dump_json() for o in options}) == 1  # models of one size
+
+
+def test_a_kind_of_a_folder_is_made_of_all_of_it_and_of_the_language_models():
+    files = source_files(library().systems["rag_match_8b"])
+    own = sorted(path.name for path in (ROOT / "baselines" / "rag_match").glob("*.py"))
+    assert {f"baselines/rag_match/{name}" for name in own} <= set(files)
+    assert "baselines/llm/transformers_model.py" in files
+    assert len(files) == len(set(files))
+    assert grades_given("rag_match") == 3
+    assert not asks_endpoint("rag_match", library().systems["rag_match_8b"].options)
+
+
+def test_files_that_training_reads_are_named(tmp_path):
+    (tmp_path / "t.jsonl").touch()
+    replay = {"kind": "llm", "llm": {"kind": "replay", "transcript": str(tmp_path / "t.jsonl")}}
+    given = {
+        "synthesiser": replay, "alignment": {"teacher": replay},
+        "knowledge": {"queries": str(tmp_path / "more.jsonl")},
+    }  # fmt: skip
+    named = training_files("rag_match", given)
+    assert [path.name for path in named] == ["more.jsonl", "t.jsonl", "t.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"alignment": {"teacher": {"kind": "oracle"}}}, "'rules', 'llm'"),
+        ({"alignment": {"pairs": 0}}, "greater than or equal to 1"),
+        ({"calibration": {"label_on": "none"}}, "'errors' or 'all'"),
+        ({"stages": 3}, "unknown key stages; known: alignment"),
+    ],
+)
+def test_bad_options_are_told_with_what_is_allowed(given, said):
+    with pytest.raises(ValueError, match=said):
+        JudgeTraining.model_validate(given)
+
+
+def test_the_8b_configuration_trains_a_tiny_model_of_its_shape(tmp_path, monkeypatch):
+    """Its model, teacher and writer alone are others: a tiny Qwen3, rules, extracts."""
+    spec = library().systems["rag_match_8b"]
+    folder = save_causal(tmp_path / "tiny", "qwen3")
+    llm = spec.options["llm"] | {"model": folder, "revision": None, "context": 600}
+    options = JudgeOptions.model_validate(spec.options | {"llm": llm, "max_new_tokens": 16})
+    monkeypatch.setattr(training, "_teacher", lambda stage, out: ByRules())
+    monkeypatch.setattr(training, "_synthesiser", lambda given, out: training.Extracts(20))
+    made = JudgeTraining.model_validate(spec.training)
+    assert made.lora is not None
+    assert made.gradient_checkpointing
+    rows = []
+    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key", rows.append)
+    training.train_stages(options, made, examples(6), tmp_path / "out", 1, bench)
+    assert {row["phase"] for row in rows} >= {"knowledge", "alignment"}
+    about = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert set(about) == {"seed", "training", *STAGES}
