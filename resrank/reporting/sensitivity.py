@@ -16,7 +16,7 @@ KINDS = {"batch": "batch sizes", "dtype": "number formats", "order": "candidate 
          "seed": "seeds"}  # fmt: skip
 COLUMNS = {
     "collection": Column("collection"), "first_stage": Column("first stage"),
-    "system": Column("system"), "kind": Column("changed"), "variants": Column("variants"),
+    "label": Column("system"), "kind": Column("changed"), "variants": Column("variants"),
     "score": Column("nDCG@10", 4), "difference": Column("largest change", 4),
     "difference_by": Column("by"), "tau": Column("lowest tau", 4), "tau_by": Column("by"),
 }  # fmt: skip
@@ -39,14 +39,14 @@ def write_sensitivity(resolved: Resolved, note: str, root: Path) -> list[Path]:
     }
     rows = [
         dict(zip(("collection", "first_stage", "system"), key, strict=True))
-        | {"kind": shown, "score": result["score"]}
+        | {"label": resolved.label(key[2]), "kind": shown, "score": result["score"]}
         | largest([v for v in result["variants"] if v["kind"] == kind])
         for key, result in found.items()
         for kind, shown in KINDS.items()
     ]
     queries = "/".join(sorted({str(result["queries"]) for result in found.values()}))
     caption = note + CAPTION.format(queries=queries)
-    frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    frame = pd.DataFrame(rows).reindex(columns=["system", *COLUMNS])
     return write_table(root / "tables", "sensitivity", frame, COLUMNS, [], caption)
 
 

@@ -79,7 +79,7 @@ def test_tables_keep_marks_bars_and_captions(tmp_path):
     (tmp_path / "a.md").write_text("| x | y |\n| --: | --: |\n| **1** | a\\|b |\n\nOf it.\n")
     (tmp_path / "b.csv").write_text("z\n3\n\n")
     with_markdown, plain = read_tables(tmp_path)
-    assert with_markdown == ("a", "Of it.", ["x", "y"], [[Cell("1", True), Cell("a|b")]])
+    assert with_markdown == ("a", "Of it.", ["x", "y"], [[Cell("1", 1), Cell("a|b")]])
     assert plain.rows == [[Cell("3")]]
 
 
