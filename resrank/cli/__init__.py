@@ -60,6 +60,7 @@ VERBS: list[Callable[..., None]] = [
     jobs.report,
     jobs.page,
     tools.compare,
+    tools.export,
     tools.claims,
     tools.plan,
     tools.growth,
