@@ -106,6 +106,33 @@ def test_the_chart_follows_its_selectors(opened):
     assert [y for _, _, y in marks(page)] != [y for _, _, y in first]
 
 
+def boxes_of_the_chart(page):
+    title = page.locator("#chart .xtitle").bounding_box()
+    legend = page.locator("#chart .legend").bounding_box()
+    return title, legend
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_the_legend_stands_below_the_axis_title(opened, width):
+    page = opened(width)
+    title, legend = boxes_of_the_chart(page)
+    assert title["y"] + title["height"] <= legend["y"]
+    page.set_viewport_size({"width": 1680 - width, "height": 900})
+    page.wait_for_timeout(300)
+    title, legend = boxes_of_the_chart(page)
+    assert title["y"] + title["height"] <= legend["y"]
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_chosen_texts_are_not_cut(opened, width):
+    cut = opened(width).evaluate("""[...document.querySelectorAll('#chart-section select')].filter(s => {
+        const pen = document.createElement('canvas').getContext('2d');
+        pen.font = getComputedStyle(s).font;
+        return pen.measureText(s.selectedOptions[0].text).width + 36 > s.clientWidth;
+    }).map(s => s.id)""")
+    assert cut == []
+
+
 def test_hovering_shows_a_systems_figures(opened):
     page = opened()
     box = page.locator("#chart .trace.scatter").last.locator(".point").bounding_box()
