@@ -12,6 +12,8 @@ from resrank.reporting.curves import training_curves
 from resrank.reporting.effectiveness import write_effectiveness
 from resrank.reporting.efficiency import write_efficiency
 from resrank.reporting.figures import effectiveness_against
+from resrank.reporting.intervals import scores_with_intervals
+from resrank.reporting.matrix import difference_matrix
 from resrank.reporting.means import NOTE, with_means
 from resrank.reporting.modes import write_modes
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
@@ -44,7 +46,7 @@ def report(resolved: Resolved, root: Path) -> None:
     written += _candidates(resolved, root, frame)
     if not resolved.costs_alone:
         written += _scores(resolved, root, frame, found)
-        written += _figures(resolved, root, frame)
+        written += _figures(resolved, root, frame, found)
     if resolved.trained:
         written += training_curves(resolved, root, kind, root / "figures" / "training_curves")
     write_manifest(
@@ -104,7 +106,7 @@ def _scores(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statisti
     if not resolved.suite.demonstration:  # which no published figure is about
         written += write_claims(resolved, root, kind)
     if resolved.suite.sensitivity:
-        written += write_sensitivity(resolved, kind, root)
+        written += write_sensitivity(resolved, conditions(resolved, frame), root)
     if resolved.suite.ablation is not None:
         choices = ablation(resolved, root, frame)
         written += write_table(
@@ -114,11 +116,15 @@ def _scores(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statisti
     return written
 
 
-def _figures(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
-    """Effectiveness against latency and against tokens."""
+def _figures(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statistics) -> list[Path]:
+    """Effectiveness by collection, against latency and against tokens; pairs of systems."""
     metric, figures = resolved.suite.metrics[0], root / "figures"
-    note = conditions(resolved, frame) + FILLED
-    return effectiveness_against(
+    measured = conditions(resolved, frame)
+    labels = {name: resolved.label(name) for name in resolved.systems}
+    written = scores_with_intervals(found, labels, measured, figures / "scores")
+    written += difference_matrix(found, labels, f"{measured}\n", figures / "significance")
+    note = measured + FILLED
+    return written + effectiveness_against(
         frame, metric, "p50_ms_online", "p50_ms_cached", "median latency of a query (ms)", note,
         figures / "effectiveness_latency",
     ) + effectiveness_against(

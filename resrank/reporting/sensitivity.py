@@ -1,4 +1,4 @@
-"""The largest change that each kind of variant brings: a table, a row a system and kind."""
+"""The largest change that each kind of variant brings: as a table and a figure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 from resrank.reporting.results import read_json
+from resrank.reporting.swings import KINDS, changes_by_kind
 from resrank.reporting.tables import Column, write_table
 from resrank.suite import Resolved
 
-KINDS = {"batch": "batch sizes", "dtype": "number formats", "order": "candidate orders",
-         "seed": "seeds"}  # fmt: skip
 COLUMNS = {
     "collection": Column("collection"), "first_stage": Column("first stage"),
     "label": Column("system"), "kind": Column("changed"), "variants": Column("variants"),
@@ -29,7 +28,7 @@ CAPTION = (
 
 
 def write_sensitivity(resolved: Resolved, note: str, root: Path) -> list[Path]:
-    """Write the table `sensitivity`."""
+    """Write the table and the figure `sensitivity`."""
     found = {
         (dataset, stage, system): read_json(
             root / "sensitivity" / dataset / stage / f"{system}.json"
@@ -45,9 +44,12 @@ def write_sensitivity(resolved: Resolved, note: str, root: Path) -> list[Path]:
         for kind, shown in KINDS.items()
     ]
     queries = "/".join(sorted({str(result["queries"]) for result in found.values()}))
-    caption = note + CAPTION.format(queries=queries)
+    caption = note + " " + CAPTION.format(queries=queries)
     frame = pd.DataFrame(rows).reindex(columns=["system", *COLUMNS])
-    return write_table(root / "tables", "sensitivity", frame, COLUMNS, [], caption)
+    labels = {name: resolved.label(name) for name in resolved.suite.sensitivity}
+    return write_table(
+        root / "tables", "sensitivity", frame, COLUMNS, [], caption
+    ) + changes_by_kind(found, labels, note, root / "figures" / "sensitivity")
 
 
 def largest(variants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a suite's statistics show: tables of pairs and seeds, marks, a matrix of differences."""
+"""What a suite's statistics show: tables of pairs and seeds, marks in the comparison."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.reporting.matrix import difference_matrix
 from resrank.reporting.results import read_json
 from resrank.reporting.tables import WHERE, Column, write_table
 from resrank.suite import Resolved
@@ -53,7 +52,7 @@ def read_statistics(resolved: Resolved, root: Path) -> Statistics:
 
 
 def write_significance(resolved: Resolved, found: Statistics, note: str, root: Path) -> list[Path]:
-    """Write the tables `scores` and `significance`, and the matrix where there are pairs."""
+    """Write the tables `scores` and `significance`."""
     metric = resolved.suite.metrics[0]
     labels = {name: resolved.label(name) for name in resolved.systems}
     written = []
@@ -64,7 +63,7 @@ def write_significance(resolved: Resolved, found: Statistics, note: str, root: P
         written += write_table(
             root / "tables", name, frame, WHERE | columns, [], note + caption.format(metric=metric)
         )
-    return written + difference_matrix(found, labels, note, root / "figures" / "significance")
+    return written
 
 
 def pairs(found: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
