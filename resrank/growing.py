@@ -35,11 +35,14 @@ def grow(
     title += f"; modelled: {assumed.device} at {assumed.utilisation:.0%}."
     if resolved.suite.scale > 1:
         title += f" Layers and widths are divided by {resolved.suite.scale}."
+    shown = {row["system"] for row in rows}
+    left_out = [resolved.systems[n].label or n for n in chosen if n not in shown]
+    if left_out:
+        title += f" Left out, since no model's cost is known of them: {', '.join(left_out)}."
     if collection is not None:
         text = Collection(collection)
         words = running_text(text.passages)
         query = min(text.queries(Split.TEST), key=lambda q: q.id)
-        shown = {row["system"] for row in rows}
         with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as apart:
             for name in (n for n in chosen if n in shown):  # no memory is held for the next one
                 rows += apart.submit(_measured, resolved, name, words, query, *ends).result()

@@ -6,8 +6,12 @@ import gzip
 import math
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+METADATA_START, METADATA_END = "# ir_metadata.start", "# ir_metadata.end"
+"""What a header of ir_metadata stands between, at a run's beginning."""
 
 
 class TrecError(ValueError):
@@ -18,10 +22,11 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
     """Each query's (passage id, score) in the file's order.
 
     A line with exactly five tabs is split on tabs, so that ids may hold spaces; any other on white
-    space. What follows the sixth column is ignored, as by trec_eval.
+    space. What follows the sixth column is ignored, as by trec_eval. A header of ir_metadata, which
+    `read_metadata` reads, is passed over.
     """
     run: dict[str, dict[str, float]] = {}
-    for number, line in _lines(path):
+    for number, line in _ranked_lines(path):
         columns = line.split("\t") if line.count("\t") == 5 else line.split()
         if " " in line:  # otherwise there is nothing to strip
             columns = [column.strip() for column in columns]
@@ -41,6 +46,43 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
     if not run:
         raise TrecError(f"{path}: the run is empty")
     return {query_id: list(listed.items()) for query_id, listed in run.items()}
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The header of ir_metadata that a run begins with; empty if it has none."""
+    import yaml
+
+    text = [line.removeprefix("#").removeprefix(" ") for line in _header(_lines(path), path)]
+    return yaml.safe_load("\n".join(text)) or {}
+
+
+def _ranked_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines below the header, if there is one."""
+    lines = _lines(path)
+    first = next(lines, None)
+    if first is None:
+        return
+    if first[1].rstrip() == METADATA_START:
+        list(_header(chain([first], lines), path))
+    else:
+        yield first
+    yield from lines
+
+
+def _header(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[str]:
+    """What stands between the marks; nothing, if the first line is not the first mark."""
+    if next(lines, (0, ""))[1].rstrip() != METADATA_START:
+        return
+    for number, line in lines:
+        if line.rstrip() == METADATA_END:
+            return
+        if not line.startswith("#"):
+            raise TrecError(
+                f"{path}:{number}: within the header of ir_metadata stands a line that is no "
+                f"comment; end it with {METADATA_END!r}"
+            )
+        yield line
+    raise TrecError(f"{path}: the header of ir_metadata has no end; add {METADATA_END!r} below it")
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:

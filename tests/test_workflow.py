@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -71,7 +72,8 @@ def test_everything_is_there(built):
     assert table["queries"].tolist() == [2] * 8
     for name in ("tables/comparison.md", "tables/comparison.tex", "tables/leak.md",
                  "figures/effectiveness_latency.png", "figures/effectiveness_tokens.svg",
-                 "figures/training_curves.png", "figures/significance.png",
+                 "figures/training_curves.png", "figures/scores.svg", "figures/sensitivity.png",
+                 "tables/effectiveness.tex", "tables/modes.md", "figures/significance.png",
                  "tables/scores.csv", "report/index.html"):  # fmt: skip
         assert (root / name).stat().st_size > 0
     pairs = pd.read_csv(root / "tables" / "significance.csv")
@@ -96,6 +98,15 @@ def test_everything_is_there(built):
     for ranked in read_run(root / "runs/mine/bm25/tiny/seed1.trec").values():
         scores = [score for _, score in ranked]
         assert all(a > b for a, b in zip(scores[:-1], scores[1:], strict=True))
+
+
+def test_what_snakemakes_report_shows_has_captions(built):
+    done = snakemake(built, "--report", "report.zip")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(built / "report.zip") as archive:
+        shown = {Path(name).name for name in archive.namelist()}
+    assert {"effectiveness.csv", "ablation.csv", "claims.csv", "scores.svg", "sensitivity.svg",
+            "significance.svg", "training_curves.svg"} <= shown  # fmt: skip
 
 
 def test_a_second_run_does_nothing(built):

@@ -63,6 +63,7 @@ VERBS: list[Callable[..., None]] = [
     jobs.report,
     jobs.page,
     tools.compare,
+    tools.export,
     tools.claims,
     tools.plan,
     tools.growth,

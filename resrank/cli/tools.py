@@ -77,6 +77,24 @@ def compare(
         write_changes(frame, out)
 
 
+def export(
+    root: Annotated[Path, typer.Argument(help="A folder `results/<suite>`.", show_default=False)],
+    out: Out,
+    team: Annotated[str | None, typer.Option(help="Who ran it, for the runs' headers.")] = None,
+) -> None:
+    """Write a suite's runs, scores and references in the forms that others take.
+
+    `runs/`: TREC runs headed by ir_metadata; `model_index/`: scores for Hugging Face model cards;
+    `references.bib`: BibTeX of its systems, collections, first stages and metrics.
+
+    Example: `python -m resrank export results/demo --out exported`.
+    """
+    from resrank.exports.suite import export_suite
+
+    written = export_suite(root, out, team)
+    typer.echo(f"{len(written)} files under {out}")
+
+
 def claims(
     root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],
     all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from resrank.config import Suite
 from resrank.evaluation.claims import (
     Claim,
     Judgement,
@@ -21,7 +22,7 @@ from resrank.evaluation.significance import Values
 from resrank.parquet import column_names, read_columns
 from resrank.reporting.results import read_json
 from resrank.reporting.tables import Column, write_table
-from resrank.suite import CONFIG_DIR, ConfigError
+from resrank.suite import CONFIG_DIR, ConfigError, Resolved
 from resrank.typed_yaml import read_source
 
 FOLDER = CONFIG_DIR / "claims"
@@ -36,6 +37,7 @@ CAPTION = (
     "interval over queries. Reproduced: the difference is within the tolerance. Within noise: "
     "beyond it, but the interval holds 0."
 )
+OTHERS = " {count} more are about other collections or systems than this suite's and left out."
 
 
 class NotRun(Exception):
@@ -118,11 +120,30 @@ def _used(folder: Path, column: str) -> Values | None:
     return np.array([read_columns(f, [column])[column].to_numpy() for f in files], float)
 
 
-def write_claims(root: Path, note: str) -> list[Path]:
-    """Write the table `claims`."""
-    frame = judge_all(root)
-    said = note + CAPTION.format(counts=_counted(frame))
+def write_claims(resolved: Resolved, root: Path, note: str) -> list[Path]:
+    """Write the table `claims`: those that the suite could answer, and how many it could not."""
+    everything = judge_all(root)
+    frame = everything[everything["claim"].isin(about(resolved.given))].reset_index(drop=True)
+    said = note + CAPTION.format(counts=_counted(frame) or "none on this suite's collections")
+    if left := len(everything) - len(frame):
+        said += OTHERS.format(count=left)
     return write_table(root / "tables", "claims", frame, COLUMNS, [], said)
+
+
+def about(suite: Suite) -> set[str]:
+    """The claims that a suite could answer: of its systems on its collections, skipped ones too.
+
+    A figure that no result of this project can answer stands with the others of its source.
+    """
+    known = read_claims()
+    own = {
+        name
+        for name, (_, claim) in known.items()
+        for result in claim.results
+        if result.system in suite.systems and set(result.collections) <= set(suite.collections)
+    }
+    sources = {known[name][0] for name in own}
+    return own | {n for n, (source, claim) in known.items() if claim.not_run and source in sources}
 
 
 def claims_text(frame: pd.DataFrame, all_of_them: bool) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from resrank.efficiency.tokens import processed_by_lm
 from resrank.phases import Phase
 from resrank.reporting.results import read_json
-from resrank.reporting.tables import WHERE, Column, write_table
+from resrank.reporting.tables import COST, WHERE, Column, write_table
 from resrank.suite import Resolved
 
 NOT_MEASURED = "not measured"
@@ -21,7 +21,7 @@ MEGABYTE = 1e6
 
 def _point(point: int) -> dict[str, Column]:
     bounds = (f"p{point}_low_ms", f"p{point}_high_ms")
-    return {f"p{point}_ms": Column(f"p{point} ms", 1, -1, interval=bounds)}
+    return {f"p{point}_ms": Column(f"p{point} ms", 1, interval=bounds, **COST)}
 
 
 COLUMNS = {
@@ -31,28 +31,35 @@ COLUMNS = {
     "tokens_read": Column("tokens read", 1),
     "embedding_slots": Column("of them slots", 1),
     "generated_tokens": Column("generated", 1),
+    "flops_per_query": Column("GFLOPs", 1, unit=1e9, **COST),
     **{f"{name}_ms": Column(f"{name} ms", 1) for name in PHASES},
     **{name: column for point in (50, 95, 99) for name, column in _point(point).items()},
-    "queries_per_second": Column("Offline queries/s", 1, 1, missing=NOT_MEASURED),
-    "host_peak_mb": Column("peak MB", 0, -1, missing=NOT_MEASURED),
-    "device_peak_mb": Column("device peak MB", 0, -1, missing=NOT_MEASURED),
+    "queries_per_second": Column("Offline queries/s", 1, 1, missing=NOT_MEASURED, among="reranks"),
+    "host_peak_mb": Column("peak MB", 0, missing=NOT_MEASURED, **COST),
+    "device_peak_mb": Column("device peak MB", 0, missing=NOT_MEASURED, **COST),
     "index_bytes_per_passage": Column("index bytes/passage", 0, -1),
-    "joules_per_query": Column("J/query", 2, -1, missing=NOT_MEASURED),
+    "joules_per_query": Column("J/query", 2, missing=NOT_MEASURED, **COST),
     "harness_ms": Column("harness ms", 3),
 }
 CAPTION = (
     "Passages: encoded within the query (online), or their embeddings taken from the index "
     "(cached); – for a system without. Read: encoder tokens, prompt tokens and embedding slots a "
-    "query. Phases: mean milliseconds of a query's time, which they add up to. p50, p95, "
-    "p99: SingleStream, with 95% bootstrap intervals over queries; a percentile beyond what the "
+    "query. GFLOPs: from the shapes of the models, a mean over all test queries. Phases: mean "
+    "milliseconds of a query's time, which they add up to. p50, p95, p99: SingleStream, "
+    "with 95% bootstrap intervals over queries; a percentile beyond what the "
     "sample holds is near its largest. Offline: all queries at once. Peaks: while SingleStream "
     "ran, weights included. Harness: p50 of a reranker that does nothing. Energy: the whole "
     "machine's, by its counters."
 )
 
 
-def write_efficiency(resolved: Resolved, root: Path, note: str) -> list[Path]:
-    """Write `tables/efficiency.*`, nothing if no system has a time; note: opens the caption."""
+def write_efficiency(
+    resolved: Resolved, root: Path, compared: pd.DataFrame, note: str
+) -> list[Path]:
+    """Write `tables/efficiency.*`, nothing if no system has a time; note: opens the caption.
+
+    compared: what `results.comparison` gave, for the FLOPs.
+    """
     rows = [
         row
         for dataset, stage in resolved.pairs
@@ -62,6 +69,14 @@ def write_efficiency(resolved: Resolved, root: Path, note: str) -> list[Path]:
     if not rows:
         return []
     frame = pd.DataFrame(rows)
+    kept = compared.set_index(["collection", "first_stage", "system"])
+    frame["flops_per_query"] = [
+        kept[f"flops_per_query_{row['mode']}"].get(
+            (row["collection"], row["first_stage"], row["system"])
+        )
+        for row in rows
+    ]
+    frame["reranks"] = [resolved.systems[row["system"]].kind != "first_stage" for row in rows]
     caption = f"{note}{_conditions(frame)} {CAPTION}"
     groups = ["collection", "first_stage"]
     return write_table(root / "tables", "efficiency", frame, COLUMNS, groups, caption)
@@ -79,7 +94,7 @@ def _rows(
     modes = [mode for mode in ("online", "cached") if mode in found]
     return [
         about
-        | {"passages": mode if len(modes) > 1 else "–"}
+        | {"mode": mode, "passages": mode if len(modes) > 1 else "–"}
         | _tokens(found["usage"], mode)
         | _costs(found[mode])
         | {

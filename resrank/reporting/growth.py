@@ -43,12 +43,13 @@ def write_growth(rows: list[dict[str, Any]], title: str, out: Path) -> list[Path
         out / "tables", "growth_factors", factors(frame), columns, [], f"{title} {FACTORS}"
     )]  # fmt: skip
     with plt.rc_context(STYLE):
+        drawn = one_of_alike(frame)
         figure, axes = plt.subplots(
             len(COSTS), len(AXES), sharey="row", figsize=(10.5, 9.0), layout="constrained"
         )
         for row, (cost, shown) in zip(axes, COSTS.items(), strict=True):
             for axis, (grown, name) in zip(row, AXES.items(), strict=True):
-                _panel(axis, frame[frame["axis"] == grown], cost)
+                _panel(axis, drawn[drawn["axis"] == grown], cost)
                 axis.set_xlabel(name)
             row[0].set_ylabel(shown)
         handles, labels = axes[0][0].get_legend_handles_labels()
@@ -57,6 +58,20 @@ def write_growth(rows: list[dict[str, Any]], title: str, out: Path) -> list[Path
         explain(figure, f"{title} {NOTE}{said}")
         path = out / "figures" / "growth"
         return [*written, *(save(figure, path.with_suffix(f".{end}")) for end in ("svg", "png"))]
+
+
+def one_of_alike(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows to draw: systems whose modelled lines coincide have one, named after all of them."""
+    modelled = frame[frame["kind"] == "modelled"]
+    values = modelled.drop(columns=["system", "label", "kind"])
+    alike: dict[str, list[str]] = {}
+    for system, rows in values.groupby(modelled["system"], sort=False):
+        alike.setdefault(rows.to_csv(index=False, float_format="%.6g"), []).append(str(system))
+    labels = dict(zip(frame["system"], frame["label"], strict=True))
+    named = {names[0]: " = ".join(labels[name] for name in names) for names in alike.values()}
+    kept = frame[(frame["kind"] != "modelled") | frame["system"].isin(list(named))].copy()
+    kept["label"] = kept["system"].map(labels | named)
+    return kept
 
 
 def factors(frame: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,13 @@ from resrank.files import sha256_file, write_manifest
 from resrank.reporting.calibration import write_calibration
 from resrank.reporting.claims import write_claims
 from resrank.reporting.curves import training_curves
+from resrank.reporting.effectiveness import write_effectiveness
 from resrank.reporting.efficiency import write_efficiency
 from resrank.reporting.figures import effectiveness_against
+from resrank.reporting.intervals import scores_with_intervals
+from resrank.reporting.matrix import difference_matrix
 from resrank.reporting.means import NOTE, with_means
+from resrank.reporting.modes import write_modes
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
 from resrank.reporting.sensitivity import write_sensitivity
 from resrank.reporting.significance import (
@@ -22,7 +26,7 @@ from resrank.reporting.significance import (
     read_statistics,
     write_significance,
 )
-from resrank.reporting.tables import WHERE, Column, write_table
+from resrank.reporting.tables import COST, WHERE, Column, write_table
 from resrank.reporting.tokens import write_tokens
 from resrank.suite import Resolved
 
@@ -38,12 +42,12 @@ def report(resolved: Resolved, root: Path) -> None:
     kind = _kind(resolved)
     found = {} if resolved.costs_alone else read_statistics(resolved, root)
     written = _comparison(resolved, root, frame, found)
-    written += write_efficiency(resolved, root, kind)
+    written += write_efficiency(resolved, root, frame, kind)
     written += write_tokens(resolved, root, kind)
-    written += _candidates(resolved, root)
+    written += _candidates(resolved, root, frame)
     if not resolved.costs_alone:
         written += _scores(resolved, root, frame, found)
-        written += _figures(resolved, root, frame)
+        written += _figures(resolved, root, frame, found)
     if resolved.trained:
         written += training_curves(resolved, root, kind, root / "figures" / "training_curves")
     write_manifest(
@@ -66,31 +70,37 @@ def report(resolved: Resolved, root: Path) -> None:
 def _comparison(
     resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statistics
 ) -> list[Path]:
-    """The table of all systems, with means over collections where there are several."""
-    caption = conditions(resolved, frame) + COMPARISON
+    """All systems as rows, and their scores by collection; with means where there are several."""
+    caption, marked = conditions(resolved, frame), ""
     if found:
         baseline = resolved.suite.baseline
         frame["mark"] = marks(frame, found, baseline)
-        caption += MARKS.format(reference=baseline or "the best system")
+        marked = MARKS.format(reference=baseline or "the best system")
     compared = with_means(resolved, frame)
-    caption += NOTE if len(compared) > len(frame) else ""
-    return write_table(
-        root / "tables", "comparison", compared, _columns(resolved, frame), GROUPS, caption
-    )
+    marked += NOTE if len(compared) > len(frame) else ""
+    written = write_table(
+        root / "tables", "comparison", compared, _columns(resolved, frame), GROUPS,
+        caption + COMPARISON + marked,
+    )  # fmt: skip
+    if resolved.costs_alone:
+        return written
+    return written + write_effectiveness(resolved, root, compared, caption, marked)
 
 
-def _candidates(resolved: Resolved, root: Path) -> list[Path]:
+def _candidates(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
     """What candidate sets allow, and what was counted in runs over them."""
     tables, kind = root / "tables", _kind(resolved)
-    stages = first_stages(resolved, root)
-    plain = {n: Column(n, 4 if n == "recall" or "nDCG" in n else 0) for n in map(str, stages)}
+    stages = first_stages(resolved, root, frame)
+    plain = {n: Column(n, 4 if _is_share(n) else 0) for n in map(str, stages)}
     written = write_table(tables, "first_stages", stages, plain, ["collection"], kind + STAGES)
     audit = leaks(resolved, root)
     if len(audit):
-        shown = {n: Column(n, _leak_decimals(audit[n])) for n in map(str, audit)}
+        shown = _by_label({n: Column(n, _leak_decimals(audit[n])) for n in map(str, audit)})
         written += write_table(tables, "leak", audit, shown, ["collection"], kind + LEAK)
     counted = audits(resolved, root)
-    shown = {n: Column(n, 4 if n == "unjudged in first 10" else 0) for n in map(str, counted)}
+    shown = _by_label(
+        {n: Column(n, 4 if n == "unjudged in first 10" else 0) for n in map(str, counted)}
+    )
     return written + write_table(tables, "audits", counted, shown, ["collection"], kind + AUDITS)
 
 
@@ -98,10 +108,11 @@ def _scores(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statisti
     """What differences between scores are worth."""
     kind = _kind(resolved)
     written = write_significance(resolved, found, kind, root)
+    written += write_modes(resolved, root, frame, conditions(resolved, frame))
     if not resolved.suite.demonstration:  # which no published figure is about
-        written += write_claims(root, kind)
+        written += write_claims(resolved, root, kind)
     if resolved.suite.sensitivity:
-        written += write_sensitivity(resolved, kind, root)
+        written += write_sensitivity(resolved, conditions(resolved, frame), root)
     if resolved.judges:
         written += write_calibration(resolved, kind, root)
     if resolved.suite.ablation is not None:
@@ -113,11 +124,15 @@ def _scores(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statisti
     return written
 
 
-def _figures(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
-    """Effectiveness against latency and against tokens."""
+def _figures(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statistics) -> list[Path]:
+    """Effectiveness by collection, against latency and against tokens; pairs of systems."""
     metric, figures = resolved.suite.metrics[0], root / "figures"
-    note = conditions(resolved, frame) + FILLED
-    return effectiveness_against(
+    measured = conditions(resolved, frame)
+    labels = {name: resolved.label(name) for name in resolved.systems}
+    written = scores_with_intervals(found, labels, measured, figures / "scores")
+    written += difference_matrix(found, labels, f"{measured}\n", figures / "significance")
+    note = measured + FILLED
+    return written + effectiveness_against(
         frame, metric, "p50_ms_online", "p50_ms_cached", "median latency of a query (ms)", note,
         figures / "effectiveness_latency",
     ) + effectiveness_against(
@@ -131,10 +146,11 @@ COMPARISON = (
     " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
     "takes its embedding from the index; a system without passage embeddings has one figure. "
     "Passages cut: share of candidates of which a model does not read the end. "
-    "± is the standard deviation over seeds. "
+    "± is the standard deviation over seeds. What does no reranking is no best of a cost. "
 )
 STAGES = (
-    "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system. At "
+    "Recall at the depth, and the nDCG@10 of a perfect reordering, bound every system. Before and "
+    "after: the first stage's own order, and that of the system with the highest mean. At "
     "worst and best ties: the first stage's nDCG@10 if its equal scores stood in those orders."
 )
 FILLED = "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached."
@@ -198,6 +214,15 @@ def _kind(resolved: Resolved) -> str:
     return title + (DEMONSTRATION if resolved.suite.demonstration else "") + said
 
 
+def _is_share(name: str) -> bool:
+    return name == "recall" or "nDCG" in name or name.endswith((" before", " after"))
+
+
+def _by_label(columns: dict[str, Column]) -> dict[str, Column]:
+    """The columns with a system's label in the place of its name, which the CSV keeps."""
+    return {n: Column("system") if n == "label" else c for n, c in columns.items() if n != "system"}
+
+
 def _leak_decimals(values: pd.Series[float]) -> int:
     return 4 if pd.api.types.is_float_dtype(values) else 0
 
@@ -227,17 +252,17 @@ def _columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
         tested = "mark" if metric == resolved.suite.metrics[0] else None
         columns[metric] = Column(metric, 4, 1, f"{metric} sd", mark=tested)
     if random:
-        columns["flops_per_query_online"] = Column("GFLOPs/query online", 1, -1, unit=1e9)
-        columns["flops_per_query_cached"] = Column("cached", 1, -1, unit=1e9)
+        columns["flops_per_query_online"] = Column("GFLOPs/query online", 1, unit=1e9, **COST)
+        columns["flops_per_query_cached"] = Column("cached", 1, unit=1e9, **COST)
     return columns | {
         "seeds": Column("seeds"),
-        "tokens_per_passage_online": Column("tokens/passage online", 1, -1),
-        "tokens_per_passage_cached": Column("cached", 1, -1),
+        "tokens_per_passage_online": Column("tokens/passage online", 1, **COST),
+        "tokens_per_passage_cached": Column("cached", 1, **COST),
         "truncated_share": Column("passages cut", 2),
         "generated_tokens": Column("generated tokens"),
         "model_calls": Column("model calls"),
-        "p50_ms_online": Column("p50 ms online", 1, -1),
-        "p95_ms_online": Column("p95", 1, -1),
-        "p50_ms_cached": Column("p50 ms cached", 1, -1),
-        "p95_ms_cached": Column("p95", 1, -1),
+        "p50_ms_online": Column("p50 ms online", 1, **COST),
+        "p95_ms_online": Column("p95", 1, **COST),
+        "p50_ms_cached": Column("p50 ms cached", 1, **COST),
+        "p95_ms_cached": Column("p95", 1, **COST),
     }

@@ -39,8 +39,11 @@ def comparison(resolved: Resolved, root: Path) -> pd.DataFrame:
 UNTIDY = ["empty_passages", "judged_passages_absent", "judged_queries_without_text"]
 
 
-def first_stages(resolved: Resolved, root: Path) -> pd.DataFrame:
-    """What each candidate set allows: recall, oracle, short lists; and what is untidy below it."""
+def first_stages(resolved: Resolved, root: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """What each candidate set allows: recall, oracle, short lists; and what is untidy below it.
+
+    frame: what `comparison` gave, for the score before reranking and after.
+    """
     rows = []
     for dataset, stage in resolved.pairs:
         manifest = read_json(root / "candidates" / dataset / f"{stage}.manifest.json")
@@ -51,8 +54,24 @@ def first_stages(resolved: Resolved, root: Path) -> pd.DataFrame:
         recall = found.pop(f"recall@{manifest['depth']}")
         counts = read_json(root / "collections" / dataset / "manifest.json")["counts"]
         untidy = {name: counts[name] for name in UNTIDY}
-        rows.append(about | {"recall": recall} | found | untidy | {"hash": manifest["hash"][:12]})
+        about |= {"recall": recall} | before_and_after(frame, dataset, stage, resolved)
+        rows.append(about | found | untidy | {"hash": manifest["hash"][:12]})
     return pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
+
+
+def before_and_after(
+    frame: pd.DataFrame, dataset: str, stage: str, resolved: Resolved
+) -> dict[str, Any]:
+    """The first stage's own score and the best system's, None where the suite has none of them."""
+    metric = resolved.suite.metrics[0]
+    rows = frame[(frame["collection"] == dataset) & (frame["first_stage"] == stage)]
+    rows = rows[rows[metric].notna()]
+    own, reranked = rows[~rows["reranks"]], rows[rows["reranks"]].sort_values(metric)
+    return {
+        f"{metric} before": None if own.empty else own[metric].iloc[0],
+        f"{metric} after": None if reranked.empty else reranked[metric].iloc[-1],
+        "by": None if reranked.empty else reranked["label"].iloc[-1],
+    }
 
 
 def audits(resolved: Resolved, root: Path) -> pd.DataFrame:
@@ -63,7 +82,8 @@ def audits(resolved: Resolved, root: Path) -> pd.DataFrame:
              "repaired_answers": "answers repaired", "rejected_answers": "rejected"}  # fmt: skip
     rows = [
         {"collection": dataset, "first stage": stage, "system": item["system"],
-         "seed": item["seed"]} | {shown: item[name] for name, shown in names.items()}
+         "label": resolved.label(item["system"]), "seed": item["seed"]}
+        | {shown: item[name] for name, shown in names.items()}
         for dataset, stage in resolved.pairs
         for item in read_json(root / "audits" / dataset / f"{stage}.json")["systems"]
     ]  # fmt: skip
@@ -77,7 +97,8 @@ def leaks(resolved: Resolved, root: Path) -> pd.DataFrame:
         for item in read_json(root / "audits" / dataset / f"{stage}.json")["systems"]:
             if item["leak"]:
                 about = {"collection": dataset, "first stage": stage}
-                about |= {"system": item["system"], "seed": item["seed"]}
+                about |= {"system": item["system"], "label": resolved.label(item["system"])}
+                about |= {"seed": item["seed"]}
                 rows.append(about | item["leak"])
     return pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
 
@@ -117,6 +138,7 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     by_seed = scores.groupby(["metric", "seed"])["value"].mean()
     row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
     row["label"] = resolved.label(system)
+    row["reranks"] = resolved.systems[system].kind != "first_stage"
     if is_random(resolved.systems[system]):
         by_seed = by_seed[:0]  # what random weights score says nothing
     for metric in resolved.suite.metrics:

@@ -1,4 +1,4 @@
-"""The largest change that each kind of variant brings: a table, a row a system and kind."""
+"""The largest change that each kind of variant brings: as a table and a figure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any
 import pandas as pd
 
 from resrank.reporting.results import read_json
+from resrank.reporting.swings import KINDS, changes_by_kind
 from resrank.reporting.tables import Column, write_table
 from resrank.suite import Resolved
 
-KINDS = {"batch": "batch sizes", "dtype": "number formats", "order": "candidate orders",
-         "seed": "seeds"}  # fmt: skip
 DIGITS = 4
 COLUMNS = {
     "collection": Column("collection"), "first_stage": Column("first stage"),
-    "system": Column("system"), "kind": Column("changed"), "variants": Column("variants"),
-    "score": Column("nDCG@10", DIGITS), "difference": Column("largest change", DIGITS),
-    "difference_by": Column("by"), "tau": Column("lowest tau", DIGITS), "tau_by": Column("by"),
+    "label": Column("system"), "kind": Column("changed"), "variants": Column("variants"),
+    "score": Column("nDCG@10", 4), "difference": Column("largest change", 4),
+    "difference_by": Column("by"), "tau": Column("lowest tau", 4), "tau_by": Column("by"),
 }  # fmt: skip
 CAPTION = (
     "nDCG@10 over {queries} queries, the largest change in it and the lowest rank correlation "
@@ -30,7 +29,7 @@ CAPTION = (
 
 
 def write_sensitivity(resolved: Resolved, note: str, root: Path) -> list[Path]:
-    """Write the table `sensitivity`."""
+    """Write the table and the figure `sensitivity`."""
     found = {
         (dataset, stage, system): read_json(
             root / "sensitivity" / dataset / stage / f"{system}.json"
@@ -40,15 +39,18 @@ def write_sensitivity(resolved: Resolved, note: str, root: Path) -> list[Path]:
     }
     rows = [
         dict(zip(("collection", "first_stage", "system"), key, strict=True))
-        | {"kind": shown, "score": result["score"]}
+        | {"label": resolved.label(key[2]), "kind": shown, "score": result["score"]}
         | largest([v for v in result["variants"] if v["kind"] == kind])
         for key, result in found.items()
         for kind, shown in KINDS.items()
     ]
     queries = "/".join(sorted({str(result["queries"]) for result in found.values()}))
-    caption = note + CAPTION.format(queries=queries)
-    frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    return write_table(root / "tables", "sensitivity", frame, COLUMNS, [], caption)
+    caption = note + " " + CAPTION.format(queries=queries)
+    frame = pd.DataFrame(rows).reindex(columns=["system", *COLUMNS])
+    labels = {name: resolved.label(name) for name in resolved.suite.sensitivity}
+    return write_table(
+        root / "tables", "sensitivity", frame, COLUMNS, [], caption
+    ) + changes_by_kind(found, labels, note, root / "figures" / "sensitivity")
 
 
 def largest(variants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a suite's statistics show: tables of pairs and seeds, marks, a matrix of differences."""
+"""What a suite's statistics show: tables of pairs and seeds, marks in the comparison."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.reporting.matrix import difference_matrix
 from resrank.reporting.results import read_json
 from resrank.reporting.tables import WHERE, Column, write_table
 from resrank.suite import Resolved
@@ -31,14 +30,14 @@ SCORES = (
     "least and largest mean over seeds."
 )
 PAIR_COLUMNS = {
-    "a": Column("a"), "b": Column("b"), "difference": Column("difference", 4),
+    "a_label": Column("a"), "b_label": Column("b"), "difference": Column("difference", 4),
     "low": Column("from", 4), "high": Column("to", 4),
     "p_randomisation": Column("p (randomisation)", 4, p=True),
     "p_t": Column("p (t)", 4, p=True), "p_holm": Column("p (Holm)", 4, p=True),
     "effect_size": Column("effect size", 2), "within_seeds": Column("within seeds"),
 }  # fmt: skip
 SCORE_COLUMNS = {
-    "system": Column("system"), "mean": Column("mean", 4), "low": Column("from", 4),
+    "label": Column("system"), "mean": Column("mean", 4), "low": Column("from", 4),
     "high": Column("to", 4), "seeds": Column("seeds"), "sd": Column("sd", 4),
     "min": Column("least", 4), "max": Column("largest", 4), "range": Column("range", 4),
 }  # fmt: skip
@@ -53,37 +52,38 @@ def read_statistics(resolved: Resolved, root: Path) -> Statistics:
 
 
 def write_significance(resolved: Resolved, found: Statistics, note: str, root: Path) -> list[Path]:
-    """Write the tables `scores` and `significance`, and the matrix where there are pairs."""
+    """Write the tables `scores` and `significance`."""
     metric = resolved.suite.metrics[0]
+    labels = {name: resolved.label(name) for name in resolved.systems}
     written = []
     for name, frame, columns, caption in (
-        ("scores", seeds(found), SCORE_COLUMNS, SCORES),
-        ("significance", pairs(found), PAIR_COLUMNS, PAIRS),
+        ("scores", seeds(found, labels), SCORE_COLUMNS, SCORES),
+        ("significance", pairs(found, labels), PAIR_COLUMNS, PAIRS),
     ):
         written += write_table(
             root / "tables", name, frame, WHERE | columns, [], note + caption.format(metric=metric)
         )
-    labels = {name: resolved.label(name) for name in resolved.systems}
-    return written + difference_matrix(found, labels, note, root / "figures" / "significance")
+    return written
 
 
-def pairs(found: Statistics) -> pd.DataFrame:
+def pairs(found: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
     """A row a pair of systems on a candidate set."""
     said = {True: "yes", False: "no", None: None}
     rows = [
         {"collection": dataset, "first_stage": stage}
         | pair
+        | {"a_label": labels[pair["a"]], "b_label": labels[pair["b"]]}
         | {"within_seeds": said[pair["within_seeds"]]}
         for (dataset, stage), statistics in found.items()
         for pair in statistics["pairs"]
     ]
-    return pd.DataFrame(rows, columns=[*WHERE, *PAIR_COLUMNS])
+    return pd.DataFrame(rows, columns=[*WHERE, "a", "b", *PAIR_COLUMNS])
 
 
-def seeds(found: Statistics) -> pd.DataFrame:
+def seeds(found: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
     """A row a system on a candidate set: its mean, interval, and spread over seeds."""
     rows = [
-        {"collection": dataset, "first_stage": stage} | system
+        {"collection": dataset, "first_stage": stage, "label": labels[system["system"]]} | system
         for (dataset, stage), statistics in found.items()
         for system in statistics["systems"]
     ]

@@ -1,4 +1,7 @@
-"""Tables as CSV, Markdown and LaTeX, the best of each column in bold."""
+"""Tables as CSV, Markdown and LaTeX: of each column the best in bold, the second best marked too.
+
+The second best is in italics in Markdown and underlined in LaTeX, as papers have it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,17 @@ from resrank.files import atomic_file, write_text
 
 LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-         "±": r"$\pm$", "<": "$<$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}  # fmt: skip
+         "±": r"$\pm$", "<": "$<$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+         "[": "{[}", "*": "{*}"}  # fmt: skip
+"""The last two would be read as options of the line break before them."""
+
+IN_MARKDOWN = {0: "{}", 1: "**{}**", 2: "*{}*"}
+IN_LATEX = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}
+"""How a cell looks that is neither, the best, the second best."""
+ITALICS, UNDERLINED = (
+    "Best in bold, second best in italics.",
+    "Best in bold, second best underlined.",
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,8 @@ class Column:
 
     spread, interval, mark: the columns of what is shown behind `±`, in brackets, and at the end;
     missing: what stands where there is no value; p: a probability, of which one too small for the
-    decimals is written as below the least of them; unit: what a shown 1 stands for.
+    decimals is written as below the least of them; unit: what a shown 1 stands for; among: the
+    column of truth values that say which rows may be best (all, if unset).
     """
 
     header: str
@@ -34,10 +48,13 @@ class Column:
     mark: str | None = None
     p: bool = False
     unit: float = 1.0
+    among: str | None = None
 
 
 WHERE = {"collection": Column("collection"), "first_stage": Column("first stage")}
 """The columns that name a candidate set."""
+COST: dict[str, Any] = {"best": -1, "among": "reranks"}
+"""Of a column of costs: low is best, among what reranks; the first stage itself costs nothing."""
 
 
 def write_table(
@@ -51,42 +68,51 @@ def write_table(
     """Write `<name>.csv` (plain numbers, all columns), `.md` and `.tex` (as shown)."""
     with atomic_file(folder / f"{name}.csv") as partial:
         frame.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
-    marked = best_cells(frame, columns, groups)
+    ranks = best_cells(frame, columns, groups)
     headers = [column.header for column in columns.values()]
 
-    def rows(bold: Callable[[str], str], plain: Callable[[str], str]) -> list[list[str]]:
+    def rows(plain: Callable[[str], str], look: Mapping[int, str]) -> list[list[str]]:
         return [
             [
-                bold(plain(cell)) if (place, key) in marked else plain(cell)
+                look[ranks.get((place, key), 0)].format(plain(cell))
                 for key, cell in zip(columns, _cells(frame, place, columns), strict=True)
             ]
             for place in range(len(frame))
         ]
 
-    write_text(folder / f"{name}.md", _markdown(headers, rows(_md_bold, _md), columns, caption))
-    write_text(folder / f"{name}.tex", _latex(headers, rows(_tex_bold, _tex), columns, caption))
+    said = [f"{caption.rstrip()} {how}" if ranks else caption for how in (ITALICS, UNDERLINED)]
+    write_text(folder / f"{name}.md", _markdown(headers, rows(_md, IN_MARKDOWN), columns, said[0]))
+    write_text(folder / f"{name}.tex", _latex(headers, rows(_tex, IN_LATEX), columns, said[1]))
     return [folder / f"{name}.{ending}" for ending in ("csv", "md", "tex")]
 
 
 def best_cells(
     frame: pd.DataFrame, columns: Mapping[str, Column], groups: Sequence[str]
-) -> set[tuple[int, str]]:
-    """(row, column) of the best values of each group, as shown: what rounds alike ties."""
-    marked: set[tuple[int, str]] = set()
+) -> dict[tuple[int, str], int]:
+    """(row, column) -> 1 or 2: each group's best and second best, as shown.
+
+    What rounds alike ties; of two values that differ, the worse is no second best.
+    """
+    ranks: dict[tuple[int, str], int] = {}
     keys: list[tuple[object, ...]] = list(frame[list(groups)].itertuples(index=False, name=None))
     for key, column in columns.items():
         if not column.best or key not in frame:
             continue
+        rivals = frame[key].notna() & (frame[column.among].eq(True) if column.among else True)
         for group in dict.fromkeys(keys):
             values = {
                 place: round(float(frame[key].iloc[place]) / column.unit, column.decimals)
                 for place in range(len(frame))
-                if keys[place] == group and pd.notna(frame[key].iloc[place])
+                if keys[place] == group and rivals.iloc[place]
             }
-            if len(set(values.values())) > 1:
-                top = max(values.values()) if column.best > 0 else min(values.values())
-                marked |= {(place, key) for place, value in values.items() if value == top}
-    return marked
+            ordered = sorted(set(values.values()), reverse=column.best > 0)
+            marked = ordered[: min(2, len(ordered) - 1)]
+            ranks |= {
+                (place, key): marked.index(value) + 1
+                for place, value in values.items()
+                if value in marked
+            }
+    return ranks
 
 
 def _cells(frame: pd.DataFrame, place: int, columns: Mapping[str, Column]) -> list[str]:
@@ -159,13 +185,5 @@ def _md(text: str) -> str:
     return text.replace("|", r"\|")
 
 
-def _md_bold(text: str) -> str:
-    return f"**{text}**"
-
-
 def _tex(text: str) -> str:
     return "".join(LATEX.get(c, c) for c in text)
-
-
-def _tex_bold(text: str) -> str:
-    return rf"\textbf{{{text}}}"

@@ -37,12 +37,19 @@ def address(tmp_path_factory) -> str:
     return write_page(root).as_uri()
 
 
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory) -> str:
+    """A page of as many systems as the demo has."""
+    root = write_results(tmp_path_factory.mktemp("results") / "crowded", 12, 1, 2)
+    return write_page(root).as_uri()
+
+
 @pytest.fixture
 def opened(browser, address):
     """Opens the page; at the end nothing may have been asked for or complained about."""
-    said, asked, contexts = [], [], []
+    said, asked, contexts, addresses = [], [], [], []
 
-    def open_page(width=1280, scheme="light"):
+    def open_page(width=1280, scheme="light", at=address):
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
         )
@@ -51,7 +58,8 @@ def opened(browser, address):
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
+        addresses.append(at)
+        page.goto(at)
         page.wait_for_selector("#chart .main-svg")
         page.wait_for_selector("#left-list li")
         return page
@@ -60,9 +68,7 @@ def opened(browser, address):
     for context in contexts:
         context.close()
     assert said == []
-    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [address] * len(
-        contexts
-    )
+    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == addresses
 
 
 def column(page, table, place):
@@ -104,6 +110,33 @@ def test_the_chart_follows_its_selectors(opened):
     assert [x for _, x, _ in marks(page)] == [0, 2, 4]
     page.locator("#chart-set").select_option("c1 over bm25")
     assert [y for _, _, y in marks(page)] != [y for _, _, y in first]
+
+
+def boxes_of_the_chart(page):
+    title = page.locator("#chart .xtitle").bounding_box()
+    legend = page.locator("#chart .legend").bounding_box()
+    return title, legend
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_the_legend_stands_below_the_axis_title(opened, crowded, width):
+    page = opened(width, at=crowded)
+    title, legend = boxes_of_the_chart(page)
+    assert title["y"] + title["height"] <= legend["y"]
+    page.set_viewport_size({"width": 1680 - width, "height": 900})
+    page.wait_for_timeout(300)
+    title, legend = boxes_of_the_chart(page)
+    assert title["y"] + title["height"] <= legend["y"]
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_chosen_texts_are_not_cut(opened, width):
+    cut = opened(width).evaluate("""[...document.querySelectorAll('#chart-section select')].filter(s => {
+        const pen = document.createElement('canvas').getContext('2d');
+        pen.font = getComputedStyle(s).font;
+        return pen.measureText(s.selectedOptions[0].text).width + 36 > s.clientWidth;
+    }).map(s => s.id)""")
+    assert cut == []
 
 
 def test_hovering_shows_a_systems_figures(opened):

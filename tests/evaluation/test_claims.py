@@ -3,8 +3,8 @@ import pytest
 from pydantic import ValidationError
 
 from resrank.evaluation.claims import Claim, Measured, counts, judge, spread
-from resrank.reporting.claims import judge_all, read_claims
-from resrank.suite import ConfigError, library
+from resrank.reporting.claims import about, judge_all, read_claims
+from resrank.suite import CONFIG_DIR, ConfigError, library, load_suite
 
 ABOUT = {"system": "s", "where": "table 1", "conditions": "c", "tolerance_from": "rounding"}
 RESULT = {"system": "s", "collections": {"c": 4}}
@@ -80,3 +80,11 @@ def test_a_folder_without_results_or_claims(tmp_path):
 def test_verdicts_are_counted_without_their_reasons():
     verdicts = ["not run (a)", "reproduced", "not run (b)"]
     assert counts(verdicts) == {"reproduced": 1, "not run": 2}
+
+
+def test_a_suite_shows_the_claims_that_it_could_answer():
+    private = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
+    assert about(load_suite(private).given) == set()
+    found = about(load_suite(CONFIG_DIR / "small.yaml").given)
+    assert "bm25_dl19" in found
+    assert "bm25_nfcorpus" not in found

@@ -64,7 +64,7 @@ def _collection(root, name, systems, queries, depth, rng):
     write_manifest(
         path.with_suffix(".manifest.json"),
         inputs={"collection": collection},
-        config={},
+        config={"kind": "bm25"},
         hash=digest,
     )
     scores, rows = [], []
@@ -74,14 +74,15 @@ def _collection(root, name, systems, queries, depth, rng):
         write_run(run, ranked, system)
         write_usage(run.with_suffix(".usage.parquet"), ranked)
         write_manifest(
-            run.with_suffix(".manifest.json"), inputs={"candidates": path}, config={},
+            run.with_suffix(".manifest.json"), inputs={"candidates": path}, seed=0,
+            config={"kind": "rankgpt", "options": {}, "training": None},
             outputs={run.name: sha256_file(run)},
         )  # fmt: skip
         values = rng.uniform(0.3, 0.9, len(asked))
         scores += [(system, 0, q.id, "nDCG@10", float(v)) for q, v in zip(asked, values, strict=True)]  # fmt: skip
         rows.append({
             "collection": name, "first_stage": "bm25", "system": system,
-            "label": f"System <b>{place}</b>", "nDCG@10": values.mean(), "queries": len(asked),
+            "label": f"System <b>{place}</b>", "nDCG@10": values.mean(), "queries": len(asked), "seeds": 1,
             "p50_ms_online": 10.0 * (place + 1) + zlib.crc32(name.encode()) % 7,
             "p50_ms_cached": 1.0 * (place + 1) if place else None,
             "tokens_per_passage_online": 100.0 * place, "tokens_per_passage_cached": 2.0 * place,

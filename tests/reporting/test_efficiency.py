@@ -72,12 +72,19 @@ def test_tokens(root):
     )
 
 
+FLOPS = pd.DataFrame(
+    {"collection": "c", "first_stage": "bm25", "system": ["slots", "text"],
+     "flops_per_query_online": [4e9, 6e9], "flops_per_query_cached": [1e9, None]}
+)  # fmt: skip
+
+
 def test_costs(root):
-    written = write_efficiency(load_suite(SUITE), root, "Note. ")
+    written = write_efficiency(load_suite(SUITE), root, FLOPS, "Note. ")
     assert [path.name for path in written] == [f"efficiency.{e}" for e in ("csv", "md", "tex")]
     table = pd.read_csv(root / "tables" / "efficiency.csv")
     assert table["label"].tolist() == ["Slots", "Slots", "text"]
     assert table["passages"].tolist() == ["online", "cached", "–"]
+    assert table["flops_per_query"].tolist() == [4e9, 1e9, 6e9]
     assert table["p50_ms"].tolist() == [5.0, 2.0, 5.0]
     parts = [f"{name}_ms" for name in ("encode", "prefill", "decode", "score", "overhead")]
     assert table[parts].sum(axis=1).tolist() == [5.0, 2.0, 5.0]
@@ -93,4 +100,4 @@ def test_costs(root):
 def test_replayed_systems_have_no_cost(root):
     for name in ("slots", "text"):
         (root / f"efficiency/c/bm25/{name}.json").write_text(json.dumps({"dtype": "none"}))
-    assert write_efficiency(load_suite(SUITE), root, "") == []
+    assert write_efficiency(load_suite(SUITE), root, FLOPS, "") == []

@@ -11,6 +11,7 @@ import pytest
 from resrank.files import sha256_file
 from resrank.reporting.page.build import write_page
 from resrank.reporting.page.dag import draw
+from resrank.reporting.page.data import _verdicts
 from resrank.reporting.page.explorer import CHARACTERS, cut, pack, samples
 from resrank.reporting.page.shown import Cell, read_tables
 from resrank.reporting.provenance import environments, hashes, lineage, read_manifests
@@ -79,7 +80,7 @@ def test_tables_keep_marks_bars_and_captions(tmp_path):
     (tmp_path / "a.md").write_text("| x | y |\n| --: | --: |\n| **1** | a\\|b |\n\nOf it.\n")
     (tmp_path / "b.csv").write_text("z\n3\n\n")
     with_markdown, plain = read_tables(tmp_path)
-    assert with_markdown == ("a", "Of it.", ["x", "y"], [[Cell("1", True), Cell("a|b")]])
+    assert with_markdown == ("a", "Of it.", ["x", "y"], [[Cell("1", 1), Cell("a|b")]])
     assert plain.rows == [[Cell("3")]]
 
 
@@ -117,3 +118,11 @@ def test_a_line_separator_within_a_cell_ends_no_row(tmp_path):
     (shown,) = read_tables(tmp_path)
     assert [[cell.text for cell in row] for row in shown.rows] == [["a\u2028b", "1"]]
     assert shown.caption == "A caption."
+
+
+def test_a_suite_that_no_claim_is_about_has_no_verdicts(tmp_path):
+    path = tmp_path / "claims.csv"
+    path.write_text("claim,verdict\n")
+    assert _verdicts(path) == []
+    path.write_text("claim,verdict\na,not run (x)\nb,reproduced\nc,not run (y)\n")
+    assert _verdicts(path) == [("not run", 2), ("reproduced", 1)]

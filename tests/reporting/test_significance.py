@@ -11,6 +11,7 @@ from resrank.reporting.tables import Column, write_table
 from tests.reporting.synthetic import SCORES
 
 FOUND = {("c", "bm25"): json.loads(json.dumps(statistics(SCORES, "nDCG@10")))}
+LABELS = {"low": "Low", "middle": "Middle", "level": "Level", "high": "High"}
 FRAME = pd.DataFrame(
     {"collection": "c", "first_stage": "bm25", "system": ["low", "middle", "level", "high"]}
 )
@@ -40,12 +41,16 @@ def test_no_probability_is_shown_as_nought(tmp_path):
 
 
 def test_tables_of_pairs_and_seeds():
-    table = pairs(FOUND)
+    table = pairs(FOUND, LABELS)
     assert len(table) == 6
+    assert table.loc[0, ["a_label", "b_label"]].tolist() == [
+        LABELS[table["a"][0]],
+        LABELS[table["b"][0]],
+    ]
     both = table[table["a"].isin(["high", "level"]) & table["b"].isin(["high", "level"])]
     assert both["within_seeds"].tolist() == ["yes"]
     assert set(table["within_seeds"].dropna()) == {"yes", "no"}
-    spread = seeds(FOUND).set_index("system")
+    spread = seeds(FOUND, LABELS).set_index("system")
     assert spread.loc["high", "range"] == pytest.approx(
         spread.loc["high", "max"] - spread.loc["high", "min"]
     )

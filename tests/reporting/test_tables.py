@@ -15,7 +15,16 @@ COLUMNS = {
 
 
 def test_best_is_by_group_as_shown_and_ties_share_it():
-    assert best_cells(FRAME, COLUMNS, ["g"]) == {(0, "score"), (1, "score"), (1, "ms")}
+    assert best_cells(FRAME, COLUMNS, ["g"]) == {
+        (0, "score"): 1, (1, "score"): 1, (1, "ms"): 1,
+    }  # fmt: skip
+
+
+def test_second_best_and_rows_that_do_not_compete():
+    frame = pd.DataFrame({"ms": [0.1, 5.0, 7.0, 9.0], "reranks": [False, True, True, True]})
+    columns = {"ms": Column("ms", 1, -1, among="reranks")}
+    assert best_cells(frame, columns, []) == {(1, "ms"): 1, (2, "ms"): 2}
+    assert best_cells(frame, {"ms": Column("ms", 1, 1)}, []) == {(3, "ms"): 1, (2, "ms"): 2}
 
 
 def test_three_forms(tmp_path):
@@ -26,7 +35,7 @@ def test_three_forms(tmp_path):
     assert markdown[4] == "| c | 0.400 | – |"
     latex = (tmp_path / "t.tex").read_text()
     assert r"b\_2 & \textbf{0.500} & \textbf{1.0} \\" in latex
-    assert r"\caption{A 100\% caption.}" in latex
+    assert r"\caption{A 100\% caption. Best in bold, second best underlined.}" in latex
     assert pd.read_csv(tmp_path / "t.csv")["score"].tolist() == [0.50001, 0.5, 0.4, 0.1]
 
 

@@ -10,5 +10,9 @@ onerror:
         lines = path.read_text(errors="replace").splitlines()
         killed = [line for line in lines if line.startswith("slurmstepd")]
         if killed and path.stat().st_mtime >= SINCE:
-            logger.error("\n".join([f"Slurm ended a job ({path}):", *dict.fromkeys(killed)]))
-            logger.error("Where memory or time ran out: more mem_mb or runtime for its rule.")
+            logger.error(
+                "\n".join([f"Slurm ended a job ({path}):", *dict.fromkeys(killed)])
+            )
+            logger.error(
+                "Where memory or time ran out: more mem_mb or runtime for its rule."
+            )

@@ -49,20 +49,31 @@ rule significance:
         "--out {output:q} 2> {log:q}"
 
 
-# A suite of random weights has none of these: its scores say nothing.
-OF_SCORES = (
-    []
-    if SUITE.costs_alone
-    else [
-        "tables/significance.csv",
-        "figures/significance.svg",
-        "figures/effectiveness_latency.svg",
-        "figures/effectiveness_tokens.svg",
+# What `snakemake --report` shows: what every suite has, and what only some have. A suite of random
+# weights has nothing of scores, which say nothing.
+SHOWN = [
+    "tables/comparison.csv",
+    "tables/first_stages.csv",
+    "tables/audits.csv",
+    "tables/tokens.csv",
+]
+if not SUITE.costs_alone:
+    SHOWN += [f"tables/{n}.csv" for n in ("effectiveness", "scores", "significance")]
+    SHOWN += [
+        f"figures/{n}.svg"
+        for n in (
+            "scores",
+            "significance",
+            "effectiveness_latency",
+            "effectiveness_tokens",
+        )
     ]
-)
-OF_GRADES = (
-    ["tables/calibration.csv", "figures/reliability.svg"] if SUITE.judges else []
-)
+    SHOWN += [] if SUITE.suite.demonstration else ["tables/claims.csv"]
+    SHOWN += ["tables/ablation.csv"] if SUITE.suite.ablation else []
+    if SUITE.suite.sensitivity:
+        SHOWN += ["tables/sensitivity.csv", "figures/sensitivity.svg"]
+SHOWN += ["figures/training_curves.svg"] if SUITE.trained else []
+SHOWN += ["tables/calibration.csv", "figures/reliability.svg"] if SUITE.judges else []
 
 
 rule report:
@@ -80,18 +91,13 @@ rule report:
         ],
     output:
         f"{OUT}/report.manifest.json",
-        report(
-            f"{OUT}/tables/comparison.csv",
-            caption="../report/comparison.rst",
-            category="Tables",
-        ),
         *[
             report(
                 f"{OUT}/{path}",
                 caption=f"../report/{Path(path).stem}.rst",
                 category=Path(path).parent.name.capitalize(),
             )
-            for path in OF_SCORES + OF_GRADES
+            for path in SHOWN
         ],
     log:
         f"{OUT}/logs/report.log",

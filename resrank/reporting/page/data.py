@@ -101,8 +101,8 @@ def _verdicts(path: Path) -> list[tuple[str, int]]:
     """How many claims have which verdict; the reasons behind 'not run' are left to the table."""
     if not path.is_file():
         return []
-    verdicts = pd.read_csv(path)["verdict"].str.partition(" (")[0]
-    return [(str(verdict), int(count)) for verdict, count in verdicts.value_counts().items()]
+    verdicts = pd.read_csv(path, dtype=str)["verdict"]
+    return Counter(verdict.partition(" (")[0] for verdict in verdicts).most_common()
 
 
 def _known(frame: pd.DataFrame, cost: str) -> bool:

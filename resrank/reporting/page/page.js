@@ -103,6 +103,14 @@ function trace(row, point, mode) {
   };
 }
 
+// How high the legend below the chart is, as its entries are laid out: as wide as the longest one.
+function legendHeight(width, labels) {
+  const [letter, symbol, line] = [7, 50, 20];
+  const longest = Math.max("none better in both".length, ...labels.map((label) => label.length));
+  const across = Math.max(1, Math.floor((width - 68) / (letter * longest + symbol)));
+  return line * Math.ceil((labels.length + 1) / across) + line;
+}
+
 function axis(title, ink, line, more) {
   return { title: { text: title }, color: ink, gridcolor: line, zeroline: false, automargin: true, ...more };
 }
@@ -120,12 +128,13 @@ function drawChart() {
     hoverinfo: "skip", line: { color: quiet, width: 1, dash: "dot" },
   };
   const positive = found.every((p) => p.x > 0);
+  const below = legendHeight(at("chart").clientWidth, found.map((p) => p.row.label));
   const layout = {
     paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
-    margin: { l: 56, r: 12, t: 12, b: 48 }, height: 460, hovermode: "closest",
+    margin: { l: 56, r: 12, t: 12, b: 60 + below }, height: 440 + below, hovermode: "closest",
     xaxis: axis(DATA.chart.costs[key], ink, line, { type: positive ? "log" : "linear", dtick: undefined }),
     yaxis: axis(metric, ink, line, {}),
-    legend: { orientation: "h", y: -0.22, yanchor: "top" },
+    legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom" },
     hoverlabel: { align: "left" },
   };
   Plotly.react("chart", [joined, ...found.map((p) => trace(p.row, p, mode))], layout, { responsive: true, displaylogo: false, displayModeBar: false });
@@ -138,6 +147,7 @@ if (at("chart")) {
   fill(at("chart-set"), sets.map((name) => [name, name]));
   ["set", "metric", "cost", "mode"].forEach((name) => at(`chart-${name}`).addEventListener("change", drawChart));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawChart);
+  addEventListener("resize", drawChart);
 }
 
 // Queries: a candidate set's sample is unpacked when it is first looked at.

@@ -12,10 +12,10 @@ BARS = re.compile(r"(?<!\\)\|")  # a cell's own bars are escaped
 
 
 class Cell(NamedTuple):
-    """A cell's text, and whether it is the best of its column."""
+    """A cell's text, and whether it is the best (1) or second best (2) of its column."""
 
     text: str
-    best: bool = False
+    rank: int = 0
 
 
 class Shown(NamedTuple):
@@ -53,5 +53,7 @@ def _from_markdown(name: str, text: str) -> Shown:
 
 def _cell(text: str) -> Cell:
     plain = text.strip().replace(r"\|", "|")
-    best = len(plain) > 4 and plain.startswith("**") and plain.endswith("**")
-    return Cell(plain[2:-2] if best else plain, best)
+    for rank, mark in ((1, "**"), (2, "*")):
+        if len(plain) > 2 * len(mark) and plain.startswith(mark) and plain.endswith(mark):
+            return Cell(plain[len(mark) : -len(mark)], rank)
+    return Cell(plain)

@@ -1,0 +1,133 @@
+"""What leaves the house: runs with headers that are read back, model cards, BibTeX."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import ModelCardData
+from huggingface_hub.repocard_data import model_index_to_eval_results
+
+from resrank.evaluation.evaluate import evaluate
+from resrank.evaluation.metrics import ALIASES, KNOWN
+from resrank.exports.references import bibtex, read_references
+from resrank.exports.runs import commented, run_files
+from resrank.exports.suite import export_suite
+from resrank.registry import KINDS
+from resrank.suite import library
+from resrank.trec import TrecError, read_metadata, read_run
+from tests.reporting.page_results import write_results
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory) -> Path:
+    return write_results(tmp_path_factory.mktemp("suite"))
+
+
+@pytest.fixture(scope="module")
+def exported(suite, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("exported")
+    export_suite(suite, out, 'us: "the # team"')
+    return out
+
+
+def test_runs_are_read_back_headers_and_all(suite, exported):
+    runs = run_files(exported)
+    assert [p.relative_to(exported) for p in runs] == [
+        p.relative_to(suite) for p in run_files(suite)
+    ]
+    for path in runs:
+        assert read_run(path) == read_run(suite / path.relative_to(exported))
+    header = read_metadata(runs[0])
+    assert list(header)[3:] == [
+        "platform", "research goal", "implementation", "method", "actor", "data"
+    ]  # fmt: skip
+    assert header["actor"]["team"] == 'us: "the # team"'
+    assert header["method"]["retrieval"][1]["reranks"] == "bm25"
+    assert header["data"]["test collection"]["name"] == "c0"
+    assert "training data" not in header["data"]
+    assert read_metadata(run_files(suite)[0]) == {}
+
+
+def test_what_a_system_learned_from_is_named_by_its_hash(suite, tmp_path):
+    shutil.copytree(suite, tmp_path / "copy")
+    digest = json.loads((suite / "collections/c1/manifest.json").read_text())["hash"]
+    model = tmp_path / "copy" / "models" / "s1" / "seed0.manifest.json"
+    model.parent.mkdir(parents=True)
+    model.write_text(json.dumps({"inputs": {"collection": digest}}))
+    export_suite(tmp_path / "copy", tmp_path / "out")
+    header = read_metadata(tmp_path / "out/runs/c0/bm25/s1/seed0.trec")
+    assert header["data"]["training data"] == [{"name": "c1", "hash": digest}]
+    assert "actor" not in header
+
+
+def test_a_folder_without_runs_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no runs under"):
+        export_suite(tmp_path, tmp_path / "out")
+
+
+def test_evaluate_scores_an_exported_run_alike(suite, exported, tmp_path):
+    (tmp_path / "qrels").write_text("".join(f"q{n} 0 p0 2\n" for n in range(4)))
+    path = run_files(exported)[0]
+    one, other = (
+        evaluate(tmp_path / "qrels", run, ["nDCG@10"])
+        for run in (path, suite / path.relative_to(exported))
+    )
+    assert one == other
+
+
+def test_a_header_that_does_not_end_is_named(tmp_path):
+    run = tmp_path / "run"
+    run.write_text("# ir_metadata.start\n# tag: x\n1 Q0 a 1 1 t\n")
+    with pytest.raises(TrecError, match="run:3: within the header"):
+        read_run(run)
+    run.write_text("# ir_metadata.start\n# tag: x\n")
+    with pytest.raises(TrecError, match="has no end"):
+        read_run(run)
+    run.write_text(commented({"tag": "a\nb"}) + "#1 Q0 a 1 1 t\n")
+    assert read_run(run) == {"#1": [("a", 1.0)]}
+    assert read_metadata(run) == {"tag": "a\nb"}
+
+
+def test_scores_are_a_model_index(exported):
+    files = sorted((exported / "model_index").glob("*.yaml"))
+    assert [path.stem for path in files] == ["s0", "s1", "s2"]
+    card = yaml.safe_load(files[1].read_text())
+    name, results = model_index_to_eval_results(card["model-index"])
+    assert name == "System <b>1</b>"
+    assert [result.dataset_name for result in results] == ["c0", "c1"]
+    assert {result.metric_type for result in results} == {"ndcg_at_10"}
+    assert 0.3 < results[0].metric_value < 0.9
+    assert ModelCardData(**card | {"model_name": name}).tags == ["reranking"]
+
+
+def test_what_has_no_reference_is_named(exported):
+    text = (exported / "references.bib").read_text()
+    assert "@article{jarvelin2002ndcg," in text
+    assert "@inproceedings{sun2023rankgpt," in text
+    assert "% no reference known of collection c0" in text
+    assert "craswell" not in text
+
+
+def test_every_kind_data_set_and_metric_has_its_entry():
+    known = read_references()
+    assert set(KINDS) <= set(known.kinds)
+    assert set(known.collections) == set(library().collections)
+    assert set(known.systems) <= set(library().systems)
+    assert {stage.kind for stage in library().first_stages.values()} <= set(known.first_stages)
+    families = {name.partition("@")[0].partition(" ")[0] for name in KNOWN}
+    assert {ALIASES.get(name, name) for name in families} <= set(known.metrics)
+
+
+@pytest.mark.skipif(shutil.which("bibtex") is None, reason="no bibtex")
+def test_bibtex_reads_every_entry(tmp_path):
+    known = read_references()
+    text = "\n".join(bibtex(key, entry) for key, entry in known.entries.items())
+    (tmp_path / "all.bib").write_text(text)
+    (tmp_path / "all.aux").write_text("\\citation{*}\n\\bibdata{all}\n\\bibstyle{plain}\n")
+    done = subprocess.run(["bibtex", "all"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "Warning" not in done.stdout, done.stdout
+    assert (tmp_path / "all.bbl").read_text().count("\\bibitem") == len(known.entries)
