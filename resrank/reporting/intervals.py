@@ -35,10 +35,10 @@ def scores_with_intervals(
         for number, ((dataset, stage), statistics) in enumerate(found.items()):
             axis = axes[number]
             _panel(axis, statistics, names)
+            axis.set_xlabel(metric, fontsize=9)
             axis.set_title(f"{dataset}, first stage {stage}", loc="left", fontsize=9)
             shown = [labels.get(name, name) for name in names] if number % ACROSS == 0 else []
             axis.set_yticks(range(len(names)), shown or [""] * len(names), fontsize=8)
-        figure.supxlabel(metric, fontsize=9)
         explain(figure, f"{note}\n{LEGEND.format(metric=metric)}")
         return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
 
