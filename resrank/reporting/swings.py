@@ -34,9 +34,9 @@ def changes_by_kind(found: Found, labels: Mapping[str, str], note: str, out: Pat
         for number, ((dataset, stage), axis) in enumerate(zip(panels, axes, strict=True)):
             _panel(axis, [found[dataset, stage, name]["variants"] for name in names])
             axis.set_title(f"{dataset}, first stage {stage}", loc="left", fontsize=9)
+            axis.set_xlabel("change of nDCG@10", fontsize=9)
             shown = [labels[n] if number % ACROSS == 0 else "" for n in names]
             axis.set_yticks(range(len(names)), shown, fontsize=8)
-        figure.supxlabel("change of nDCG@10", fontsize=9)
         handles, kinds = axes[0].get_legend_handles_labels()
         figure.legend(handles, kinds, loc="outside right center", fontsize=8)
         queries = "/".join(sorted({str(result["queries"]) for result in found.values()}))
