@@ -53,6 +53,8 @@ def specs(m):
         "icr": {"llm": llm},
         "mono_t5": {"model": m["t5"], "dtype": "float32"},
         "qwen3_reranker": {"model": m["lm"], "dtype": "float32"},
+        "rag_match": {"llm": llm},
+        "rag_match, with reasoning": {"llm": llm, "reasoning": True, "max_new_tokens": 20},
     }
 
 
@@ -94,7 +96,7 @@ def test_flops_are_those_of_a_ranking(name, models, monkeypatch, tmp_path):
     else:
         cost = costs.of(found[0].usage, count)
         assert cost.cached == cost.online
-        assert (cost.stepped > 0) == (name == "rankgpt")
+        assert (cost.stepped > 0) == (name in ("rankgpt", "rag_match, with reasoning"))
 
 
 def test_every_kind_states_its_work():
@@ -104,7 +106,7 @@ def test_every_kind_states_its_work():
 def test_what_is_expected_is_what_is_used(models):
     """Counts exactly, tokens as the text's length lets one expect."""
     for name, options in specs(models).items():
-        if name in ("first_stage", "rankgpt"):
+        if name in ("first_stage", "rankgpt", "rag_match, with reasoning"):
             continue  # nothing; a model that was not trained writes what it likes
         spec = System(kind=name.partition(",")[0], options=options)
         system = load(spec, None)
