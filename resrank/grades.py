@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from resrank.files import atomic_file
-from resrank.parquet import read_columns
+from resrank.parquet import read_columns, write_table
 from resrank.records import Ranking
 
 SCHEMA = pa.schema(
@@ -90,4 +89,4 @@ def merge_grades(shards: Sequence[Path], out: Path) -> bool:
 
 def _write(path: Path, table: pa.Table) -> None:
     with atomic_file(path) as partial:
-        pq.write_table(table, partial)
+        write_table(partial, table)

@@ -36,7 +36,7 @@ def grow(
     if resolved.suite.scale > 1:
         title += f" Layers and widths are divided by {resolved.suite.scale}."
     shown = {row["system"] for row in rows}
-    left_out = [resolved.systems[n].label or n for n in chosen if n not in shown]
+    left_out = [resolved.label(n) for n in chosen if n not in shown]
     if left_out:
         title += f" Left out, since no model's cost is known of them: {', '.join(left_out)}."
     if collection is not None:

@@ -51,14 +51,14 @@ def read_columns(
         head = file.read(len(MAGIC))
     if head not in (MAGIC, b""):
         raise ValueError(f"{path} is no parquet file; give one that a job of resrank wrote")
+    known = column_names(path)
+    absent = [name for name in columns if name not in known]
+    if absent:
+        raise ValueError(
+            f"{path} has no column {', '.join(absent)} (it has {', '.join(known)}); "
+            "it is another kind of file than is needed here"
+        )
     with naming(path):
-        known = column_names(path)
-        absent = [name for name in columns if name not in known]
-        if absent:
-            raise ValueError(
-                f"{path} has no column {', '.join(absent)} (it has {', '.join(known)}); "
-                "it is another kind of file than is needed here"
-            )
         return pq.read_table(
             path, columns=list(columns), filters=filters and list(filters),
             page_checksum_verification=True,

@@ -79,8 +79,10 @@ def learn_to_prefer(
 
 def _preference(learner: Learner, contrasts: Sequence[Contrast], beta: float) -> Tensor:
     """The sum of DPO's losses over contrasts."""
-    items = [_answered(learner, c.preference)[0] for c in contrasts]
-    items += [_answered(learner, c.preference)[1] for c in contrasts]
+    chosen_items, rejected_items = zip(
+        *(_answered(learner, c.preference) for c in contrasts), strict=True
+    )
+    items = [*chosen_items, *rejected_items]
     sums = torch.stack([tokens.sum() for tokens in learner.likelihood(items)])
     chosen, rejected = sums.chunk(2)
     chosen_ref = sums.new_tensor([c.chosen for c in contrasts])

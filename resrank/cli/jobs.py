@@ -243,7 +243,7 @@ def significance(
 def calibration(
     collection: CollectionDir,
     candidates: CandidatesFile,
-    runs: Annotated[str, typer.Option(help="[[system, seed, run file], ...] as JSON.")],
+    runs: Annotated[str, typer.Option(help=f"{RUNS_SHOWN} as JSON.")],
     out: Out,
 ) -> None:
     """Hold the grades that systems give against those of judged passages: bias, order, confidence.
