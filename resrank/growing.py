@@ -11,6 +11,7 @@ from typing import Any
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.growth import USUAL, measured, modelled, running_text
 from resrank.files import environment
+from resrank.owner import end_with_parent
 from resrank.records import Split
 from resrank.reporting.growth import write_growth
 from resrank.store import Collection
@@ -43,8 +44,10 @@ def grow(
         text = Collection(collection)
         words = running_text(text.passages)
         query = min(text.queries(Split.TEST), key=lambda q: q.id)
-        with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as apart:
-            for name in (n for n in chosen if n in shown):  # no memory is held for the next one
+        with ProcessPoolExecutor(
+            1, get_context("spawn"), end_with_parent, max_tasks_per_child=1
+        ) as apart:  # no memory is held for the next one
+            for name in (n for n in chosen if n in shown):
                 rows += apart.submit(_measured, resolved, name, words, query, *ends).result()
         listed = min(USUAL.candidates, ends[0])
         title += f" Measured: {environment()['machine']['processor']}; passages of each length in "

@@ -25,8 +25,18 @@ def end_with_owner() -> None:
     named = os.environ.get(VARIABLE, "")
     if not named.isdecimal() or not hasattr(os, "pidfd_open"):
         return
+    _end_with(int(named))
+
+
+def end_with_parent() -> None:
+    """Send this process SIGTERM once the one that started it is gone, killed ones among them."""
+    if hasattr(os, "pidfd_open"):
+        _end_with(os.getppid())
+
+
+def _end_with(process: int) -> None:
     try:
-        owner = os.pidfd_open(int(named))
+        owner = os.pidfd_open(process)
     except OSError:
         return
     Thread(target=_watch, args=(owner, os.getppid()), daemon=True).start()

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import NamedTuple
 
+GRADES = 3
+"""Not relevant (0), partly (1), relevant (2): what judgments are mapped to, and judges give."""
+
 
 class Split(StrEnum):
     """What a query may be used for. `HELD_OUT` queries are stored and never used."""

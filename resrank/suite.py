@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from resrank.config import Collection, Definitions, FirstStage, Suite, System
 from resrank.model.architectures import RANDOM
 from resrank.parts import parts, substitute
+from resrank.records import GRADES
 from resrank.registry import grades_given, option_files, resolve, training_files
 from resrank.typed_yaml import ConfigError, read_yaml, validated
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
-THREE = 3  # grades, to which those of collections map
 
 
 class Resolved(BaseModel):
@@ -68,6 +68,15 @@ class Resolved(BaseModel):
             return f"{named} (untrained: random weights)"
         part = getattr(options, "random_part", None)
         return f"{named} (untrained: {part} of random weights)" if part else named
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Every system's name in tables and figures."""
+        return {name: self.label(name) for name in self.systems}
+
+    def reranks(self, system: str) -> bool:
+        """Whether a system is more than the first stage's own order."""
+        return self.systems[system].kind != "first_stage"
 
     def is_optional(self, collection: str) -> bool:
         """Whether the suite goes on without a collection that cannot be had."""
@@ -310,9 +319,9 @@ def _check_training(resolved: Resolved, name: str) -> None:
 def _check_grades(resolved: Resolved) -> None:
     """Systems that judge in three grades have collections whose grades map to these."""
     for system in resolved.judges:
-        if (given := grades_given(resolved.systems[system].kind)) != THREE:
+        if (given := grades_given(resolved.systems[system].kind)) != GRADES:
             raise ConfigError(
-                f"system {system!r} gives {given} grades; judgments have {THREE} here (0 not "
+                f"system {system!r} gives {given} grades; judgments have {GRADES} here (0 not "
                 "relevant, 1 partly, 2 relevant): give it as many"
             )
         for name in resolved.suite.collections + resolved.learns_from(system):

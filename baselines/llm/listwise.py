@@ -13,7 +13,7 @@ from resrank.efficiency.work import Asked, text_tokens
 from resrank.records import Usage
 from resrank.reranker import Listed, Request
 from resrank.strict import Strict
-from resrank.training.options import Lora, Queries
+from resrank.training.options import Economy, Queries
 from resrank.windows import Window
 
 
@@ -53,7 +53,7 @@ class ListwiseOptions(PromptOptions):
     window: Window = Field(Window(), description="Size, step and passes of the windows.")
 
 
-class ListwiseTraining(Queries):
+class ListwiseTraining(Queries, Economy):
     """A language model learns to write a window's order (Pradeep et al., 2023, section 3)."""
 
     teacher: Path | None = Field(
@@ -66,16 +66,6 @@ class ListwiseTraining(Queries):
     )
     batch_queries: int = Field(8, ge=1, description="Windows in one step.")
     learning_rate: float = Field(5e-6, gt=0, description="AdamW's peak rate.")
-    lora: Lora | None = Field(
-        None, description="Train adapters in place of the weights; they are merged on saving."
-    )
-    gradient_checkpointing: bool = Field(
-        False, description="Keep only what enters each layer: less memory, more time."
-    )
-    autocast: bool | None = Field(
-        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
-        "multiplies bfloat16 natively."
-    )  # fmt: skip
 
     @property
     def files(self) -> list[Path]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from baselines.llm.prompt import Prompt
 from resrank.efficiency.work import Made, Model
 from resrank.model.options import DtypeName, ScratchDecoder
-from resrank.strict import NAME, NAME_OR_SHAPE, SHAPE, Strict
+from resrank.strict import NAME, SHAPE, Strict
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,36 @@ class ScratchLM(ScratchDecoder):
     )  # fmt: skip
 
 
+class CausalEncoder(Strict):
+    """An encoder's layers made causal, and a new head over its token embeddings, to be trained."""
+
+    encoder: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2", description="A folder or hub id of a model of "
+        "BERT's form, whose weights it begins with."
+    )  # fmt: skip
+
+
+ENCODER = "<encoder>"
+
+
+def _form(given: Any) -> str:
+    if isinstance(given, str | Path):
+        return NAME
+    if isinstance(given, CausalEncoder) or (isinstance(given, Mapping) and "encoder" in given):
+        return ENCODER
+    return SHAPE
+
+
 class TransformersOptions(Strict):
     """A causal language model in this process."""
 
     kind: Literal["transformers"]
     model: Annotated[
-        Annotated[str, Tag(NAME)] | Annotated[ScratchLM, Tag(SHAPE)], NAME_OR_SHAPE
-    ] = Field(description="A folder or hub id, or a shape made here.")
+        Annotated[str, Tag(NAME)]
+        | Annotated[ScratchLM, Tag(SHAPE)]
+        | Annotated[CausalEncoder, Tag(ENCODER)],
+        Discriminator(_form),
+    ] = Field(description="A folder or hub id, a shape made here, or an encoder made causal.")
     revision: str | None = Field(None, description="Hub commit to pin.")
     context: int | None = Field(
         None, ge=64, description="Tokens that prompt and answer may have, where that is less than "
@@ -101,6 +124,8 @@ class TransformersOptions(Strict):
         """The model as FLOPs are told from it."""
         if isinstance(self.model, str):
             return self.model
+        if isinstance(self.model, CausalEncoder):
+            return self.model.encoder
         return Made(self.model, self.model.vocabulary, ScratchLM.IDENTIFIERS)
 
     def trained(self, folder: Path | None) -> TransformersOptions:

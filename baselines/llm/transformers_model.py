@@ -19,7 +19,15 @@ from transformers import (
 )
 from transformers import __version__ as transformers_version
 
-from baselines.llm.model import Answer, Keep, ScratchLM, TransformersOptions, drop
+from baselines.llm.causal_encoder import causal_encoder
+from baselines.llm.model import (
+    Answer,
+    CausalEncoder,
+    Keep,
+    ScratchLM,
+    TransformersOptions,
+    drop,
+)
 from baselines.llm.prompt import Prompt, sampling_seed
 from baselines.llm.prompt_tokens import PromptTokens
 from baselines.llm.scratch import scratch_lm
@@ -48,6 +56,9 @@ class TransformersModel(PromptTokens):
         if isinstance(options.model, ScratchLM):
             set_seeds(seed)
             self.model, self.tokenizer = scratch_lm(options.model, dtype)
+        elif isinstance(options.model, CausalEncoder):
+            set_seeds(seed)
+            self.model, self.tokenizer = causal_encoder(options.model.encoder, dtype)
         else:
             folder = locate(options.model, options.revision)
             if Path(options.model).is_dir():  # a name that other weights may have tomorrow

@@ -42,17 +42,20 @@ def learn_to_judge(
             f"none of {len(kept)} training queries of stage two has a graded passage with a text; "
             "train on more queries or with a better first stage"
         )
+    order = learner.rng(2, 2).permutation(len(pairs))
+    traced = sorted(order[: round(stage.traced * len(pairs))])
     traces, counts = (
-        taught(pairs, documents, teacher) if stage.traces else ([None] * len(pairs), {})
+        taught([pairs[place] for place in traced], documents, teacher) if traced else ([], {})
     )
-    lessons = [Lesson(*both) for both in zip(pairs, traces, strict=True)]
+    told = dict(zip(traced, traces, strict=True))
+    lessons = [Lesson(pair, told.get(place)) for place, pair in enumerate(pairs)]
     weights = {"label": stage.label_weight}
-    if stage.traces:
+    if traced:
         weights |= {"trace": stage.trace_weight}
 
     def losses(batch: Sequence[Lesson], whole: int) -> Tensor:
         parts = [learner.label_loss([lesson.pair for lesson in batch])]
-        if stage.traces:
+        if traced:
             parts.append(_trace_loss(learner, batch, parts[0].new_zeros(())))
         return torch.stack(parts) / whole
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ from pydantic import Field, model_validator
 
 from baselines.llm.model import BackEnd, TransformersOptions
 from resrank.strict import Strict
-from resrank.training.options import Lora, Queries
+from resrank.training.options import Economy, Queries
 
 
 class JudgeOptions(Strict):
@@ -79,7 +80,10 @@ class Alignment(Queries):
     """Stage II: learn the teacher's traces, and the grade behind and without them."""
 
     pairs: int = Field(6, ge=1, description="Pairs a query, its grades in turn.")
-    traces: bool = Field(True, description="False: the grade alone, which is label-only tuning.")
+    traced: float = Field(
+        1.0, ge=0, le=1, description="Share of the pairs, drawn at random, of which a trace is "
+        "learned beside the grade; 0: grades alone, which is label-only tuning."
+    )  # fmt: skip
     teacher: Teacher = Field(Rules(), description="Who writes the traces.")
     trace_weight: float = Field(1.0, ge=0, description="Weight of the trace with its grade.")
     label_weight: float = Field(
@@ -90,8 +94,8 @@ class Alignment(Queries):
 
     @property
     def list_length(self) -> int:
-        """Texts that a query is learned from, for a plan: each pair's grade, and its trace."""
-        return self.pairs * (1 + self.traces)
+        """Texts that a query is learned from, for a plan: each pair's grade, and traces."""
+        return self.pairs + ceil(self.pairs * self.traced)
 
 
 class Calibration(Queries):
@@ -120,7 +124,7 @@ class Calibration(Queries):
         return 3 * self.pairs
 
 
-class JudgeTraining(Strict):
+class JudgeTraining(Economy):
     """The stages in their order; one that is left out is null."""
 
     evidence: int = Field(3, ge=1, description="Candidates that a document is made of.")
@@ -129,16 +133,6 @@ class JudgeTraining(Strict):
     knowledge: Knowledge | None = Knowledge()
     alignment: Alignment | None = Alignment(share=(0.0, 0.7))
     calibration: Calibration | None = Calibration()
-    lora: Lora | None = Field(
-        None, description="Train adapters in place of the weights; they are merged on saving."
-    )
-    gradient_checkpointing: bool = Field(
-        False, description="Keep only what enters each layer: less memory, more time."
-    )
-    autocast: bool | None = Field(
-        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
-        "multiplies bfloat16 natively."
-    )  # fmt: skip
 
     @model_validator(mode="after")
     def _stages_that_stand(self) -> JudgeTraining:
@@ -147,7 +141,7 @@ class JudgeTraining(Strict):
         if self.calibration is not None and self.alignment is None:
             raise ValueError(
                 "`calibration` needs a model that has learned to judge; give `alignment`, with "
-                "`traces: false` for labels alone"
+                "`traced: 0` for labels alone"
             )
         return self
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from baselines.rag_match.trace import GRADES
-from resrank.records import Passage, TrainingExample
+from resrank.records import GRADES, Passage, TrainingExample
 
 
 class Pair(NamedTuple):

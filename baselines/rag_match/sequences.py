@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from baselines.llm.prompt import Prompt
 from baselines.llm.transformers_model import TransformersModel
-from baselines.rag_match.trace import GRADES, OPENING
+from baselines.rag_match.trace import OPENING
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import autocast
+from resrank.records import GRADES
 
 
 class Answered(NamedTuple):
@@ -44,6 +45,12 @@ def grade_tokens(model: TransformersModel) -> list[int]:
     return [model.token_behind(OPENING, str(grade)) for grade in range(GRADES)]
 
 
+def head_of(model: Any) -> nn.Module:
+    """What makes logits of states: a matrix, before which BERT's head has a layer more."""
+    head: nn.Module = getattr(model, "cls", None) or model.get_output_embeddings()
+    return head
+
+
 class Likelihood:
     """Log-probabilities of answers under the model as it is, with gradients where they are on.
 
@@ -54,7 +61,7 @@ class Likelihood:
         self.model = model
         self.mixed = mixed
         self.decoder = model.model.base_model
-        self.head: nn.Module = model.model.get_output_embeddings()
+        self.head: nn.Module = head_of(model.model)
 
     def __call__(self, items: Sequence[Answered]) -> list[Tensor]:
         """One tensor an answer, (tokens,) float32; one forward pass over all, padded at the end."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from baselines.llm.listwise import TOKENS_A_WORD
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
-from baselines.rag_match.trace import GRADES, OPENING, Trace
+from baselines.rag_match.trace import OPENING, Trace
 from resrank.efficiency.work import Asked, Pass, Work, expected_pairs, text_tokens
 from resrank.invariants import Expected
-from resrank.records import Candidate, Query, Ranking, TrainingExample, Usage
+from resrank.records import GRADES, Candidate, Query, Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Request, ranked
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import StringConstraints
 
+from resrank.records import GRADES
 from resrank.strict import Strict
 
-GRADES = 3
-"""Not relevant (0), partly (1), relevant (2): the paper's three labels."""
 BAR = "|"
 OPENING = "grade:"
 """What a grade is written behind; no space follows, so that its digit is a token of its own."""

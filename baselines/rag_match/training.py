@@ -51,7 +51,7 @@ def train_stages(
         teacher = _teacher(training.alignment, out)
         counts["alignment"] = learn_to_judge(learner, training.alignment, examples, told, teacher)
         if training.calibration is not None:
-            writes = teacher if training.alignment.traces else None
+            writes = teacher if training.alignment.traced else None
             counts["calibration"] = learn_to_prefer(
                 learner, training.calibration, examples, told, writes
             )

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from resrank.files import sha256_file, write_json, write_manifest
 from resrank.grades import Probabilities, grades_of, read_grades
-from resrank.records import Qrels, Split
+from resrank.records import GRADES, Qrels, Split
 from resrank.store import Collection, read_candidates
 
-GRADES = 3
 BINS = 10  # of confidence, of equal width
 
 

@@ -76,7 +76,7 @@ def write_efficiency(
         )
         for row in rows
     ]
-    frame["reranks"] = [resolved.systems[row["system"]].kind != "first_stage" for row in rows]
+    frame["reranks"] = [resolved.reranks(row["system"]) for row in rows]
     caption = f"{note}{_conditions(frame)} {CAPTION}"
     groups = ["collection", "first_stage"]
     return write_table(root / "tables", "efficiency", frame, COLUMNS, groups, caption)

@@ -128,7 +128,7 @@ def _figures(resolved: Resolved, root: Path, frame: pd.DataFrame, found: Statist
     """Effectiveness by collection, against latency and against tokens; pairs of systems."""
     metric, figures = resolved.suite.metrics[0], root / "figures"
     measured = conditions(resolved, frame)
-    labels = {name: resolved.label(name) for name in resolved.systems}
+    labels = resolved.labels
     written = scores_with_intervals(found, labels, measured, figures / "scores")
     written += difference_matrix(found, labels, f"{measured}\n", figures / "significance")
     note = measured + FILLED

@@ -138,7 +138,7 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     by_seed = scores.groupby(["metric", "seed"])["value"].mean()
     row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
     row["label"] = resolved.label(system)
-    row["reranks"] = resolved.systems[system].kind != "first_stage"
+    row["reranks"] = resolved.reranks(system)
     if is_random(resolved.systems[system]):
         by_seed = by_seed[:0]  # what random weights score says nothing
     for metric in resolved.suite.metrics:

@@ -54,7 +54,7 @@ def read_statistics(resolved: Resolved, root: Path) -> Statistics:
 def write_significance(resolved: Resolved, found: Statistics, note: str, root: Path) -> list[Path]:
     """Write the tables `scores` and `significance`."""
     metric = resolved.suite.metrics[0]
-    labels = {name: resolved.label(name) for name in resolved.systems}
+    labels = resolved.labels
     written = []
     for name, frame, columns, caption in (
         ("scores", seeds(found, labels), SCORE_COLUMNS, SCORES),

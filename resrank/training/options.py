@@ -27,15 +27,9 @@ class Queries(Strict):
     )  # fmt: skip
 
 
-class Retrieval(Strict):
-    """How InfoNCE's gradient through an encoder is computed."""
+class Precision(Strict):
+    """In which numbers a training computes."""
 
-    temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
-    chunk_tokens: int | None = Field(
-        None, ge=8, description="Compute the encoder's gradient in chunks of this many padded "
-        "tokens (gradient caching), so that memory does not grow with the batch; unset: at "
-        "once."
-    )  # fmt: skip
     autocast: bool | None = Field(
         None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
         "multiplies bfloat16 natively."
@@ -47,6 +41,29 @@ class Lora(Strict):
 
     rank: int = Field(16, ge=1, description="Rank of the adapters.")
     alpha: int = Field(32, ge=1, description="Their scale is alpha / rank.")
+
+
+class Economy(Precision):
+    """How a large model is trained in little memory."""
+
+    lora: Lora | None = Field(
+        None, description="Train adapters in place of the weights; they are merged on saving."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Keep only what enters each layer and compute the rest again: less "
+        "memory, more time."
+    )  # fmt: skip
+
+
+class Retrieval(Precision):
+    """How InfoNCE's gradient through an encoder is computed."""
+
+    temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
+    chunk_tokens: int | None = Field(
+        None, ge=8, description="Compute the encoder's gradient in chunks of this many padded "
+        "tokens (gradient caching), so that memory does not grow with the batch; unset: at "
+        "once."
+    )  # fmt: skip
 
 
 class Stage(Queries):
@@ -103,20 +120,13 @@ class EncoderTraining(Queries, Retrieval):
     )
 
 
-class ResRankTraining(Retrieval):
+class ResRankTraining(Retrieval, Economy):
     """Stages one after the other, and what they share."""
 
     stages: tuple[Stage, ...] = Field((Stage(),), min_length=1, description="In their order.")
     train_token_embeddings: bool = Field(
         False, description="Whether the reranker's vocabulary is trained too."
     )
-    lora: Lora | None = Field(
-        None, description="Train adapters in place of the weights; they are merged on saving."
-    )
-    gradient_checkpointing: bool = Field(
-        False, description="Keep only what enters each layer and compute the rest again: less "
-        "memory, more time."
-    )  # fmt: skip
 
     @model_validator(mode="after")
     def _adapters_leave_tokens_alone(self) -> ResRankTraining:

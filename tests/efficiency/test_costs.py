@@ -18,6 +18,7 @@ from tests.efficiency.test_flops import counted
 from tests.shapes import save_causal, save_t5
 
 TEXT = "sort an array of numbers in place and return the sorted copy of the array " * 2
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 SMALL = {"size": 4, "step": 2}
 
 
@@ -54,6 +55,7 @@ def specs(m):
         "mono_t5": {"model": m["t5"], "dtype": "float32"},
         "qwen3_reranker": {"model": m["lm"], "dtype": "float32"},
         "rag_match": {"llm": llm},
+        "rag_match, an encoder made causal": {"llm": llm | {"model": {"encoder": MINILM}}},
         "rag_match, with reasoning": {"llm": llm, "reasoning": True, "max_new_tokens": 20},
     }
 

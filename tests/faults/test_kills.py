@@ -77,3 +77,19 @@ def test_a_job_without_an_owner_is_left_alone(monkeypatch):
             env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert done.stdout == "here\n"
+
+
+def test_a_worker_ends_with_the_process_that_started_it(tmp_path):
+    worker = JOB.replace("end_with_owner", "end_with_parent")
+    parent = subprocess.Popen(
+        [sys.executable, "-c",
+         f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}], "
+         f"stderr=open({str(tmp_path / 'log')!r}, 'w'))"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert parent.stdout.readline() == "here\n"
+    (child,) = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    child.wait(timeout=10)
+    assert "let go" in (tmp_path / "log").read_text()

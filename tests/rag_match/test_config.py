@@ -33,7 +33,7 @@ def test_the_ablation_leaves_out_what_its_names_say():
     assert kept["stages_1_2"] == ["knowledge", "alignment"]
     assert kept["stages_2_3"] == ["alignment", "calibration"]
     assert kept["label_only"] == ["alignment"]
-    without = {name for name in made if made[name].alignment and not made[name].alignment.traces}
+    without = {name for name in made if made[name].alignment and made[name].alignment.traced == 0}
     assert without == {"stages_1_3", "label_only"}
     options = [JudgeOptions.model_validate(systems[name].options) for name in kept]
     assert len({o.llm.model_dump_json() for o in options}) == 1  # models of one size

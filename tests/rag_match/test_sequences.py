@@ -14,10 +14,12 @@ from tests.shapes import save_causal
 PAIR = to_judge("Judge.", "sort an array", "Return the sorted copy of an array.", 100)
 
 
-@pytest.fixture(scope="module", params=["qwen3", "llama", "scratch"])
+@pytest.fixture(scope="module", params=["qwen3", "llama", "scratch", "encoder"])
 def model(request, tmp_path_factory):
-    shape = {"layers": 1}
-    if request.param != "scratch":
+    shape = {"layers": 1} if request.param == "scratch" else {}
+    if request.param == "encoder":
+        shape = {"encoder": "sentence-transformers/all-MiniLM-L6-v2"}
+    elif not shape:
         shape = save_causal(tmp_path_factory.mktemp("lm") / "m", request.param)
     return TransformersModel(TransformersOptions(kind="transformers", model=shape, dtype="float32"))
 

@@ -125,7 +125,7 @@ def test_malformed_and_disagreeing_traces_are_counted_and_their_grades_learned(
 
 
 def test_labels_alone_are_learned_and_found_wrong_without_traces(llm, tmp_path):
-    labels = STAGES["alignment"] | {"traces": False}
+    labels = STAGES["alignment"] | {"traced": 0}
     rows, about, _ = trained(tmp_path, llm, knowledge=None, alignment=labels)
     assert {row["phase"] for row in rows} <= {"alignment", "calibration"}
     assert "trace" not in rows[0]

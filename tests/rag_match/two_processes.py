@@ -20,7 +20,7 @@ training = {
     "document_words": 6,
     "autocast": False,
     "knowledge": {"batch_queries": 5, **rate},  # shares of unlike size
-    "alignment": {"share": [0, 0.7], "batch_pairs": 5, "pairs": 3, "traces": False, **rate},
+    "alignment": {"share": [0, 0.7], "batch_pairs": 5, "pairs": 3, "traced": 0, **rate},
     "calibration": {"batch_pairs": 5, "pairs": 6, "label_on": "all", **rate},
 }
 rows = []

@@ -105,14 +105,20 @@ def test_the_table_by_hand_says_what_is_binary(results):
     suite, root = results
     write_calibration(suite, "Note. ", root)
     text = (root / "tables" / "calibration.md").read_text()
-    rows = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:4]]
-    assert rows == [
-        ["mine", "bm25", "judge", "1", "0.0000", "0.0000", "–", "1.0000", "0.2500", "2",
-         "1 / 0 / 1", "0", "4"],
-        ["mine", "bm25", "judge", "2", "0.5000", "0.0000", "0.00", "0.0000", "0.7500", "2",
-         "1 / 0 / 1", "0", "4"],
+    (row,) = [[c.strip(" *") for c in line.split("|")[1:-1]] for line in text.splitlines()[2:3]]
+    # one seed ranks both pairs rightly, the other both wrongly
+    assert row == [
+        "mine", "bm25", "tests.test_grades:Judge", "0.2500 ± 0.3536", "0.0000 ± 0.0000", "0.00",
+        "0.5000 ± 0.7071", "0.5000 ± 0.3536", "2", "2", "1 / 0 / 1", "0", "4",
     ]  # fmt: skip
-    assert "Note. Over pairs of a query and a judged passage" in text
+    confused = pd.read_csv(root / "tables" / "confusion.csv")
+    assert confused[["true", "as_0", "as_1", "as_2"]].to_numpy().tolist() == [
+        [0, 1, 0, 1], [1, 0, 0, 0], [2, 1, 0, 1],
+    ]  # fmt: skip
+    assert (
+        "Note. Means over seeds ± standard deviation, over pairs of a query and a judged passage"
+        in text
+    )
     assert "mine: no judged passage has grade 1; a predicted 1 is too high for the one" in text
     path = root / "calibration" / "mine" / "bm25.json"
     found = json.loads(path.read_text())

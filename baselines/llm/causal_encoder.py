@@ -1,0 +1,37 @@
+"""An encoder's layers made causal: a small language model that begins with words' meanings.
+
+As in BERT-to-GPT warm starts (Rothe et al., TACL 2020, "Leveraging Pre-trained Checkpoints for
+Sequence Generation Tasks"): each position sees those before it alone, and the masked-language head,
+new but for its matrix, which is the token embeddings, predicts the next token.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer, BertLMHeadModel
+
+from baselines.llm.scratch import CHAT
+from resrank.model.hub import locate
+
+
+def causal_encoder(name: str, dtype: torch.dtype) -> tuple[nn.Module, Any]:
+    """Model and tokenizer. ValueError if the encoder is not of BERT's form."""
+    folder = locate(name)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    if config.model_type != "bert":
+        raise ValueError(
+            f"encoder {name} is of the type {config.model_type!r}; the layers of a 'bert' can be "
+            "made causal (sentence-transformers/all-MiniLM-L6-v2, say)"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
+    tokenizer.chat_template = tokenizer.chat_template or CHAT
+    config.is_decoder = True
+    config.eos_token_id = tokenizer.eos_token_id
+    model = BertLMHeadModel.from_pretrained(
+        folder, config=config, dtype=dtype, trust_remote_code=False
+    )
+    return model, tokenizer

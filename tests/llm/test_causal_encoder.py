@@ -1,0 +1,80 @@
+"""An encoder made causal: its weights, no look ahead, the same in any batch and after saving."""
+
+import pytest
+import torch
+from transformers import AutoModel
+
+from baselines.llm.model import TransformersOptions
+from baselines.llm.prompt import Message
+from baselines.llm.transformers_model import TransformersModel
+from resrank.model.hub import locate
+from tests.shapes import save_causal
+
+NAME = "sentence-transformers/all-MiniLM-L6-v2"
+PROMPTS = [
+    (Message("user", "Sort an array."),),
+    (Message("user", "Return the sorted copy of an array of numbers, in place or not."),),
+]
+
+
+def options(model, **more):
+    return TransformersOptions(kind="transformers", model=model, dtype="float32", **more)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TransformersModel(options({"encoder": NAME}), seed=3)
+
+
+def test_it_begins_with_the_encoders_weights(model):
+    encoder = AutoModel.from_pretrained(locate(NAME)).state_dict()
+    own = model.model.bert.state_dict()
+    assert own.keys() == {name for name in encoder if not name.startswith("pooler")}
+    assert all(torch.equal(own[name], encoder[name]) for name in own)
+    assert model.model.cls.predictions.decoder.weight is model.model.get_input_embeddings().weight
+
+
+def test_no_token_sees_the_next_ones(model):
+    (ids,) = model.tokenize(PROMPTS[1:])
+    with torch.no_grad():
+        whole = model.model(input_ids=torch.tensor([ids])).logits
+        part = model.model(input_ids=torch.tensor([ids[:5]])).logits
+    assert torch.allclose(whole[:, :5], part, atol=1e-4)
+
+
+def test_answers_and_logits_are_the_same_in_any_batch(model):
+    alone = TransformersModel(options({"encoder": NAME}, batch_tokens=1), seed=3)
+    wanted = dict(alone.answers(PROMPTS, 6))
+    for place, answer in model.answers(PROMPTS, 6):
+        assert answer.text == wanted[place].text
+    ids, tokens = model.tokenize(PROMPTS), list(range(1000, 1010))
+    together, apart = model.first_logits(ids, tokens), alone.first_logits(ids, tokens)
+    assert torch.allclose(together, apart, atol=1e-4)
+
+
+def test_what_is_saved_is_loaded_as_it_was(model, tmp_path):
+    model.model.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    again = TransformersModel(options(str(tmp_path)))
+    ids = model.tokenize(PROMPTS)
+    assert torch.equal(
+        model.first_logits(ids, [1, 2]), again.first_logits(again.tokenize(PROMPTS), [1, 2])
+    )
+
+
+def test_another_seed_begins_with_another_head(model):
+    def head(made):
+        return made.model.cls.predictions.transform.dense.weight
+
+    same = TransformersModel(options({"encoder": NAME}), seed=3)
+    other = TransformersModel(options({"encoder": NAME}), seed=4)
+    assert torch.equal(head(model), head(same))
+    assert not torch.equal(head(model), head(other))
+
+
+def test_a_model_of_another_form_is_refused(tmp_path):
+    folder = save_causal(tmp_path / "m", "qwen3")
+    with pytest.raises(ValueError, match="of the type 'qwen3'; the layers of a 'bert' can be made"):
+        TransformersModel(options({"encoder": folder}))
+    with pytest.raises(ValueError, match="unknown key layer; known: encoder"):
+        options({"encoder": NAME, "layer": 1})
