@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.growth import USUAL, measured, modelled, running_text
-from resrank.files import environment
+from resrank.files import environment, write_json
 from resrank.owner import end_with_parent
 from resrank.records import Split
 from resrank.reporting.growth import write_growth
@@ -24,7 +26,8 @@ def grow(
 ) -> list[Path]:  # fmt: skip
     """Model the named systems' growth, measure it where a collection gives text, write both.
 
-    ends: most candidates, longest passages and repeats of what is measured.
+    ends: most candidates, longest passages and repeats of what is measured. Each system's rows are
+    kept in `out`/growth, and a call that was stopped goes on behind them.
     """
     unknown = sorted(set(names or ()) - set(resolved.systems))
     if unknown:
@@ -48,13 +51,39 @@ def grow(
             1, get_context("spawn"), end_with_parent, max_tasks_per_child=1
         ) as apart:  # no memory is held for the next one
             for name in (n for n in chosen if n in shown):
-                rows += apart.submit(_measured, resolved, name, words, query, *ends).result()
+                about = _about(resolved, name, text.hash, ends)
+                measure = partial(_in_a_process, apart, resolved, name, words, query, *ends)
+                rows += _kept(out / "growth" / f"{name}.json", about, measure)
         listed = min(USUAL.candidates, ends[0])
         title += f" Measured: {environment()['machine']['processor']}; passages of each length in "
         title += f"lists of {listed}, modelled in lists of {USUAL.candidates}."
     return write_growth(rows, title, out)
 
 
+def _about(resolved: Resolved, name: str, text: str, ends: tuple[int, int, int]) -> dict[str, Any]:
+    """What a system's measured rows depend on."""
+    system = resolved.systems[name].model_dump(mode="json")
+    return {"system": system, "text": text, "ends": list(ends), **environment()}
+
+
+def _kept(
+    path: Path, about: Mapping[str, Any], measure: Callable[[], list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Rows that an earlier call measured under the same conditions, or new ones, kept there."""
+    if path.is_file():
+        found = json.loads(path.read_text("utf-8"))
+        if found["about"] == about:
+            rows: list[dict[str, Any]] = found["rows"]
+            return rows
+    rows = measure()
+    write_json(path, {"about": about, "rows": rows})
+    return rows
+
+
+def _in_a_process(apart: ProcessPoolExecutor, *about: Any) -> list[dict[str, Any]]:
+    """The rows of one system."""
+    return apart.submit(_measured, *about).result()
+
+
 def _measured(*about: Any) -> list[dict[str, Any]]:
-    """The rows of one system, in a process of its own."""
     return list(measured(*about))

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from resrank import growing
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
 from resrank.efficiency.growth import CANDIDATES, LENGTHS, modelled, points, request_of
@@ -103,6 +104,13 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     assert dots["flops_cached"]["candidates"] == pytest.approx(
         lines["flops_cached"]["candidates"], rel=0.5
     )
+    table = (tmp_path / "out" / "tables" / "growth.csv").read_bytes()
+    monkeypatch.setattr(growing, "_in_a_process", None)  # what was measured is kept
+    again = (resolved, ["resrank_4b_random"], Assumed(), tmp_path / "c")
+    grow(*again, (10, 32, 2), tmp_path / "out")
+    assert (tmp_path / "out" / "tables" / "growth.csv").read_bytes() == table
+    with pytest.raises(TypeError):  # other ends: to be measured anew
+        grow(*again, (10, 32, 3), tmp_path / "out")
     with pytest.raises(ValueError, match="unknown system no; known: "):
         grow(resolved, ["no"], Assumed(), None, (10, 32, 2), tmp_path)
 
