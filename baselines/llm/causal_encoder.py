@@ -13,12 +13,14 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BertLMHeadModel
 
+from baselines.llm.model import CausalEncoder
 from baselines.llm.scratch import CHAT
 from resrank.model.hub import locate
 
 
-def causal_encoder(name: str, dtype: torch.dtype) -> tuple[nn.Module, Any]:
-    """Model and tokenizer. ValueError if the encoder is not of BERT's form."""
+def causal_encoder(made_of: CausalEncoder, dtype: torch.dtype) -> tuple[nn.Module, Any]:
+    """Model and tokenizer. ValueError if the encoder is not of BERT's form, or has fewer layers."""
+    name = made_of.encoder
     folder = locate(name)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if config.model_type != "bert":
@@ -26,6 +28,12 @@ def causal_encoder(name: str, dtype: torch.dtype) -> tuple[nn.Module, Any]:
             f"encoder {name} is of the type {config.model_type!r}; the layers of a 'bert' can be "
             "made causal (sentence-transformers/all-MiniLM-L6-v2, say)"
         )
+    layers = made_of.layers or config.num_hidden_layers
+    if layers > config.num_hidden_layers:
+        raise ValueError(
+            f"layers {layers}, but {name} has {config.num_hidden_layers}; ask for at most these"
+        )
+    config.num_hidden_layers = layers
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
     tokenizer.chat_template = tokenizer.chat_template or CHAT

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from baselines.llm.prompt import Prompt
-from resrank.efficiency.work import Made, Model
+from resrank.efficiency.work import Cut, Made, Model
 from resrank.model.options import DtypeName, ScratchDecoder
 from resrank.strict import NAME, SHAPE, Strict
 
@@ -71,6 +71,7 @@ class CausalEncoder(Strict):
         "sentence-transformers/all-MiniLM-L6-v2", description="A folder or hub id of a model of "
         "BERT's form, whose weights it begins with."
     )  # fmt: skip
+    layers: int | None = Field(None, ge=1, description="Its first so many layers; unset: all.")
 
 
 ENCODER = "<encoder>"
@@ -125,7 +126,7 @@ class TransformersOptions(Strict):
         if isinstance(self.model, str):
             return self.model
         if isinstance(self.model, CausalEncoder):
-            return self.model.encoder
+            return Cut(self.model.encoder, self.model.layers)
         return Made(self.model, self.model.vocabulary, ScratchLM.IDENTIFIERS)
 
     def trained(self, folder: Path | None) -> TransformersOptions:

@@ -58,7 +58,7 @@ class TransformersModel(PromptTokens):
             self.model, self.tokenizer = scratch_lm(options.model, dtype)
         elif isinstance(options.model, CausalEncoder):
             set_seeds(seed)
-            self.model, self.tokenizer = causal_encoder(options.model.encoder, dtype)
+            self.model, self.tokenizer = causal_encoder(options.model, dtype)
         else:
             folder = locate(options.model, options.revision)
             if Path(options.model).is_dir():  # a name that other weights may have tomorrow

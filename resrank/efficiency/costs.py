@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resrank.efficiency.flops import cache_bytes, flops
-from resrank.efficiency.work import Asked, Made, Model, Pass
+from resrank.efficiency.work import Asked, Cut, Made, Model, Pass
 from resrank.model.architectures import FAMILIES, RANDOM, Architecture, architecture, config_of
 from resrank.parts import PREFIX
 from resrank.records import Usage
@@ -111,6 +112,8 @@ def shape_of(model: Model, systems: Systems) -> Architecture | None:
     """
     if isinstance(model, Made):
         return _made(model, systems)
+    if isinstance(model, Cut):
+        return _cut(model, systems)
     if model.startswith(PREFIX):
         name, _, part = model.removeprefix(PREFIX).partition("/")
         below = models_of(systems[name]) if name in systems else []
@@ -119,6 +122,14 @@ def shape_of(model: Model, systems: Systems) -> Architecture | None:
     if config is None or config.get("model_type") not in FAMILIES:
         return None
     return architecture(config)
+
+
+def _cut(model: Cut, systems: Systems) -> Architecture | None:
+    """The whole model's shape but for the number of its layers."""
+    whole = shape_of(model.model, systems)
+    if whole is None or model.layers is None:
+        return whole
+    return replace(whole, stack=replace(whole.stack, layers=model.layers))
 
 
 def _made(model: Made, systems: Systems) -> Architecture | None:

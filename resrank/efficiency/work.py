@@ -38,7 +38,14 @@ class Made(NamedTuple):
     added: int = 0
 
 
-Model = str | Made
+class Cut(NamedTuple):
+    """The first layers of a model, all if None."""
+
+    model: str
+    layers: int | None = None
+
+
+Model = str | Made | Cut
 """As a system's options name it: a hub id, a folder, 'trained:<system>', or a shape."""
 
 

@@ -55,7 +55,9 @@ def specs(m):
         "mono_t5": {"model": m["t5"], "dtype": "float32"},
         "qwen3_reranker": {"model": m["lm"], "dtype": "float32"},
         "rag_match": {"llm": llm},
-        "rag_match, an encoder made causal": {"llm": llm | {"model": {"encoder": MINILM}}},
+        "rag_match, an encoder made causal": {
+            "llm": llm | {"model": {"encoder": MINILM, "layers": 2}}
+        },
         "rag_match, with reasoning": {"llm": llm, "reasoning": True, "max_new_tokens": 20},
     }
 

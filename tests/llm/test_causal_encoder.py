@@ -34,6 +34,13 @@ def test_it_begins_with_the_encoders_weights(model):
     assert model.model.cls.predictions.decoder.weight is model.model.get_input_embeddings().weight
 
 
+def test_the_first_layers_alone():
+    encoder = AutoModel.from_pretrained(locate(NAME)).state_dict()
+    made = TransformersModel(options({"encoder": NAME, "layers": 2})).model.bert
+    assert len(made.encoder.layer) == 2
+    assert all(torch.equal(value, encoder[name]) for name, value in made.state_dict().items())
+
+
 def test_no_token_sees_the_next_ones(model):
     (ids,) = model.tokenize(PROMPTS[1:])
     with torch.no_grad():
@@ -76,5 +83,7 @@ def test_a_model_of_another_form_is_refused(tmp_path):
     folder = save_causal(tmp_path / "m", "qwen3")
     with pytest.raises(ValueError, match="of the type 'qwen3'; the layers of a 'bert' can be made"):
         TransformersModel(options({"encoder": folder}))
-    with pytest.raises(ValueError, match="unknown key layer; known: encoder"):
+    with pytest.raises(ValueError, match="layers 7, but .* has 6; ask for at most these"):
+        TransformersModel(options({"encoder": NAME, "layers": 7}))
+    with pytest.raises(ValueError, match="unknown key layer; known: encoder, layers"):
         options({"encoder": NAME, "layer": 1})
