@@ -208,7 +208,7 @@ seeds: [1]
 measure: {queries: 3}
 define:
   systems:
-    own: {kind: rank_fusion, options: {k: 1.5e1}}
+    own: {kind: cross_encoder, training: {}, seeds: [2], options: {model: m, max_tokens: 64}}
     asked: {kind: rankgpt, options: {llm: {kind: http, url: "http://x/v1", model: m}}}
   first_stages:
     two: {kind: fusion, of: [bm25, bm25]}
