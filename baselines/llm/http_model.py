@@ -35,6 +35,14 @@ class Later(Exception):
         self.seconds = seconds
 
 
+class Straight(requests.Session):
+    """A session that follows no redirect: requests reads all of one's body, however long it is."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None; what is asked is an address that the user has named, and no other."""
+        return None
+
+
 class HttpModel:
     """Chat completions (or completions, for a prompt of role `text`) over HTTP.
 
@@ -133,7 +141,6 @@ class HttpModel:
                 timeout=self.options.timeout_s,
                 stream=True,
                 auth=self.auth,
-                allow_redirects=False,  # requests reads what redirects say without a bound
             )
             text = self._without_key(_text(reply, start + self.options.timeout_s))
         except (requests.RequestException, HTTPError) as error:
@@ -161,7 +168,7 @@ class HttpModel:
     def _session(self) -> requests.Session:
         """A session a thread: requests does not say that they may be shared."""
         if not hasattr(self.local, "session"):
-            self.local.session = requests.Session()
+            self.local.session = Straight()
         session = self.local.session
         assert isinstance(session, requests.Session)
         return session

@@ -151,7 +151,7 @@ def _query_id(row: dict[str, Any], hits: list[dict[str, Any]], where: str) -> st
 def _hit(hit: dict[str, Any], where: str) -> Hit:
     doc = hit.get("doc", hit)
     if isinstance(doc, str):
-        text = doc
+        text = text_field(hit, "doc", where)
     elif isinstance(doc, dict):
         name = next((n for n in TEXT_FIELDS if n in doc), None)
         if name is None:

@@ -76,6 +76,8 @@ def test_unwrap():
         ({"query": "x", "hits": [
             {"docid": name, "qid": 3, "content": "t", "score": 1} for name in "abcb"]},
          "entry 1: passage 'b' stands twice for query '3'"),
+        ({"query": {"qid": "5", "text": "x"}, "candidates": [{"docid": "a", "score": 1, "doc": "\ud800"}]},
+         "entry 1, candidate 0: field 'doc' holds half a character"),
         ({"query": "x", "hits": []}, "no 'qid'"),
         ({"query": {"qid": "5", "text": ""}, "candidates": []}, "query '5' is empty"),
         ({"query": {"qid": "1", "text": "x"}, "candidates": []}, "query id '1' stands twice"),

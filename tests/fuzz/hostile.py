@@ -39,7 +39,7 @@ def damaged(data: bytes) -> Iterator[bytes]:
     yield b"\xef\xbb\xbf" + data
     yield data.replace(b"\n", b"\r")
     yield data + b"\0"
-    yield data.decode().encode("utf-16")
+    yield data.decode("latin-1").encode("utf-16")
     yield gzip.compress(data)
     yield gzip.compress(data)[:-5]
     yield b" " * 10_000 + data

@@ -7,7 +7,7 @@ error, name the file and stay short; anything else that comes out of a target is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -140,14 +140,13 @@ def transcript(path: Path) -> None:
 class Http:
     """A target that answers a request with its bytes, over a socket."""
 
-    def __init__(self) -> None:
-        self.stack = ExitStack()
-        self.server: RawServer | None = None
+    @cached_property
+    def server(self) -> RawServer:
+        """Started when it is first asked."""
+        return RawServer()
 
     def __call__(self, data: bytes, at: Path) -> bool:
         """Ask once. What comes is an answer or an EndpointError."""
-        if self.server is None:
-            self.server = self.stack.enter_context(RawServer())
         self.server.reply = data
         options = HttpOptions(kind="http", url=self.server.url, model="m", tries=1, timeout_s=5)
         try:

@@ -339,7 +339,7 @@ def test_half_a_character_in_an_answer_is_replaced(tmp_path):
 def test_a_run_has_as_many_in_flight_as_it_may(tmp_path):
     """More than the queries that a model in this process is given at once."""
     together = threading.Barrier(40)
-    queries = {f"q{n}": "sort an array" for n in range(40)}
+    queries = {f"q{n}": f"sort an array {n}" for n in range(40)}
     qrels = {"test": [(query, "p1", 1) for query in queries]}
     folder = write_beir(tmp_path / "beir", queries=queries, qrels=qrels)
     collect(parse_collection({"kind": "beir", "path": str(folder)}), tmp_path / "c")
@@ -347,7 +347,7 @@ def test_a_run_has_as_many_in_flight_as_it_may(tmp_path):
     freeze(made, parse_first_stage({"kind": "bm25"}), lists)
 
     def answer(prompt):
-        together.wait(30)  # an answer comes when all are asked for
+        together.wait(20)  # an answer comes when all are asked for
         return "[1]"
 
     with endpoint(answer) as server:
