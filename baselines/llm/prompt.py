@@ -110,9 +110,10 @@ def template_path(name: str) -> Path:
 
 @cache
 def template(name: str) -> Template:
-    """A template by name, or by path if it ends in .yaml. Raises ValueError listing the known,
+    """A template by name, or by path if it ends in .yaml.
 
-    or naming the file that is none."""
+    Raises ValueError that lists the known, or names the file that holds none.
+    """
     path = template_path(name)
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))

@@ -29,7 +29,7 @@ def test_random_changes(name, tmp_path_factory):
     folder = tmp_path_factory.mktemp(name)
     reader = READERS[name]
 
-    @settings(max_examples=int(os.environ.get("RESRANK_EXAMPLES", "40")), deadline=None)
+    @settings(max_examples=int(os.environ.get("RESRANK_EXAMPLES", "100")), deadline=None)
     @given(changed(reader.seeds))
     def holds(data):
         reader.target(data, folder)
