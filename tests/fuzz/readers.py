@@ -212,15 +212,13 @@ define:
   first_stages:
     two: {kind: fusion, of: [bm25, bm25]}
   collections:
-    x: {kind: beir, path: /nowhere}
     y: {kind: candidates, path: /nowhere, qrels: /nowhere}
 """
 CLAIMS = b"""
 source: s
 claims:
-  a: &a {system: s, where: w, conditions: c, value: 0.5, tolerance: 1.0e-2, tolerance_from: r,
-         not_run: why}
-  b: {<<: *a, replicates: [0.4, 0.5]}
+  a: {system: s, where: w, conditions: c, value: 0.5, tolerance: 1.0e-2, tolerance_from: r,
+      replicates: [0.4, 0.5], results: [{system: s, collections: {c: 4}}]}
 """
 PROMPTS = b"""
 source: s
@@ -262,7 +260,7 @@ READERS: dict[str, Reader] = {
         of_file(candidates, ValueError, "c.json"), [b"[%s]" % HITS, b"[%s]" % LISTED], json_variants
     ),
     "candidates_lines": Reader(
-        of_file(candidates, ValueError, "c.jsonl"), [HITS + b"\n", LISTED + b"\n"], json_variants
+        of_file(candidates, ValueError, "c.jsonl"), [LISTED + b"\n"], json_variants
     ),
     "beir_corpus": Reader(
         beir("corpus.jsonl"), [b'{"_id": "p1", "title": "F", "text": "t"}\n'], json_variants
