@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from pydantic import (
 
 from resrank.model.options import EncoderOptions
 from resrank.registry import resolve
+from resrank.shown import shown
 from resrank.strict import NAME, NAME_OR_SHAPE, SHAPE, Strict
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -372,7 +374,7 @@ class Suite(Strict):
     @field_validator("collections", "systems", "first_stages", "metrics", "seeds", "sensitivity")
     @classmethod
     def _each_once(cls, value: list[Any]) -> list[Any]:
-        twice = sorted({str(item) for item in value if value.count(item) > 1})
+        twice = sorted(str(item) for item, count in Counter(value).items() if count > 1)
         if twice:
             raise ValueError(f"{', '.join(twice)} stands twice; name each once")
         return value
@@ -415,7 +417,7 @@ class Definitions(Strict):
 def plain_name(value: str) -> str:
     """Names become folders: letters, digits, '_', '-' and '.' only."""
     if not PLAIN.fullmatch(value):
-        raise ValueError(f"name {value!r}: use letters, digits, '_', '-' and '.' only")
+        raise ValueError(f"name {shown(value)}: use letters, digits, '_', '-' and '.' only")
     return value
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from resrank.files import room_for
 from resrank.parquet import naming, read_columns
 from resrank.records import Passage, Qrels
+from resrank.shown import shown
 
 SCHEMA = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
 BLOCK = 65_536  # passages in a row group, which are read at once
@@ -27,7 +28,7 @@ class StandsTwice(ValueError):
     """An id that two passages have."""
 
     def __init__(self, passage_id: str) -> None:
-        super().__init__(f"passage id {passage_id!r} stands twice; ids must be unique")
+        super().__init__(f"passage id {shown(passage_id)} stands twice; ids must be unique")
         self.passage_id = passage_id
 
 

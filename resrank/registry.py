@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # package.module:Class
 KINDS: dict[str, str] = {
     "first_stage": "baselines.first_stage:FirstStage",
     "bi_encoder": "baselines.bi_encoder:BiEncoder",
@@ -28,7 +30,7 @@ KINDS: dict[str, str] = {
 
 def reference(kind: str) -> str:
     """The `module:Class` of a kind; a kind that is itself `module:Class` is a user's own."""
-    if ":" in kind:
+    if OWN.fullmatch(kind):
         return kind
     if kind not in KINDS:
         raise ValueError(
@@ -123,4 +125,4 @@ def source_files(spec: Any) -> list[str]:
 
 def _is_system(kind: object) -> bool:
     """Whether a kind that stands in options is a system's, not a language model's back end, say."""
-    return isinstance(kind, str) and (":" in kind or kind in KINDS)
+    return isinstance(kind, str) and (kind in KINDS or OWN.fullmatch(kind) is not None)

@@ -27,7 +27,7 @@ from resrank.halving import Halvings
 from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
 from resrank.records import Passage, Ranking, Split, TrainingExample
-from resrank.registry import option_files, resolve, training_files
+from resrank.registry import asks_endpoint, option_files, resolve, training_files
 from resrank.reranker import (
     Bench,
     CachesPassages,
@@ -142,7 +142,7 @@ def rerank(
     """Rerank every test query's candidates; write a TREC run, its usage, and grades if it has any.
 
     A system is given `BLOCK` queries at a time, or all at once if it reads them together; a shard
-    is the run of some of these blocks.
+    is the run of some of these blocks. An endpoint is asked for all of them together.
     """
     reranker = load(spec, model)
     requests = test_requests(collection, candidates)
@@ -155,6 +155,8 @@ def rerank(
     size = max(1, len(every)) if getattr(reranker, "reads_queries_together", False) else BLOCK
     blocks = shard.take([every[i : i + size] for i in range(0, len(every), size)])
     requests = [request for block in blocks for request in block]
+    if requests and asks_endpoint(spec.kind, spec.options):
+        blocks = [requests]  # each prompt is answered by itself, and `in_flight` is the limit
     rankings = [ranking for block in blocks for ranking in reranker.rerank_many(block)]
     verify(name, reranker, requests, rankings)
     written = [out, usage_of(out)]

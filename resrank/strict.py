@@ -14,9 +14,9 @@ NAME_OR_SHAPE = Discriminator(lambda value: NAME if isinstance(value, str | Path
 
 
 class Strict(BaseModel):
-    """A frozen section in which an unknown key is an error."""
+    """A frozen section in which an unknown key is an error, and no number is endless."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

@@ -10,6 +10,10 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
+from resrank.lines import numbered
+from resrank.shown import shown
+
+GREATEST = 1_000_000  # of a grade: trec_eval's memory for a query grows with its highest
 METADATA_START, METADATA_END = "# ir_metadata.start", "# ir_metadata.end"
 """What a header of ir_metadata stands between, at a run's beginning."""
 
@@ -30,16 +34,17 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
         columns = line.split("\t") if line.count("\t") == 5 else line.split()
         if " " in line:  # otherwise there is nothing to strip
             columns = [column.strip() for column in columns]
-        if len(columns) < 5:
+        if len(columns) < 5 or not (columns[0] and columns[2]):
+            found = f"{len(columns)} columns" if len(columns) < 5 else "an id is empty"
             raise TrecError(
-                f"{path}:{number}: {len(columns)} columns; a run has 'query Q0 passage rank score "
-                "tag'"
+                f"{path}:{number}: {found}; a run has 'query Q0 passage rank score tag'"
             )
         query_id, _, passage_id, _, score = columns[:5]
         listed = run.setdefault(query_id, {})
         if passage_id in listed:
             raise TrecError(
-                f"{path}:{number}: passage {passage_id!r} stands twice for query {query_id!r}; "
+                f"{path}:{number}: passage {shown(passage_id)} stands twice for query "
+                f"{shown(query_id)}; "
                 "a run lists each passage once a query"
             )
         listed[passage_id] = _score(score, path, number)
@@ -50,10 +55,10 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """The header of ir_metadata that a run begins with; empty if it has none."""
-    import yaml
+    from resrank.typed_yaml import mapping
 
     text = [line.removeprefix("#").removeprefix(" ") for line in _header(_lines(path), path)]
-    return yaml.safe_load("\n".join(text)) or {}
+    return mapping("\n".join(text), str(path)) if any(map(str.strip, text)) else {}
 
 
 def _ranked_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -92,18 +97,19 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
         columns = line.split("\t") if line.count("\t") in (2, 3) else line.split()
         if number == 1 and columns[0].strip().lower() in ("query-id", "query_id", "qid"):
             continue
-        if len(columns) not in (3, 4):
+        query_id, passage_id = columns[0].strip(), columns[-2:][0].strip()
+        if len(columns) not in (3, 4) or not (query_id and passage_id):
+            found = "an id is empty" if len(columns) in (3, 4) else f"{len(columns)} columns"
             raise TrecError(
-                f"{path}:{number}: {len(columns)} columns; qrels have 'query 0 passage grade' "
-                "(TREC) or 'query passage grade' under a header (BEIR)"
+                f"{path}:{number}: {found}; qrels have 'query 0 passage grade' (TREC) or 'query "
+                "passage grade' under a header (BEIR)"
             )
-        query_id, passage_id = columns[0].strip(), columns[-2].strip()
         grade = _grade(columns[-1].strip(), path, number)
         known = qrels.setdefault(query_id, {}).setdefault(passage_id, grade)
         if known != grade:
             raise TrecError(
-                f"{path}:{number}: passage {passage_id!r} of query {query_id!r} has grade {grade} "
-                f"here and {known} above; keep one"
+                f"{path}:{number}: passage {shown(passage_id)} of query {shown(query_id)} has "
+                f"grade {grade} here and {known} above; keep one"
             )
     if not qrels:
         raise TrecError(f"{path}: the qrels are empty")
@@ -113,7 +119,9 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with _opened(path) as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in numbered(file, path, TrecError):
+                if "\0" in line:  # at which trec_eval ends an id
+                    raise TrecError(f"{path}:{number}: a NUL character; is it a text file?")
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -124,10 +132,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _opened(path: Path) -> IO[str]:
-    """A file's text; gzip by its first two bytes, whatever its name is."""
+    """A file's text without its mark of byte order; gzip by its first two bytes, not its name."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8")
+    if packed:
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
 
 
 def _score(text: str, path: Path, number: int) -> float:
@@ -136,12 +146,20 @@ def _score(text: str, path: Path, number: int) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise TrecError(f"{path}:{number}: score {text!r}; a finite number is needed")
+        raise TrecError(f"{path}:{number}: score {shown(text)}; a finite number is needed")
     return value
 
 
 def _grade(text: str, path: Path, number: int) -> int:
     try:
-        return int(text)
+        grade = int(text)
     except ValueError as error:
-        raise TrecError(f"{path}:{number}: grade {text!r}; a whole number is needed") from error
+        raise TrecError(
+            f"{path}:{number}: grade {shown(text)}; a whole number is needed"
+        ) from error
+    if abs(grade) > GREATEST:
+        raise TrecError(
+            f"{path}:{number}: grade {shown(text)}; one from {-GREATEST:,} to {GREATEST:,} is "
+            "needed"
+        )
+    return grade

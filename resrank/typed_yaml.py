@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from resrank.bounded_yaml import parse
+from resrank.shown import shown
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,13 +27,21 @@ def read_source(model: type[Model], path: Path) -> Model:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping. Raises ConfigError otherwise."""
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return mapping(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text ({error.reason})") from error
+
+
+def mapping(text: str, source: str) -> dict[str, Any]:
+    """A YAML text that holds a mapping. Raises ConfigError otherwise."""
+    try:
+        value = parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{source} is not valid YAML: {error}") from error
     if not isinstance(value, dict):
-        raise ConfigError(f"{path}: expected a mapping of keys, found {type(value).__name__}")
+        raise ConfigError(f"{source}: expected a mapping of keys, found {type(value).__name__}")
     return value
 
 
@@ -48,7 +58,7 @@ def explain(error: ValidationError, source: str) -> str:
     lines = []
     for item in error.errors():
         where = ".".join(part for part in map(str, item["loc"]) if not part.startswith("<"))
-        given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
+        given = "" if isinstance(item["input"], dict) else f" (given: {shown(item['input'])})"
         lines.append(": ".join(part for part in (source, where, _said(item)) if part) + given)
     return "\n".join(lines)
 

@@ -37,6 +37,8 @@ def on_part(model, **more):
         ({"name": "a/b"}, "name 'a/b'"),
         ({"first_stages": ["imported"]}, "'docstrings'.*must be"),
         ({"define": {"systems": {"x": {"kind": "nope"}}}}, "unknown system kind 'nope'; known"),
+        ({"define": {"systems": {"x": {"kind": ":"}}}}, "unknown system kind ':'; known"),
+        ({"define": {"systems": {"x": {"kind": ".a:B"}}}}, "unknown system kind '.a:B'; known"),
         (
             {"define": {"systems": {"x": {"kind": "resrank", "options": {"residul": 1}}}}},
             "unknown key residul; known: .*residual_weight",

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resrank import lines
 from resrank.records import Ranking
 from resrank.store import write_run
-from resrank.trec import TrecError, read_qrels, read_run
+from resrank.trec import TrecError, read_metadata, read_qrels, read_run
 
 
 def write(tmp_path, text):
@@ -28,6 +29,9 @@ def test_run_with_junk_behind_the_sixth_column(tmp_path):
         ("1 Q0 a 1 x t\n", ":1: score 'x'"),
         ("1 Q0 a\n", ":1: 3 columns"),
         ("", "empty"),
+        ("1\tQ0\t\t1\t2\tt\n", ":1: an id is empty"),
+        ("1 Q0 a\0b 1 2 t\n", ":1: a NUL character"),
+        (f"1 Q0 a 1 {'9' * 9999}x t\n", r":1: score '9+\.\.\.9+x'; a finite"),
     ],
 )
 def test_bad_runs(tmp_path, text, said):
@@ -44,11 +48,39 @@ def test_qrels_in_both_forms(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [("1 0 a 1\n1 0 a 2\n", ":2: .* has grade 2 here and 1 above"), ("1 0 a x\n", "grade 'x'"),
-     ("1 a\n", ":1: 2 columns"), ("\n", "empty")],
+     ("1 a\n", ":1: 2 columns"), ("\n", "empty"), ("1\t\t1\n", ":1: an id is empty"),
+     ("1 0 a ²\n", "grade '²'"), ("1 0 a 2147483647\n", "grade '2147483647'; one from -1,000,000"),
+     ("9", ":1: 1 columns")],
 )  # fmt: skip
 def test_bad_qrels(tmp_path, text, said):
     with pytest.raises(TrecError, match=said):
         read_qrels(write(tmp_path, text))
+
+
+def test_a_mark_of_byte_order_is_no_part_of_an_id(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("1 Q0 a 1 2.5 t\n", "utf-8-sig")
+    assert read_run(path) == {"1": [("a", 2.5)]}
+    path.write_bytes(gzip.compress("1 0 a 2\n".encode("utf-8-sig")))
+    assert read_qrels(path) == {"1": {"a": 2}}
+
+
+def test_a_line_has_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "LONGEST", 1000)
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(b"1 Q0 a 1 2.5 t\n" + b"x" * 1000))
+    with pytest.raises(TrecError, match="file:2: a line of 1,000 characters or more"):
+        read_run(path)
+    path.write_text(f"{'x' * 998}\n")
+    with pytest.raises(TrecError, match=":1: 1 columns"):
+        read_run(path)
+
+
+@pytest.mark.parametrize("header", ["a: [", "a: !!bool x", "- a"])
+def test_a_header_that_is_none_is_named(tmp_path, header):
+    path = write(tmp_path, f"# ir_metadata.start\n# {header}\n# ir_metadata.end\n1 Q0 a 1 2 t\n")
+    with pytest.raises(ValueError, match=f"{path}"):
+        read_metadata(path)
 
 
 def test_gzip_is_read_whatever_its_name(tmp_path):

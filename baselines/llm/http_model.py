@@ -14,9 +14,10 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from baselines.llm.endpoint import Bearer, EndpointError, Pace, read_key
-from baselines.llm.model import Answer, HttpOptions, Keep, drop
+from baselines.llm.model import Answer, HttpOptions, Keep, drop, whole
 from baselines.llm.prompt import Prompt, sampling_seed
 from resrank.retry_after import retry_after
+from resrank.shown import shown
 
 LONGEST = 4_000_000  # bytes of a reply; a longer one is no ranking
 LATER = (408, 409, 425, 429, 500, 502, 503, 504)
@@ -32,6 +33,14 @@ class Later(Exception):
     def __init__(self, said: str, seconds: float = 0.0) -> None:
         super().__init__(said)
         self.seconds = seconds
+
+
+class Straight(requests.Session):
+    """A session that follows no redirect: requests reads all of one's body, however long it is."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None; what is asked is an address that the user has named, and no other."""
+        return None
 
 
 class HttpModel:
@@ -141,9 +150,11 @@ class HttpModel:
                 f"status {reply.status_code}: {text[:200]!r}", min(LONGEST_WAIT, retry_after(reply))
             )
         if reply.status_code != 200:
+            to = reply.headers.get("Location")
+            said = f"it is at {shown(to)} now; name that" if to else f"{text[:300]!r}"
             raise EndpointError(
-                f"{self.options.url}: status {reply.status_code}: {text[:300]!r}; answers so far "
-                "are in the transcript, and a rerun asks only for the rest"
+                f"{self.options.url}: status {reply.status_code}: {said}; answers so far are in "
+                "the transcript, and a rerun asks only for the rest"
             )
         try:
             return _read(text, time.monotonic() - start)
@@ -157,7 +168,7 @@ class HttpModel:
     def _session(self) -> requests.Session:
         """A session a thread: requests does not say that they may be shared."""
         if not hasattr(self.local, "session"):
-            self.local.session = requests.Session()
+            self.local.session = Straight()
         session = self.local.session
         assert isinstance(session, requests.Session)
         return session
@@ -194,6 +205,4 @@ def _read(text: str, seconds: float) -> Answer:
     if None in counts:
         warnings.warn("the endpoint leaves out tokens; they are counted as 0", stacklevel=1)
     read, written = (int(count or 0) for count in counts)
-    if min(read, written) < 0:
-        raise ValueError(f"token counts {read} and {written}")
-    return Answer(content or "", read, written, seconds)
+    return Answer(whole(content or ""), read, written, seconds)

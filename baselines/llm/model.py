@@ -13,17 +13,32 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from baselines.llm.prompt import Prompt
 from resrank.efficiency.work import Cut, Made, Model
 from resrank.model.options import DtypeName, ScratchDecoder
+from resrank.shown import shown
 from resrank.strict import NAME, SHAPE, Strict
+
+MOST = 10**9  # tokens or seconds of a call: sums over a run's calls are stored in 64 bits
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A completion and what it took."""
+    """A completion and what it took. ValueError if that is no amount."""
 
     text: str
     prompt_tokens: int
     generated_tokens: int
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for what in ("prompt_tokens", "generated_tokens", "seconds"):
+            if not 0 <= getattr(self, what) <= MOST:
+                raise ValueError(
+                    f"{what} {shown(getattr(self, what))}; from 0 to {MOST:,} is allowed"
+                )
+
+
+def whole(text: str) -> str:
+    """A text that can be stored and tokenised: half a character, as JSON may hold, becomes '?'."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 Keep = Callable[[int, Answer], None]

@@ -11,10 +11,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import yaml
 from pydantic import Field, model_validator
 
 from resrank.strict import Strict
+from resrank.typed_yaml import read_source
 
 LETTERS = string.ascii_uppercase
 FOLDER = Path(__file__).parent / "prompts"
@@ -110,12 +110,15 @@ def template_path(name: str) -> Path:
 
 @cache
 def template(name: str) -> Template:
-    """A template by name, or by path if it ends in .yaml. Raises ValueError listing the known."""
+    """A template by name, or by path if it ends in .yaml.
+
+    Raises ValueError that lists the known, or names the file that holds none.
+    """
     path = template_path(name)
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise ValueError(f"unknown prompt {name!r}; known: {known}; or the path of a .yaml file")
-    return Template.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    return read_source(Template, path)
 
 
 def _fill(content: str, **values: str | int) -> str:

@@ -14,10 +14,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from baselines.llm.model import Answer, Keep, LanguageModel, drop
+from baselines.llm.model import Answer, Keep, LanguageModel, drop, whole
 from baselines.llm.prompt import Message, Prompt
-from resrank.collections.jsonl import DataError, json_object, read_jsonl, text_field
+from resrank.collections.jsonl import (
+    DataError,
+    json_object,
+    read_jsonl,
+    reading,
+    text_field,
+)
 from resrank.files import sha256_lines
+from resrank.lines import numbered
+from resrank.shown import shown
 
 
 class Recorded:
@@ -125,8 +133,8 @@ def _lines_of_shards(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in sorted((whole.parent / f"{stem}.shards").glob(f"*.{ending}")):
         if file != path:
-            with file.open(encoding="utf-8") as lines:
-                for number, line in enumerate(lines, start=1):
+            with reading(file) as lines:
+                for number, line in numbered(lines, file, DataError):
                     if line.endswith("\n"):
                         row = json_object(line, file, number)
                         found[text_field(row, "key", f"{file}:{number}")] = line
@@ -149,21 +157,30 @@ def read_transcript(path: Path) -> dict[str, Answer]:
 def read_call(row: Mapping[str, Any], where: str) -> tuple[Prompt, dict[str, Any]]:
     """A line's prompt and what it was asked with. DataError if it is no record of a call."""
     try:
-        prompt = tuple(Message(str(m["role"]), str(m["content"])) for m in row["prompt"])
-        return prompt, dict(row["parameters"])
-    except (KeyError, TypeError, ValueError) as error:
+        prompt = tuple(Message(_text(m["role"]), _text(m["content"])) for m in row["prompt"])
+        parameters = row["parameters"]
+    except (KeyError, TypeError) as error:
         raise DataError(f"{where}: not a record of a call ({error!r})") from error
+    if not (prompt and isinstance(parameters, dict)):
+        raise DataError(f"{where}: not a record of a call (no prompt, or no object `parameters`)")
+    return prompt, parameters
 
 
 def read_answer(row: Mapping[str, Any], where: str) -> Answer:
     """A line's answer. DataError if it is no record of a call."""
     try:
         return Answer(
-            str(row["text"]), int(row["prompt_tokens"]), int(row["generated_tokens"]),
+            whole(_text(row["text"])), int(row["prompt_tokens"]), int(row["generated_tokens"]),
             float(row["seconds"]),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{where}: not a record of a call ({error!r})") from error
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise DataError(f"{where}: not a record of a call ({shown(error)})") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in place of text")
+    return value
 
 
 def _sha256(value: Any) -> str:

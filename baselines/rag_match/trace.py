@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import StringConstraints
 
+from baselines.llm.model import whole
 from resrank.records import GRADES
 from resrank.strict import Strict
 
@@ -90,7 +91,7 @@ def parse(text: str) -> Trace | Malformed:
     if not text.strip():
         return Malformed(Defect.EMPTY, "")
     values: dict[str, str] = {}
-    for part in text.split(BAR):
+    for part in whole(text).split(BAR):
         name, colon, value = part.partition(":")
         field = "_".join(name.lower().split())
         if not colon:

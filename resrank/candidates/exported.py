@@ -68,10 +68,14 @@ def take_over(
 def _manifest(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return found | {key: found[key] for key in ("hash", "depth", "inputs")}
+        return found | {
+            "hash": found["hash"],
+            "depth": found["depth"],
+            "inputs": dict(found["inputs"]),
+        }
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: no manifest of frozen candidates ({error!r})") from error
 
 

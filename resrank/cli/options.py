@@ -63,10 +63,13 @@ def json_of(text: str, option: str, form: Any = dict, shown: str = "an object, {
 
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        said = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            said = f"{error.msg}, character {error.pos + 1}"
         raise ValueError(
-            f"{option}: {text!r} is not JSON ({error.msg}, character {error.pos + 1}); give "
-            f"{shown}, in single quotes so that the shell leaves it alone"
+            f"{option}: {text!r} is not JSON ({said}); give {shown}, in single quotes so that the "
+            "shell leaves it alone"
         ) from error
     try:
         return TypeAdapter(form).validate_python(value)

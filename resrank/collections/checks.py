@@ -8,6 +8,7 @@ from pathlib import Path
 from resrank.collections.jsonl import DataError
 from resrank.config import Counts
 from resrank.records import Qrels
+from resrank.shown import shown
 from resrank.store import Seen
 
 
@@ -38,8 +39,8 @@ def check_passages(
 
 def _miss(what: str, judged: str, known: str, source: Path) -> DataError:
     return DataError(
-        f"{source}: no judged {what} is in the collection (judged: {judged!r}, ...; collection: "
-        f"{known!r}, ...); are the qrels of this collection?"
+        f"{source}: no judged {what} is in the collection (judged: {shown(judged)}, ...; "
+        f"collection: {shown(known)}, ...); are the qrels of this collection?"
     )
 
 

@@ -15,6 +15,7 @@ from resrank.collections.three_grades import three_grades
 from resrank.config import BeirCollection
 from resrank.passage_table import StandsTwice
 from resrank.records import Passage, Query, Split
+from resrank.shown import shown
 from resrank.store import write_collection
 from resrank.trec import read_qrels
 
@@ -93,9 +94,11 @@ def read_queries(path: Path) -> dict[str, str]:
         where = f"{path}:{number}"
         query_id, text = id_field(row, "_id", where), text_field(row, "text", where)
         if query_id in queries:
-            raise DataError(f"{where}: query id {query_id!r} stands twice; ids must be unique")
+            raise DataError(f"{where}: query id {shown(query_id)} stands twice; ids must be unique")
         if not text.strip():
-            raise DataError(f"{where}: query {query_id!r} is empty; give it a text or remove it")
+            raise DataError(
+                f"{where}: query {shown(query_id)} is empty; give it a text or remove it"
+            )
         queries[query_id] = text
     if not queries:
         raise DataError(f"{path}: no query")

@@ -7,7 +7,6 @@ list or as JSON lines.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -15,12 +14,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resrank.collections.checks import check_passages, check_queries
-from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
+from resrank.collections.jsonl import (
+    DataError,
+    id_field,
+    parsed,
+    read_jsonl,
+    reading,
+    repeated,
+    text_field,
+)
 from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
 from resrank.collections.three_grades import three_grades
 from resrank.config import CandidatesCollection
 from resrank.records import Passage, Query
+from resrank.shown import shown
 from resrank.store import write_collection
 from resrank.trec import read_qrels
 
@@ -54,8 +62,8 @@ def collect(spec: CandidatesCollection, out: Path) -> None:
         for hit in item.hits:
             if passages.setdefault(hit.passage_id, hit.text) != hit.text:
                 raise DataError(
-                    f"{path}: passage {hit.passage_id!r} has two texts (one of them under "
-                    f"query {item.query_id!r}); an id must name one text"
+                    f"{path}: passage {shown(hit.passage_id)} has two texts (one of them under "
+                    f"query {shown(item.query_id)}); an id must name one text"
                 )
     ids = {item.query_id for item in lists}
     check_queries(qrels, ids, judged)
@@ -84,7 +92,7 @@ def read_lists(path: Path) -> list[ImportedList]:
     lists: dict[str, ImportedList] = {}
     for where, item in stream_lists(path):
         if item.query_id in lists:
-            raise DataError(f"{where}: query id {item.query_id!r} stands twice")
+            raise DataError(f"{where}: query id {shown(item.query_id)} stands twice")
         lists[item.query_id] = item
     if not lists:
         raise DataError(f"{path}: no query")
@@ -104,12 +112,8 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if path.suffix == ".jsonl":
         yield from ((f"{path}:{number}", row) for number, row in read_jsonl(path))
         return
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from error
+    with reading(path) as file:
+        value = parsed(file.read(), str(path))
     if not isinstance(value, list):
         raise DataError(f"{path}: a JSON list of queries is needed, found {type(value).__name__}")
     for number, row in enumerate(value):
@@ -129,12 +133,10 @@ def _list(row: dict[str, Any], where: str) -> ImportedList:
         text = text_field(row, "query", where)
         query_id = _query_id(row, hits, where)
     if not text.strip():
-        raise DataError(f"{where}: query {query_id!r} is empty")
+        raise DataError(f"{where}: query {shown(query_id)} is empty")
     found = [_hit(hit, f"{where}, candidate {place}") for place, hit in enumerate(hits)]
-    ids = [hit.passage_id for hit in found]
-    if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
-        raise DataError(f"{where}: passage {twice!r} stands twice for query {query_id!r}")
+    if (twice := repeated(hit.passage_id for hit in found)) is not None:
+        raise DataError(f"{where}: passage {shown(twice)} stands twice for query {shown(query_id)}")
     return ImportedList(query_id, text, found)
 
 
@@ -149,7 +151,7 @@ def _query_id(row: dict[str, Any], hits: list[dict[str, Any]], where: str) -> st
 def _hit(hit: dict[str, Any], where: str) -> Hit:
     doc = hit.get("doc", hit)
     if isinstance(doc, str):
-        text = doc
+        text = text_field(hit, "doc", where)
     elif isinstance(doc, dict):
         name = next((n for n in TEXT_FIELDS if n in doc), None)
         if name is None:
@@ -170,8 +172,8 @@ def unwrap(text: str) -> str:
 def _score(value: Any, where: str) -> float:
     try:
         score = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         score = math.nan
     if not math.isfinite(score):
-        raise DataError(f"{where}: score {value!r}; a finite number is needed")
+        raise DataError(f"{where}: score {shown(value)}; a finite number is needed")
     return score

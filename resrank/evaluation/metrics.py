@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from resrank.records import Qrels
+from resrank.shown import shown
 
 ALIASES = {"MRR": "RR", "Recall": "R"}
 BINARY = {"RR", "R", "AP", "P", "Success", "Rprec", "SetP", "SetR", "SetF", "Bpref"}
@@ -37,8 +38,9 @@ def parse_metric(name: str, relevant_grade: int = 1) -> Any:
             measure = measure(rel=relevant_grade)
         _try_out(measure)
     except Exception as error:  # each back end fails in its own way
+        said = str(error) or type(error).__name__
         raise ValueError(
-            f"unknown metric {name!r} ({error or type(error).__name__}); write it as in nDCG@10 or "
+            f"unknown metric {shown(name)} ({said[:200]}); write it as in nDCG@10 or "
             f"RR(rel=2)@10; known: {', '.join(KNOWN)}"
         ) from error
     return measure
@@ -65,7 +67,7 @@ def per_query(
     import ir_measures
 
     measures = {name: parse_metric(name, relevant_grade) for name in metrics}
-    judged = {q: g if isinstance(g, dict) else dict(g) for q, g in qrels.items()}
+    judged = {q: _safe(g) for q, g in qrels.items()}
     scored = {q: _untied(found) for q, found in run.items() if q in judged}
     values: dict[str, dict[str, float]] = {str(measure): {} for measure in measures.values()}
     for m in ir_measures.iter_calc(list(set(measures.values())), judged, scored):
@@ -76,6 +78,13 @@ def per_query(
         for name, measure in measures.items()
         for q in queries
     ]
+
+
+def _safe(grades: Mapping[str, int]) -> dict[str, int]:
+    """The grades; 0 in their place where all are negative, from which trec_eval would crash."""
+    if max(grades.values(), default=0) < 0:
+        return dict.fromkeys(grades, 0)
+    return grades if isinstance(grades, dict) else dict(grades)
 
 
 def _untied(found: Mapping[str, float]) -> dict[str, float]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from resrank.collections.jsonl import JSON_NAMES, DataError, id_field, read_jsonl
+from resrank.collections.jsonl import JSON_NAMES, DataError, id_field, read_jsonl, repeated
 from resrank.records import TrainingExample
+from resrank.shown import shown
 
 
 def taught_by(examples: Sequence[TrainingExample], path: Path) -> list[TrainingExample]:
@@ -39,11 +40,10 @@ def read_orderings(path: Path) -> dict[str, list[str]]:
         if not isinstance(ranking, list) or not all(isinstance(p, str) for p in ranking):
             kind = JSON_NAMES.get(type(ranking), "text")
             raise DataError(f"{where}: field 'ranking' is {kind}; a list of passage ids is needed")
-        if len(set(ranking)) < len(ranking):
-            twice = next(p for p in ranking if ranking.count(p) > 1)
-            raise DataError(f"{where}: passage {twice!r} stands twice in the ranking")
+        if (twice := repeated(ranking)) is not None:
+            raise DataError(f"{where}: passage {shown(twice)} stands twice in the ranking")
         if query in orderings:
-            raise DataError(f"{where}: a second ranking of query {query!r}; give one a query")
+            raise DataError(f"{where}: a second ranking of query {shown(query)}; give one a query")
         orderings[query] = ranking
     return orderings
 

@@ -78,9 +78,10 @@ def test_lists_of_another_version_of_the_collection_are_refused(beir, exported, 
 
 def test_what_is_no_export_is_named(collection, exported, tmp_path):
     folder, entry = exported
-    (folder / "manifest.json").write_text("{}")
-    with pytest.raises(DataError, match="no manifest of frozen candidates"):
-        freeze(collection, parse_first_stage(entry), tmp_path / "c.parquet")
+    for text in ("{}", '{"hash": "", "depth": 1, "inputs": 3}', "[" * 9999):
+        (folder / "manifest.json").write_text(text)
+        with pytest.raises(DataError, match="no manifest of frozen candidates"):
+            freeze(collection, parse_first_stage(entry), tmp_path / "c.parquet")
     shutil.rmtree(folder)
     with pytest.raises(DataError, match="cannot read .*manifest.json"):
         freeze(collection, parse_first_stage(entry), tmp_path / "c.parquet")

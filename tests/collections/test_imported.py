@@ -4,7 +4,8 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.collections.collect import collect
-from resrank.collections.imported import unwrap
+from resrank.collections.imported import read_lists, unwrap
+from resrank.collections.jsonl import DataError
 from resrank.config import CandidatesCollection, ImportedStage
 from resrank.store import Collection, read_candidates
 
@@ -41,6 +42,22 @@ def test_both_layouts_give_one_collection(tmp_path, rows, ending):
     assert about["queries_without_candidates"] == 1
 
 
+@pytest.mark.parametrize("text", ["[" + "9" * 5000 + "]", "[" * 9999, '[{"query"', "\ufeff["])
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+def test_what_is_no_json_is_named(tmp_path, text, ending):
+    path = tmp_path / f"c.{ending}"
+    path.write_text(text)
+    with pytest.raises(DataError, match=f"{path}.* not valid JSON: "):
+        read_lists(path)
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+def test_a_mark_of_byte_order_is_read_over(tmp_path, ending):
+    path = tmp_path / f"c.{ending}"
+    path.write_text(json.dumps(NEW if ending == "json" else NEW[0]), "utf-8-sig")
+    assert [item.query_id for item in read_lists(path)] == ["1"]
+
+
 def test_unwrap():
     assert unwrap("Title:  Content: A flea.") == "A flea."
     assert unwrap("No wrapping here.") == "No wrapping here."
@@ -52,6 +69,15 @@ def test_unwrap():
         ({"query": "x", "hits": "none"}, "entry 1: a list of objects"),
         ({"query": "x", "hits": [{"docid": "a", "qid": 3, "content": "t", "score": None}]},
          "entry 1, candidate 0: score None"),
+        ({"query": "x", "hits": [{"docid": "a", "qid": 3, "content": "t", "score": 10**400}]},
+         r"entry 1, candidate 0: score 10+\.\.\.0+; a finite"),
+        ({"query": "x", "hits": [{"docid": "a\0b", "qid": 3, "content": "t", "score": 1}]},
+         r"entry 1, candidate 0: field 'docid' is 'a\\x00b'"),
+        ({"query": "x", "hits": [
+            {"docid": name, "qid": 3, "content": "t", "score": 1} for name in "abcb"]},
+         "entry 1: passage 'b' stands twice for query '3'"),
+        ({"query": {"qid": "5", "text": "x"}, "candidates": [{"docid": "a", "score": 1, "doc": "\ud800"}]},
+         "entry 1, candidate 0: field 'doc' holds half a character"),
         ({"query": "x", "hits": []}, "no 'qid'"),
         ({"query": {"qid": "5", "text": ""}, "candidates": []}, "query '5' is empty"),
         ({"query": {"qid": "1", "text": "x"}, "candidates": []}, "query id '1' stands twice"),

@@ -26,6 +26,15 @@ def test_binary_metrics_take_the_collections_grade_unless_they_name_their_own():
     }  # fmt: skip
 
 
+def test_grades_that_are_all_negative_count_as_not_relevant():
+    # trec_eval ends the process at a query whose highest grade is below -1.
+    qrels = {"1": {"a": -2, "b": -5}, "2": {"c": 1, "d": -2}}
+    run = {"1": {"a": 1.0}, "2": {"d": 2.0, "c": 1.0}}
+    scores = per_query(["nDCG@10", "RR", "Judged@10"], qrels, run)
+    assert [value for _, query, value in scores if query == "1"] == [0.0, 0.0, 1.0]
+    assert ("RR", "2", 0.5) in scores
+
+
 def test_unknown_metric_lists_the_known():
     with pytest.raises(ValueError, match=r"unknown metric 'nope@3'.*nDCG"):
         parse_metric("nope@3")

@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
                     time.sleep(0.05)
             self.close_connection = True
             return
-        if fault in ("deep", "infinite", "negative", "no counts", "half"):
+        if fault in ("deep", "infinite", "negative", "huge", "no counts", "half"):
             self.hostile(fault, prompt)
             return
         if fault == "401":
@@ -98,6 +98,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fault in ("429", "500", "400"):
             self.send(int(fault), b'{"error": "no"}', {"Retry-After": "0"})
+            return
+        if fault == "redirect":
+            self.send(307, b"", {"Location": "http://elsewhere/v1/chat/completions"})
             return
         if fault == "garbage":
             self.send(200, b"<html>not JSON")
@@ -114,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, b"[" * 100_000)
             return
         text = self.state.answer(prompt)
-        counts = {"infinite": "Infinity", "negative": "-1", "no counts": "null"}
+        counts = {"infinite": "Infinity", "negative": "-1", "huge": "1e18", "no counts": "null"}
         data = json.dumps({"choices": [{"message": {"content": text}}]})[:-1].encode()
         data += b', "usage": {"prompt_tokens": %s, "completion_tokens": 1}}' % (
             counts.get(fault, "1").encode()

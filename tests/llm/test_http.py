@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -15,8 +16,14 @@ from baselines.llm.model import HttpOptions
 from baselines.llm.prompt import template
 from baselines.llm.transcript import read_transcript
 from baselines.rankgpt import RankGPT
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.config import System, parse_collection, parse_first_stage
 from resrank.records import Candidate, Passage, Query
-from tests.conftest import ROOT
+from resrank.running import rerank
+from resrank.store import Collection
+from resrank.trec import read_run
+from tests.conftest import ROOT, write_beir
 from tests.llm.server import endpoint
 
 WINDOW = {"size": 4, "step": 2}
@@ -69,7 +76,19 @@ def test_many_in_flight_give_the_same_run(wanted):
 
 @pytest.mark.parametrize(
     "fault",
-    ["429", "500", "hang", "drip", "drop", "garbage", "half", "deep", "infinite", "negative"],
+    [
+        "429",
+        "500",
+        "hang",
+        "drip",
+        "drop",
+        "garbage",
+        "half",
+        "deep",
+        "infinite",
+        "negative",
+        "huge",
+    ],
 )
 def test_what_fails_is_tried_again(wanted, fault):
     with endpoint(reverse, lambda _, number: fault if number == 1 else None) as server:
@@ -297,6 +316,48 @@ def test_counts_that_are_left_out_are_no_failure(wanted):
             rankings = reranker(server.url, in_flight=1).rerank_many(requests())
         assert orders(rankings) == wanted
         assert set(server.asked().values()) == {1}
+
+
+def test_a_redirect_is_named_and_not_followed():
+    with (
+        endpoint(reverse, lambda *_: "redirect") as server,
+        pytest.raises(EndpointError, match="status 307: it is at 'http://elsewhere/v1/chat/comp"),
+    ):
+        reranker(server.url).rerank_many(requests(1))
+
+
+def test_half_a_character_in_an_answer_is_replaced(tmp_path):
+    with endpoint(lambda _: "[2] \ud800 > [1]") as server:
+        system = reranker(server.url)
+        system.keep_transcript(tmp_path / "t.trec")
+        (ranking,) = system.rerank_many(requests(1, depth=2))
+    assert ranking.passage_ids == ("p0-1", "p0-0")
+    (answer,) = read_transcript(system.transcript.path).values()
+    assert answer.text == "[2] ? > [1]"
+
+
+def test_a_run_has_as_many_in_flight_as_it_may(tmp_path):
+    """More than the queries that a model in this process is given at once."""
+    together = threading.Barrier(40)
+    queries = {f"q{n}": f"sort an array {n}" for n in range(40)}
+    qrels = {"test": [(query, "p1", 1) for query in queries]}
+    folder = write_beir(tmp_path / "beir", queries=queries, qrels=qrels)
+    collect(parse_collection({"kind": "beir", "path": str(folder)}), tmp_path / "c")
+    made, lists = Collection(tmp_path / "c"), tmp_path / "bm25.parquet"
+    freeze(made, parse_first_stage({"kind": "bm25"}), lists)
+
+    def answer(prompt):
+        together.wait(20)  # an answer comes when all are asked for
+        return "[1]"
+
+    with endpoint(answer) as server:
+        llm = {"kind": "http", "url": server.url, "model": "m", "in_flight": 40}
+        options = {"llm": llm, "prompt": "short", "window": WINDOW}
+        spec = System.model_validate({"kind": "rankgpt", "options": options})
+        run = tmp_path / "seed0.trec"
+        rerank(made, lists, "asked", spec, 0, None, tmp_path, [], run)
+        assert server.most_active == 40
+    assert len(read_run(run)) == 40
 
 
 def test_a_key_that_the_endpoint_repeats_is_not_shown(monkeypatch):

@@ -95,6 +95,28 @@ def test_none_or_several_that_fit_are_told_apart(tmp_path, recorded_with, said):
         assert f"jsonl: {value}" in str(found.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"prompt_tokens": float("inf")}, "cannot convert float infinity"),
+        ({"generated_tokens": 10**18}, "from 0 to 1,000,000,000 is allowed"),
+        ({"generated_tokens": -1}, "from 0 to 1,000,000,000 is allowed"),
+        ({"seconds": float("nan")}, "from 0 to 1,000,000,000 is allowed"),
+        ({"seconds": 10**400}, "too large"),
+        ({"text": ["[1]"]}, "list in place of text"),
+        ({"prompt": []}, "no prompt"),
+        ({"parameters": [["a", 1], [2, 3]]}, "no object `parameters`"),
+    ],
+)
+def test_a_line_that_is_no_record_is_named(tmp_path, change, said):
+    made, _ = recorded(tmp_path)
+    path = made.transcript.path
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0] | change]))
+    with pytest.raises(DataError, match=f"jsonl:13: not a record of a call .*{said}"):
+        replayed(path)
+
+
 def test_a_missing_file_is_told_with_those_that_are_there(tmp_path):
     made, _ = recorded(tmp_path)
     with pytest.raises(DataError, match="names 0 transcripts") as found:

@@ -58,6 +58,12 @@ def test_what_is_no_trace_is_named(text, defect, detail):
     assert defects([found, parse(TEXT), found]) == {str(defect): 2}
 
 
+def test_half_a_character_is_no_reason_to_stop():
+    assert parse(TEXT.replace("function", "a \ud800 function")).grounding.answer_type == (
+        "a ? function"
+    )
+
+
 def test_a_bar_in_a_value_is_no_separator():
     piped = TRACE.model_copy(
         update={"grounding": TRACE.grounding.model_copy(update={"scope": "a | b"})}

@@ -1,0 +1,42 @@
+"""Five thousand requests, 64 in flight, to an endpoint that fails now and then."""
+
+import json
+
+import pytest
+
+from tests.llm.load import load
+
+COUNT, IN_FLIGHT = 5000, 64
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return load(COUNT, IN_FLIGHT, tmp_path_factory.mktemp("load"))
+
+
+def test_each_prompt_has_its_own_answer(done):
+    assert done.answers == [f"[{place}]" for place in range(COUNT)]
+    rows = [json.loads(line) for line in done.transcript]
+    asked = [row["prompt"][0]["content"].split()[0] for row in rows]
+    assert sorted(map(int, asked)) == list(range(COUNT))
+    assert [row["text"] for row in rows] == [f"[{number}]" for number in asked]
+
+
+def test_what_is_answered_is_not_asked_again(done):
+    stats = done.stats
+    assert len(stats["faults"]) == 4
+    assert set(stats["answered"].values()) == {1}
+    for number, tries in stats["tries"].items():
+        assert tries == 1 + stats["failed"].get(number, 0)
+    assert done.asked_again == 0  # by a second run beside the transcript
+
+
+def test_as_many_as_allowed_are_in_flight_over_connections_that_stay(done):
+    stats = done.stats
+    assert stats["most_active"] == IN_FLIGHT
+    dropped = stats["faults"]["drop"] + stats["faults"]["half"]
+    assert stats["connections"] <= IN_FLIGHT + dropped + 1  # the last asks for the counts
+
+
+def test_memory_does_not_grow_with_what_was_asked(done):
+    assert done.grown < 16  # MiB; the prompts alone, were they kept once more, are 31
