@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+from resrank.seals import BLANK, SEAL, seal
+
 Item = TypeVar("Item")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -52,6 +54,26 @@ def room_for(path: Path, advice: str = "make room on that disk") -> Iterator[Non
             f"cannot write {path}: {os.strerror(error.errno)}; {advice}, and run again: nothing "
             "half-written is left"
         ) from error
+
+
+class NotWritable(OSError):
+    """A place that cannot be written; names it and says what to do."""
+
+
+def check_writable(path: Path) -> Path:
+    """Raise NotWritable if nothing can be written at `path`, there or not; returns the path."""
+    place = path if path.is_dir() else path.parent
+    while not place.exists():
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise NotWritable(
+            f"cannot write {path}: {os.strerror(error.errno or 0)}; make {place} writable, or "
+            "start where there is a folder that is: nothing was begun"
+        ) from error
+    return path
 
 
 @contextmanager
@@ -115,7 +137,18 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a whole JSON file (sorted keys, so that equal content is equal bytes) or nothing."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, _json(value))
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """As `write_json`, an object that holds its own hash: `seals.read_sealed` checks it."""
+    with atomic_file(path) as partial:
+        partial.write_text(_json({SEAL: BLANK, **value}), encoding="utf-8")
+        seal(partial)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def sha256_file(path: Path) -> str:
@@ -218,4 +251,4 @@ def write_manifest(
     inputs: name -> a file (hashed by its bytes) or a hash that is already known.
     """
     about = {"inputs": hashed(inputs), "config": config, **facts, "environment": environment()}
-    write_json(path, about)
+    write_sealed(path, about)

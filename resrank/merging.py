@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from resrank.files import atomic_file, sha256_file, write_json, write_text
+from resrank.files import atomic_file, sha256_file, write_sealed, write_text
 from resrank.grades import grades_of, merge_grades
+from resrank.outputs import check_run
 from resrank.parquet import read_columns
+from resrank.seals import read_line, read_sealed
 from resrank.store import USAGE, encoder_run, usage_of, write_usage_rows
 
 SAME = ("inputs", "config", "system", "seed", "dtype")
@@ -24,6 +25,8 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
     """
     manifests = [_manifest(path) for path in shards]
     _check(shards, manifests)
+    for path in shards:
+        check_run(path)
     written = [out, usage_of(out)]
     _join(shards, out)
     rows = [row for path in shards for row in read_columns(usage_of(path), USAGE.names).to_pylist()]
@@ -37,7 +40,7 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
     if merge_grades(shards, out):
         written.append(grades_of(out))
     _join_transcripts(shards, out)
-    write_json(
+    write_sealed(
         out.with_suffix(".manifest.json"),
         manifests[0]
         | {"shards": len(shards), "about": _about(manifests, out)}
@@ -50,7 +53,7 @@ def _manifest(run: Path) -> dict[str, Any]:
     path = run.with_suffix(".manifest.json")
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; remove {run}, and its job makes both anew")
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    found: dict[str, Any] = read_sealed(path)
     return found
 
 
@@ -87,11 +90,13 @@ def _join_transcripts(shards: Sequence[Path], out: Path) -> None:
 
 
 def _lines(transcripts: Sequence[Path]) -> dict[str, str]:
-    """Key of a call -> its line."""
+    """Key of a call -> its line. Damaged names a line that is not as it was written."""
     found: dict[str, str] = {}
     for path in transcripts:
-        with path.open(encoding="utf-8") as lines:
-            found |= {json.loads(line)["key"]: line for line in lines}
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for number, line in enumerate(lines, start=1):
+                row = read_line(line, path, number, "delete the line, and rerank again")
+                found[row["key"]] = line
     return found
 
 

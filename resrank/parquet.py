@@ -1,5 +1,5 @@
-"""Parquet files of ours: their pages carry checksums; a damaged file, or one of another kind, is
-said by name.
+"""Parquet files of ours: each is sealed, and its pages carry checksums; a damaged file, or one of
+another kind, is said by name.
 """
 
 from __future__ import annotations
@@ -12,26 +12,39 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resrank.seals import BLANK, SEAL, Damaged, check, seal
+
 MAGIC = b"PAR1"  # what such a file begins with
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a table with a checksum a page, without which a flipped byte is another value."""
-    pq.write_table(table, path, write_page_checksum=True)
+    """Write a table with its seal, without which a flipped byte is another value."""
+    with sealed_writer(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+@contextmanager
+def sealed_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """What writes a table in blocks; the file is sealed at the end."""
+    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
+        yield writer
+        writer.add_key_value_metadata({SEAL: BLANK})
+    seal(path)
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turn what a damaged file raises into a ValueError that names it and says what to do."""
+    """Check a file's seal, and turn what a damaged one raises into Damaged.
+
+    The seal comes first: on a damaged footer pyarrow may ask for any amount of memory.
+    """
     try:
+        check(path)
         yield
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())
-        raise ValueError(
-            f"{path} is damaged ({said}); delete it, and the job that makes it runs again"
-        ) from error
+        raise Damaged(path, " ".join(str(error).split())) from error
 
 
 def column_names(path: Path) -> list[str]:
@@ -45,8 +58,9 @@ def read_columns(
 ) -> pa.Table:
     """The named columns of a file, of the rows that pass the filters.
 
-    Raises ValueError that names the file if it is damaged, has other columns or is no parquet.
+    Raises Damaged, or ValueError if the file has other columns or is no parquet.
     """
+    check(path)
     with path.open("rb") as file:
         head = file.read(len(MAGIC))
     if head not in (MAGIC, b""):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resrank.files import room_for
-from resrank.parquet import naming, read_columns
+from resrank.parquet import naming, read_columns, sealed_writer
 from resrank.records import Passage, Qrels
 from resrank.shown import shown
 
@@ -69,7 +69,7 @@ class PassageTable:
 def write_passages(path: Path, passages: Iterable[Passage]) -> None:
     """Write passages that come in the order of their ids."""
     stream = iter(passages)
-    with pq.ParquetWriter(path, SCHEMA, write_page_checksum=True) as writer:
+    with sealed_writer(path, SCHEMA) as writer:
         while block := list(islice(stream, BLOCK)):
             columns = {"passage_id": [p.id for p in block], "text": [p.text for p in block]}
             writer.write_table(pa.table(columns, SCHEMA), row_group_size=BLOCK)

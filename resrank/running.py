@@ -18,14 +18,15 @@ from resrank.files import (
     sha256_file,
     sha256_lines,
     sources_hash,
-    write_json,
     write_manifest,
+    write_sealed,
     write_text,
 )
 from resrank.grades import grades_of, write_grades
 from resrank.halving import Halvings
 from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
+from resrank.outputs import check_model, manifest_of
 from resrank.records import Passage, Ranking, Split, TrainingExample
 from resrank.registry import asks_endpoint, option_files, resolve, training_files
 from resrank.reranker import (
@@ -123,14 +124,16 @@ def train(
         )
     if not run.is_main:
         return
-    write_text(out.parent / f"{out.name}.log.jsonl", log.text())
+    curve = out.with_name(f"{out.name}.log.jsonl")
+    write_text(curve, log.text())
     shutil.rmtree(checkpoints, ignore_errors=True)
     write_manifest(
-        out.parent / f"{out.name}.manifest.json",
+        manifest_of(out),
         inputs=inputs,
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,
+        log=sha256_file(curve),
         outputs={p.relative_to(out).as_posix(): sha256_file(p) for p in _files(out)},
     )
 
@@ -227,7 +230,7 @@ def measure(
             reranker, sample, warmup, store, recorded or time.perf_counter_ns,
             scenarios=scenarios, check=check, elsewhere=elsewhere,
         )  # fmt: skip
-    write_json(out, result | times)
+    write_sealed(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs=inputs_of(
@@ -259,6 +262,8 @@ def inputs_of(
 def load(spec: System, model: Path | None) -> Reranker:
     """Build a system from its entry, with its trained model if it has one."""
     cls: type[Reranker] = resolve(spec.kind)
+    if model is not None:
+        check_model(model)
     return cls.load(cls.Options.model_validate(spec.options), model)
 
 

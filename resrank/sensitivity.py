@@ -16,7 +16,7 @@ import numpy as np
 from resrank.config import System
 from resrank.evaluation.agreement import mean_tau
 from resrank.evaluation.metrics import averages, falling, per_query
-from resrank.files import sha256_file, write_json, write_manifest
+from resrank.files import sha256_file, write_manifest, write_sealed
 from resrank.records import Qrels, Split
 from resrank.registry import KINDS, resolve
 from resrank.reranker import CachesPassages, Request
@@ -69,7 +69,7 @@ def sensitivity(
         "score": score,
         "variants": [_change(judged, base.orders, score, other) for other in others],
     }
-    write_json(out, result)
+    write_sealed(out, result)
     manifests = [model.parent / f"{model.name}.manifest.json" for model in models]
     write_manifest(
         out.with_suffix(".manifest.json"),

@@ -14,6 +14,7 @@ from resrank.files import LinesHash, atomic_file, atomic_folder, sha256_lines, w
 from resrank.parquet import read_columns, write_table
 from resrank.passage_table import PassageTable, sorted_by_id, write_passages
 from resrank.records import Passage, Qrels, Query, Ranking, Split, Usage
+from resrank.seals import read_sealed
 
 CANDIDATES = pa.schema(
     [("query_id", pa.string()), ("passage_id", pa.string()),
@@ -41,7 +42,7 @@ class Collection:
                 f"{folder} holds no collection (no manifest.json); make one with "
                 "`python -m resrank collect`"
             )
-        self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+        self.manifest: dict[str, Any] = read_sealed(folder / "manifest.json")
 
     def queries(self, *splits: Split) -> list[Query]:
         """Queries of the given splits (all if none is given), ordered by id."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from baselines.llm.model import Answer, Keep, ReplayOptions, drop, transcripts
 from baselines.llm.prompt import Prompt
-from baselines.llm.transcript import read_answer, read_call, transcript_path
-from resrank.collections.jsonl import DataError, read_jsonl
+from baselines.llm.transcript import read_answer, read_call, read_rows, transcript_path
+from resrank.collections.jsonl import DataError
 
 ABSENT = "not stated"
 
@@ -23,7 +23,7 @@ class Replay:
         self.by_prompt: dict[Prompt, Answer] = {}
         self.parameters: dict[str, Any] = {}
         self.seconds = 0.0  # that the answers so far took when they were given
-        for number, row in read_jsonl(self.path):
+        for number, row in read_rows(self.path):
             where = f"{self.path}:{number}"
             prompt, parameters = read_call(row, where)
             self.by_prompt[prompt] = read_answer(row, where)
@@ -62,7 +62,7 @@ class Replay:
     def _elsewhere(self, prompt: Prompt) -> str:
         """Which transcript beside this one holds a prompt, or what to do if none does."""
         for path in transcripts(self.path.parent):
-            rows = [] if path == self.path else [row for _, row in read_jsonl(path)]
+            rows = [] if path == self.path else [row for _, row in read_rows(path)]
             for row in rows:
                 other, parameters = read_call(row, str(path))
                 if other == prompt:
@@ -107,7 +107,7 @@ def fitting(options: ReplayOptions) -> Path:
 
 def _parameters(path: Path) -> dict[str, Any]:
     """What a transcript was recorded with, as its first line says."""
-    for number, row in read_jsonl(path):
+    for number, row in read_rows(path):
         return read_call(row, f"{path}:{number}")[1]
     return {}
 

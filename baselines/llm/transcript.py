@@ -16,16 +16,13 @@ from typing import Any
 
 from baselines.llm.model import Answer, Keep, LanguageModel, drop, whole
 from baselines.llm.prompt import Message, Prompt
-from resrank.collections.jsonl import (
-    DataError,
-    json_object,
-    read_jsonl,
-    reading,
-    text_field,
-)
+from resrank.collections.jsonl import DataError, text_field
 from resrank.files import sha256_lines
 from resrank.lines import numbered
+from resrank.seals import read_line, sealed_line
 from resrank.shown import shown
+
+ASK_AGAIN = "delete the line, and the call is made again"
 
 
 class Recorded:
@@ -80,7 +77,7 @@ class Recorded:
             "parameters": dict(self.parameters),
             **asdict(answer),
         }
-        self._add(key, json.dumps(row, ensure_ascii=True) + "\n", answer)
+        self._add(key, sealed_line(row), answer)
 
     def _take_over(self, key: str) -> None:
         """Copy the answer that a shard has recorded: replay and merging read the file alone."""
@@ -133,10 +130,10 @@ def _lines_of_shards(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in sorted((whole.parent / f"{stem}.shards").glob(f"*.{ending}")):
         if file != path:
-            with reading(file) as lines:
+            with file.open(encoding="utf-8", errors="replace") as lines:
                 for number, line in numbered(lines, file, DataError):
                     if line.endswith("\n"):
-                        row = json_object(line, file, number)
+                        row = read_line(line, file, number, ASK_AGAIN)
                         found[text_field(row, "key", f"{file}:{number}")] = line
     return found
 
@@ -147,11 +144,22 @@ def call_key(parameters: Mapping[str, Any], prompt: Prompt) -> str:
 
 
 def read_transcript(path: Path) -> dict[str, Answer]:
-    """Key -> answer. DataError names a line that is no record."""
+    """Key -> answer. Raises Damaged or DataError, which name a line that is no record."""
     return {
         text_field(row, "key", f"{path}:{n}"): read_answer(row, f"{path}:{n}")
-        for n, row in read_jsonl(path)
+        for n, row in read_rows(path)
     }
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object). Raises Damaged if a line is none, or not as it was written."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+            for number, line in numbered(lines, path, DataError):
+                if line.strip():
+                    yield number, read_line(line, path, number, ASK_AGAIN)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
 def read_call(row: Mapping[str, Any], where: str) -> tuple[Prompt, dict[str, Any]]:

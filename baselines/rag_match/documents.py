@@ -6,7 +6,6 @@ size, only the places of its lines are held.
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -19,6 +18,7 @@ from baselines.rag_match.terms import sentences, terms
 from resrank.collections.imported import stream_lists
 from resrank.files import atomic_file
 from resrank.records import TrainingExample
+from resrank.seals import read_line, sealed_line
 
 BLOCK = 256  # queries whose documents are asked for at once
 
@@ -100,10 +100,11 @@ class Documents(Sequence[Document]):
         return len(self.starts) - 1
 
     def __getitem__(self, place: Any) -> Any:
-        """The document at a place."""
+        """The document at a place. Damaged if it is not as it was written."""
         with self.path.open("rb") as file:
             file.seek(self.starts[range(len(self))[place]])
-            return Document(*json.loads(file.readline()))
+            row = read_line(file.readline(), self.path, place + 1, "delete it, and train again")
+            return Document(row["query"], row["text"])
 
 
 def write_documents(path: Path, found: Iterable[Found], synthesise: Synthesises) -> None:
@@ -112,7 +113,7 @@ def write_documents(path: Path, found: Iterable[Found], synthesise: Synthesises)
         left = iter(found)
         while block := list(islice(left, BLOCK)):
             for item, text in zip(block, synthesise(block), strict=True):
-                file.write(json.dumps([item.query, text]) + "\n")
+                file.write(sealed_line({"query": item.query, "text": text}))
 
 
 def evidence(examples: Iterable[TrainingExample], more: Path | None, size: int) -> Iterator[Found]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from resrank.config import DenseStage
-from resrank.files import write_json
+from resrank.files import write_sealed
 from resrank.halving import Halvings
 from resrank.model.options import EncoderOptions
 from resrank.passage_table import BLOCK, PassageTable
@@ -81,7 +81,7 @@ def embed_shard(
         if number in mine:
             index.fill([p.text for p in block])
             embedded += len(block)
-    write_json(
+    write_sealed(
         out,
         {"folder": index.folder.name, "passages": embedded, "shard": shard,
          "halved_batches": halved.batches},

@@ -6,7 +6,6 @@ one that stood beside it, with that file's SHA-256: which collection, which firs
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 
 from resrank.collections.jsonl import DataError
 from resrank.config import FrozenStage
-from resrank.files import atomic_file, atomic_folder, sha256_file, write_json
+from resrank.files import atomic_file, atomic_folder, sha256_file, write_sealed
+from resrank.seals import read_sealed
 from resrank.store import Collection, RankedList, candidates_hash, read_candidates
 
 LISTS, ABOUT = "candidates.parquet", "manifest.json"
@@ -31,7 +31,7 @@ def export(candidates: Path, out: Path) -> dict[str, Any]:
         raise DataError(f"{candidates}: not what its manifest says was frozen; freeze it again")
     with atomic_folder(out) as folder:
         shutil.copyfile(candidates, folder / LISTS)
-        write_json(folder / ABOUT, about | {"sha256": sha256_file(folder / LISTS)})
+        write_sealed(folder / ABOUT, about | {"sha256": sha256_file(folder / LISTS)})
     return {"kind": "frozen", "path": str(out), "hash": about["hash"], "depth": about["depth"]}
 
 
@@ -67,7 +67,7 @@ def take_over(
 
 def _manifest(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found: dict[str, Any] = read_sealed(path, "copy the folder again")
         return found | {
             "hash": found["hash"],
             "depth": found["depth"],

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from resrank.cards import take_card
 from resrank.cli.options import (
     RUNS_SHOWN,
     CandidatesFile,
@@ -96,6 +97,7 @@ def encode(
     shard_store: ShardStores = None,
 ) -> None:
     """Embed every candidate passage once, for all systems that share the encoder."""
+    take_card()
     from resrank.candidates.dense import embed_shard
     from resrank.model.options import EncoderOptions
     from resrank.records import Split
@@ -121,6 +123,7 @@ def train(
     ], seed: Seed = 1, part: Parts = None,
 ) -> None:  # fmt: skip
     """Train one system with one seed on a collection's train split; resumes if it was killed."""
+    take_card()
     from resrank.running import train as run_training
     from resrank.store import Collection
 
@@ -136,6 +139,7 @@ def rerank(
     shard: ShardName = "0of1",
 ) -> None:  # fmt: skip
     """Rerank every test query's candidates: a TREC run and what each query consumed."""
+    take_card()
     from resrank.running import rerank as run_reranker
     from resrank.shards import Shard
     from resrank.store import Collection
@@ -173,6 +177,7 @@ def measure(
 
     An endpoint is not asked again: its times are those that were recorded with the run's answers.
     """
+    take_card()
     from resrank.config import Measurement
     from resrank.running import measure as run_meter
     from resrank.store import Collection
@@ -193,6 +198,7 @@ def sensitivity(
     queries: Annotated[int, typer.Option(min=1, help="Judged test queries, by hash of id.")] = 20,
 ) -> None:  # fmt: skip
     """Rerank again with other batches, number formats, orders and seeds; say what that changes."""
+    take_card()
     from resrank.sensitivity import sensitivity as rerank_again
     from resrank.store import Collection
 

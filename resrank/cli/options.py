@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from resrank.files import check_writable
+
 CollectionDir = Annotated[
     Path, typer.Option("--collection", help="Folder that `collect` wrote.", show_default=False)
 ]
@@ -18,7 +20,10 @@ Name = Annotated[str, typer.Option(help="The system's name.", show_default=False
 Spec = Annotated[
     str, typer.Option(help="The entry of the configuration, as JSON.", show_default=False)
 ]
-Out = Annotated[Path, typer.Option(help="What to write.", show_default=False)]
+# What is written is tried at once: a job of hours must not find out at its end.
+Out = Annotated[
+    Path, typer.Option(help="What to write.", show_default=False, callback=check_writable)
+]
 Seed = Annotated[int, typer.Option(help="Seed of training; 0 for an untrained system.")]
 Model = Annotated[Path | None, typer.Option(help="Folder that `train` wrote.")]
 Parts = Annotated[
@@ -26,8 +31,12 @@ Parts = Annotated[
     typer.Option("--part", help="Manifest of a trained model that the system stands on."),
 ]
 Store = Annotated[
-    Path, typer.Option(help="Folder of passage embeddings that systems share.", show_default=False)
-]
+    Path,
+    typer.Option(
+        help="Folder of passage embeddings that systems share.", show_default=False,
+        callback=check_writable,
+    ),
+]  # fmt: skip
 
 ShardName = Annotated[
     str, typer.Option("--shard", help="The share of a job that is split: 0of7, ..., 6of7.")

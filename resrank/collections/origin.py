@@ -11,7 +11,7 @@ from resrank.collections.archives import unpack
 from resrank.collections.fetch import Unreachable, address_of, fetch, in_mirror, is_here
 from resrank.collections.jsonl import DataError
 from resrank.config import BeirCollection, Collection, RemoteFile
-from resrank.files import write_json
+from resrank.files import write_sealed
 
 
 def local_file(spec: Collection, file: Path | RemoteFile) -> Path:
@@ -74,7 +74,7 @@ def fetch_optional(spec: Collection, out: Path) -> None:
             # The same words each time, so that tables that say them are not made again.
             absent = f"no network: {urlsplit(address_of(file)).netloc} did not answer"
             break
-    write_json(out, {"absent": absent})
+    write_sealed(out, {"absent": absent})
 
 
 def facts(spec: Collection) -> dict[str, Any]:

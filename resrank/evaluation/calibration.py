@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from resrank.files import sha256_file, write_json, write_manifest
+from resrank.files import sha256_file, write_manifest, write_sealed
 from resrank.grades import Probabilities, grades_of, read_grades
 from resrank.records import GRADES, Qrels, Split
 from resrank.store import Collection, read_candidates
@@ -48,7 +48,7 @@ def calibrate_runs(
         counts = {"not_judged": lacking, "taken_for_0": _lacking(stated, found) - lacking}
         about = {"system": system, "seed": seed} | counts
         systems.append(about | measures(_by_query(judged, found)))
-    write_json(out, {"judged_queries": len(judged), "systems": systems})
+    write_sealed(out, {"judged_queries": len(judged), "systems": systems})
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={f"{s}/seed{k}": grades_of(path) for (s, k), path in runs.items()}

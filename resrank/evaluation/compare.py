@@ -20,7 +20,7 @@ from resrank.evaluation.significance import (
     randomisation_p,
     t_test_p,
 )
-from resrank.files import sha256_file, write_json, write_manifest
+from resrank.files import sha256_file, write_manifest, write_sealed
 from resrank.parquet import read_columns
 
 Row = tuple[str, int, str, str, float]
@@ -34,7 +34,7 @@ def compare(scores: Path, metric: str, out: Path) -> None:
     rows = read_scores(scores, metric)
     if not rows:
         raise ValueError(f"{scores} holds no {metric!r}; name a metric that the suite scores")
-    write_json(out, statistics(rows, metric))
+    write_sealed(out, statistics(rows, metric))
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={"scores": scores},

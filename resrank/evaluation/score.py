@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,9 +14,11 @@ from resrank.evaluation.audits import lists_with_ties, short_lists, unjudged_sha
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import per_query
 from resrank.evaluation.ties import tie_bounds
-from resrank.files import atomic_file, sha256_file, write_json, write_manifest
+from resrank.files import atomic_file, sha256_file, write_manifest, write_sealed
+from resrank.outputs import check_run
 from resrank.parquet import read_columns, write_table
 from resrank.records import Split
+from resrank.seals import read_sealed
 from resrank.store import Collection, encoder_run, usage_of
 from resrank.trec import read_run
 
@@ -50,6 +51,7 @@ def score_runs(
     judged = []
     audit_of = _Auditor(collection, candidates, relevant_grade, trained_on)
     for (system, seed), path in sorted(runs.items()):
+        check_run(path)
         written = read_run(path)
         run = {q: found for q, found in written.items() if q in qrels}
         plain = {q: dict(found) for q, found in run.items()}
@@ -75,7 +77,7 @@ def score_runs(
     columns = {name: [row[i] for row in rows] for i, name in enumerate(SCHEMA.names)}
     with atomic_file(out) as partial:
         write_table(partial, pa.table(columns, SCHEMA))
-    write_json(
+    write_sealed(
         audits,
         {"judged_queries": len(qrels), "candidates": audit_of.manifest,
          "ties": audit_of.ties(), "systems": judged},
@@ -107,7 +109,7 @@ class _Auditor:
         self.passages = collection.passages.judged(self.qrels)
         self.relevant_grade = relevant_grade
         self.trained_on = trained_on
-        manifest = json.loads(candidates.with_suffix(".manifest.json").read_text("utf-8"))
+        manifest = read_sealed(candidates.with_suffix(".manifest.json"))
         self.manifest: dict[str, Any] = manifest["splits"]["test"]
         self.depth = int(manifest["depth"])
         self.seen: dict[Path, Counter[str]] = {}

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from resrank.files import write_text
+from resrank.outputs import check_run
 from resrank.reporting.results import read_json
 from resrank.trec import METADATA_END, METADATA_START
 
@@ -31,6 +32,7 @@ def export_runs(root: Path, out: Path, team: str | None) -> list[Path]:
     suite = read_json(root / "report.manifest.json")["config"]
     written = []
     for path in run_files(root):
+        check_run(path)
         header = metadata(root, path, suite, team)
         target = out / path.relative_to(root)
         write_text(target, commented(header) + path.read_text("utf-8"))

@@ -1,14 +1,15 @@
 """Passage embeddings on disk, keyed by content, so that each text is encoded once.
 
 Two append-only files in a folder named by the encoder's fingerprint: `vectors.bin` (one row a
-text) and `rows.bin` (text hash, token count, truncated). A row counts once both files hold it, so
-a killed fill loses at most the batch it was in.
+text) and `rows.bin` (text hash, token count, truncated, checksums of the vector and of the row). A
+row counts once both files hold it, so a killed fill loses at most the batch it was in.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +22,15 @@ from tqdm import tqdm
 from resrank.model.batches import token_budget_batches
 from resrank.model.encoder import Encoder, Tokens
 from resrank.model.vector_codec import VectorCodec
+from resrank.seals import Damaged
 from resrank.shards import WHOLE, Shard
 
 COPIED = 65_536  # rows that are copied at once
-ROW = np.dtype([("key", "S32"), ("tokens", "<i4"), ("truncated", "?")])
+KEY = 32  # bytes
+ROW = np.dtype(
+    [("key", f"S{KEY}"), ("tokens", "<i4"), ("truncated", "?"), ("vector", "<u4"), ("row", "<u4")]
+)
+CHECKED = ROW.itemsize - 4  # bytes of a row that its own checksum, the last field, is of
 
 
 class EmbeddingStore:
@@ -32,12 +38,13 @@ class EmbeddingStore:
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self.encoder = encoder
-        self.folder = root / encoder.fingerprint()[:32]
+        self.folder = root / f"{encoder.fingerprint()[:32]}.checked"  # not as without checksums
         self.folder.mkdir(parents=True, exist_ok=True)
         self._place: dict[bytes, int] = {}
         self._rows = np.empty(0, ROW)
         self.codec = VectorCodec(encoder.options.store_dtype, encoder.width)
         self._vectors = np.empty((0, self.codec.row_bytes), np.uint8)
+        self._whole = np.empty(0, np.bool_)  # vectors whose checksum was looked at
         self._open()
 
     def fill(self, texts: Sequence[str], shard: Shard = WHOLE) -> None:
@@ -64,11 +71,11 @@ class EmbeddingStore:
         """Append what another store of the same encoder holds and this one does not."""
         with self._locked():
             self._open()
-            new = [i for i, row in enumerate(other._rows) if _stored(row) not in self._place]
+            new = np.array([i for k, i in other._place.items() if k not in self._place], np.intp)
             with self._files() as (vectors, rows):
                 for start in range(0, len(new), COPIED):
                     places = new[start : start + COPIED]
-                    vectors.write(other._vectors[places].tobytes())
+                    vectors.write(other._checked(places).tobytes())
                     rows.write(other._rows[places].tobytes())
             self._open()
 
@@ -85,8 +92,17 @@ class EmbeddingStore:
         return self.at(self.rows(texts))
 
     def at(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Embeddings by row number, (n, width) float32."""
-        return self.codec.decode(self._vectors[rows])
+        """Embeddings by row number, (n, width) float32. Damaged if one is not as it was stored."""
+        return self.codec.decode(self._checked(rows))
+
+    def _checked(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Stored vectors by row number; a checksum is looked at once."""
+        found = np.asarray(self._vectors[rows])
+        new = np.flatnonzero(~self._whole[rows])
+        if not np.array_equal(_checksums(found[new]), self._rows["vector"][rows[new]]):
+            raise self._damaged("vectors.bin")
+        self._whole[rows[new]] = True
+        return found
 
     def tokens(self, texts: Sequence[str]) -> tuple[int, int]:
         """Encoder tokens of stored texts in all, and how many of the texts were cut."""
@@ -110,13 +126,19 @@ class EmbeddingStore:
         with bar, self._files() as (vectors_file, rows_file):
             for places, block in zip(wanted, blocks, strict=True):
                 missing = [i for i, p in enumerate(places) if _key(texts[p]) not in self._place]
-                rows = [
-                    (_key(texts[p]), len(tokens.ids[p]), tokens.truncated[p])
-                    for p in (places[i] for i in missing)
-                ]
-                vectors_file.write(self.codec.encode(block.numpy()[missing]).tobytes())
+                vectors = self.codec.encode(block.numpy()[missing])
+                rows = np.array(
+                    [
+                        (_key(texts[p]), len(tokens.ids[p]), tokens.truncated[p], 0, 0)
+                        for p in (places[i] for i in missing)
+                    ],
+                    ROW,
+                )
+                rows["vector"] = _checksums(vectors)
+                rows["row"] = _checksums(rows.view(np.uint8).reshape(len(rows), -1)[:, :CHECKED])
+                vectors_file.write(vectors.tobytes())
                 vectors_file.flush()
-                rows_file.write(np.array(rows, ROW).tobytes())
+                rows_file.write(rows.tobytes())
                 rows_file.flush()
                 bar.update(len(places))
 
@@ -129,17 +151,30 @@ class EmbeddingStore:
             yield vectors, rows
 
     def _open(self) -> None:
-        """Map what is stored whole, dropping a torn tail that a killed process left."""
+        """Map what is stored whole, dropping a torn tail that a killed process left.
+
+        Raises Damaged if a row is not as it was written.
+        """
         rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.bin"
         width = self.codec.row_bytes
         rows_path.touch()
         vectors_path.touch()
         whole = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
         self._rows = np.fromfile(rows_path, ROW, whole)
-        self._place = {_stored(row): i for i, row in enumerate(self._rows)}
+        data = self._rows.view(np.uint8).reshape(whole, ROW.itemsize)
+        if not np.array_equal(_checksums(data[:, :CHECKED]), self._rows["row"]):
+            raise self._damaged("rows.bin")
+        self._place = {row.tobytes(): i for i, row in enumerate(data[:, :KEY])}
+        self._whole = np.zeros(whole, np.bool_)
         if whole:
             shape = (whole, self.codec.row_bytes)
             self._vectors = np.memmap(vectors_path, np.uint8, "r", shape=shape)
+
+    def _damaged(self, name: str) -> Damaged:
+        return Damaged(
+            self.folder / name, "a checksum is another than the one that is stored",
+            f"delete {self.folder}, and run again with `--forcerun encode`",
+        )  # fmt: skip
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -158,9 +193,9 @@ class EmbeddingStore:
             file.truncate(whole * width)
 
 
-def _stored(row: np.void) -> bytes:
-    """The key of a stored row; numpy drops zeros at its end."""
-    return bytes(row["key"]).ljust(32, b"\0")
+def _checksums(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """CRC-32 of each row of bytes, (n,)."""
+    return np.fromiter((zlib.crc32(row) for row in rows), np.uint32, len(rows))
 
 
 def _key(text: str) -> bytes:

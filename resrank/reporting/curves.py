@@ -10,7 +10,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
+from resrank.outputs import check_file, manifest_of
 from resrank.reporting.figures import COLOURS, STYLE, explain, grid, save
+from resrank.seals import read_sealed
 from resrank.suite import Resolved
 
 NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed"}
@@ -45,7 +47,13 @@ def _logs(resolved: Resolved, root: Path, system: str) -> pd.DataFrame:
 
 
 def read_log(path: Path, seed: int) -> pd.DataFrame:
-    """A training log, a row a step; `at` counts steps through all phases."""
+    """A training log, a row a step; `at` counts steps through all phases.
+
+    Raises Damaged if it is not what the model's manifest says was written.
+    """
+    manifest = manifest_of(path.with_name(path.name.removesuffix(".log.jsonl")))
+    if manifest.is_file() and (digest := read_sealed(manifest).get("log")):
+        check_file(path, digest)
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     frame = pd.DataFrame(rows)
     phases = frame["phase"].drop_duplicates().tolist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from resrank.evaluation.compare import SCORES
 from resrank.evaluation.score import ENCODER
 from resrank.parquet import read_columns
 from resrank.records import Usage
+from resrank.seals import read_sealed
 from resrank.store import USAGE as LEDGER
 from resrank.store import usage_of
 from resrank.suite import Resolved
@@ -128,7 +128,7 @@ def read_json(path: Path) -> Any:
     """A result file. FileNotFoundError says which job makes it."""
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; run `snakemake --cores 2 all` to make it")
-    return json.loads(path.read_text("utf-8"))
+    return read_sealed(path)
 
 
 def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) -> dict[str, Any]:

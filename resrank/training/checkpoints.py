@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from resrank.files import atomic_file
+from resrank.seals import BLANK, SEAL, Damaged, check, seal
 from resrank.training.processes import processes, put, spread_like
 
 
@@ -44,11 +45,13 @@ class Checkpoints:
     ) -> int:
         """Load the phase's state, if there is one; returns the number of steps it has done.
 
-        extra: text values of the caller's, replaced by those that were saved.
+        extra: text values of the caller's, replaced by those that were saved. Raises Damaged if
+        the file is not as it was written.
         """
         path = self._path(phase)
         if not path.is_file():
             return 0
+        self._check(path)
         with safe_open(path, "pt") as file:
             about = file.metadata()
             if about["key"] != self.key:
@@ -95,8 +98,10 @@ class Checkpoints:
         self._write(phase, self.run.on_main(named.items()), {"key": self.key})
 
     def read(self, phase: str, named: Mapping[str, nn.Parameter]) -> None:
-        """Load weights that `write` kept."""
-        with safe_open(self._path(phase), "pt") as file, torch.no_grad():
+        """Load weights that `write` kept. Raises Damaged if they are not as they were written."""
+        path = self._path(phase)
+        self._check(path)
+        with safe_open(path, "pt") as file, torch.no_grad():
             for name, parameter in named.items():
                 put(parameter, file.get_tensor(name))
 
@@ -104,8 +109,19 @@ class Checkpoints:
         """One process writes; none goes on before it has."""
         if self.run.is_main:
             with atomic_file(self._path(phase)) as partial:
-                save_file(tensors, partial, about)
+                save_file(tensors, partial, {SEAL: BLANK, **about})
+                seal(partial)
         self.run.wait()
+
+    def _check(self, path: Path) -> None:
+        """Every byte, before any is taken over."""
+        advice = f"delete {self.folder}, and the training begins anew"
+        try:
+            check(path, advice)
+            with safe_open(path, "pt"):
+                pass
+        except SafetensorError as error:
+            raise Damaged(path, error, advice) from error
 
     def _path(self, phase: str) -> Path:
         return self.folder / f"{phase.replace(' ', '_')}.safetensors"

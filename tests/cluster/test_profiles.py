@@ -1,13 +1,15 @@
 """Profiles of clusters, planned where no cluster is."""
 
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
 import yaml
 
 from tests.conftest import ROOT, write_beir
-from tests.dag import copy_project, snakemake
+from tests.dag import ENVIRONMENT, copy_project, snakemake
 
 SUITE = {
     "name": "small",
@@ -50,3 +52,22 @@ def test_a_profile_plans(path, tmp_path):
     asked = {rule: resources for rule, resources in planned if "gpu=1" in resources}
     assert asked.keys() == {"encode", "encode_shard", "rerank_shard", "measure"}
     assert "mem_mb=32000" in asked["measure"]
+
+
+def test_a_kubernetes_job_plans(tmp_path):
+    job = yaml.safe_load((ROOT / "profiles/kubernetes/job.yaml").read_text())
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    folder = copy_project(tmp_path, SUITE)
+    write_beir(folder / "data")
+    for line in container["args"][0].splitlines()[1:]:
+        words = line.replace("config/paper.yaml", "suite.yaml").split()
+        done = subprocess.run(
+            [sys.executable, "-m", *words, *([] if "--unlock" in words else ["-n"])],
+            cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "rule rerank_shard:" in done.stdout
+    cards = container["resources"]["limits"]["nvidia.com/gpu"]
+    assert f"gpu={cards}" in container["args"][0]
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in job["spec"]["template"]["spec"]["volumes"]}

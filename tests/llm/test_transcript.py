@@ -7,6 +7,7 @@ import pytest
 from baselines.llm.model import Answer, drop
 from baselines.rankgpt import RankGPT
 from resrank.collections.jsonl import DataError
+from resrank.seals import SEAL, Damaged
 from tests.llm.test_http import WINDOW, orders, requests, reverse
 
 
@@ -72,8 +73,16 @@ def test_the_content_hash_is_of_what_was_said_alone(tmp_path):
     assert about == other.about["transcript"]
     assert about["answers"] == 4 * 3
     assert one.transcript.path.read_text() != other.transcript.path.read_text()
-    text = one.transcript.path.read_text().replace("[4] > [3]", "[3] > [4]")
-    one.transcript.path.write_text(text)
+    path = one.transcript.path
+    path.write_text(path.read_text().replace("[4] > [3]", "[3] > [4]"))
+    said = (
+        "jsonl is damaged .line 1 is not as it was written.; delete the line, and the call is made"
+    )
+    with pytest.raises(Damaged, match=said):
+        recorded(tmp_path / "a")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    unsealed = [{name: row[name] for name in row if name != SEAL} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in unsealed))  # as older versions wrote
     changed, _ = recorded(tmp_path / "a")
     assert changed.about["transcript"]["content"] != about["content"]
 

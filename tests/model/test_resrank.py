@@ -6,11 +6,13 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from resrank.files import write_sealed
 from resrank.model.encoder import Encoder
 from resrank.model.hub import ModelNotFound, locate
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder, TwoModels
 from resrank.model.reranker_lm import RerankerLM
 from resrank.model.resrank import Lists, ResRank
+from resrank.seals import read_sealed
 from resrank.windows import Window
 
 
@@ -216,7 +218,7 @@ def test_what_is_no_text_is_refused(model):
 def test_a_model_of_another_format_is_refused(model, tmp_path):
     model.save_pretrained(str(tmp_path / "m"))
     about = tmp_path / "m" / "resrank.json"
-    about.write_text(about.read_text().replace('"format": 1', '"format": 9'))
+    write_sealed(about, read_sealed(about) | {"format": 9})
     with pytest.raises(ValueError, match="saved in format 9, this version reads 1"):
         ResRank.from_pretrained(tmp_path / "m")
 
@@ -229,7 +231,7 @@ def test_a_model_of_another_format_is_refused(model, tmp_path):
             "resrank.json is damaged",
         ),
         (lambda m: (m / "resrank.json").write_text('{"format": 1}'), "says no encoder, options"),
-        (lambda m: (m / "extra.safetensors").unlink(), "has no extra.safetensors"),
+        (lambda m: (m / "extra.safetensors").unlink(), "extra.safetensors is damaged .it is gone"),
         (lambda m: shutil.rmtree(m / "reranker"), "its reranker/ lacks weights"),
         (lambda m: cut(m / "reranker" / "model.safetensors"), "model.safetensors is damaged"),
     ],

@@ -6,10 +6,13 @@ from functools import cache
 from pathlib import Path
 
 from resrank.collections.origin import show_terms
+from resrank.files import check_writable
 from resrank.owner import VARIABLE
 from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
+from resrank.ready import check_devices, date_back
 from resrank.registry import asks_endpoint, source_files
 from resrank.saved_models import check_models
+from resrank.seals import read_sealed
 from resrank.suite import ConfigError, load_suite
 
 try:
@@ -36,6 +39,17 @@ for name, reason in SUITE.skipped.items():
 os.environ[VARIABLE] = str(os.getpid())
 
 
+# Before the first job, and not where nothing is to be done or only planned. On a cluster the
+# devices are those of its nodes, where each job asks for its own.
+onstart:
+    try:
+        check_writable(Path(OUT))
+        if workflow.local_exec:
+            check_devices(SUITE)
+    except (ConfigError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
 wildcard_constraints:
     dataset="[^/]+",
     stage="[^/]+",
@@ -47,6 +61,12 @@ wildcard_constraints:
 
 OUT = f"results/{SUITE.suite.name}"
 PLAN = Plan(SUITE, OUT)
+if workflow.is_main_process:
+    if ahead := date_back(Path(OUT)):
+        logger.warning(
+            f"{len(ahead)} files are of the future, {ahead[0]} the first; was the clock set back? "
+            "They count as old."
+        )
 # Optional collections that a network may not give: whether there are jobs over one is known when
 # it was asked for.
 IN_DOUBT = SUITE.in_doubt
@@ -63,11 +83,13 @@ SHARED = [
     "grades",
     "halving",
     "invariants",
+    "outputs",
     "parquet",
     "phases",
     "records",
     "reranker",
     "running",
+    "seals",
     "shards",
     "store",
     "trec",
@@ -78,9 +100,7 @@ SHARED = [
 def absent(wildcards):
     """The collections that no network gave, and why; waits until all in doubt were asked for."""
     marks = {d: checkpoints.fetch.get(dataset=d).output[0] for d in IN_DOUBT}
-    found = {
-        d: json.loads(Path(mark).read_text())["absent"] for d, mark in marks.items()
-    }
+    found = {d: read_sealed(Path(mark))["absent"] for d, mark in marks.items()}
     lacking = {d: reason for d, reason in found.items() if reason}
     for d, reason in lacking.items():
         say_skipped(d, reason)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from resrank.outputs import check_report
 from resrank.reporting.page.dag import draw
 from resrank.reporting.page.explorer import CHARACTERS, DEPTH, samples
 from resrank.reporting.page.shown import Shown, read_tables
@@ -35,7 +36,11 @@ COSTS = {
 
 
 def page_data(root: Path) -> dict[str, Any]:
-    """Everything that the template shows. Raises FileNotFoundError if the suite has no report."""
+    """Everything that the template shows.
+
+    Raises FileNotFoundError if the suite has no report, Damaged if a file is not as it was written.
+    """
+    check_report(root)
     suite = read_json(root / "report.manifest.json")["config"]
     manifests = read_manifests(root)
     frame = pd.read_csv(root / "tables" / "comparison.csv", keep_default_na=True)

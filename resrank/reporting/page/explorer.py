@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resrank.outputs import check_run
 from resrank.parquet import read_columns
 from resrank.records import Query, Split
 from resrank.store import Collection, read_candidates
@@ -102,7 +103,9 @@ def _runs(folder: Path, ids: set[str]) -> Runs:
     for system in sorted(path for path in folder.iterdir() if path.is_dir()):
         seeds = sorted(system.glob("seed*.usage.parquet"), key=_seed)
         if seeds:
-            run = read_run(seeds[0].with_name(seeds[0].name.replace(".usage.parquet", ".trec")))
+            path = seeds[0].with_name(seeds[0].name.replace(".usage.parquet", ".trec"))
+            check_run(path)
+            run = read_run(path)
             found[system.name] = {q: listed for q, listed in run.items() if q in ids}
     return found
 

@@ -1,0 +1,84 @@
+"""A wall clock that is set: durations do not follow it, and no job is redone or skipped for it."""
+
+import itertools
+import json
+import os
+import time
+
+import pytest
+
+from resrank.candidates.freeze import freeze
+from resrank.collections.collect import collect
+from resrank.config import Measurement, System, parse_collection, parse_first_stage
+from resrank.model.options import EncoderOptions
+from resrank.ready import date_back
+from resrank.records import Split
+from resrank.running import encode, measure
+from resrank.store import Collection
+from tests.conftest import write_beir
+from tests.dag import copy_project, snakemake
+from tests.faults.kills import PLAIN
+
+DAY = 86_400
+
+
+def test_durations_are_those_of_a_clock_that_nobody_sets(beir, tmp_path, monkeypatch):
+    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
+    collection, lists = Collection(tmp_path / "c"), tmp_path / "bm25.parquet"
+    freeze(collection, parse_first_stage({"kind": "bm25", "depth": 5}), lists)
+    jumps, began = itertools.cycle([DAY, -DAY]), time.perf_counter()
+    monkeypatch.setattr(time, "time", lambda: began + next(jumps))
+    options = EncoderOptions(dtype="float32")
+    encode(collection, [lists], [Split.TEST], options, tmp_path / "s", tmp_path / "e.json")
+    measure(
+        collection, lists, "bi", System(kind="bi_encoder", options={"dtype": "float32"}), 0, None,
+        Measurement(queries=2, warmup=1), tmp_path / "s", [], tmp_path / "m.json",
+    )  # fmt: skip
+    most = time.perf_counter() - began
+    assert 0 <= json.loads((tmp_path / "e.json").read_text())["seconds"] <= most
+    found = json.loads((tmp_path / "m.json").read_text())
+    for mode in ("online", "cached"):
+        assert 0 < found[mode]["p50_ms"] <= found[mode]["p95_ms"] < 1000 * most
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = copy_project(tmp_path_factory.mktemp("clock"), PLAIN)
+    write_beir(folder / "data")
+    assert scored(folder) == ["candidates", "collect", "rerank", "score"]
+    return folder
+
+
+def scored(folder) -> list[str]:
+    """Which rules ran for the scores."""
+    done = snakemake(folder, "results/smoke/scores/mine/bm25.parquet")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
+    return sorted({line.split()[1].rstrip(":") for line in said if line.startswith("rule ")})
+
+
+def dated(folder, date: float) -> None:
+    for path in (folder / "results").rglob("*"):
+        os.utime(path, (date, date))
+
+
+@pytest.mark.parametrize("away", [-400 * DAY, DAY, 400 * DAY])
+def test_a_wrong_date_alone_makes_no_job_run(built, away):
+    dated(built, time.time() + away)
+    assert scored(built) == []
+
+
+def test_an_edited_source_is_seen_though_its_results_are_of_the_future(built):
+    dated(built, time.time() + DAY)
+    source = built / "resrank/evaluation/score.py"
+    source.write_text(source.read_text() + "\n# edited\n")
+    assert scored(built) == ["score"]
+
+
+def test_what_is_of_the_future_is_dated_back(tmp_path):
+    for name, date in (("now", time.time()), ("ahead", time.time() + DAY)):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, (date, date))
+    assert date_back(tmp_path) == [tmp_path / "ahead"]
+    assert date_back(tmp_path) == []
+    assert (tmp_path / "ahead").stat().st_mtime == 0

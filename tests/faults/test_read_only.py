@@ -1,0 +1,88 @@
+"""Results that cannot be written, or a device that is not there: said before the first job."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import ROOT, write_beir
+from tests.dag import ENVIRONMENT, command, copy_project, snakemake
+from tests.faults.kills import PLAIN
+
+MOUNT = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+MADE = "results/smoke/collections/mine/manifest.json"
+LATER = "results/smoke/candidates/mine/bm25.parquet"
+
+
+def read_only(folder: Path, words: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A command that sees a folder as one that cannot be written, though it may be root's."""
+    within = ["unshare", "--mount", "sh", "-c", MOUNT, str(folder)]
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no `unshare` here")
+    tried = subprocess.run([*within, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        pytest.skip(f"no folder can be mounted read-only here: {tried.stderr.strip()}")
+    return subprocess.run(
+        [*within, *words], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_suite_says_so_before_its_first_job(tmp_path):
+    folder = copy_project(tmp_path, PLAIN)
+    write_beir(folder / "data")
+    results = folder / "results"
+    results.mkdir()
+    done = read_only(results, command(LATER), folder)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "cannot write results/smoke: Read-only file system; make results writable" in said
+    assert "rule collect" not in said
+    assert list(results.iterdir()) == []
+    made = snakemake(folder, MADE)
+    assert made.returncode == 0, made.stderr
+    before = sorted(results.rglob("*"))
+    done = read_only(results, command(LATER), folder)
+    assert "cannot write results/smoke: Read-only file system" in done.stdout + done.stderr
+    assert sorted(results.rglob("*")) == before
+    done = read_only(results, command(MADE), folder)  # finished: it may be looked at
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = snakemake(folder, LATER)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("option", ["--out", "--store"])
+def test_a_job_by_hand_says_so_before_it_reads_anything(tmp_path, option):
+    folder = tmp_path / "shut"
+    folder.mkdir()
+    places = {"--out": str(tmp_path / "r.trec"), "--store": str(tmp_path / "s")}
+    places[option] = str(folder / "x" / "y")
+    named = {"--collection": "none", "--candidates": "none", "--name": "n", "--spec": "{}"}
+    words = [word for item in (named | places).items() for word in item]
+    done = read_only(folder, [sys.executable, "-m", "resrank", "rerank", *words], ROOT)
+    assert done.returncode == 1
+    assert f"error: cannot write {folder}/x/y: Read-only file system; make" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["shut"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is here")
+@pytest.mark.parametrize("where", ["system", "first stage"])
+def test_a_device_that_is_not_here_is_named_with_its_owner(tmp_path, where):
+    bi = {"kind": "bi_encoder", "options": {"device": "cuda"}}
+    near = {"kind": "dense", "encoder": {"device": "cuda:1"}}
+    define = PLAIN["define"] | {"systems": {"bi": bi}, "first_stages": {"near": near}}
+    chosen = {"systems": ["bm25", "bi"]} if where == "system" else {"first_stages": ["near"]}
+    folder = copy_project(tmp_path, PLAIN | {"define": define} | chosen)
+    write_beir(folder / "data")
+    done = snakemake(folder, "all")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "rule collect" not in said
+    owner = "system 'bi', options.device: device 'cuda'"
+    owner = owner if where == "system" else "first stage 'near', encoder.device: device 'cuda:1'"
+    assert f"{owner} is asked for, but torch" in said
+    assert "use 'auto' or 'cpu'" in said
+    assert not (folder / "results").exists()
+    assert snakemake(folder, "-n", "all").returncode == 0  # planned for another machine
