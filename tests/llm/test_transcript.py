@@ -121,6 +121,8 @@ def test_a_line_that_is_no_record_is_named(tmp_path, change, said):
     made, _ = recorded(tmp_path)
     path = made.transcript.path
     rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        del row[SEAL]  # as another tool, or an older version, writes them
     path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0] | change]))
     with pytest.raises(DataError, match=f"jsonl:13: not a record of a call .*{said}"):
         replayed(path)
