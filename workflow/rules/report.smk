@@ -93,7 +93,8 @@ rule report:
         ),
         shapes="config/architectures.yaml",
         curves=[
-            f"{OUT}/models/{system}/seed{seed}.log.jsonl"
+            f"{OUT}/models/{system}/seed{seed}.{ending}"
+            for ending in ("log.jsonl", "manifest.json")
             for system in SUITE.trained
             for seed in SUITE.seeds_of(system)
         ],
