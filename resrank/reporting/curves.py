@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -17,11 +19,13 @@ from resrank.suite import Resolved
 
 CONDITIONS = ["batch", "unit", "dtype", "device", "processor"]
 NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed", *CONDITIONS}
+SPREAD = 100  # times that the largest is the smallest loss, from which an axis is logarithmic
+LETTERS_ACROSS = 50  # of a panel's title
 LINES = ["-", "--", "-.", ":"]
 LEGEND = "Line: mean over seeds; band: their range; smoothed over a twentieth of the steps."
 
-Logs = Mapping[str, pd.DataFrame]
-"""A system's label -> its log, a row a step and seed."""
+Logs = Sequence[tuple[str, pd.DataFrame]]
+"""(a system's label, its log, a row a step and seed)."""
 
 
 def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> list[Path]:
@@ -30,13 +34,14 @@ def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> lis
     Stages follow one another; a dev score stands where it was taken. Panels say what was learned
     from and in which batches, the caption where and in which number format.
     """
-    logs = {resolved.label(name): _logs(resolved, root, name) for name in resolved.trained}
+    logs = [(resolved.label(name), _logs(resolved, root, name)) for name in resolved.trained]
     with plt.rc_context(STYLE):
         figure, axes = grid(len(logs), 3.4, 2.8)
-        for axis, (label, log) in zip(axes, logs.items(), strict=True):
+        for axis, (label, log) in zip(axes, logs, strict=True):
             _panel(axis, log)
-            axis.set_title(f"{label}\n{sizes(log)}", loc="left", fontsize=7)
-        scored = any("dev_score" in log for log in logs.values())
+            title = f"{textwrap.fill(label, LETTERS_ACROSS)}\n{sizes(log)}"
+            axis.set_title(title, loc="left", fontsize=7)
+        scored = any("dev_score" in log for _, log in logs)
         figure.supxlabel("step of the optimiser", fontsize=8)
         figure.supylabel("loss; dev nDCG@10" if scored else "loss", fontsize=8)
         explain(figure, f"{note}{conditions(logs)} {LEGEND}")
@@ -56,7 +61,7 @@ def sizes(log: pd.DataFrame) -> str:
 def conditions(logs: Logs) -> str:
     """The machines that systems were trained on and the number formats, by system if several."""
     by_where: dict[str, list[str]] = {}
-    for label, log in logs.items():
+    for label, log in logs:
         rows = log[["processor", "device", "dtype"]].drop_duplicates()
         for processor, device, dtype in rows.itertuples(index=False, name=None):
             machine = processor if device == "cpu" else f"{device} and {processor}"
@@ -106,5 +111,9 @@ def _panel(axis: Axes, frame: pd.DataFrame) -> None:
     if "dev_score" in frame:
         found = frame.dropna(subset=["dev_score"])
         axis.plot(found["at"], found["dev_score"], "k+", ms=6, label="dev nDCG@10")
-    axis.set_ylim(bottom=0)
-    axis.legend(fontsize=7)
+    drawn = np.concatenate([line.get_ydata() for line in axis.lines])
+    if 0 < drawn.min() < drawn.max() / SPREAD:  # or the smallest would lie on the axis
+        axis.set_yscale("log")
+    else:
+        axis.set_ylim(bottom=0)
+    axis.legend(fontsize=7, frameon=True, framealpha=0.8, edgecolor="none")

@@ -34,8 +34,8 @@ def test_what_was_learned_from_and_in_which_batches(tmp_path):
 def test_where_and_in_which_formats(tmp_path):
     log = read_log(write_log(tmp_path), 1).assign(processor="A chip")
     other = log.assign(device="A card", dtype="bfloat16, weights float32")
-    assert conditions({"one": log, "two": log}) == "Trained on A chip, float32."
-    assert conditions({"one": log, "two": other}) == (
+    assert conditions([("one", log), ("two", log)]) == "Trained on A chip, float32."
+    assert conditions([("one", log), ("two", other)]) == (
         "Trained on A chip, float32 (one); A card and A chip, bfloat16, weights float32 (two)."
     )
 
