@@ -60,6 +60,7 @@ def train_pairs(
     phase = Phase(
         "cross-encoder", {n: options.learning_rate for n, _ in model.named_parameters()},
         options.epochs, 0.1, batches, backward, lambda pairs: repr(pairs[0][0]),
+        mixed=None, unit="pairs",
     )  # fmt: skip
     fit(model, phase, Checkpoints(bench.checkpoints, bench.key), bench.on_step)
     model.eval()

@@ -51,8 +51,9 @@ def train_prompts(
 
     rates = {name: options.learning_rate for name, _ in system.encoder.named_parameters()}
     return fit_lists(
-        system.encoder, "E2Rank", rates, options, stage, examples, backward, seed, bench
-    )
+        system.encoder, "E2Rank", rates, options, stage, examples, backward, seed, bench,
+        mixed=options.autocast,
+    )  # fmt: skip
 
 
 def _ranking(

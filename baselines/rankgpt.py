@@ -51,6 +51,11 @@ class RankGPT(RanksMany):
             """Whether the model is behind HTTP."""
             return self.llm.kind == "http"
 
+        @property
+        def is_replayed(self) -> bool:
+            """Whether no model is asked, so that there is no time to measure."""
+            return self.llm.kind == "replay"
+
     def __init__(self, options: Options, model: LanguageModel) -> None:
         self.options = options
         self.llm = model
@@ -111,11 +116,6 @@ class RankGPT(RanksMany):
             return None
         self.model = replay = recorded_by(run, self.parameters)
         return replay.clock
-
-    @property
-    def is_replayed(self) -> bool:
-        """Whether no model is asked, so that there is no time to measure."""
-        return self.options.llm.kind == "replay"
 
     @property
     def dtype(self) -> str:

@@ -232,6 +232,14 @@ class Plan:
         }
         return {n: [self.collection(c) for c in learned] for n, learned in found.items() if learned}
 
+    @property
+    def audits_leaks(self) -> bool:
+        """Whether the report has a leak audit, whichever collections no network gives."""
+        suite = self.suite
+        audited = {pair: bool(self.learned_from(pair[1])) for pair in suite.pairs}
+        certain = [found for (d, _), found in audited.items() if d not in suite.in_doubt]
+        return any(certain) or all(audited.values())
+
     def _options(self, system: str) -> Any:
         return substitute(self.suite.systems[system].options, self.model_folder)
 

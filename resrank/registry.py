@@ -86,6 +86,16 @@ def asks_endpoint(kind: str, options: Mapping[str, Any]) -> bool:
     return bool(getattr(resolve(kind).Options.model_validate(options), "asks_endpoint", False))
 
 
+def is_replayed(kind: str, options: Mapping[str, Any]) -> bool:
+    """Whether a system's answers come from a transcript: no model is asked, nothing is timed."""
+    return bool(getattr(resolve(kind).Options.model_validate(options), "is_replayed", False))
+
+
+def reads_lists(kind: str) -> bool:
+    """Whether a kind ranks a list as a whole or by windows, not each passage by itself."""
+    return "window" in resolve(kind).Options.model_fields
+
+
 def training_files(kind: str, training: Mapping[str, Any] | None) -> list[Path]:
     """The user's own files that a system's training reads, a teacher's orderings say."""
     if training is None:

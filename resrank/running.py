@@ -28,7 +28,13 @@ from resrank.invariants import verify
 from resrank.model.options import EncoderOptions
 from resrank.outputs import check_model, manifest_of
 from resrank.records import Passage, Ranking, Split, TrainingExample
-from resrank.registry import asks_endpoint, option_files, resolve, training_files
+from resrank.registry import (
+    asks_endpoint,
+    is_replayed,
+    option_files,
+    resolve,
+    training_files,
+)
 from resrank.reranker import (
     Bench,
     CachesPassages,
@@ -222,7 +228,7 @@ def measure(
         "query_ids": [query.id for query, _ in sample],
     }
     times: dict[str, Any] = {}
-    if not getattr(reranker, "is_replayed", False):  # a look-up's time is no model's
+    if not is_replayed(spec.kind, spec.options):  # a look-up's time is no model's
         scenarios = [Scenario(wanted) for wanted in how.scenarios]
         check = partial(verify, name, reranker)
         elsewhere = recorded is not None

@@ -13,7 +13,14 @@ from resrank.config import Collection, Definitions, FirstStage, Suite, System
 from resrank.model.architectures import RANDOM
 from resrank.parts import parts, substitute
 from resrank.records import GRADES
-from resrank.registry import grades_given, option_files, resolve, training_files
+from resrank.registry import (
+    grades_given,
+    is_replayed,
+    option_files,
+    reads_lists,
+    resolve,
+    training_files,
+)
 from resrank.typed_yaml import ConfigError, read_yaml, validated
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
@@ -105,6 +112,18 @@ class Resolved(BaseModel):
         """The systems that give grades, whose calibration is measured; none of random weights."""
         named = [] if self.costs_alone else self.suite.systems
         return [name for name in named if grades_given(self.systems[name].kind)]
+
+    @property
+    def timed(self) -> list[str]:
+        """The systems whose cost is measured: all but those that only repeat a transcript."""
+        specs = {name: self.systems[name] for name in self.suite.systems}
+        return [name for name, s in specs.items() if not is_replayed(s.kind, s.options)]
+
+    @property
+    def list_readers(self) -> list[str]:
+        """The systems that read lists, by windows or at once; none beside random weights."""
+        named = [] if self.costs_alone else self.suite.systems
+        return [name for name in named if reads_lists(self.systems[name].kind)]
 
     @property
     def trained(self) -> list[str]:

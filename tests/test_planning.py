@@ -81,3 +81,44 @@ def test_every_seed_of_every_system_is_run(plan):
         ("bi", 0), ("joint", 7), ("joint", 8),
     ]  # fmt: skip
     assert runs[0][2] == "out/runs/docstrings/bm25/bi/seed0.trec"
+
+
+@pytest.mark.parametrize(
+    ("systems", "timed", "list_readers", "audits_leaks"),
+    [
+        (["bm25"], ["bm25"], [], False),
+        (["told"], [], ["told"], False),
+        (["bm25", "told", "rank_zephyr"], ["bm25", "rank_zephyr"], ["told", "rank_zephyr"], False),
+        (["bm25", "resrank"], ["bm25", "resrank"], ["resrank"], True),
+        (["bm25", "random"], ["bm25", "random"], [], False),
+    ],
+)
+def test_which_tables_there_will_be(tmp_path, systems, timed, list_readers, audits_leaks):
+    (tmp_path / "t.jsonl").touch()
+    told = {"llm": {"kind": "replay", "transcript": str(tmp_path / "t.jsonl")}}
+    random = {"reranker": "random:Qwen/Qwen3-4B"}
+    own = {"told": {"kind": "rankgpt", "options": told},
+           "random": {"kind": "resrank", "options": random}}  # fmt: skip
+    suite = {"name": "x", "collections": ["docstrings"], "systems": systems}
+    resolved = load_suite(suite | {"define": {"systems": own}})
+    assert (resolved.timed, resolved.list_readers) == (timed, list_readers)
+    assert Plan(resolved, "out").audits_leaks is audits_leaks
+
+
+def test_a_leak_audit_is_planned_if_no_network_can_take_its_collection_away(tmp_path):
+    def audited(**stages):
+        near = {"kind": "dense", "encoder": {"model": "trained:bi_encoder_tuned"}}
+        url = {"url": "http://nowhere/x.zip", "bytes": 1, "checksum": f"md5:{'0' * 32}"}
+        sure, doubted = (
+            {"first_stages": [stages[name]], "kind": "beir"} for name in ("sure", "doubted")
+        )
+        (tmp_path / "data" / "qrels").mkdir(parents=True, exist_ok=True)
+        sure |= {"path": str(tmp_path / "data")}
+        doubted |= {"archive": url, "optional": True}
+        define = {"first_stages": {"near": near}, "collections": {"s": sure, "d": doubted}}
+        suite = {"name": "x", "collections": ["s", "d"], "systems": ["bm25"], "define": define}
+        return Plan(load_suite(suite), "out").audits_leaks
+
+    assert audited(sure="near", doubted="bm25")
+    assert audited(sure="near", doubted="near")
+    assert not audited(sure="bm25", doubted="near")

@@ -152,7 +152,9 @@ def _fit(
         for name, parameter in lm.named_parameters()
         if parameter is not table and (training.lora is None or "lora_" in name)
     }
-    counts = fit_lists(lm, "windows", rates, training, stage, taught, losses, seed, bench)
+    counts = fit_lists(
+        lm, "windows", rates, training, stage, taught, losses, seed, bench, mixed=training.autocast
+    )
     if training.lora is not None:
         model.model = lm.merge_and_unload()
     model.model.eval()

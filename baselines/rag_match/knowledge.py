@@ -49,5 +49,8 @@ def learn_to_write(
         document: Document = documents[place]
         return document.query
 
-    learner.fit("knowledge", stage, kept, stage.batch_queries, {"document": 1.0}, losses, describe)
+    learner.fit(
+        "knowledge", stage, kept, stage.batch_queries, {"document": 1.0}, losses, describe,
+        unit="documents",
+    )  # fmt: skip
     return {"documents": len(kept), "queries_without_evidence": len(documents) - len(places)}

@@ -87,10 +87,12 @@ class Learner:
     def fit(
         self, name: str, stage: Stage, items: Sequence[Any], size: int,
         weights: Mapping[str, float], losses: Losses, describe: Callable[[Any], str],
+        unit: str = "pairs",
     ) -> None:  # fmt: skip
         """Fit in place on batches of `size` items in a random order.
 
-        weights: of the losses, by name, in the order in which `losses` gives them.
+        weights: of the losses, by name, in the order in which `losses` gives them; unit: what the
+        items are.
         """
         if self.training.gradient_checkpointing:
             recompute_layers(self.base)
@@ -103,7 +105,7 @@ class Learner:
             name, rates, stage.epochs, stage.warmup, partial(self._batches, items, size),
             partial(self._backward, weights, losses),
             lambda batch: ", ".join(describe(item) for item in batch[:3]),
-            accumulate=stage.accumulate,
+            accumulate=stage.accumulate, mixed=self.training.autocast, unit=unit,
         )  # fmt: skip
         fit(self.model.model, phase, self.checkpoints, self.bench.on_step)
         self.model.model.eval()  # layers that are recomputed keep no cache to generate with

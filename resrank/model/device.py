@@ -38,8 +38,25 @@ def pick_device(name: str = "auto") -> torch.device:
 
 def autocast(wanted: bool | None, device: torch.device) -> torch.autocast:
     """Mixed precision in bfloat16; None is where the hardware multiplies it natively."""
-    native = pick_dtype("auto", device) == torch.bfloat16
-    return torch.autocast(device.type, torch.bfloat16, native if wanted is None else wanted)
+    return torch.autocast(device.type, torch.bfloat16, _is_mixed(wanted, device))
+
+
+def training_format(trained: torch.Tensor, mixed: bool | None) -> str:
+    """The number formats of a training run, as a figure shows them: 'bfloat16, weights float32'.
+
+    trained: one of its weights; mixed: as `autocast` takes it.
+    """
+    weights = str(trained.dtype).removeprefix("torch.")
+    return f"bfloat16, weights {weights}" if _is_mixed(mixed, trained.device) else weights
+
+
+def _is_mixed(wanted: bool | None, device: torch.device) -> bool:
+    return pick_dtype("auto", device) == torch.bfloat16 if wanted is None else wanted
+
+
+def device_name(device: torch.device) -> str:
+    """A device as its driver names it; 'cpu' of the processor, which manifests name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -15,28 +18,59 @@ from resrank.reporting.figures import COLOURS, STYLE, explain, grid, save
 from resrank.seals import read_sealed
 from resrank.suite import Resolved
 
-NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed"}
+CONDITIONS = ["batch", "unit", "dtype", "device", "processor"]
+NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed", *CONDITIONS}
+SPREAD = 100  # times that the largest is the smallest loss, from which an axis is logarithmic
+LETTERS_ACROSS = 50  # of a panel's title
 LINES = ["-", "--", "-.", ":"]
 LEGEND = "Line: mean over seeds; band: their range; smoothed over a twentieth of the steps."
+
+Logs = Sequence[tuple[str, pd.DataFrame]]
+"""(a system's label, its log, a row a step and seed)."""
 
 
 def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> list[Path]:
     """Losses over steps, mean and range over seeds, as `<out>.svg` and `<out>.png`.
 
-    Stages follow one another; a dev score stands where it was taken.
+    Stages follow one another; a dev score stands where it was taken. Panels say what was learned
+    from and in which batches, the caption where and in which number format.
     """
-    systems = resolved.trained
-    logs = {name: _logs(resolved, root, name) for name in systems}
+    logs = [(resolved.label(name), _logs(resolved, root, name)) for name in resolved.trained]
     with plt.rc_context(STYLE):
-        figure, axes = grid(len(systems), 3.4, 2.6)
-        for axis, system in zip(axes, systems, strict=True):
-            _panel(axis, logs[system])
-            axis.set_title(resolved.label(system), loc="left", fontsize=8)
-        scored = any("dev_score" in log for log in logs.values())
+        figure, axes = grid(len(logs), 3.4, 2.8)
+        for axis, (label, log) in zip(axes, logs, strict=True):
+            _panel(axis, log)
+            title = f"{textwrap.fill(label, LETTERS_ACROSS)}\n{sizes(log)}"
+            axis.set_title(title, loc="left", fontsize=7)
+        scored = any("dev_score" in log for _, log in logs)
         figure.supxlabel("step of the optimiser", fontsize=8)
         figure.supylabel("loss; dev nDCG@10" if scored else "loss", fontsize=8)
-        explain(figure, note + LEGEND)
+        explain(figure, f"{note}{conditions(logs)} {LEGEND}")
         return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
+
+
+def sizes(log: pd.DataFrame) -> str:
+    """What each phase learned from, and in which batches: '512 queries, 16 a step', a line each."""
+    said = []
+    for phase, rows in log[log["seed"] == log["seed"].iloc[0]].groupby("phase", sort=False):
+        epoch = rows[rows["epoch"] == rows["epoch"].min()]
+        sample = f"{epoch['batch'].sum()} {rows['unit'].iloc[0]}, {rows['batch'].max()} a step"
+        said.append(f"{phase}: {sample}" if log["phase"].nunique() > 1 else sample)
+    return "\n".join(said)
+
+
+def conditions(logs: Logs) -> str:
+    """The machines that systems were trained on and the number formats, by system if several."""
+    by_where: dict[str, list[str]] = {}
+    for label, log in logs:
+        rows = log[["processor", "device", "dtype"]].drop_duplicates()
+        for processor, device, dtype in rows.itertuples(index=False, name=None):
+            machine = processor if device == "cpu" else f"{device} and {processor}"
+            by_where.setdefault(f"{machine}, {dtype}", []).append(label)
+    if len(by_where) == 1:
+        return f"Trained on {next(iter(by_where))}."
+    each = "; ".join(f"{where} ({', '.join(labels)})" for where, labels in by_where.items())
+    return f"Trained on {each}."
 
 
 def _logs(resolved: Resolved, root: Path, system: str) -> pd.DataFrame:
@@ -49,10 +83,11 @@ def _logs(resolved: Resolved, root: Path, system: str) -> pd.DataFrame:
 def read_log(path: Path, seed: int) -> pd.DataFrame:
     """A training log, a row a step; `at` counts steps through all phases.
 
-    Raises Damaged if it is not what the model's manifest says was written.
+    `processor` is the one that the model's manifest, beside the log, names. Raises Damaged if the
+    log is not what that manifest says was written.
     """
-    manifest = manifest_of(path.with_name(path.name.removesuffix(".log.jsonl")))
-    if manifest.is_file() and (digest := read_sealed(manifest).get("log")):
+    manifest = read_sealed(manifest_of(path.with_name(path.name.removesuffix(".log.jsonl"))))
+    if digest := manifest.get("log"):
         check_file(path, digest)
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     frame = pd.DataFrame(rows)
@@ -63,6 +98,7 @@ def read_log(path: Path, seed: int) -> pd.DataFrame:
         done += int(frame.loc[frame["phase"] == phase, "step"].max())
     frame["at"] = frame["step"] + frame["phase"].map(before)
     frame["seed"] = seed
+    frame["processor"] = manifest["environment"]["machine"]["processor"]
     return frame
 
 
@@ -79,5 +115,9 @@ def _panel(axis: Axes, frame: pd.DataFrame) -> None:
     if "dev_score" in frame:
         found = frame.dropna(subset=["dev_score"])
         axis.plot(found["at"], found["dev_score"], "k+", ms=6, label="dev nDCG@10")
-    axis.set_ylim(bottom=0)
-    axis.legend(fontsize=7)
+    drawn = np.concatenate([line.get_ydata() for line in axis.lines])
+    if 0 < drawn.min() < drawn.max() / SPREAD:  # or the smallest would lie on the axis
+        axis.set_yscale("log")
+    else:
+        axis.set_ylim(bottom=0)
+    axis.legend(fontsize=7, frameon=True, framealpha=0.8, edgecolor="none")

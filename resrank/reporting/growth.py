@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from resrank.files import atomic_file
-from resrank.reporting.figures import STYLE, colour_and_marker, explain, save
+from resrank.reporting.figures import STYLE, colour_and_marker, explain, legend, save
 from resrank.reporting.tables import Column, write_table
 
 AXES = {"candidates": "candidates", "passage_tokens": "tokens a passage"}
@@ -52,8 +52,7 @@ def write_growth(rows: list[dict[str, Any]], title: str, out: Path) -> list[Path
                 _panel(axis, drawn[drawn["axis"] == grown], cost)
                 axis.set_xlabel(name)
             row[0].set_ylabel(shown)
-        handles, labels = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", fontsize=8)
+        legend(figure, axes[0][0], "outside right upper")
         said = MEASURED if "measured" in set(frame["kind"]) else ""
         explain(figure, f"{title} {NOTE}{said}")
         path = out / "figures" / "growth"

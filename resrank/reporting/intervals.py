@@ -9,10 +9,10 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from resrank.reporting.figures import ACROSS, STYLE, explain, grid, save
+from resrank.reporting.figures import ACROSS, STYLE, explain, grid, name_panel, save, width_of
 from resrank.reporting.matrix import best_first
 
-ROW, LABELS = 0.24, 3.0  # inches
+ROW = 0.24  # inches
 LEGEND = (
     "Dot: {metric}, mean over queries and seeds; line: its 95% bootstrap interval over queries; "
     "bars: the least and the largest mean over seeds. Intervals that overlap say nothing of a "
@@ -29,14 +29,14 @@ def scores_with_intervals(
     """Draw a panel a candidate set, as `<out>.svg` and `<out>.png`; systems in one order."""
     names = best_first(found)
     metric = next(iter(found.values()))["metric"]
-    beside = LABELS / min(ACROSS, len(found))
+    beside = width_of(labels.get(name, name) for name in names) / min(ACROSS, len(found))
     with mpl.rc_context(STYLE):
-        figure, axes = grid(len(found), 2.6 + beside, ROW * len(names) + 0.7)
+        figure, axes = grid(len(found), 2.6 + beside, ROW * len(names) + 0.85)
         for number, ((dataset, stage), statistics) in enumerate(found.items()):
             axis = axes[number]
             _panel(axis, statistics, names)
             axis.set_xlabel(metric, fontsize=9)
-            axis.set_title(f"{dataset}, first stage {stage}", loc="left", fontsize=9)
+            name_panel(axis, dataset, stage)
             shown = [labels.get(name, name) for name in names] if number % ACROSS == 0 else []
             axis.set_yticks(range(len(names)), shown or [""] * len(names), fontsize=8)
         explain(figure, f"{note}\n{LEGEND.format(metric=metric)}")

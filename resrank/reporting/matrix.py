@@ -10,9 +10,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from resrank.reporting.figures import ACROSS, STYLE, explain, grid, save
+from resrank.reporting.figures import ACROSS, STYLE, explain, grid, name_panel, save, width_of
 
-CELL, LABELS = 0.5, 3.0  # inches
+CELL = 0.5  # inches
+FEWEST = 3  # cells that a panel has room for, so that its name fits
 LEGEND = (
     "Row minus column, {metric} x 100, seeds averaged per query. Bold with a frame: significant (p "
     "below 0.05, randomisation test, Holm's correction over the pairs of a panel). ~: no larger "
@@ -32,13 +33,14 @@ def difference_matrix(
     """
     names = best_first(found)
     metric = next(iter(found.values()))["metric"]
-    side = CELL * len(names)
+    side = CELL * max(FEWEST, len(names))
+    beside = width_of(labels.get(name, name) for name in names) / min(ACROSS, len(found))
     with mpl.rc_context({**STYLE, "axes.grid": False}):
-        figure, axes = grid(len(found), side + LABELS / min(ACROSS, len(found)), side + 0.6)
+        figure, axes = grid(len(found), side + beside + 0.3, side + 0.8)
         for number, ((dataset, stage), statistics) in enumerate(found.items()):
             axis = axes[number]
             _panel(axis, statistics, names)
-            axis.set_title(f"{dataset}, first stage {stage}", loc="left", fontsize=9, pad=18)
+            name_panel(axis, dataset, stage, pad=18)
             if number % ACROSS == 0:
                 named = [f"{labels.get(name, name)}  {i}" for i, name in enumerate(names, 1)]
                 axis.set_yticks(range(len(names)), named, fontsize=8)
@@ -62,11 +64,13 @@ def _panel(axis: Axes, statistics: Mapping[str, Any], names: Sequence[str]) -> N
         a, b = place[pair["a"]], place[pair["b"]]
         grid[a, b], grid[b, a] = pair["difference"], -pair["difference"]
     limit = max(float(np.abs(grid).max()), 1e-9)
-    axis.imshow(grid, cmap="PuOr_r", vmin=-1.6 * limit, vmax=1.6 * limit)
+    axis.imshow(grid, cmap="PuOr_r", vmin=-2 * limit, vmax=2 * limit)
     for pair in statistics["pairs"]:
         a, b = place[pair["a"]], place[pair["b"]]
         for row, column, sign in ((a, b, 1), (b, a, -1)):
             _cell(axis, row, column, sign * pair["difference"], pair, statistics["level"])
+    if len(names) == 1:
+        axis.text(0, 0, "one system,\nno pair", ha="center", va="center", fontsize=6.5)
     numbers = [str(i + 1) for i in range(len(names))]
     axis.set_xticks(range(len(names)), numbers, fontsize=8)
     axis.set_yticks(range(len(names)), numbers, fontsize=8)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from resrank.parts import parts
-from resrank.registry import resolve
+from resrank.registry import reads_lists, resolve
 from resrank.reporting.tables import WHERE, Column, write_table
 from resrank.suite import Resolved
 from resrank.windows import Window
@@ -60,10 +60,9 @@ def modes(resolved: Resolved, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 def mode_of(resolved: Resolved, system: str) -> str | None:
     """How a system reads a list; None of one whose options know no windows."""
     spec = resolved.systems[system]
-    options = resolve(spec.kind).Options.model_validate(spec.options)
-    if "window" not in type(options).model_fields:
+    if not reads_lists(spec.kind):
         return None
-    window: Window | None = options.window
+    window: Window | None = resolve(spec.kind).Options.model_validate(spec.options).window
     if window is None:
         return SINGLE
     again = f", {window.passes} passes" if window.passes > 1 else ""

@@ -11,7 +11,15 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from resrank.reporting.figures import LEGEND, STYLE, colour_and_marker, explain, grid, save
+from resrank.reporting.figures import (
+    STYLE,
+    colour_and_marker,
+    explain,
+    legend,
+    name_panel,
+    save,
+    with_legend,
+)
 
 SIZE = 220  # of a marker that all pairs are in, in square points
 NOTE = (
@@ -29,14 +37,13 @@ def reliability_figure(
     for run in runs:
         panels[run["collection"], run["first_stage"]].append(run)
     with mpl.rc_context(STYLE):
-        figure, axes = grid(len(panels), 3.6, 3.6, beside=LEGEND)
+        figure, axes = with_legend(len(panels), rows=len(labels))
         for axis, ((collection, stage), found) in zip(axes, panels.items(), strict=True):
             _panel(axis, found, labels)
-            axis.set_title(f"{collection}, first stage {stage}", loc="left", fontsize=9)
-        figure.supxlabel("probability of the predicted grade", fontsize=9)
+            name_panel(axis, collection, stage)
+            axis.set_xlabel("probability of the predicted grade", fontsize=8)
         figure.supylabel("share of pairs whose grade it is", fontsize=9)
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside right center", fontsize=8)
+        legend(figure, axes[0])
         explain(figure, note + NOTE)
         return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
 

@@ -153,7 +153,10 @@ STAGES = (
     "after: the first stage's own order, and that of the system with the highest mean. At "
     "worst and best ties: the first stage's nDCG@10 if its equal scores stood in those orders."
 )
-FILLED = "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached."
+FILLED = (
+    "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached. "
+    "Of markers that lie upon each other the upper ones are smaller."
+)
 ABLATION = (
     " Difference: from `{base}`, of means over seeds. Encoder alone: the same candidates by the "
     "cosine of the system's own encoder, which a reranking score by itself would hide. Without "

@@ -9,11 +9,21 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from resrank.reporting.figures import ACROSS, STYLE, colour_and_marker, explain, grid, save
+from resrank.reporting.figures import (
+    ACROSS,
+    STYLE,
+    colour_and_marker,
+    explain,
+    grid,
+    legend,
+    name_panel,
+    save,
+    width_of,
+)
 
 KINDS = {"batch": "batch sizes", "dtype": "number formats", "order": "candidate orders",
          "seed": "seeds"}  # fmt: skip
-ROW, LABELS, LEGEND = 0.7, 2.6, 1.6  # inches
+ROW, LEGEND = 0.55, 1.6  # inches
 STEP = 0.18  # of a system's row, between kinds
 SAID = (
     "A marker a variant: nDCG@10 over {queries} queries, less the system's as it is (0), all else "
@@ -28,17 +38,16 @@ def changes_by_kind(found: Found, labels: Mapping[str, str], note: str, out: Pat
     """Draw a panel a candidate set, a row a system, as `<out>.svg` and `<out>.png`."""
     panels = list(dict.fromkeys(key[:2] for key in found))
     names = list(dict.fromkeys(key[2] for key in found))
-    beside = LABELS / min(ACROSS, len(panels))
+    beside = width_of(labels[name] for name in names) / min(ACROSS, len(panels))
     with mpl.rc_context(STYLE):
-        figure, axes = grid(len(panels), 2.8 + beside, ROW * len(names) + 0.9, beside=LEGEND)
+        figure, axes = grid(len(panels), 2.8 + beside, ROW * len(names) + 1.0, beside=LEGEND)
         for number, ((dataset, stage), axis) in enumerate(zip(panels, axes, strict=True)):
             _panel(axis, [found[dataset, stage, name]["variants"] for name in names])
-            axis.set_title(f"{dataset}, first stage {stage}", loc="left", fontsize=9)
+            name_panel(axis, dataset, stage)
             axis.set_xlabel("change of nDCG@10", fontsize=9)
             shown = [labels[n] if number % ACROSS == 0 else "" for n in names]
             axis.set_yticks(range(len(names)), shown, fontsize=8)
-        handles, kinds = axes[0].get_legend_handles_labels()
-        figure.legend(handles, kinds, loc="outside right center", fontsize=8)
+        legend(figure, axes[0], "outside right center")
         queries = "/".join(sorted({str(result["queries"]) for result in found.values()}))
         explain(figure, f"{note}\n{SAID.format(queries=queries)}")
         return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
@@ -55,6 +64,6 @@ def _panel(axis: Axes, systems: Sequence[Sequence[Mapping[str, Any]]]) -> None:
             if variant["kind"] == kind and "difference" in variant
         ]
         across, down = zip(*at, strict=True) if at else ((), ())
-        axis.plot(across, down, marker, color=colour, ms=5, alpha=0.8, label=shown)
+        axis.plot(across, down, marker, color=colour, ms=4.5, alpha=0.8, label=shown)
     axis.locator_params(axis="x", nbins=5)
     axis.set_ylim(len(systems) - 0.5, -0.5)

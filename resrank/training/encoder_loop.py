@@ -53,7 +53,7 @@ def train_encoder(
         "encoder", rates, options.epochs, options.warmup,
         lambda epoch: batches(kept, stage, np.random.default_rng([seed, 0, epoch])),
         backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),
-        accumulate=options.accumulate,
+        accumulate=options.accumulate, mixed=options.autocast,
     )  # fmt: skip
     fit(encoder, phase, checkpoints, on_step)
     encoder.eval()

@@ -28,11 +28,13 @@ def fit_lists(
     seed: int,
     bench: Bench,
     prepare: Callable[[Sequence[TrainingExample]], None] | None = None,
+    mixed: bool | None = False,
 ) -> dict[str, int]:
     """Fit in place; returns how many queries were used and skipped.
 
     options: which queries, how often; stage: how lists are made of them; backward: adds a batch's
-    gradients and returns its losses by name; prepare: is given the queries that are used, once.
+    gradients and returns its losses by name; prepare: is given the queries that are used, once;
+    mixed: whether `backward` computes in bfloat16, as `autocast` takes it.
     Raises ValueError if no list can teach anything.
     """
     found = usable(examples, stage)
@@ -52,7 +54,7 @@ def fit_lists(
         name, rates, options.epochs, options.warmup,
         lambda epoch: batches(kept, stage, np.random.default_rng([seed, epoch])),
         backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),
-        accumulate=options.accumulate,
+        accumulate=options.accumulate, mixed=mixed,
     )  # fmt: skip
     fit(model, phase, Checkpoints(bench.checkpoints, bench.key), bench.on_step)
     model.eval()

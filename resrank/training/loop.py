@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from resrank.model.device import device_name, training_format
 from resrank.training.best_epoch import BestEpoch
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.processes import clip_gradients, processes
@@ -31,6 +32,8 @@ class Phase:
     evaluate: the dev score after an epoch, None without; `patience` epochs without a better one
     end the phase, and the weights of the best epoch stay.
     accumulate: batches whose gradients are averaged for one step of the optimiser.
+    mixed: whether `backward` computes in bfloat16, as `autocast` takes it.
+    unit: what a batch's items are, in the plural.
     """
 
     name: str
@@ -43,10 +46,14 @@ class Phase:
     evaluate: Callable[[], float] | None = None
     patience: int = 1
     accumulate: int = 1
+    mixed: bool | None = False
+    unit: str = "queries"
 
 
 def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnStep | None) -> None:
     """Train in place. Raises FloatingPointError on a non-finite loss, naming step and batch.
+
+    on_step: gets of each step its losses, how many of what it learned from, device and formats.
 
     A phase that a checkpoint says is over is skipped, with its weights loaded; one that was killed
     goes on where its last checkpoint stands.
@@ -61,7 +68,7 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
     factor = linear(len(plan), phase.warmup)
     best = BestEpoch(phase.name, phase.evaluate, phase.patience, checkpoints)
     done = checkpoints.resume(phase.name, named, optimizer, best.state)
-    title = f"training, {phase.name}"
+    title, conditions = f"training, {phase.name}", _conditions(phase, next(iter(named.values())))
     with tqdm(
         total=len(plan), initial=done, desc=title, unit="step", disable=not run.is_main
     ) as bar:
@@ -78,7 +85,8 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
             length = clip_gradients(list(named.values()), 1.0)
             _check({"length of the gradient": length}, phase, step, batches[0], checkpoints)
             optimizer.step()
-            row = {"phase": phase.name, "step": step + 1, "epoch": epoch, **losses}
+            row = {"phase": phase.name, "step": step + 1, "epoch": epoch, **losses, **conditions}
+            row["batch"] = sum(map(len, batches))
             if step + 1 == len(plan) or plan[step + 1][0] != epoch:
                 row |= best.after_epoch(named)
             checkpoints.save(phase.name, step + 1, len(plan), named, optimizer, best.state)
@@ -87,6 +95,15 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
             if on_step and run.is_main:
                 on_step(row)
     best.restore(named)
+
+
+def _conditions(phase: Phase, trained: nn.Parameter) -> dict[str, str]:
+    """What all steps of a phase have in common, for whoever draws their losses."""
+    return {
+        "unit": phase.unit,
+        "dtype": training_format(trained, phase.mixed),
+        "device": device_name(trained.device),
+    }
 
 
 def _plan(phase: Phase) -> list[tuple[int, Sequence[Any]]]:

@@ -61,7 +61,7 @@ def train_stages(
             f"stage {number}", rates(model, options, stage), stage.epochs, stage.warmup, lists,
             losses, lambda batch: ", ".join(item.query_id for item in batch[:3]),
             partial(evaluate, stage) if evaluate and stage.dev_queries else None, stage.patience,
-            stage.accumulate,
+            stage.accumulate, options.autocast,
         )  # fmt: skip
         fit(model, phase, checkpoints, bench.on_step)
         counts.append({"queries_used": len(kept), "queries_skipped": len(examples) - len(found)})

@@ -1,6 +1,7 @@
 """What leaves the house: runs with headers that are read back, model cards, BibTeX."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -119,6 +120,17 @@ def test_every_kind_data_set_and_metric_has_its_entry():
     assert {stage.kind for stage in library().first_stages.values()} <= set(known.first_stages)
     families = {name.partition("@")[0].partition(" ")[0] for name in KNOWN}
     assert {ALIASES.get(name, name) for name in families} <= set(known.metrics)
+
+
+def test_identifiers_and_pages_have_their_forms():
+    forms = {"doi": r"10\.\d{4,}/\S+", "pages": r"(\d+)--(\d+)", "year": r"\d{4}"}
+    for key, entry in read_references().entries.items():
+        found = {name: re.fullmatch(form, str(entry.get(name, ""))) for name, form in forms.items()}
+        assert all(found[name] for name in forms if name in entry), key
+        if pages := found["pages"]:
+            assert int(pages[1]) < int(pages[2]), key
+        for written in re.findall(r"arXiv:(\d\d)\d\d\.\d{5}", " ".join(map(str, entry.values()))):
+            assert 2000 + int(written) <= int(entry["year"]), key
 
 
 @pytest.mark.skipif(shutil.which("bibtex") is None, reason="no bibtex")

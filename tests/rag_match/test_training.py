@@ -84,6 +84,8 @@ def test_every_stages_losses_fall_and_what_they_saw_is_written(llm, tmp_path, mo
     first = next(row for row in rows if row["phase"] == "calibration")
     assert first["preference"] == pytest.approx(math.log(2), abs=1e-3)  # it is its own reference
     assert falls(rows, "calibration", "preference")
+    units = {row["phase"]: row["unit"] for row in rows}
+    assert units == {"knowledge": "documents", "alignment": "pairs", "calibration": "pairs"}
     assert about["knowledge"] == {"documents": 12, "queries_without_evidence": 0}
     seen = about["alignment"]
     assert (seen["pairs"], seen["traces"]) == (24, 24)  # 8 of 12 queries, 3 pairs each

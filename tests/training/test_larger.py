@@ -72,6 +72,7 @@ def test_accumulated_batches_are_one_batch(tmp_path, monkeypatch):
         seen = lengths_of_gradients(monkeypatch)
         rows = train_with(tmp_path, name, {"stages": (stage,), "autocast": False})
         found.append([*(row["ranking"] for row in rows), *seen])
+        assert {(row["batch"], row["unit"]) for row in rows} == {(4, "queries")}
     assert len(found[0]) == 6
     assert found[1] == pytest.approx(found[0], rel=1e-3)
 

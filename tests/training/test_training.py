@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from baselines.bi_encoder import BiEncoder
+from resrank.model.device import device_name, pick_device
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Passage, Query, TrainingExample
@@ -112,6 +113,16 @@ def test_training_learns_repeats_itself_and_is_loadable(tmp_path):
         assert ranking.passage_ids[0] == example.positives[0].id
         usage = ranking.usage
         assert (usage.generated_tokens, usage.model_calls, usage.embedding_slots) == (0, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("mixed", "formats"), [(False, "float32"), (True, "bfloat16, weights float32")]
+)
+def test_a_step_says_where_and_in_which_formats_it_was_taken(tmp_path, mixed, formats):
+    rows = train_with(tmp_path, "m", {"stages": ({**FROZEN, "epochs": 1},), "autocast": mixed})
+    where = {"batch": 2, "unit": "queries", "dtype": formats}
+    where["device"] = device_name(pick_device())
+    assert [{name: row[name] for name in where} for row in rows] == [where] * 2
 
 
 @pytest.mark.parametrize("chunk", [None, 8])

@@ -57,6 +57,9 @@ SHOWN = [
     "tables/audits.csv",
     "tables/tokens.csv",
 ]
+SHOWN += ["tables/efficiency.csv"] if SUITE.timed else []
+SHOWN += ["tables/leak.csv"] if PLAN.audits_leaks else []
+SHOWN += ["tables/modes.csv"] if SUITE.list_readers else []
 if not SUITE.costs_alone:
     SHOWN += [f"tables/{n}.csv" for n in ("effectiveness", "scores", "significance")]
     SHOWN += [
@@ -73,7 +76,12 @@ if not SUITE.costs_alone:
     if SUITE.suite.sensitivity:
         SHOWN += ["tables/sensitivity.csv", "figures/sensitivity.svg"]
 SHOWN += ["figures/training_curves.svg"] if SUITE.trained else []
-SHOWN += ["tables/calibration.csv", "figures/reliability.svg"] if SUITE.judges else []
+if SUITE.judges:
+    SHOWN += [
+        "tables/calibration.csv",
+        "tables/confusion.csv",
+        "figures/reliability.svg",
+    ]
 
 
 rule report:
@@ -85,7 +93,8 @@ rule report:
         ),
         shapes="config/architectures.yaml",
         curves=[
-            f"{OUT}/models/{system}/seed{seed}.log.jsonl"
+            f"{OUT}/models/{system}/seed{seed}.{ending}"
+            for ending in ("log.jsonl", "manifest.json")
             for system in SUITE.trained
             for seed in SUITE.seeds_of(system)
         ],

@@ -1,0 +1,52 @@
+"""Training curves from logs as `train` leaves them."""
+
+import json
+
+import pandas as pd
+
+from resrank.files import write_manifest
+from resrank.reporting.curves import conditions, read_log, sizes, training_curves
+from resrank.suite import load_suite
+
+
+def write_log(folder, seed=1, steps=6, dtype="float32", device="cpu", phases=("stage 1",)):
+    """Two epochs a phase: batches of 4, 4 and 2 queries."""
+    rows = [
+        {"phase": phase, "step": step, "epoch": (step - 1) // 3, "ranking": 1 / (step + seed),
+         "batch": 2 if step % 3 == 0 else 4, "unit": "queries", "dtype": dtype, "device": device}
+        for phase in phases for step in range(1, steps + 1)
+    ]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"seed{seed}.log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_manifest(folder / f"seed{seed}.manifest.json", inputs={}, config={})
+    return path
+
+
+def test_what_was_learned_from_and_in_which_batches(tmp_path):
+    log = pd.concat([read_log(write_log(tmp_path, seed), seed) for seed in (1, 2)])
+    assert sizes(log) == "10 queries, 4 a step"
+    two = read_log(write_log(tmp_path, phases=("stage 1", "stage 2")), 1)
+    assert sizes(two) == "stage 1: 10 queries, 4 a step\nstage 2: 10 queries, 4 a step"
+    assert two["at"].tolist() == list(range(1, 13))
+
+
+def test_where_and_in_which_formats(tmp_path):
+    log = read_log(write_log(tmp_path), 1).assign(processor="A chip")
+    other = log.assign(device="A card", dtype="bfloat16, weights float32")
+    assert conditions([("one", log), ("two", log)]) == "Trained on A chip, float32."
+    assert conditions([("one", log), ("two", other)]) == (
+        "Trained on A chip, float32 (one); A card and A chip, bfloat16, weights float32 (two)."
+    )
+
+
+def test_the_figure_says_all_of_it(tmp_path):
+    own = {"tiny": {"kind": "resrank", "label": "Tiny", "training": {}}}
+    suite = {"name": "x", "collections": ["docstrings"], "systems": ["tiny"], "seeds": [1, 2]}
+    for seed in (1, 2):
+        write_log(tmp_path / "models" / "tiny", seed)
+    resolved = load_suite(suite | {"define": {"systems": own}})
+    drawn = training_curves(resolved, tmp_path, "Note. ", tmp_path / "figures" / "training_curves")
+    svg = drawn[0].read_text()
+    for said in ("Tiny", "10 queries, 4 a step", "step of the optimiser", ", float32."):
+        assert f"{said}" in svg
