@@ -1,9 +1,9 @@
-import json
-
 import pandas as pd
 import pytest
 
+from resrank.files import write_sealed
 from resrank.reporting.changes import changed, changes, changes_text, write_changes
+from resrank.seals import read_sealed
 from tests.reporting.page_results import write_results
 
 
@@ -29,9 +29,9 @@ def test_two_runs_of_the_same_differ_in_nothing(before, after):
 
 
 def edit(path, change):
-    about = json.loads(path.read_text())
+    about = read_sealed(path)
     change(about)
-    path.write_text(json.dumps(about))
+    write_sealed(path, about)
 
 
 def test_each_kind_of_change_is_found(before, after):

@@ -18,7 +18,7 @@ def test_each_panel_has_every_system_by_its_label(tmp_path):
     )
     text = svg.read_text()
     assert text.count("<!-- A label -->") == 1  # left of the row of panels
-    for said in ("c, first stage bm25", "d, first stage bm25", "high", "P, 1."):
+    for said in ("c", "d", "first stage bm25", "high", "P, 1."):
         assert f"<!-- {said}" in text
 
 
