@@ -38,8 +38,8 @@ def causal_encoder(made_of: CausalEncoder, dtype: torch.dtype) -> tuple[nn.Modul
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
     tokenizer.chat_template = tokenizer.chat_template or CHAT
     config.is_decoder = True
-    config.eos_token_id = tokenizer.eos_token_id
     model = BertLMHeadModel.from_pretrained(
         folder, config=config, dtype=dtype, trust_remote_code=False
     )
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
     return model, tokenizer

@@ -32,7 +32,6 @@ from resrank.training.loop import Phase, fit
 from resrank.training.lora import recompute_layers, with_adapters
 from resrank.training.processes import processes
 
-HEAD = "cls."  # the names in front of those of a BERT head's weights
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 Losses = Callable[[Sequence[Any], int], Tensor]
@@ -96,11 +95,7 @@ class Learner:
         """
         if self.training.gradient_checkpointing:
             recompute_layers(self.base)
-        factor = self.training.head_rate
-        rates = {
-            name: stage.learning_rate * (factor if name.startswith(HEAD) else 1.0)
-            for name in self.trained
-        }
+        rates = dict.fromkeys(self.trained, stage.learning_rate)
         phase = Phase(
             name, rates, stage.epochs, stage.warmup, partial(self._batches, items, size),
             partial(self._backward, weights, losses),

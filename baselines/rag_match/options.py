@@ -130,10 +130,6 @@ class JudgeTraining(Economy):
     evidence: int = Field(3, ge=1, description="Candidates that a document is made of.")
     document_words: int = Field(60, ge=1, description="Longest document, in words.")
     synthesiser: Synthesiser = Field(Extractive(), description="What makes the documents.")
-    head_rate: float = Field(
-        1.0, gt=0, description="Factor on the rate of an encoder's new head; its layers, which "
-        "know words, learn at the stage's own."
-    )  # fmt: skip
     knowledge: Knowledge | None = Knowledge()
     alignment: Alignment | None = Alignment(share=(0.0, 0.7))
     calibration: Calibration | None = Calibration()

@@ -63,6 +63,7 @@ def test_what_is_saved_is_loaded_as_it_was(model, tmp_path):
     model.model.save_pretrained(tmp_path)
     model.tokenizer.save_pretrained(tmp_path)
     again = TransformersModel(options(str(tmp_path)))
+    assert again.ends == model.ends == {model.tokenizer.sep_token_id}
     ids = model.tokenize(PROMPTS)
     assert torch.equal(
         model.first_logits(ids, [1, 2]), again.first_logits(again.tokenize(PROMPTS), [1, 2])
