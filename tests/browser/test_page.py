@@ -44,6 +44,17 @@ def crowded(tmp_path_factory) -> str:
     return write_page(root).as_uri()
 
 
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory) -> str:
+    """A page of systems whose names are longer than a narrow window."""
+    root = write_results(tmp_path_factory.mktemp("results") / "long", 4, 1, 2)
+    table = root / "tables" / "comparison.csv"
+    table.write_text(
+        table.read_text().replace("System", "RankGPT-style in sliding windows of 20 by 10")
+    )
+    return write_page(root).as_uri()
+
+
 @pytest.fixture
 def opened(browser, address):
     """Opens the page; at the end nothing may have been asked for or complained about."""
@@ -125,6 +136,17 @@ def test_the_legend_stands_below_the_axis_title(opened, crowded, width):
     assert title["y"] + title["height"] <= legend["y"]
     page.set_viewport_size({"width": 1680 - width, "height": 900})
     page.wait_for_timeout(300)
+    title, legend = boxes_of_the_chart(page)
+    assert title["y"] + title["height"] <= legend["y"]
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_long_names_are_whole_in_the_legend(opened, long_names, width):
+    page = opened(width, at=long_names)
+    chart = page.locator("#chart").bounding_box()
+    for text in page.locator("#chart .legendtext").all():
+        box = text.bounding_box()
+        assert box["x"] + box["width"] <= chart["x"] + chart["width"]
     title, legend = boxes_of_the_chart(page)
     assert title["y"] + title["height"] <= legend["y"]
 

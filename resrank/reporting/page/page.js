@@ -93,11 +93,20 @@ function plain(text) {
   return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
 }
 
+// A name in lines that a legend of this width holds.
+function wrapped(text, width) {
+  const letters = Math.max(16, Math.floor((width - 118) / 7));
+  return text.split(" ").reduce((lines, word) => {
+    const longer = `${lines.at(-1)} ${word}`;
+    return longer.length > letters ? [...lines, word] : [...lines.slice(0, -1), longer];
+  }, [""]).map((line) => line.trim()).filter(Boolean);
+}
+
 function trace(row, point, mode) {
   const place = PLACES.get(row.system);
   const turn = Math.floor(place / COLOURS.length);
   return {
-    type: "scatter", mode: "markers", name: plain(row.label), x: [point.x], y: [point.y],
+    type: "scatter", mode: "markers", name: wrapped(row.label, at("chart").clientWidth).map(plain).join("<br>"), x: [point.x], y: [point.y],
     hovertemplate: `${hover(row, mode)}<extra></extra>`,
     marker: { size: 12, color: COLOURS[place % COLOURS.length], symbol: SYMBOLS[(place + turn) % SYMBOLS.length] },
   };
@@ -106,9 +115,11 @@ function trace(row, point, mode) {
 // How high the legend below the chart is, as its entries are laid out: as wide as the longest one.
 function legendHeight(width, labels) {
   const [letter, symbol, line] = [7, 50, 20];
-  const longest = Math.max("none better in both".length, ...labels.map((label) => label.length));
+  const names = ["none better in both", ...labels].map((label) => wrapped(label, width));
+  const longest = Math.max(...names.flat().map((part) => part.length));
   const across = Math.max(1, Math.floor((width - 68) / (letter * longest + symbol)));
-  return line * Math.ceil((labels.length + 1) / across) + line;
+  const lines = names.reduce((sum, parts) => sum + parts.length, 0);
+  return line * Math.ceil(lines / across) + line;
 }
 
 function axis(title, ink, line, more) {
@@ -128,11 +139,13 @@ function drawChart() {
     hoverinfo: "skip", line: { color: quiet, width: 1, dash: "dot" },
   };
   const positive = found.every((p) => p.x > 0);
+  const costs = found.map((p) => p.x);
+  const few = Math.max(...costs) < 30 * Math.min(...costs); // too few powers of ten to label: 1, 2, 5
   const below = legendHeight(at("chart").clientWidth, found.map((p) => p.row.label));
   const layout = {
     paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: ink, family: "system-ui, sans-serif", size: 13 },
     margin: { l: 56, r: 12, t: 12, b: 60 + below }, height: 440 + below, hovermode: "closest",
-    xaxis: axis(DATA.chart.costs[key], ink, line, { type: positive ? "log" : "linear", dtick: undefined }),
+    xaxis: axis(DATA.chart.costs[key], ink, line, { type: positive ? "log" : "linear", dtick: positive && few ? "D2" : undefined }),
     yaxis: axis(metric, ink, line, {}),
     legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom" },
     hoverlabel: { align: "left" },
