@@ -30,6 +30,7 @@ from resrank.config import BeirCollection, CandidatesCollection
 from resrank.evaluation.claims import Source
 from resrank.evaluation.metrics import per_query
 from resrank.retry_after import retry_after
+from resrank.seals import Damaged
 from resrank.suite import load_suite
 from resrank.training.teacher import read_orderings
 from resrank.trec import TrecError, read_metadata, read_qrels, read_run
@@ -59,7 +60,7 @@ class Reader(NamedTuple):
 
 def of_file(
     read: Callable[[Path], object],
-    error: type[ValueError],
+    error: type[ValueError] | tuple[type[ValueError], ...],
     name: str = "file",
     names_file: bool = True,
 ) -> Target:
@@ -270,7 +271,7 @@ READERS: dict[str, Reader] = {
     "suite": Reader(of_file(load_suite, ConfigError, names_file=False), [SUITE], yaml_variants),
     "claims": Reader(typed(Source), [CLAIMS], yaml_variants),
     "prompt": Reader(typed(Template), [PROMPTS], yaml_variants),
-    "transcript": Reader(of_file(transcript, DataError), [CALL], json_variants),
+    "transcript": Reader(of_file(transcript, (DataError, Damaged)), [CALL], json_variants),
     "responses": Reader(
         of_file(InOrder, DataError), [b'{"prompt": "p", "response": "[1]"}\n'], json_variants
     ),
