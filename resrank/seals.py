@@ -18,9 +18,8 @@ from typing import Any
 
 SEAL = "SHA-256 with zeros here"
 BLANK = "0" * 64
-PLACE = re.compile(
-    SEAL.encode() + rb'(?:": ?"|\x18@)([0-9a-f]{64})'
-)  # in JSON; in parquet, by Thrift
+# What stands between the key and the hash: in JSON; in parquet, as Thrift writes a text of 64.
+PLACE = re.compile(SEAL.encode() + rb'(?:": ?"|\x18@)([0-9a-f]{64})')
 EDGE = 1 << 20  # bytes at either end of a file in which a seal stands
 AGAIN = "delete it, and the job that makes it runs again"
 

@@ -135,7 +135,7 @@ class EmbeddingStore:
                     ROW,
                 )
                 rows["vector"] = _checksums(vectors)
-                rows["row"] = _checksums(rows.view(np.uint8).reshape(len(rows), -1)[:, :CHECKED])
+                rows["row"] = _checksums(_bytes(rows)[:, :CHECKED])
                 vectors_file.write(vectors.tobytes())
                 vectors_file.flush()
                 rows_file.write(rows.tobytes())
@@ -161,7 +161,7 @@ class EmbeddingStore:
         vectors_path.touch()
         whole = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
         self._rows = np.fromfile(rows_path, ROW, whole)
-        data = self._rows.view(np.uint8).reshape(whole, ROW.itemsize)
+        data = _bytes(self._rows)
         if not np.array_equal(_checksums(data[:, :CHECKED]), self._rows["row"]):
             raise self._damaged("rows.bin")
         self._place = {row.tobytes(): i for i, row in enumerate(data[:, :KEY])}
@@ -191,6 +191,11 @@ class EmbeddingStore:
             file.truncate(whole * ROW.itemsize)
         with vectors_path.open("r+b") as file:
             file.truncate(whole * width)
+
+
+def _bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:
+    """Rows as they lie on the disk, (n, bytes of a row)."""
+    return rows.view(np.uint8).reshape(len(rows), ROW.itemsize)
 
 
 def _checksums(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:

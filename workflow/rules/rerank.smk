@@ -11,6 +11,7 @@ rule rerank:
     output:
         run=f"{RUN}.trec",
         usage=f"{RUN}.usage.parquet",
+        manifest=f"{RUN}.manifest.json",
     log:
         f"{OUT}/logs/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.log",
     benchmark:

@@ -54,9 +54,15 @@ if SHARDS > 1:
         input:
             library=library("merging.py"),
             shards=[f"{RUN}.shards/{n}of{SHARDS}.trec" for n in range(SHARDS)],
+            beside=[
+                f"{RUN}.shards/{n}of{SHARDS}.{ending}"
+                for n in range(SHARDS)
+                for ending in ("usage.parquet", "manifest.json")
+            ],
         output:
             run=f"{RUN}.trec",
             usage=f"{RUN}.usage.parquet",
+            manifest=f"{RUN}.manifest.json",
         log:
             f"{OUT}/logs/merge/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.log",
         localrule: True
