@@ -47,12 +47,9 @@ def crowded(tmp_path_factory) -> str:
 @pytest.fixture(scope="module")
 def long_names(tmp_path_factory) -> str:
     """A page of systems whose names are longer than a narrow window."""
-    root = write_results(tmp_path_factory.mktemp("results") / "long", 4, 1, 2)
-    table = root / "tables" / "comparison.csv"
-    table.write_text(
-        table.read_text().replace("System", "RankGPT-style in sliding windows of 20 by 10")
-    )
-    return write_page(root).as_uri()
+    folder = tmp_path_factory.mktemp("results") / "long"
+    named = "RankGPT-style in sliding windows of 20 by 10"
+    return write_page(write_results(folder, 4, 1, 2, label=named)).as_uri()
 
 
 @pytest.fixture

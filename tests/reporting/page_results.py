@@ -19,14 +19,23 @@ WORDS = [f"{a}{b}" for a in ("sort", "array", "graph", "matrix", "sample", "inde
 
 
 def write_results(
-    root: Path, systems: int = 3, collections: int = 2, queries: int = 4, depth: int = 8
+    root: Path,
+    systems: int = 3,
+    collections: int = 2,
+    queries: int = 4,
+    depth: int = 8,
+    label: str = "System",
 ) -> Path:
-    """Collections, candidates, runs, scores, tables and manifests of `systems` systems."""
+    """Collections, candidates, runs, scores, tables and manifests of `systems` systems.
+
+    label: what their names begin with.
+    """
     rng = np.random.default_rng(0)
     names = [f"s{n}" for n in range(systems)]
     sets = [f"c{n}" for n in range(collections)]
     rows = [row for name in sets for row in _collection(root, name, names, queries, depth, rng)]
     frame = pd.DataFrame(rows)
+    frame["label"] = [row.replace("System", label) for row in frame["label"]]
     columns = {"collection": Column("collection"), "label": Column("system"),
                "nDCG@10": Column("nDCG@10", 4, 1), "p50_ms_online": Column("p50 ms online", 1, -1)}  # fmt: skip
     made = write_table(
