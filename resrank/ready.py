@@ -11,6 +11,7 @@ from typing import Any
 from resrank.suite import ConfigError, Resolved
 
 SKEW = 60.0  # seconds that a file server's clock may be ahead
+OLD = 86_400.0  # a day of 1970; Snakemake takes 0 for no date at all
 
 
 def check_devices(resolved: Resolved) -> None:
@@ -51,7 +52,7 @@ def _devices(entry: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 
 def date_back(folder: Path) -> list[Path]:
-    """Give what is of the future under `folder` the oldest date there is; returns what was.
+    """Give what is of the future under `folder` a date older than any source; returns what was.
 
     A clock that was ahead dated it. It would look newer than a source that is edited now, whose
     jobs would be skipped; dated back, Snakemake looks at what its sources hold.
@@ -59,5 +60,5 @@ def date_back(folder: Path) -> list[Path]:
     limit = time.time() + SKEW  # noqa: TID251 - dates of files are by this clock
     found = [path for path in sorted(folder.rglob("*")) if path.lstat().st_mtime > limit]
     for path in found:
-        os.utime(path, (0, 0), follow_symlinks=False)
+        os.utime(path, (OLD, OLD), follow_symlinks=False)
     return found

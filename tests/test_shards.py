@@ -18,6 +18,7 @@ from resrank.merging import merge_runs
 from resrank.planning import Plan
 from resrank.records import Split
 from resrank.running import BLOCK, encode, rerank
+from resrank.seals import SEAL, sealed_line
 from resrank.shards import Shard
 from resrank.store import Collection
 from resrank.suite import load_suite
@@ -115,7 +116,7 @@ def test_a_run_is_the_same_in_any_number_of_shards(frozen, tmp_path, name):
 def _without_times(files):
     """Answers as they are found again: in any order, whatever they took."""
     (name,) = (file for file in files if "transcript" in file)
-    rows = [json.loads(line) | {"seconds": 0} for line in files[name].splitlines()]
+    rows = [json.loads(line) | {"seconds": 0, SEAL: ""} for line in files[name].splitlines()]
     return files | {name: sorted(json.dumps(row) for row in rows)}
 
 
@@ -125,7 +126,8 @@ def test_what_was_answered_before_a_run_was_split_is_not_asked_again(frozen, tmp
     rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], run)
     (whole,) = tmp_path.glob("seed0.transcript.*")
     answered, ranked = whole.read_text(), run.read_bytes()
-    other = answered.splitlines(keepends=True)[0].replace('"key": "', '"key": "other')
+    first = json.loads(answered.splitlines()[0])
+    other = sealed_line({k: v for k, v in first.items() if k != SEAL} | {"key": "other"})
     whole.write_text(other + answered)  # to a prompt that is asked no more
     parts = [tmp_path / "seed0.shards" / f"{n}of2.trec" for n in range(2)]
     for n, part in enumerate(parts):

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import zipfile
 
 import pandas as pd
@@ -12,6 +11,7 @@ from resrank.collections import fetch as module
 from resrank.collections.fetch import FetchError
 from resrank.collections.origin import fetch_optional
 from resrank.config import parse_collection
+from resrank.seals import read_sealed
 from resrank.suite import ConfigError, load_suite
 from tests.collections.files_server import serve
 from tests.conftest import write_beir
@@ -109,7 +109,7 @@ def test_what_a_server_does_wrong_is_an_error_of_an_optional_one_too(
 def test_nobody_answers(far, tmp_path, monkeypatch):
     monkeypatch.setenv("RESRANK_MIRROR", NOBODY)
     fetch_optional(parse_collection(far), tmp_path / "far.json")
-    assert json.loads((tmp_path / "far.json").read_text()) == {"absent": ABSENT}
+    assert read_sealed(tmp_path / "far.json") == {"absent": ABSENT}
 
 
 def test_what_is_required_or_all_there_is_cannot_be_absent(far, tmp_path, monkeypatch):
