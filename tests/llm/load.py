@@ -11,6 +11,7 @@ import gc
 import tempfile
 import time
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import psutil
@@ -43,18 +44,21 @@ class Memory:
     def __init__(self, *counts: int) -> None:
         self.at = dict.fromkeys(counts, 0)
         self.seen = 0
+        self.lock = Lock()
 
     def __call__(self, place: int, answer: Answer) -> None:
         """Count an answer; given to a transcript, which gives each on under no lock."""
-        self.seen += 1
-        if self.seen in self.at:
-            gc.collect()
-            self.at[self.seen] = psutil.Process().memory_info().rss
+        with self.lock:
+            self.seen += 1
+            if self.seen in self.at:
+                gc.collect()
+                self.at[self.seen] = psutil.Process().memory_info().rss
 
     @property
     def grown(self) -> float:
         """MiB between the first count and the last."""
         first, *_, last = self.at.values()
+        assert first and last
         return (last - first) / 2**20
 
 
