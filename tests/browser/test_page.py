@@ -18,6 +18,7 @@ CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
 WIDTHS = {"wide": 1280, "narrow": 400}
+A4_LANDSCAPE = 1047  # pixels of CSS between the margins
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +246,18 @@ def test_printing_opens_every_part(opened):
     assert len(page.pdf()) > 10_000
     assert page.locator("details:not([open])").count() == 0
     assert not page.locator("nav").is_visible()
+
+
+def test_no_table_is_cut_on_paper(opened, long_names):
+    page = opened(width=A4_LANDSCAPE, at=long_names)
+    page.emulate_media(media="print")
+    widths = page.eval_on_selector_all(
+        "table", "tables => tables.map(t => t.getBoundingClientRect().right)"
+    )
+    assert 0 < max(widths) <= A4_LANDSCAPE
+    paper = re.search(rb"/MediaBox ?\[0 0 (\S+) (\S+?)\]", page.pdf(prefer_css_page_size=True))
+    assert paper is not None
+    assert float(paper[1]) > float(paper[2])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
