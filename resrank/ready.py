@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,22 @@ def date_back(folder: Path) -> list[Path]:
     jobs would be skipped; dated back, Snakemake looks at what its sources hold.
     """
     limit = time.time() + SKEW  # noqa: TID251 - dates of files are by this clock
-    found = [path for path in sorted(folder.rglob("*")) if path.lstat().st_mtime > limit]
+    found = [path for path in sorted(_under(folder)) if _dated(path) > limit]
     for path in found:
-        os.utime(path, (OLD, OLD), follow_symlinks=False)
+        with suppress(FileNotFoundError):
+            os.utime(path, (OLD, OLD), follow_symlinks=False)
     return found
+
+
+def _under(folder: Path) -> Iterator[Path]:
+    """All folders and files below; another run may take some away meanwhile, which walk forgives."""
+    for above, folders, files in os.walk(folder):
+        yield from (Path(above, name) for name in (*folders, *files))
+
+
+def _dated(path: Path) -> float:
+    """A file's date, without following a link; 0 if it is gone."""
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0

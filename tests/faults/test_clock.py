@@ -84,3 +84,8 @@ def test_what_is_of_the_future_is_dated_back(tmp_path):
     assert date_back(tmp_path) == [tmp_path / "ahead"]
     assert date_back(tmp_path) == []
     assert (tmp_path / "ahead").stat().st_mtime == OLD
+
+
+def test_what_another_run_takes_away_meanwhile_is_none_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "walk", lambda _: [(str(tmp_path), ["gone"], ["gone too"])])
+    assert date_back(tmp_path) == []
