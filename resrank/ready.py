@@ -67,7 +67,7 @@ def date_back(folder: Path) -> list[Path]:
 
 
 def _under(folder: Path) -> Iterator[Path]:
-    """All folders and files below; another run may take some away meanwhile, which walk forgives."""
+    """All folders and files below; `walk` forgives what another run takes away meanwhile."""
     for above, folders, files in os.walk(folder):
         yield from (Path(above, name) for name in (*folders, *files))
 
