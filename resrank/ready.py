@@ -59,22 +59,16 @@ def date_back(folder: Path) -> list[Path]:
     jobs would be skipped; dated back, Snakemake looks at what its sources hold.
     """
     limit = time.time() + SKEW  # noqa: TID251 - dates of files are by this clock
-    found = [path for path in sorted(_under(folder)) if _dated(path) > limit]
-    for path in found:
-        with suppress(FileNotFoundError):
-            os.utime(path, (OLD, OLD), follow_symlinks=False)
-    return found
+    found = []
+    for path in _under(folder):
+        with suppress(FileNotFoundError):  # another run has taken it away meanwhile
+            if path.lstat().st_mtime > limit:
+                os.utime(path, (OLD, OLD), follow_symlinks=False)
+                found.append(path)
+    return sorted(found)
 
 
 def _under(folder: Path) -> Iterator[Path]:
-    """All folders and files below; `walk` forgives what another run takes away meanwhile."""
+    """All folders and files below; `walk`, unlike `rglob`, goes on where a folder vanishes."""
     for above, folders, files in os.walk(folder):
         yield from (Path(above, name) for name in (*folders, *files))
-
-
-def _dated(path: Path) -> float:
-    """A file's date, without following a link; 0 if it is gone."""
-    try:
-        return path.lstat().st_mtime
-    except FileNotFoundError:
-        return 0.0
