@@ -43,6 +43,11 @@ def snakemake(
     )  # fmt: skip
 
 
+def rules_run(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The rule of each job that a run of Snakemake started, in the alphabet's order."""
+    return sorted(re.findall(r"^(?:local)?rule (\w+):", done.stderr, re.M))
+
+
 def contents(results: Path) -> dict[str, bytes]:
     """Runs, scores and tables of a suite's results by path, without what was measured."""
     files = [*results.glob("runs/**/*.trec"), *results.glob("scores/**/*.parquet")]

@@ -16,7 +16,7 @@ from resrank.records import Split
 from resrank.running import encode, measure
 from resrank.store import Collection
 from tests.conftest import write_beir
-from tests.dag import copy_project, snakemake
+from tests.dag import copy_project, rules_run, snakemake
 from tests.faults.kills import PLAIN
 
 DAY = 86_400
@@ -53,10 +53,7 @@ def scored(folder) -> list[str]:
     """Which rules ran for the scores."""
     done = snakemake(folder, "results/smoke/scores/mine/bm25.parquet")
     assert done.returncode == 0, done.stdout + done.stderr
-    said = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
-    return sorted(
-        {line.split()[1].rstrip(":") for line in said if line.startswith(("rule ", "localrule "))}
-    )
+    return rules_run(done)
 
 
 def dated(folder, date: float) -> None:

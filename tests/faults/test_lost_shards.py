@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.dag import copy_project, snakemake
+from tests.dag import copy_project, rules_run, snakemake
 from tests.faults.kills import PLAIN
 from tests.faults.test_damage import flipped
 from tests.test_shards import many_queries
@@ -18,7 +18,7 @@ def built(tmp_path_factory):
     many_queries(folder / "data")
     done = snakemake(folder, f"{RUN}.trec")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr.count("rule rerank_shard:") == 7
+    assert rules_run(done).count("rerank_shard") == 7
     return folder
 
 
@@ -26,9 +26,7 @@ def made_again(folder):
     """Make the run again; which jobs that took."""
     (folder / f"{RUN}.trec").unlink(missing_ok=True)
     done = snakemake(folder, f"{RUN}.trec")
-    jobs = [line.split("rule ")[1].rstrip(":") for line in done.stderr.splitlines()
-            if line.startswith(("rule ", "localrule "))]  # fmt: skip
-    return done, sorted(jobs)
+    return done, rules_run(done)
 
 
 @pytest.mark.parametrize("ending", ["trec", "usage.parquet", "manifest.json"])

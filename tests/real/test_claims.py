@@ -18,7 +18,7 @@ from resrank.config import (
 from resrank.evaluation.score import score_runs
 from resrank.reporting.claims import judge_all
 from resrank.running import rerank
-from resrank.seals import SEAL
+from resrank.seals import read_sealed
 from resrank.store import Collection
 
 pytestmark = pytest.mark.real
@@ -113,9 +113,7 @@ def test_the_verb_prints_what_was_run(root):
 def test_another_number_of_queries_or_candidates_answers_no_claim(root):
     path = root / "candidates/scifact/bm25.manifest.json"
     whole = path.read_text()
-    unsealed = json.loads(whole)
-    del unsealed[SEAL]
-    path.write_text(json.dumps(unsealed | {"depth": 50}))
+    path.write_text(json.dumps(read_sealed(path) | {"depth": 50}))
     try:
         found = judge_all(root).set_index("claim")
     finally:
