@@ -103,7 +103,7 @@ def check_suite(given: dict) -> None:
 def check_shell(block: Block) -> None:
     run("bash", "-n", "-c", block.text)
     if block.mark == "not run":
-        for line in block.text.splitlines():
+        for line in block.text.replace("\\\n", " ").splitlines():
             check_verb(line)
         return
     dry = block.mark == "dry run"

@@ -4,7 +4,9 @@ import re
 import subprocess
 import sys
 from importlib.util import find_spec
+from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -54,8 +56,24 @@ def test_a_profile_plans(path, tmp_path):
     assert "mem_mb=32000" in asked["measure"]
 
 
+def kubernetes_job() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "profiles/kubernetes/job.yaml").read_text())
+
+
+@pytest.mark.parametrize("version", ["1.27", "1.37"])
+def test_a_kubernetes_job_is_one_by_kubernetes_own_schema(version):
+    kubernetes_validate.validate(kubernetes_job(), version, strict=True)
+
+
+def test_a_misspelt_kubernetes_job_is_none():
+    job = kubernetes_job()
+    job["spec"]["backofflimit"] = job["spec"].pop("backoffLimit")
+    with pytest.raises(kubernetes_validate.ValidationError, match="backofflimit"):
+        kubernetes_validate.validate(job, "1.37", strict=True)
+
+
 def test_a_kubernetes_job_plans(tmp_path):
-    job = yaml.safe_load((ROOT / "profiles/kubernetes/job.yaml").read_text())
+    job = kubernetes_job()
     (container,) = job["spec"]["template"]["spec"]["containers"]
     folder = copy_project(tmp_path, SUITE)
     write_beir(folder / "data")

@@ -1,0 +1,51 @@
+"""A scheduler of this machine, for an executor that calls a scheduler's commands.
+
+`submit QUEUE MEMORY CORES SCRIPT` starts a script behind its back and prints its number, `status
+NUMBER` prints how it stands; both keep their books in the folder named by QUEUE_BOOKS.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+WRAPPED = 'bash "$1" > "$2.log" 2>&1; echo $? > "$2.part" && mv "$2.part" "$2.ended"'
+
+
+def submit(books: Path, asked: list[str], script: str) -> int:
+    """Start a script in a session of its own; its process is its number."""
+    number = len(list(books.glob("*.asked")))
+    job = books / str(number)
+    process = subprocess.Popen(
+        ["bash", "-c", WRAPPED, "job", script, str(job)],
+        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    job.with_suffix(".asked").write_text(" ".join([*asked, str(process.pid)]))
+    return number
+
+
+def status(books: Path, number: str) -> str:
+    """Running until its exit status is written; failed where its session was killed before."""
+    ended = books / f"{number}.ended"
+    alive = running(int((books / f"{number}.asked").read_text().split()[-1]))
+    if ended.exists():
+        return "success" if ended.read_text().strip() == "0" else "failed"
+    return "running" if alive else "failed"
+
+
+def running(process: int) -> bool:
+    """Whether a process is there and not a dead one that nobody has asked after."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+if __name__ == "__main__":
+    BOOKS = Path(os.environ["QUEUE_BOOKS"])
+    verb, *words = sys.argv[1:]
+    print(submit(BOOKS, words[:-1], words[-1]) if verb == "submit" else status(BOOKS, words[0]))
