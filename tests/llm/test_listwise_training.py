@@ -127,7 +127,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
         for one, other in zip(rows, together[kind], strict=True):
             assert one.keys() == other.keys()
             assert {"gradient", "step", "phase"} < one.keys()
-            assert_same_step(one, other, rel=1e-3, abs=1e-6)
+            assert_same_step(one, other, rel=1e-4, abs=1e-6)
 
 
 def test_adapters_are_trained_alone_and_merged(tmp_path):
