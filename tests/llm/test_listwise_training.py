@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -20,6 +17,7 @@ from resrank.training.lists import TrainingList
 from resrank.training.losses import ranknet
 from tests.conftest import ROOT
 from tests.shapes import save_causal
+from tests.training.processes import over_processes
 from tests.training.steps import assert_same_step
 
 SCRATCH = {"kind": "transformers", "model": {"layers": 1}, "dtype": "float32"}
@@ -109,18 +107,15 @@ def test_training_is_learning_and_what_it_writes_can_be_loaded(kind, tmp_path):
         assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
 
 
-def over_processes(folder, count):
+def logs_of(folder, count):
     script = ROOT / "tests" / "training" / "two_processes_lists.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               "--nproc-per-node", str(count), str(script), str(folder)]  # fmt: skip
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    done = over_processes(count, script, str(folder))
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "log.json").read_text())
 
 
 def test_two_processes_take_the_steps_of_one(tmp_path):
-    alone, together = (over_processes(tmp_path / str(n), n) for n in (1, 2))
+    alone, together = (logs_of(tmp_path / str(n), n) for n in (1, 2))
     assert list(alone) == ["rankgpt", "first", "e2rank", "pe_rank"]
     for kind, rows in alone.items():
         assert len(rows) == len(together[kind]) == 3

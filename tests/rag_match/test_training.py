@@ -3,9 +3,6 @@
 import dataclasses
 import json
 import math
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -21,6 +18,7 @@ from resrank.reranker import Bench
 from tests.conftest import ROOT
 from tests.rag_match.examples import examples
 from tests.shapes import save_causal
+from tests.training.processes import over_processes
 from tests.training.steps import assert_same_step
 
 RATE = {"learning_rate": 3e-3}
@@ -168,18 +166,15 @@ def test_adapters_are_trained_alone_with_layers_recomputed_and_merged(llm, tmp_p
     assert all(".self_attn." in name or ".mlp." in name for name in moved)
 
 
-def over_processes(folder, llm, count):
+def log_of(folder, llm, count):
     script = ROOT / "tests" / "rag_match" / "two_processes.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               "--nproc-per-node", str(count), str(script), str(folder), json.dumps(llm)]  # fmt: skip
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    done = over_processes(count, script, str(folder), json.dumps(llm))
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "log.json").read_text())
 
 
 def test_two_processes_take_the_steps_of_one_and_find_the_same_errors(llm, tmp_path):
-    alone, together = (over_processes(tmp_path / str(n), llm, n) for n in (1, 2))
+    alone, together = (log_of(tmp_path / str(n), llm, n) for n in (1, 2))
     assert alone["about"]["calibration"] == together["about"]["calibration"]
     assert alone["about"]["calibration"]["preferences"] > 0
     assert {row["phase"] for row in alone["rows"]} == {"knowledge", "alignment", "calibration"}

@@ -3,9 +3,6 @@ teachers, several processes. None of them may change what is learned more than r
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ from resrank.system import ResRankSystem, SavedResRank
 from resrank.training.lists import usable
 from resrank.training.options import ResRankTraining, Stage
 from resrank.training.teacher import taught_by
-from tests.conftest import ROOT
+from tests.training.processes import over_processes
 from tests.training.test_training import FROZEN, JOINT, OPTIONS, WORDS, examples, train_with
 
 TWO = Path(__file__).parent / "two_processes.py"
@@ -126,11 +123,8 @@ def two_sharded(tmp_path_factory):
 
 
 def launch(folder, count, sharded, *more):
-    env = os.environ | {"ACCELERATE_USE_FSDP": str(sharded).lower(), "OMP_NUM_THREADS": "1",
-                        "PYTHONPATH": str(ROOT)}  # fmt: skip
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               "--nproc-per-node", str(count), str(TWO), str(folder), *more]  # fmt: skip
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
+    fsdp = {"ACCELERATE_USE_FSDP": str(sharded).lower()}
+    return over_processes(count, TWO, str(folder), *more, **fsdp)
 
 
 def run_processes(folder, count, sharded):

@@ -1,0 +1,20 @@
+"""A training script over several processes, as a launcher starts them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+
+def over_processes(
+    count: int, script: Path, *words: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in `count` processes of one thread each."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               "--nproc-per-node", str(count), str(script), *words]  # fmt: skip
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
