@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ LEGEND = "Line: mean over seeds; band: their range; smoothed over a twentieth of
 
 Logs = Sequence[tuple[str, pd.DataFrame]]
 """(a system's label, its log, a row a step and seed)."""
+Look = tuple[str, str]
+"""(colour, style of the line)"""
 
 
 def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> list[Path]:
@@ -38,8 +41,9 @@ def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> lis
     logs = [(resolved.label(name), _logs(resolved, root, name)) for name in resolved.trained]
     with plt.rc_context(STYLE):
         figure, axes = grid(len(logs), 3.4, 2.8)
+        styles = looks(logs)
         for axis, (label, log) in zip(axes, logs, strict=True):
-            _panel(axis, log)
+            _panel(axis, log, styles)
             title = f"{textwrap.fill(label, LETTERS_ACROSS)}\n{sizes(log)}"
             axis.set_title(title, loc="left", fontsize=7)
         scored = any("dev_score" in log for _, log in logs)
@@ -47,6 +51,12 @@ def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> lis
         figure.supylabel("loss; dev nDCG@10" if scored else "loss", fontsize=8)
         explain(figure, f"{note}{conditions(logs)} {LEGEND}")
         return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
+
+
+def looks(logs: Logs) -> dict[str, Look]:
+    """Each loss's colour and line, in every panel the same: (colour, style of the line) by name."""
+    names = dict.fromkeys(str(n) for _, log in logs for n in log if n not in NOT_LOSSES)
+    return dict(zip(names, zip(cycle(COLOURS), cycle(LINES), strict=False), strict=False))
 
 
 def sizes(log: pd.DataFrame) -> str:
@@ -102,13 +112,13 @@ def read_log(path: Path, seed: int) -> pd.DataFrame:
     return frame
 
 
-def _panel(axis: Axes, frame: pd.DataFrame) -> None:
-    losses = [name for name in frame if name not in NOT_LOSSES]
+def _panel(axis: Axes, frame: pd.DataFrame, styles: Mapping[str, Look]) -> None:
     window = max(1, int(frame["at"].max()) // 20)
-    for colour, line, name in zip(COLOURS, LINES, losses, strict=False):
-        wide = frame.pivot_table(index="at", columns="seed", values=str(name))
+    for name in [name for name in styles if name in frame]:
+        colour, line = styles[name]
+        wide = frame.pivot_table(index="at", columns="seed", values=name)
         smooth = wide.rolling(window, min_periods=1).mean()
-        axis.plot(smooth.index, smooth.mean(axis=1), color=colour, ls=line, lw=1.2, label=str(name))
+        axis.plot(smooth.index, smooth.mean(axis=1), color=colour, ls=line, lw=1.2, label=name)
         axis.fill_between(
             smooth.index, smooth.min(axis=1), smooth.max(axis=1), color=colour, alpha=0.2, lw=0
         )

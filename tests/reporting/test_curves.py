@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from resrank.files import write_manifest
-from resrank.reporting.curves import conditions, read_log, sizes, training_curves
+from resrank.reporting.curves import conditions, looks, read_log, sizes, training_curves
 from resrank.suite import load_suite
 
 
@@ -38,6 +38,15 @@ def test_where_and_in_which_formats(tmp_path):
     assert conditions([("one", log), ("two", other)]) == (
         "Trained on A chip, float32 (one); A card and A chip, bfloat16, weights float32 (two)."
     )
+
+
+def test_a_loss_looks_alike_in_every_panel_and_no_two_do(tmp_path):
+    log = read_log(write_log(tmp_path), 1)
+    other = log.assign(**dict.fromkeys("abcdef", 1.0))
+    found = looks([("one", log), ("two", other)])
+    assert list(found) == ["ranking", *"abcdef"]
+    assert len(set(found.values())) == 7
+    assert found["ranking"] == looks([("one", log)])["ranking"]
 
 
 def test_the_figure_says_all_of_it(tmp_path):
