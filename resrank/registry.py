@@ -123,7 +123,7 @@ def source_files(spec: Any) -> list[str]:
     options = spec.get("options", {}) if isinstance(spec, dict) else spec.options
     main = Path(module.replace(".", "/") + ".py")
     mains = {Path(name.partition(":")[0].replace(".", "/") + ".py") for name in KINDS.values()}
-    own = "*.py" if main.parent.name == kind else f"{main.stem}_*.py"
+    own = "*.py" if main.parent == Path("baselines", kind) else f"{main.stem}_*.py"
     files = [main, *sorted(set(main.parent.glob(own)) - mains)]
     if any("baselines.llm" in path.read_text("utf-8") for path in files if path.is_file()):
         shared = Path("baselines/llm").glob("**/*")

@@ -25,6 +25,20 @@ QUERIES = {
 }
 
 
+LONG = [
+    "test_workflow.py", "training/test_training.py", "training/test_larger.py", "test_shards.py",
+    "cluster/test_slurm.py", "llm/test_listwise_training.py", "test_pe_rank.py",
+    "faults/test_flipped.py",
+]  # fmt: skip
+"""Files of minutes, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that of several processes none is left with one at the end."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     path = Path(os.environ.get("RESRANK_REAL_DATA", ROOT.parent / "shared" / "data"))

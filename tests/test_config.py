@@ -175,6 +175,11 @@ def test_a_system_is_made_of_its_own_files():
     ]
 
 
+def test_the_kind_of_the_projects_own_name_has_not_all_of_its_files():
+    suite = load_suite(SUITE | {"systems": ["resrank"]}).systems
+    assert source_files(suite["resrank"]) == ["resrank/system.py"]
+
+
 def test_planning_imports_no_torch():
     import subprocess
     import sys

@@ -85,6 +85,7 @@ SHARED = [
     "invariants",
     "outputs",
     "parquet",
+    "passage_table",
     "phases",
     "records",
     "reranker",
@@ -129,9 +130,14 @@ def library(*rooms):
     return sorted(map(str, files))
 
 
-def sources(wildcards):
+@cache
+def made_of(system):
     """The files that one system is made of, beside the shared library."""
-    return source_files(SUITE.systems[wildcards.system])
+    return source_files(SUITE.systems[system])
+
+
+def sources(wildcards):
+    return made_of(wildcards.system)
 
 
 def model_of(wildcards):
