@@ -1,7 +1,7 @@
 """A scheduler of this machine, for an executor that calls a scheduler's commands.
 
-`submit QUEUE MEMORY CORES SCRIPT` starts a script behind its back and prints its number, `status
-NUMBER` prints how it stands; both keep their books in the folder named by QUEUE_BOOKS.
+`submit QUEUE MEMORY CORES SCRIPT` starts a script, does not wait for it and prints its number;
+`status NUMBER` prints how it stands. Both keep their books in the folder that QUEUE_BOOKS names.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ from pathlib import Path
 
 import psutil
 
+from resrank.files import atomic_file
+
 WRAPPED = 'bash "$1" > "$2.log" 2>&1; echo $? > "$2.part" && mv "$2.part" "$2.ended"'
 
 
 def submit(books: Path, asked: list[str], script: str) -> int:
-    """Start a script in a session of its own; its process is its number."""
+    """Start a script in a session of its own; the job's number."""
     number = len(list(books.glob("*.asked")))
     job = books / str(number)
     process = subprocess.Popen(
         ["bash", "-c", WRAPPED, "job", script, str(job)],
         start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    job.with_suffix(".asked").write_text(" ".join([*asked, str(process.pid)]))
+    with atomic_file(job.with_suffix(".asked")) as part:
+        part.write_text(" ".join([*asked, str(process.pid)]))
     return number
 
 

@@ -28,9 +28,10 @@ THROUGH = ["--workflow-profile", "profiles/slurm", "--executor", "cluster-generi
            "--seconds-between-status-checks", "1", "--latency-wait", "5"]  # fmt: skip
 
 
-def first_job(books: Path) -> int:
+def first_job(books: Path, sender: subprocess.Popen) -> int:
     """The process of the first job that was sent, as soon as it is."""
-    while not (asked := books / "0.asked").exists() or not asked.read_text():
+    while not (asked := books / "0.asked").exists():
+        assert sender.poll() is None, "the run ended before a job was sent"
         time.sleep(0.05)
     return int(asked.read_text().split()[-1])
 
@@ -49,7 +50,7 @@ def both(tmp_path_factory):
         command(*THROUGH, "all"), cwd=through, env=ENVIRONMENT | {"QUEUE_BOOKS": str(books)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    os.killpg(first_job(books), signal.SIGKILL)
+    os.killpg(first_job(books, sent), signal.SIGKILL)
     said, _ = sent.communicate(timeout=400)
     assert sent.returncode == 0, said[-5000:]
     name = PLAIN["name"]
