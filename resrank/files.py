@@ -187,12 +187,17 @@ def sha256_lines(lines: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def files_hash(files: Iterable[Path]) -> str:
+    """SHA-256 over the paths, as they are given, and the contents of some files."""
+    return sha256_lines(f"{path} {sha256_file(path)}" for path in sorted(files))
+
+
 @cache
 def sources_hash() -> str:
     """SHA-256 over the sources of resrank and baselines, as they are on disk."""
     root = Path(__file__).resolve().parent.parent
-    files = sorted([*root.glob("resrank/**/*.py"), *root.glob("baselines/**/*.py")])
-    return sha256_lines(f"{f.relative_to(root)} {sha256_file(f)}" for f in files)
+    files = [*root.glob("resrank/**/*.py"), *root.glob("baselines/**/*.py")]
+    return sha256_lines(f"{f.relative_to(root)} {sha256_file(f)}" for f in sorted(files))
 
 
 @cache

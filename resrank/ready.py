@@ -53,10 +53,10 @@ def _devices(entry: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 
 def date_back(folder: Path) -> list[Path]:
-    """Give what is of the future under `folder` a date older than any source; returns what was.
+    """Give what is of the future under `folder` a date older than any input; returns what was.
 
-    A clock that was ahead dated it. It would look newer than a source that is edited now, whose
-    jobs would be skipped; dated back, Snakemake looks at what its sources hold.
+    A clock that was ahead dated it. It would look newer than data that is edited now, whose jobs
+    would be skipped; dated back, Snakemake looks at what its inputs hold.
     """
     limit = time.time() + SKEW  # noqa: TID251 - dates of files are by this clock
     found = []

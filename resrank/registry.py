@@ -112,7 +112,7 @@ def asks_dev(kind: str, training: Mapping[str, Any] | None) -> bool:
 
 
 def source_files(spec: Any) -> list[str]:
-    """The files that a system's kind lives in, relative to the project, for Snakemake's inputs.
+    """The files that a system's kind lives in, relative to the project: their hash is its jobs'.
 
     A kind is one file and its helpers beside it, named `<kind>_*.py`, or a folder of its own name,
     and `baselines/llm/` if it imports that; a system that holds another one in its options has that

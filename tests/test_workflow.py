@@ -139,6 +139,14 @@ def test_editing_a_system_reruns_it_and_what_depends_on_it_alone(built):
     assert "collect" not in jobs
 
 
+def test_a_source_that_is_only_dated_anew_reruns_nothing(built):
+    """As after a clone: what a source holds counts, see `library` in common.smk."""
+    snakemake(built, "all")
+    for source in [*built.glob("resrank/**/*.py"), *built.glob("baselines/**/*.py")]:
+        source.touch()
+    assert "Nothing to be done" in snakemake(built, "-n", "all").stdout
+
+
 def test_two_runs_and_a_killed_one_agree(built):
     results = built / "results" / "small"
     first = contents(results)

@@ -74,6 +74,13 @@ def test_an_edited_source_is_seen_though_its_results_are_of_the_future(built):
     assert scored(built) == ["score"]
 
 
+def test_edited_data_is_seen_though_its_results_are_of_the_future(built):
+    dated(built, time.time() + DAY)
+    queries = built / "data" / "queries.jsonl"
+    queries.write_text(queries.read_text().replace('"text": "', '"text": "edited '))
+    assert "collect" in scored(built)
+
+
 def test_what_is_of_the_future_is_dated_back(tmp_path):
     for name, date in (("now", time.time()), ("ahead", time.time() + DAY)):
         (tmp_path / name).write_text(name)

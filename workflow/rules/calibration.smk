@@ -1,7 +1,6 @@
 # For systems that give grades; the report asks for nothing of it in a suite that has none.
 rule calibration:
     input:
-        library=library("evaluation/calibration.py"),
         runs=lambda w: [path for _, _, path in PLAN.graded_runs(w.dataset, w.stage)],
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
@@ -12,6 +11,7 @@ rule calibration:
     conda:
         "../../environment.yml"
     params:
+        library=library("evaluation/calibration.py"),
         runs=lambda w: json.dumps(PLAN.graded_runs(w.dataset, w.stage)),
         folder=collection_folder,
     shell:

@@ -1,8 +1,6 @@
 # An optional collection is asked for before the jobs over it are planned: where no network gives
 # it, there are none, and the tables say so.
 checkpoint fetch:
-    input:
-        library=library("collections"),
     output:
         f"{OUT}/fetched/{{dataset}}.json",
     log:
@@ -11,6 +9,7 @@ checkpoint fetch:
     conda:
         "../../environment.yml"
     params:
+        library=library("collections"),
         spec=lambda w: as_json(SUITE.collections[w.dataset]),
         asked=time.time(),  # anew in every run, while it is not here
     shell:
@@ -19,7 +18,6 @@ checkpoint fetch:
 
 rule collect:
     input:
-        library=library("collections"),
         data=lambda w: source_data(SUITE.collections[w.dataset]),
     output:
         f"{OUT}/collections/{{dataset}}/manifest.json",
@@ -33,6 +31,7 @@ rule collect:
     conda:
         "../../environment.yml"
     params:
+        library=library("collections"),
         spec=lambda w: as_json(SUITE.collections[w.dataset]),
         out=lambda w, output: str(Path(output[0]).parent),
         learners=lambda w: PLAN.learners(w.dataset),
@@ -42,9 +41,6 @@ rule collect:
 
 rule candidates:
     input:
-        library=library(
-            "candidates", "model", "evaluation/metrics.py", "evaluation/audits.py"
-        ),
         data=lambda w: source_data(SUITE.first_stages[w.stage]),
         fused=lambda w: list(PLAN.fused(w.dataset, w.stage).values()),
         model=lambda w: PLAN.stage_models(w.stage),
@@ -62,6 +58,9 @@ rule candidates:
     # A dense first stage embeds a whole collection; the others use one core.
     threads: lambda w: workflow.cores if SUITE.first_stages[w.stage].kind == "dense" else 1
     params:
+        library=library(
+            "candidates", "model", "evaluation/metrics.py", "evaluation/audits.py"
+        ),
         spec=lambda w: PLAN.stage_spec(w.stage),
         fused=lambda w: json.dumps(PLAN.fused(w.dataset, w.stage), sort_keys=True),
         store=STORE,

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from resrank.collections.origin import show_terms
-from resrank.files import check_writable
+from resrank.files import check_writable, files_hash
 from resrank.owner import VARIABLE
 from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
 from resrank.ready import check_devices, date_back
@@ -122,18 +122,23 @@ def over_pairs(files):
     return [*certain, asked_for] if IN_DOUBT else certain
 
 
+@cache
 def library(*rooms):
-    """The sources of some rooms, or of single files: a job whose sources changed runs again."""
+    """The hash of the sources of some rooms, or of single files: a job runs again where it changed.
+
+    One word among `params` in place of some forty inputs, each of which Snakemake would expand and
+    look up for every job.
+    """
     files = {f for room in rooms for f in Path("resrank", room).glob("[a-z]*.py")}
     files |= {Path("resrank", room) for room in rooms if room.endswith(".py")}
     files |= {Path("resrank", f"{name}.py") for name in SHARED}
-    return sorted(map(str, files))
+    return files_hash(files)
 
 
 @cache
 def made_of(system):
-    """The files that one system is made of, beside the shared library."""
-    return source_files(SUITE.systems[system])
+    """The hash of the files that one system is made of, beside the shared library."""
+    return files_hash(map(Path, source_files(SUITE.systems[system])))
 
 
 def sources(wildcards):

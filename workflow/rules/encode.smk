@@ -1,6 +1,5 @@
 rule encode:
     input:
-        library=library("model"),
         candidates=lambda w: PLAN.lists_to_encode(w.dataset),
         model=lambda w: PLAN.encoders[w.encoder].models,
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
@@ -19,6 +18,7 @@ rule encode:
     resources:
         gpu=GPU,
     params:
+        library=library("model"),
         options=lambda w: PLAN.encoders[w.encoder].options,
         folder=collection_folder,
         candidates=lambda w, input: options_text("candidates", input.candidates),

@@ -1,7 +1,5 @@
 rule measure:
     input:
-        library=library("model", "efficiency"),
-        source=sources,
         files=lambda w: PLAN.files(w.system),
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
@@ -23,6 +21,8 @@ rule measure:
         gpu=GPU,
         measure=1,
     params:
+        library=library("model", "efficiency"),
+        source=sources,
         spec=lambda w: PLAN.spec(w.system),
         parts=lambda w, input: options_text("part", input.parts),
         how=as_json(SUITE.suite.measure),

@@ -1,6 +1,5 @@
 rule score:
     input:
-        library=library("evaluation"),
         runs=lambda w: [path for _, _, path in PLAN.runs(w.dataset, w.stage)],
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
@@ -19,6 +18,7 @@ rule score:
     conda:
         "../../environment.yml"
     params:
+        library=library("evaluation"),
         runs=lambda w: json.dumps(PLAN.runs(w.dataset, w.stage)),
         trained_on=lambda w: json.dumps(PLAN.learned_from(w.stage), sort_keys=True),
         metrics=json.dumps(SUITE.suite.metrics),
@@ -34,7 +34,6 @@ rule score:
 
 rule significance:
     input:
-        library=library("evaluation"),
         scores=f"{OUT}/scores/{{dataset}}/{{stage}}.parquet",
     output:
         f"{OUT}/statistics/{{dataset}}/{{stage}}.json",
@@ -43,6 +42,7 @@ rule significance:
     conda:
         "../../environment.yml"
     params:
+        library=library("evaluation"),
         metric=SUITE.suite.metrics[0],
     shell:
         "python -m resrank significance --scores {input.scores:q} --metric {params.metric:q} "
@@ -88,9 +88,6 @@ rule report:
     input:
         *over_pairs(PLAN.reported),
         claims=sorted(map(str, Path("config/claims").glob("*.yaml"))),
-        library=library(
-            "reporting", "efficiency", "evaluation/claims.py", "model/architectures.py"
-        ),
         shapes="config/architectures.yaml",
         curves=[
             f"{OUT}/models/{system}/seed{seed}.{ending}"
@@ -114,6 +111,9 @@ rule report:
     conda:
         "../../environment.yml"
     params:
+        library=library(
+            "reporting", "efficiency", "evaluation/claims.py", "model/architectures.py"
+        ),
         suite=as_json(SUITE.given),
         absent=lambda w: json.dumps(absent(w), sort_keys=True),
         root=lambda w, output: str(Path(output[0]).parent),
@@ -125,7 +125,6 @@ rule report:
 rule page:
     input:
         *over_pairs(lambda d, s: [path for _, _, path in PLAN.runs(d, s)]),
-        library=library("reporting/page", "reporting/results.py"),
         look=[
             f"resrank/reporting/page/{name}"
             for name in ("index.html.j2", "page.css", "page.js")
@@ -139,6 +138,7 @@ rule page:
     conda:
         "../../environment.yml"
     params:
+        library=library("reporting/page", "reporting/results.py"),
         root=lambda w, output: str(Path(output[0]).parent.parent),
     shell:
         "python -m resrank page {params.root:q} --out {output:q} > {log:q} 2>&1"

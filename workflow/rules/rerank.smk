@@ -1,7 +1,5 @@
 rule rerank:
     input:
-        library=library("model"),
-        source=sources,
         files=lambda w: PLAN.files(w.system),
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
@@ -22,6 +20,8 @@ rule rerank:
     resources:
         gpu=GPU,
     params:
+        library=library("model"),
+        source=sources,
         spec=lambda w: PLAN.spec(w.system),
         parts=lambda w, input: options_text("part", input.parts),
         folder=collection_folder,

@@ -1,12 +1,5 @@
 rule sensitivity:
     input:
-        library=library(
-            "model",
-            "sensitivity.py",
-            "evaluation/agreement.py",
-            "evaluation/metrics.py",
-        ),
-        source=sources,
         files=lambda w: PLAN.files(w.system),
         candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
         collection=f"{OUT}/collections/{{dataset}}/manifest.json",
@@ -26,6 +19,13 @@ rule sensitivity:
     resources:
         gpu=GPU,
     params:
+        library=library(
+            "model",
+            "sensitivity.py",
+            "evaluation/agreement.py",
+            "evaluation/metrics.py",
+        ),
+        source=sources,
         spec=lambda w: PLAN.spec(w.system),
         parts=lambda w, input: options_text("part", input.parts),
         folder=collection_folder,

@@ -5,7 +5,6 @@ if SHARDS > 1:
 
     use rule encode as encode_shard with:
         input:
-            library=library("model"),
             candidates=lambda w: PLAN.lists_to_encode(w.dataset),
             model=lambda w: PLAN.encoders[w.encoder].models,
             collection=f"{OUT}/collections/{{dataset}}/manifest.json",
@@ -22,7 +21,6 @@ if SHARDS > 1:
     # Every passage, for a dense first stage.
     use rule encode as embed_shard with:
         input:
-            library=library("model", "candidates"),
             model=lambda w: PLAN.stage_models(w.stage),
             collection=f"{OUT}/collections/{{dataset}}/manifest.json",
         output:
@@ -32,6 +30,7 @@ if SHARDS > 1:
         benchmark:
             f"{OUT}/benchmarks/embed/{{dataset}}/{{stage}}.shards/{{shard}}of{SHARDS}.tsv"
         params:
+            library=library("model", "candidates"),
             options=lambda w: PLAN.stage_encoder(w.stage),
             candidates="",
             splits="",
@@ -52,7 +51,6 @@ if SHARDS > 1:
 
     rule merge_runs:
         input:
-            library=library("merging.py"),
             shards=[f"{RUN}.shards/{n}of{SHARDS}.trec" for n in range(SHARDS)],
             beside=[
                 f"{RUN}.shards/{n}of{SHARDS}.{ending}"
@@ -69,6 +67,7 @@ if SHARDS > 1:
         conda:
             "../../environment.yml"
         params:
+            library=library("merging.py"),
             shards=lambda w, input: options_text("shard", input.shards),
         shell:
             "python -m resrank merge-runs {params.shards} --out {output.run:q} 2> {log:q}"

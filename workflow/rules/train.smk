@@ -1,7 +1,5 @@
 rule train:
     input:
-        library=library("model", "training"),
-        source=sources,
         candidates=lambda w: PLAN.training_lists(w.system),
         parts=lambda w: PLAN.parts(w.system),
         embeddings=lambda w: PLAN.encoded_for_training(w.system, w.seed),
@@ -21,6 +19,8 @@ rule train:
     resources:
         gpu=GPU,
     params:
+        library=library("model", "training"),
+        source=sources,
         spec=lambda w: PLAN.spec(w.system),
         parts=lambda w, input: options_text("part", input.parts),
         launcher=lambda w: SUITE.systems[w.system].launcher,
