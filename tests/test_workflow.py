@@ -115,6 +115,13 @@ def test_a_second_run_does_nothing(built):
     assert "Nothing to be done" in (snakemake(built, "all").stderr)
 
 
+def test_a_source_that_is_only_dated_anew_reruns_nothing(built):
+    """As after a clone: what a source holds counts, see `library` in common.smk."""
+    for source in [*built.glob("resrank/**/*.py"), *built.glob("baselines/**/*.py")]:
+        source.touch()
+    assert "Nothing to be done" in snakemake(built, "-n", "all").stdout
+
+
 def planned(said: str) -> dict[str, int]:
     """Jobs of a dry run by rule, from Snakemake's own table."""
     rows = re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)
@@ -139,23 +146,17 @@ def test_editing_a_system_reruns_it_and_what_depends_on_it_alone(built):
     assert "collect" not in jobs
 
 
-def test_a_source_that_is_only_dated_anew_reruns_nothing(built):
-    """As after a clone: what a source holds counts, see `library` in common.smk."""
-    snakemake(built, "all")
-    for source in [*built.glob("resrank/**/*.py"), *built.glob("baselines/**/*.py")]:
-        source.touch()
-    assert "Nothing to be done" in snakemake(built, "-n", "all").stdout
-
-
 def test_two_runs_and_a_killed_one_agree(built):
+    """Runs and scores; tables of a run that was killed are compared in faults/test_kills.py."""
     results = built / "results" / "small"
-    first = contents(results)
+    scores = [f"results/small/scores/mine/{stage}.parquet" for stage in ("bm25", "both")]
+    first = {name: data for name, data in contents(results).items() if "tables/" not in name}
     assert sum(name.endswith(".trec") for name in first) == 16  # six by ResRank's own encoder
     assert sum(name.endswith(".parquet") for name in first) == 2
     shutil.rmtree(built / "results")
     shutil.rmtree(built / ".snakemake")
     process = subprocess.Popen(
-        command("all"), cwd=built, env=ENVIRONMENT, start_new_session=True,
+        command(*scores), cwd=built, env=ENVIRONMENT, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     first_model = built / "results/small/models/tiny/seed1.manifest.json"
@@ -165,7 +166,7 @@ def test_two_runs_and_a_killed_one_agree(built):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     snakemake(built, "--unlock")
-    done = snakemake(built, "--rerun-incomplete", "all")
+    done = snakemake(built, "--rerun-incomplete", *scores)
     assert done.returncode == 0, done.stdout + done.stderr
     assert contents(results) == first
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from resrank.efficiency.energy import counted
 from resrank.efficiency.loadgen import Scenario, drive
-from resrank.efficiency.memory import device_name, peaks, reset_peaks
+from resrank.efficiency.memory import device_name, give_back, peaks, reset_peaks
 from resrank.efficiency.null import Rerank, null_rerank
 from resrank.efficiency.percentiles import summarise
 from resrank.efficiency.phase_clock import PARTS, Clock, Part, PhaseClock, device_wait
@@ -83,6 +83,7 @@ def _mode(
     scenarios: Sequence[Scenario],
 ) -> tuple[dict[str, Any], list[Ranking]]:
     """Both scenarios after a warm-up that counts for neither."""
+    give_back()
     for query, candidates in warmup:
         reranker.rerank(query, candidates)
     found, rankings = single_stream(reranker.rerank, requests, clock)

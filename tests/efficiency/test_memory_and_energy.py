@@ -1,4 +1,7 @@
 import mmap
+import os
+import platform
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -26,6 +29,25 @@ def test_a_peak_is_of_the_block_alone():
     found = memory.peaks(before)
     assert low - found["host_before_bytes"] < 50 * MEGABYTE
     assert found["host_peak_bytes"] - found["host_before_bytes"] > 90 * MEGABYTE
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_what_was_freed_before_counts_for_no_peak():
+    """In a process of its own, which keeps what it frees, as the DAG's jobs do."""
+    script = (
+        "import numpy, resrank.efficiency.memory as memory\n"
+        "held = [numpy.ones(12_500_000) for _ in range(3)]\n"
+        "last = numpy.ones(10)\n"
+        "del held\n"
+        "for step in (lambda: None, memory.give_back):\n"
+        "    step()\n"
+        "    print(memory.reset_peaks()['host_bytes'])\n"
+    )
+    kept = {f"MALLOC_{name}_THRESHOLD_": str(2**30) for name in ("MMAP", "TRIM")}
+    said = subprocess.check_output([sys.executable, "-c", script], env=os.environ | kept, text=True)
+    before, after = map(int, said.split())
+    assert before > 300 * MEGABYTE
+    assert after < before - 250 * MEGABYTE
 
 
 def test_where_nothing_says_it_is_not_measured(tmp_path, monkeypatch):
