@@ -37,8 +37,8 @@ for name, reason in SUITE.skipped.items():
 
 # A job ends with this process; on a cluster's node Snakemake reads this again, as another process.
 os.environ[VARIABLE] = str(os.getpid())
-# On a processor tensors of a hundred megabytes come and go: glibc keeps their memory for the next,
-# which saved a tenth of a training's time. Values of your own stay.
+# On a processor tensors of a hundred megabytes come and go: glibc shall keep their memory for the
+# next, whose pages it would ask for anew, one by one. Values of your own stay.
 for setting in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
     os.environ.setdefault(setting, str(2**30))
 
