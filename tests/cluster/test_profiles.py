@@ -88,4 +88,8 @@ def test_a_kubernetes_job_plans(tmp_path):
     cards = container["resources"]["limits"]["nvidia.com/gpu"]
     assert f"gpu={cards}" in container["args"][0]
     mounted = {mount["name"] for mount in container["volumeMounts"]}
+    volume = next(m["mountPath"] for m in container["volumeMounts"] if m["name"] == "project")
+    kept = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert kept.keys() == {"RESRANK_DATA", "HF_HOME"}
+    assert all(value.startswith(f"{volume}/") for value in kept.values())
     assert mounted == {volume["name"] for volume in job["spec"]["template"]["spec"]["volumes"]}
