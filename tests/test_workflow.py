@@ -134,7 +134,9 @@ def test_editing_a_system_reruns_it_and_what_depends_on_it_alone(built):
         source.write_text(source.read_text() + "\n# edited\n")
         return snakemake(built, "-n", "all").stdout
 
-    jobs = planned(edit("first_stage.py"))
+    said = edit("first_stage.py")
+    assert re.search("now: 'sources of bm25: [0-9a-f]{16}'", said)
+    jobs = planned(said)
     assert jobs == {
         "rerank": 2, "measure": 2, "score": 2, "significance": 2, "report": 1, "page": 1, "all": 1,
         "total": 11,

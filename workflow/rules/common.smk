@@ -136,13 +136,18 @@ def library(*rooms):
     files = {f for room in rooms for f in Path("resrank", room).glob("[a-z]*.py")}
     files |= {Path("resrank", room) for room in rooms if room.endswith(".py")}
     files |= {Path("resrank", f"{name}.py") for name in SHARED}
-    return files_hash(files)
+    return hash_of(f"{' '.join(rooms)} in resrank", files)
 
 
 @cache
 def made_of(system):
     """The hash of the files that one system is made of, beside the shared library."""
-    return files_hash(map(Path, source_files(SUITE.systems[system])))
+    return hash_of(system, map(Path, source_files(SUITE.systems[system])))
+
+
+def hash_of(whose, files):
+    """The hash with whose it is, as Snakemake says it where it is the reason for a job."""
+    return f"sources of {whose}: {files_hash(files)[:16]}"
 
 
 def sources(wildcards):
