@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from resrank.efficiency.work import Asked, Pass, embedded, expected_embeddings
-from resrank.files import atomic_folder, write_json
-from resrank.invariants import Expected
+from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.options import EncoderOptions
+from resrank.model.passage_embeddings import EmbedsPassages
 from resrank.records import Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, EmbedsPassages, Request
+from resrank.reranker import Bench, Expected, Request
 from resrank.training.options import EncoderTraining
 
 if TYPE_CHECKING:

@@ -14,16 +14,15 @@ from pydantic import Field, field_validator
 
 from baselines.llm.by_letter import ByLetter
 from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts, expected_prompts
-from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import LETTERS, Prompt, template
+from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.template import LETTERS, Prompt, template
 from resrank.efficiency.work import Asked
-from resrank.invariants import Expected
 from resrank.records import Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Listed, Request, by_windows
+from resrank.reranker import Bench, Expected, Listed, Request, by_windows
 from resrank.windows import Window, window_sizes
 
 if TYPE_CHECKING:
-    from baselines.llm.transformers_model import TransformersModel
+    from baselines.llm.backends.transformers import TransformersModel
 
 
 class First(ByLetter):
@@ -63,7 +62,7 @@ class First(ByLetter):
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Load the language model, or the one that `train` wrote."""
-        from baselines.llm.transformers_model import TransformersModel
+        from baselines.llm.backends.transformers import TransformersModel
 
         return cls(options, TransformersModel(options.llm.trained(model_dir)))
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Self
 
 from resrank.efficiency.work import Asked, Pass
-from resrank.invariants import Expected
+from resrank.options import Strict
 from resrank.records import Candidate, Query, Ranking, Usage
-from resrank.reranker import Request, ranked
-from resrank.strict import Strict
+from resrank.reranker import Expected, Request, ranked
 
 
 class FirstStage:

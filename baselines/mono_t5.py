@@ -11,8 +11,8 @@ from pydantic import Field
 from baselines.llm.pointwise import Pointwise, fit
 from resrank.efficiency.work import Asked, Pass, expected_pairs, scored, text_tokens
 from resrank.model.options import DtypeName
+from resrank.options import Strict
 from resrank.records import Usage
-from resrank.strict import Strict
 
 
 class MonoT5(Pointwise):

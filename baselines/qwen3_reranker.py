@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from baselines.llm.model import TransformersOptions
+from baselines.llm.options import TransformersOptions
 from baselines.llm.pointwise import Pointwise, fit
 from resrank.efficiency.work import Asked, Pass, expected_pairs, scored, text_tokens
 from resrank.model.options import DtypeName
+from resrank.options import Strict
 from resrank.records import Usage
-from resrank.strict import Strict
 
 if TYPE_CHECKING:
-    from baselines.llm.transformers_model import TransformersModel
+    from baselines.llm.backends.transformers import TransformersModel
 
 BEFORE = (
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and "
@@ -53,7 +53,7 @@ class Qwen3Reranker(Pointwise):
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Load the published model."""
-        from baselines.llm.transformers_model import TransformersModel
+        from baselines.llm.backends.transformers import TransformersModel
 
         shared = {name: getattr(options, name) for name in ("model", "revision", "dtype", "device")}
         return cls(options, TransformersModel(TransformersOptions(

@@ -13,12 +13,11 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from resrank.efficiency.work import Asked, Pass
-from resrank.invariants import Declares, Expected
 from resrank.model.options import EncoderOptions
+from resrank.options import Strict
 from resrank.records import Ranking, Usage
 from resrank.registry import encoder_of, resolve
-from resrank.reranker import CachesPassages, RanksMany, Request, ranked
-from resrank.strict import Strict
+from resrank.reranker import CachesPassages, Declares, Expected, RanksMany, Request, ranked
 
 
 class Part(Strict):

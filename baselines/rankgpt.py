@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
+from baselines.llm.interface import Answer, LanguageModel
 from baselines.llm.listwise import (
     ListwiseOptions,
     ListwiseTraining,
@@ -15,14 +16,13 @@ from baselines.llm.listwise import (
     answer_tokens,
     expected_prompts,
 )
-from baselines.llm.model import Answer, BackEnd, LanguageModel, TransformersOptions
-from baselines.llm.parsing import Rule, Verdict, parse
-from baselines.llm.prompt import Prompt, template
+from baselines.llm.options import BackEnd, TransformersOptions
+from baselines.llm.prompts.answers import Rule, Verdict, parse
+from baselines.llm.prompts.template import Prompt, template
 from resrank.efficiency.work import Asked, Pass, Work
-from resrank.invariants import Expected
 from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Listed, RanksMany, Request, by_windows
+from resrank.reranker import Bench, Expected, Listed, RanksMany, Request, by_windows
 from resrank.windows import window_sizes
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class RankGPT(RanksMany):
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Open the language model, or the one that `train` wrote."""
-        from baselines.llm.model import open_model
+        from baselines.llm.open import open_model
 
         return cls(options, open_model(options.llm, model_dir))
 
@@ -110,7 +110,7 @@ class RankGPT(RanksMany):
 
     def recorded_clock(self, run: Path | None) -> Callable[[], int] | None:
         """An endpoint's recorded time, so that no call is paid for twice; see `KeepsTranscript`."""
-        from baselines.llm.recordings import recorded_by
+        from baselines.llm.backends.replay import recorded_by
 
         if not self.options.asks_endpoint:
             return None

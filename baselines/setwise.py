@@ -16,15 +16,14 @@ from pydantic import Field
 
 from baselines.llm.by_letter import ByLetter
 from baselines.llm.listwise import PromptOptions, Prompts, expected_prompts
-from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import LETTERS, template
+from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.template import LETTERS, template
 from resrank.efficiency.work import Asked
-from resrank.invariants import Expected
 from resrank.records import Ranking, Usage
-from resrank.reranker import Listed, Request, ranked
+from resrank.reranker import Expected, Listed, Request, ranked
 
 if TYPE_CHECKING:
-    from baselines.llm.transformers_model import TransformersModel
+    from baselines.llm.backends.transformers import TransformersModel
 
 Comparisons = Generator[list[int], int, list[int]]
 """Yields a set's places, is sent the best one's number in it, returns the places it ranked."""
@@ -56,7 +55,7 @@ class Setwise(ByLetter):
     @classmethod
     def load(cls, options: Options, model_dir: Path | None = None) -> Self:
         """Load the language model."""
-        from baselines.llm.transformers_model import TransformersModel
+        from baselines.llm.backends.transformers import TransformersModel
 
         return cls(options, TransformersModel(options.llm))
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,9 +15,6 @@ from pydantic import BaseModel
 from resrank.phases import phase
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
 from resrank.windows import Window, slide
-
-if TYPE_CHECKING:
-    from resrank.model.passage_embeddings import PassageEmbeddings
 
 Request = tuple[Query, Sequence[Candidate]]
 Listed = tuple[int, int]
@@ -113,32 +110,6 @@ class RanksMany(ABC):
         return self.rerank_many([(query, candidates)])[0]
 
 
-class EmbedsPassages(RanksMany):
-    """Base of a reranker that takes passage embeddings from one encoder: stored or made anew."""
-
-    embeddings: PassageEmbeddings
-
-    @property
-    def dtype(self) -> str:
-        """Number format of the encoder's weights."""
-        from resrank.model.device import number_format
-
-        return number_format(self.embeddings.encoder)
-
-    @property
-    def bytes_per_passage(self) -> int:
-        """Size of a stored embedding: the index's share of a passage."""
-        return self.embeddings.row_bytes
-
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Embed passages ahead of time into the store in `folder`."""
-        return self.embeddings.prepare(passages, folder)
-
-    def forget(self) -> None:
-        """Embed passages anew for every ranking."""
-        self.embeddings.forget()
-
-
 @dataclass(frozen=True)
 class Bench:
     """What a training job works with beside its data.
@@ -232,3 +203,26 @@ def ranked(
         usage=usage,
         grade_probabilities=None if grades is None else tuple(map(tuple, grades[order].tolist())),
     )
+
+
+Count = int | range
+"""A number, or the numbers from `start` up to, without it, `stop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The counters of `Usage` that a method fixes for one list; None: it does not fix this one."""
+
+    model_calls: Count | None = None
+    generated_tokens: Count | None = None
+    embedding_slots: Count | None = None
+    encoded_passages: Count | None = None
+
+
+@runtime_checkable
+class Declares(Protocol):
+    """A reranker that says what its rankings must have counted."""
+
+    def expects(self, candidates: int) -> Expected:
+        """For a list of this length."""
+        ...

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import Field, model_validator
 
-from resrank.strict import Strict
+from resrank.options import Strict
 
 Item = TypeVar("Item")
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from baselines.llm.parsing import Rule
+from baselines.llm.prompts.answers import Rule
 from resrank.cli.tools import Parser
 
 

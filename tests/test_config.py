@@ -2,11 +2,11 @@ import re
 
 import pytest
 
-from resrank.config import System
 from resrank.evaluation.metrics import averages, per_query
 from resrank.registry import resolve, source_files
-from resrank.reporting.catalogue import _models_in
-from resrank.suite import ConfigError, library, load_suite
+from resrank.reporting.plan.catalogue import _models_in
+from resrank.suite.load import ConfigError, library, load_suite
+from resrank.suite.schema import System
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
 
@@ -166,8 +166,9 @@ def test_untrained_systems_have_one_seed():
 def test_a_system_is_made_of_its_own_files():
     suite = load_suite(SUITE | {"systems": ["cross_encoder", "rrf_bm25_bi_encoder"]}).systems
     assert source_files(suite["cross_encoder"]) == [
-        "baselines/cross_encoder.py",
-        "baselines/cross_encoder_training.py",
+        "baselines/cross_encoder/reranker.py",
+        "baselines/cross_encoder/__init__.py",
+        "baselines/cross_encoder/training.py",
     ]
     assert source_files(suite["rrf_bm25_bi_encoder"]) == [
         "baselines/rank_fusion.py",
@@ -177,16 +178,14 @@ def test_a_system_is_made_of_its_own_files():
 
 def test_the_kind_of_the_projects_own_name_has_not_all_of_its_files():
     suite = load_suite(SUITE | {"systems": ["resrank"]}).systems
-    assert source_files(suite["resrank"]) == ["resrank/system.py"]
+    assert source_files(suite["resrank"]) == ["resrank/resrank_reranker.py"]
 
 
 def test_planning_imports_no_torch():
     import subprocess
     import sys
 
-    code = (
-        "import sys, resrank.cli, resrank.planning, resrank.suite as c; from pathlib import Path;"
-    )
+    code = "import sys, resrank.cli, resrank.suite.plan, resrank.suite.load as c; from pathlib import Path;"
     code += "c.load_suite(Path('config/config.yaml')); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -234,7 +233,7 @@ def test_published_checkpoints_are_pinned():
 def test_a_language_models_back_end_is_no_system_among_the_sources():
     files = source_files(library().systems["rankgpt_endpoint"])
     assert "baselines/rankgpt.py" in files
-    assert "baselines/llm/http_model.py" in files
+    assert "baselines/llm/backends/http.py" in files
 
 
 def test_a_folder_that_is_only_trained_on_and_not_there_is_named():

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from resrank import passage_table
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.archives import unpack
 from resrank.collections.collect import collect
 from resrank.collections.fetch import FetchError, fetch, place_of
-from resrank.config import RemoteFile, parse_collection, parse_first_stage
-from resrank.files import NoRoom
-from resrank.store import Collection, read_candidates
+from resrank.collections.kinds import RemoteFile, parse_collection
+from resrank.io import passage_table
+from resrank.io.atomic import NoRoom
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
 from tests.collections.files_server import serve
 
 DATA = random.Random(1).randbytes(1_000_000)

@@ -19,12 +19,14 @@ import yaml
 from markdown_it import MarkdownIt
 from typer.main import get_command
 
-from resrank import config
+from resrank.candidates import kinds as first_stage_kinds
 from resrank.cli import app
-from resrank.config import Suite
+from resrank.collections import kinds as collection_kinds
+from resrank.options import Strict
 from resrank.registry import KINDS, resolve
-from resrank.strict import Strict
-from resrank.suite import load_suite
+from resrank.suite import schema
+from resrank.suite.load import load_suite
+from resrank.suite.schema import Suite
 from tests.conftest import ROOT, write_beir
 from tests.dag import ENVIRONMENT, copy_project
 
@@ -165,7 +167,7 @@ def test_site(tmp_path):
     models = [cls.Options for cls in kinds]
     models += [cls.Training for cls in kinds if hasattr(cls, "Training")]
     models += [
-        m for m in vars(config).values()
+        m for module in (schema, collection_kinds, first_stage_kinds) for m in vars(module).values()
         if isinstance(m, type) and issubclass(m, Strict) and not m.__name__.startswith("_")
     ]  # fmt: skip
     assert Suite in models

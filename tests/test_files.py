@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from resrank.files import atomic_file, atomic_folder
-from resrank.parquet import read_columns
-from resrank.store import read_candidates, write_candidates
+from resrank.io.atomic import atomic_file, atomic_folder
+from resrank.io.candidates import read_candidates, write_candidates
+from resrank.io.parquet import read_columns
 from tests.conftest import ROOT
 
 
@@ -38,7 +38,7 @@ os.umask(0o027)
 import torch
 from pathlib import Path
 from safetensors.torch import save_file
-from resrank.files import atomic_file, atomic_folder
+from resrank.io.atomic import atomic_file, atomic_folder
 with atomic_folder(Path("folder")) as out:
     (out / "inner").mkdir()
     save_file({"w": torch.zeros(1)}, out / "inner" / "w.safetensors")

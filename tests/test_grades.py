@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines.first_stage import FirstStage
-from resrank.config import System
-from resrank.files import sha256_file
-from resrank.grades import grades_of, read_grades, write_grades
-from resrank.invariants import InvariantError, verify
-from resrank.merging import merge_runs
+from resrank.check_ranking import InvariantError, verify
+from resrank.io.grades import grades_of, read_grades, write_grades
+from resrank.io.hashing import sha256_file
+from resrank.jobs.merge_shards import merge_runs
+from resrank.jobs.rerank import rerank
+from resrank.options import Strict
 from resrank.records import Query, Ranking, Usage
 from resrank.reranker import ranked
-from resrank.running import rerank
 from resrank.shards import Shard
-from resrank.strict import Strict
+from resrank.suite.schema import System
 from tests.llm.test_local import requests
 from tests.test_shards import frozen  # noqa: F401 - a fixture
 

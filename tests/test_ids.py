@@ -6,12 +6,14 @@ import pandas as pd
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import System, parse_collection, parse_first_stage
+from resrank.collections.kinds import parse_collection
 from resrank.evaluation.score import score_runs
-from resrank.running import rerank
-from resrank.store import Collection
-from resrank.trec import read_run
+from resrank.io.collection import Collection
+from resrank.io.trec import read_run
+from resrank.jobs.rerank import rerank
+from resrank.suite.schema import System
 from tests.conftest import write_beir
 
 # An id that a query and a passage share, ids with spaces, slashes and letters of any script.

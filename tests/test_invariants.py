@@ -7,9 +7,10 @@ import pytest
 
 from baselines.first_stage import FirstStage
 from baselines.setwise import heap_comparisons, heap_top
-from resrank.invariants import Expected, InvariantError, verify
+from resrank.check_ranking import InvariantError, verify
 from resrank.records import Usage
 from resrank.registry import KINDS, resolve
+from resrank.reranker import Expected
 from resrank.windows import Window, window_sizes
 from tests.efficiency.test_job import lists  # noqa: F401 - a fixture
 from tests.efficiency.test_phases import folder, options_of  # noqa: F401 - a fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resrank.suite import load_suite
-from resrank.typed_yaml import read_yaml
+from resrank.io.yaml import read_yaml
+from resrank.suite.load import load_suite
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resrank import passage_table
-from resrank.passage_table import PassageTable, sorted_by_id, write_passages
+from resrank.io import passage_table
+from resrank.io.passage_table import PassageTable, sorted_by_id, write_passages
 from resrank.records import Passage
 
 IDS = st.lists(st.text(min_size=1).filter(lambda s: s.isprintable()), unique=True, max_size=40)

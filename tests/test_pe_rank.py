@@ -5,8 +5,13 @@ import math
 import pytest
 import torch
 
-from baselines.pe_rank import PERank
-from baselines.pe_rank_losses import divergence, list_losses, list_mle, step_logits
+from baselines.pe_rank.losses import (
+    divergence,
+    list_losses,
+    list_mle,
+    step_logits,
+)
+from baselines.pe_rank.reranker import PERank
 from resrank.reranker import Bench
 from resrank.windows import Window
 from tests.llm.test_local import requests

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from resrank.planning import Plan
-from resrank.suite import load_suite
+from resrank.suite.load import load_suite
+from resrank.suite.plan import Plan
 
 MINILM = {"model": "sentence-transformers/all-MiniLM-L6-v2"}
 TINY = {"encoder": MINILM, "reranker": {"layers": 1}}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resrank.saved_models import check_models
-from resrank.suite import ConfigError, load_suite
+from resrank.suite.load import ConfigError, load_suite
+from resrank.suite.preflight import check_models
 from tests.conftest import ROOT
 
 MODEL = "results/joint/models/resrank_joint/seed1"

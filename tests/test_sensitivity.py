@@ -4,17 +4,19 @@ import pytest
 
 from baselines.first_stage import FirstStage
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.collect import collect
-from resrank.config import BeirCollection, Bm25Stage, System
+from resrank.collections.kinds import BeirCollection
 from resrank.evaluation.agreement import mean_tau
+from resrank.io.collection import Collection
+from resrank.jobs.sensitivity import LARGE, changed, expanded, sensitivity
 from resrank.model.device import set_seeds
 from resrank.model.options import ResRankOptions
 from resrank.model.resrank import ResRank
-from resrank.reporting.sensitivity import largest
-from resrank.sensitivity import LARGE, changed, expanded, sensitivity
-from resrank.store import Collection
-from resrank.suite import ConfigError, load_suite
-from resrank.system import ResRankSystem
+from resrank.reporting.tables.sensitivity import largest
+from resrank.resrank_reranker import ResRankSystem
+from resrank.suite.load import ConfigError, load_suite
+from resrank.suite.schema import System
 
 
 def test_tau_by_hand():

@@ -9,19 +9,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
 from resrank.candidates import dense
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import BeirCollection, System, parse_first_stage
-from resrank.merging import merge_runs
-from resrank.planning import Plan
+from resrank.collections.kinds import BeirCollection
+from resrank.io.collection import Collection
+from resrank.io.seals import SEAL, sealed_line
+from resrank.jobs.encode import encode
+from resrank.jobs.merge_shards import merge_runs
+from resrank.jobs.rerank import BLOCK, rerank
 from resrank.records import Split
-from resrank.running import BLOCK, encode, rerank
-from resrank.seals import SEAL, sealed_line
 from resrank.shards import Shard
-from resrank.store import Collection
-from resrank.suite import load_suite
+from resrank.suite.load import load_suite
+from resrank.suite.plan import Plan
+from resrank.suite.schema import System
 from tests.conftest import PASSAGES, write_beir
 from tests.dag import copy_project, snakemake
 

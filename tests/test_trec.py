@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resrank import lines
+from resrank.io import text as lines
+from resrank.io.run import write_run
+from resrank.io.trec import TrecError, read_metadata, read_qrels, read_run
 from resrank.records import Ranking
-from resrank.store import write_run
-from resrank.trec import TrecError, read_metadata, read_qrels, read_run
 
 
 def write(tmp_path, text):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resrank.strict import Strict
-from resrank.typed_yaml import ConfigError, read_source, read_yaml
+from resrank.io.yaml import ConfigError, read_source, read_yaml
+from resrank.options import Strict
 from tests.fuzz.hostile import BOMB, MERGES
 
 

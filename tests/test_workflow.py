@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from resrank.trec import read_run
+from resrank.io.trec import read_run
 from tests.conftest import write_beir
 from tests.dag import ENVIRONMENT, command, contents, copy_project, snakemake
 

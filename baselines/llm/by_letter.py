@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from baselines.llm.prompt import Prompt, Template
+from baselines.llm.prompts.template import Prompt, Template
 from resrank.efficiency.work import Pass, scored
 from resrank.records import Usage
 from resrank.reranker import Listed, RanksMany
 
 if TYPE_CHECKING:
-    from baselines.llm.transformers_model import TransformersModel
+    from baselines.llm.backends.transformers import TransformersModel
 
 
 class ByLetter(RanksMany):

@@ -8,11 +8,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from baselines.llm.prompt import Prompt, Template, template, template_path
+from baselines.llm.prompts.template import (
+    Prompt,
+    Template,
+    template,
+    template_path,
+)
 from resrank.efficiency.work import Asked, text_tokens
+from resrank.options import Strict
 from resrank.records import Usage
 from resrank.reranker import Listed, Request
-from resrank.strict import Strict
 from resrank.training.options import Economy, Queries
 from resrank.windows import Window
 

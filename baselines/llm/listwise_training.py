@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.listwise import ListwiseTraining, PromptOptions, fitted
-from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import LETTERS, Template, template
-from baselines.llm.transformers_model import TransformersModel
-from resrank.files import atomic_folder, write_json
+from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.template import LETTERS, Template, template
+from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.device import autocast, set_seeds
 from resrank.records import TrainingExample
 from resrank.reranker import Bench

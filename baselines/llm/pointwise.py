@@ -8,12 +8,11 @@ from itertools import chain
 
 from tqdm import tqdm
 
-from resrank.halving import in_halves
-from resrank.invariants import Expected
 from resrank.model.batches import token_budget_batches
+from resrank.model.out_of_memory import in_halves
 from resrank.phases import phase
 from resrank.records import Candidate, Query, Ranking, Usage
-from resrank.reranker import Request, ranked
+from resrank.reranker import Expected, Request, ranked
 
 
 class Pointwise(ABC):

@@ -14,13 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from baselines.llm.model import Answer, Keep, LanguageModel, drop, whole
-from baselines.llm.prompt import Message, Prompt
-from resrank.collections.jsonl import DataError, text_field
-from resrank.files import sha256_lines
-from resrank.lines import numbered
-from resrank.seals import read_line, sealed_line
-from resrank.shown import shown
+from baselines.llm.interface import Answer, Keep, LanguageModel, drop, whole
+from baselines.llm.prompts.template import Message, Prompt
+from resrank.io.hashing import sha256_lines
+from resrank.io.seals import read_line, sealed_line
+from resrank.io.text import DataError, numbered, text_field
+from resrank.options import shown
 
 ASK_AGAIN = "delete the line, and the call is made again"
 

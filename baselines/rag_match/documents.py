@@ -16,9 +16,9 @@ from baselines.llm.transcript import Recorded
 from baselines.rag_match.prompts import for_writer
 from baselines.rag_match.terms import sentences, terms
 from resrank.collections.imported import stream_lists
-from resrank.files import atomic_file
+from resrank.io.atomic import atomic_file
+from resrank.io.seals import read_line, sealed_line
 from resrank.records import TrainingExample
-from resrank.seals import read_line, sealed_line
 
 BLOCK = 256  # queries whose documents are asked for at once
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from baselines.llm.model import Answer
-from baselines.llm.prompt import Prompt
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.interface import Answer
+from baselines.llm.prompts.template import Prompt
 from baselines.rag_match.options import JudgeOptions
 from baselines.rag_match.prompts import fitted
 from baselines.rag_match.sequences import grade_tokens

@@ -12,7 +12,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
 from baselines.rag_match.judge import Judge
 from baselines.rag_match.options import (
     Alignment,
@@ -24,7 +24,7 @@ from baselines.rag_match.options import (
 from baselines.rag_match.pairs import Pair
 from baselines.rag_match.sequences import Likelihood
 from baselines.rag_match.trace import OPENING
-from resrank.files import atomic_folder, write_json
+from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.device import autocast, set_seeds
 from resrank.reranker import Bench
 from resrank.training.checkpoints import Checkpoints

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from baselines.llm.model import BackEnd, TransformersOptions
-from resrank.strict import Strict
+from baselines.llm.options import BackEnd, TransformersOptions
+from resrank.options import Strict
 from resrank.training.options import Economy, Queries
 
 

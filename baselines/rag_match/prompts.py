@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from baselines.llm.prompt import Message, Prompt
+from baselines.llm.prompts.template import Message, Prompt
 from baselines.rag_match.trace import BAR, FIELDS, LEVELS
 
 TRACE = f" {BAR} ".join(f"{name.replace('_', ' ')}: ..." for name in FIELDS)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from baselines.llm.prompt import Prompt
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.prompts.template import Prompt
 from baselines.rag_match.trace import OPENING
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import autocast

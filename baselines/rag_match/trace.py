@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import StringConstraints
 
-from baselines.llm.model import whole
+from baselines.llm.interface import whole
+from resrank.options import Strict
 from resrank.records import GRADES
-from resrank.strict import Strict
 
 BAR = "|"
 OPENING = "grade:"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines.llm.model import open_model
+from baselines.llm.open import open_model
 from baselines.llm.transcript import Recorded
 from baselines.rag_match.alignment import learn_to_judge
 from baselines.rag_match.calibration import learn_to_prefer

@@ -13,8 +13,8 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from resrank.cli import app
-from resrank.config import Suite
 from resrank.registry import KINDS, resolve
+from resrank.suite.schema import Suite
 
 BOUNDS = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from resrank.candidates.analysis import analyse
-from resrank.config import Bm25Stage
-from resrank.passage_table import BLOCK
+from resrank.candidates.kinds import Bm25Stage
+from resrank.io.candidates import RankedList
+from resrank.io.passage_table import BLOCK
 from resrank.records import Passage, Query
-from resrank.store import RankedList
 
 
 def search(

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from resrank.config import DenseStage
-from resrank.files import write_sealed
-from resrank.halving import Halvings
+from resrank.candidates.kinds import DenseStage
+from resrank.io.candidates import RankedList
+from resrank.io.manifest import write_sealed
+from resrank.io.passage_table import BLOCK, PassageTable
 from resrank.model.options import EncoderOptions
-from resrank.passage_table import BLOCK, PassageTable
+from resrank.model.out_of_memory import Halvings
 from resrank.records import Passage, Query
 from resrank.shards import Shard
-from resrank.store import RankedList
 
 QUERIES, PASSAGES = 512, 16_384  # rows and columns of one block of similarities, 32 MB
 

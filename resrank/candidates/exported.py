@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resrank.collections.jsonl import DataError
-from resrank.config import FrozenStage
-from resrank.files import atomic_file, atomic_folder, sha256_file, write_sealed
-from resrank.seals import read_sealed
-from resrank.store import Collection, RankedList, candidates_hash, read_candidates
+from resrank.candidates.kinds import FrozenStage
+from resrank.io.atomic import atomic_file, atomic_folder
+from resrank.io.candidates import RankedList, candidates_hash, read_candidates
+from resrank.io.collection import Collection
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import write_sealed
+from resrank.io.seals import read_sealed
+from resrank.io.text import DataError
 
 LISTS, ABOUT = "candidates.parquet", "manifest.json"
 

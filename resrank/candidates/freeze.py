@@ -9,8 +9,7 @@ from typing import Any
 from resrank.candidates.bm25 import search
 from resrank.candidates.exported import take_over
 from resrank.candidates.fusion import fuse
-from resrank.collections.jsonl import DataError
-from resrank.config import (
+from resrank.candidates.kinds import (
     Bm25Stage,
     DenseStage,
     FirstStage,
@@ -20,11 +19,14 @@ from resrank.config import (
 )
 from resrank.evaluation.audits import lists_with_ties, short_lists
 from resrank.evaluation.metrics import averages, falling, per_query, trec_order
-from resrank.files import sha256_file, write_manifest
-from resrank.halving import Halvings
+from resrank.io.candidates import RankedList, read_candidates, write_candidates
+from resrank.io.collection import Collection
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import write_manifest
+from resrank.io.text import DataError
+from resrank.io.trec import read_run
+from resrank.model.out_of_memory import Halvings
 from resrank.records import Qrels, Split
-from resrank.store import Collection, RankedList, read_candidates, write_candidates
-from resrank.trec import read_run
 
 SPLITS = (Split.TRAIN, Split.DEV, Split.TEST)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from resrank.store import RankedList
+from resrank.io.candidates import RankedList
 
 
 def fuse(stages: Sequence[Mapping[str, RankedList]], k: int, depth: int) -> dict[str, RankedList]:

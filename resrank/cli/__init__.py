@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from resrank.cli import jobs, tools
-from resrank.owner import end_with_owner
+from resrank.jobs.parent_process import end_with_owner
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,7 +85,7 @@ def main() -> None:
     try:
         app()
     except ValidationError as error:
-        from resrank.typed_yaml import explain
+        from resrank.io.yaml import explain
 
         sys.exit(f"error: {explain(error, '')}")
     except (ValueError, OSError, FloatingPointError) as error:

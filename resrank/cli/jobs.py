@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from resrank.cards import take_card
 from resrank.cli.options import (
     RUNS_SHOWN,
     CandidatesFile,
@@ -27,6 +26,7 @@ from resrank.cli.options import (
     runs_of,
     system,
 )
+from resrank.jobs.gpu_lock import take_card
 
 LEARNED_SHOWN = "{system: [collection folder, ...]}"
 METRICS_SHOWN = "[metric, ...]"
@@ -42,7 +42,7 @@ def collect(
 ) -> None:
     """Bring a collection into the common form: queries, passages, qrels, manifest."""
     from resrank.collections.collect import collect as write
-    from resrank.config import parse_collection
+    from resrank.collections.kinds import parse_collection
 
     write(parse_collection(json_of(spec, "--spec")), out, learner or [])
 
@@ -52,8 +52,8 @@ def fetch(spec: Spec, out: Out) -> None:
 
     What is written decides which jobs there are: none over a collection that is absent.
     """
+    from resrank.collections.kinds import parse_collection
     from resrank.collections.origin import fetch_optional
-    from resrank.config import parse_collection
 
     fetch_optional(parse_collection(json_of(spec, "--spec")), out)
 
@@ -70,8 +70,8 @@ def candidates(
 ) -> None:
     """Freeze a first stage's candidate lists, with their recall and oracle."""
     from resrank.candidates.freeze import freeze
-    from resrank.config import parse_first_stage
-    from resrank.store import Collection
+    from resrank.candidates.kinds import parse_first_stage
+    from resrank.io.collection import Collection
 
     stages = json_of(fused, "--fused", dict[str, Path], "{stage: candidates file}")
     wanted = parse_first_stage(json_of(spec, "--spec"))
@@ -99,11 +99,11 @@ def encode(
     """Embed every candidate passage once, for all systems that share the encoder."""
     take_card()
     from resrank.candidates.dense import embed_shard
+    from resrank.io.collection import Collection
+    from resrank.jobs.encode import encode as embed
     from resrank.model.options import EncoderOptions
     from resrank.records import Split
-    from resrank.running import encode as embed
     from resrank.shards import Shard
-    from resrank.store import Collection
 
     wanted = EncoderOptions.model_validate(json_of(encoder, "--encoder"))
     part = Shard.parse(shard)
@@ -124,8 +124,8 @@ def train(
 ) -> None:  # fmt: skip
     """Train one system with one seed on a collection's train split; resumes if it was killed."""
     take_card()
-    from resrank.running import train as run_training
-    from resrank.store import Collection
+    from resrank.io.collection import Collection
+    from resrank.jobs.train import train as run_training
 
     run_training(
         Collection(collection), candidates, name, system(spec), seed, store, checkpoints,
@@ -140,9 +140,9 @@ def rerank(
 ) -> None:  # fmt: skip
     """Rerank every test query's candidates: a TREC run and what each query consumed."""
     take_card()
-    from resrank.running import rerank as run_reranker
+    from resrank.io.collection import Collection
+    from resrank.jobs.rerank import rerank as run_reranker
     from resrank.shards import Shard
-    from resrank.store import Collection
 
     # What an endpoint is answering is waited for and kept, as at Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -159,7 +159,7 @@ def merge_runs(
     out: Out,
 ) -> None:
     """Put the runs of a job's shards together: the bytes that a single job writes."""
-    from resrank.merging import merge_runs as merge
+    from resrank.jobs.merge_shards import merge_runs as merge
 
     merge(shard, out)
 
@@ -178,9 +178,9 @@ def measure(
     An endpoint is not asked again: its times are those that were recorded with the run's answers.
     """
     take_card()
-    from resrank.config import Measurement
-    from resrank.running import measure as run_meter
-    from resrank.store import Collection
+    from resrank.io.collection import Collection
+    from resrank.jobs.measure import measure as run_meter
+    from resrank.suite.schema import Measurement
 
     wanted = Measurement.model_validate(json_of(how, "--how"))
     run_meter(
@@ -199,8 +199,8 @@ def sensitivity(
 ) -> None:  # fmt: skip
     """Rerank again with other batches, number formats, orders and seeds; say what that changes."""
     take_card()
-    from resrank.sensitivity import sensitivity as rerank_again
-    from resrank.store import Collection
+    from resrank.io.collection import Collection
+    from resrank.jobs.sensitivity import sensitivity as rerank_again
 
     rerank_again(
         Collection(collection), candidates, name, system(spec), model or [], part or [], queries,
@@ -220,7 +220,7 @@ def score(
 ) -> None:
     """Score runs per query over one candidate set, with leak and other audits."""
     from resrank.evaluation.score import score_runs
-    from resrank.store import Collection
+    from resrank.io.collection import Collection
 
     learned = json_of(trained_on, "--trained-on", dict[str, list[Path]], LEARNED_SHOWN)
     score_runs(
@@ -241,7 +241,7 @@ def significance(
     metric: Annotated[str, typer.Option(help="The one metric that is tested.")] = "nDCG@10",
 ) -> None:
     """Test every pair of systems over one candidate set: p values, intervals, effect sizes."""
-    from resrank.evaluation.compare import compare as write
+    from resrank.evaluation.all_pairs import compare as write
 
     write(scores, metric, out)
 
@@ -257,7 +257,7 @@ def calibration(
     Needs runs with grades beside them, and a collection whose entry has `grades_from`.
     """
     from resrank.evaluation.calibration import calibrate_runs
-    from resrank.store import Collection
+    from resrank.io.collection import Collection
 
     calibrate_runs(Collection(collection), candidates, runs_of(runs), out)
 
@@ -271,7 +271,7 @@ def report(
 ) -> None:
     """Write the tables and figures of a suite's results."""
     from resrank.reporting.report import report as write
-    from resrank.suite import load_suite
+    from resrank.suite.load import load_suite
 
     write(
         load_suite(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from resrank.files import check_writable
+from resrank.io.atomic import check_writable
 
 CollectionDir = Annotated[
     Path, typer.Option("--collection", help="Folder that `collect` wrote.", show_default=False)
@@ -49,7 +49,7 @@ ShardStores = Annotated[
 
 def system(spec: str) -> Any:
     """A system's entry, from `--spec`."""
-    from resrank.config import System
+    from resrank.suite.schema import System
 
     return System.model_validate(json_of(spec, "--spec"))
 

@@ -69,7 +69,7 @@ def compare(
 
     Example: `python -m resrank compare results/before results/after --out changes.md`.
     """
-    from resrank.reporting.changes import changes, changes_text, write_changes
+    from resrank.reporting.compare_suites import changes, changes_text, write_changes
 
     frame = changes(a, b)
     typer.echo(changes_text(frame))
@@ -89,7 +89,7 @@ def export(
 
     Example: `python -m resrank export results/demo --out exported`.
     """
-    from resrank.exports.suite import export_suite
+    from resrank.reporting.exports.suite import export_suite
 
     written = export_suite(root, out, team)
     typer.echo(f"{len(written)} files under {out}")
@@ -103,7 +103,7 @@ def claims(
 
     Example: `python -m resrank claims --root results/small`.
     """
-    from resrank.reporting.claims import claims_text, judge_all
+    from resrank.reporting.tables.claims import claims_text, judge_all
 
     typer.echo(claims_text(judge_all(root), all_of_them))
 
@@ -122,8 +122,8 @@ def plan(
     Example: `python -m resrank plan --suite config/paper.yaml`.
     """
     from resrank.efficiency.assumed import Assumed
-    from resrank.reporting.catalogue import plan as text
-    from resrank.suite import load_suite
+    from resrank.reporting.plan.catalogue import plan as text
+    from resrank.suite.load import load_suite
 
     assumed = Assumed(device, utilisation, passage_tokens, query_tokens)
     typer.echo(text(load_suite(suite), assumed))
@@ -153,9 +153,9 @@ def growth(
     writes `tables/growth.csv` and `figures/growth.svg` there from the models' shapes alone.
     """
     from resrank.efficiency.assumed import Assumed
-    from resrank.growing import grow
-    from resrank.suite import load_suite
-    from resrank.typed_yaml import read_yaml
+    from resrank.io.yaml import read_yaml
+    from resrank.jobs.growth import grow
+    from resrank.suite.load import load_suite
 
     given = read_yaml(suite)
     resolved = load_suite(given if scale is None else given | {"scale": scale})
@@ -166,8 +166,8 @@ def growth(
 
 def collections() -> None:
     """Print the library's collections as a Markdown table: origin, licence, files, counts."""
-    from resrank.reporting.catalogue import catalogue
-    from resrank.suite import library
+    from resrank.reporting.plan.catalogue import catalogue
+    from resrank.suite.load import library
 
     typer.echo(catalogue(library().collections))
 
@@ -194,7 +194,7 @@ def replay(
     Example: `python -m resrank replay --candidates bm25_top100.json --responses answers.jsonl
     --window 20 --step 10 --out my.run`, then `evaluate`.
     """
-    from baselines.llm.replay import replay as run_replay
+    from baselines.llm.replay_run import replay as run_replay
     from resrank.windows import Window
 
     windows = Window(size=window, step=step)

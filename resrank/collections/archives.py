@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from filelock import FileLock
 from tqdm import tqdm
 
-from resrank.collections.jsonl import DataError
-from resrank.files import atomic_folder
+from resrank.io.atomic import atomic_folder
+from resrank.io.text import DataError
 
 UNREADABLE = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError,

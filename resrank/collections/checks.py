@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from resrank.collections.jsonl import DataError
-from resrank.config import Counts
+from resrank.collections.kinds import Counts
+from resrank.io.collection import Seen
+from resrank.io.text import DataError
+from resrank.options import shown
 from resrank.records import Qrels
-from resrank.shown import shown
-from resrank.store import Seen
 
 
 def check_queries(qrels: Qrels, queries: Collection[str], source: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from resrank.collections.jsonl import DataError
+from resrank.collections.kinds import Collection
 from resrank.collections.origin import show_terms
-from resrank.config import Collection
+from resrank.io.collection import Collection as Stored
+from resrank.io.text import DataError
 from resrank.records import Split
-from resrank.store import Collection as Stored
 
 
 def collect(spec: Collection, out: Path, learners: Sequence[str] = ()) -> None:

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resrank.config import Collection
-from resrank.trec import read_qrels
+from resrank.collections.kinds import Collection
+from resrank.io.trec import read_qrels
 
 CHUNK = 1 << 20
 

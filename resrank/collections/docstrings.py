@@ -20,12 +20,12 @@ import networkx as nx
 import numpy as np
 from tqdm import tqdm
 
+from resrank.collections.kinds import DocstringsCollection
 from resrank.collections.numpydoc import Docstring, parse
 from resrank.collections.objects import documented_objects
 from resrank.collections.sampling import sample
-from resrank.config import DocstringsCollection
+from resrank.io.collection import write_collection
 from resrank.records import Passage, Qrels, Query, Split
-from resrank.store import write_collection
 
 MIN_WORDS = 4  # a shorter text or query ("Alias of x.") says nothing that could be searched for
 LARGE = 0.05  # a component with more of the queries than this is too large to test on

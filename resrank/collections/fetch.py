@@ -23,9 +23,10 @@ from filelock import FileLock
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from resrank.collections.jsonl import DataError
-from resrank.config import RemoteFile
-from resrank.retry_after import retry_after
+from resrank.collections.kinds import RemoteFile
+from resrank.collections.retry_after import retry_after
+from resrank.io.data_folder import data_folder
+from resrank.io.text import DataError
 
 TRIES = 6
 FIRST_WAIT = 1.0  # seconds, doubled after each failure
@@ -50,12 +51,6 @@ class _Interrupted(Exception):
         super().__init__(said)
         self.wait = wait
         self.reached = reached
-
-
-def data_folder() -> Path:
-    """Where downloads lie, shared by all suites of this user."""
-    named = os.environ.get("RESRANK_DATA")
-    return Path(named) if named else Path.home() / ".cache" / "resrank"
 
 
 def place_of(file: RemoteFile) -> Path:

@@ -8,16 +8,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from resrank.collections.checks import check_passages, check_queries
-from resrank.collections.jsonl import DataError, id_field, read_jsonl, text_field
+from resrank.collections.kinds import BeirCollection
 from resrank.collections.origin import facts, local_folder
 from resrank.collections.sampling import sample
 from resrank.collections.three_grades import three_grades
-from resrank.config import BeirCollection
-from resrank.passage_table import StandsTwice
+from resrank.io.collection import write_collection
+from resrank.io.passage_table import StandsTwice
+from resrank.io.text import DataError, id_field, read_jsonl, text_field
+from resrank.io.trec import read_qrels
+from resrank.options import shown
 from resrank.records import Passage, Query, Split
-from resrank.shown import shown
-from resrank.store import write_collection
-from resrank.trec import read_qrels
 
 
 def collect(spec: BeirCollection, out: Path) -> None:

@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resrank.collections.checks import check_passages, check_queries
-from resrank.collections.jsonl import (
+from resrank.collections.kinds import CandidatesCollection
+from resrank.collections.origin import facts, local_file
+from resrank.collections.sampling import sample
+from resrank.collections.three_grades import three_grades
+from resrank.io.collection import write_collection
+from resrank.io.text import (
     DataError,
     id_field,
     parsed,
@@ -23,14 +28,9 @@ from resrank.collections.jsonl import (
     repeated,
     text_field,
 )
-from resrank.collections.origin import facts, local_file
-from resrank.collections.sampling import sample
-from resrank.collections.three_grades import three_grades
-from resrank.config import CandidatesCollection
+from resrank.io.trec import read_qrels
+from resrank.options import shown
 from resrank.records import Passage, Query
-from resrank.shown import shown
-from resrank.store import write_collection
-from resrank.trec import read_qrels
 
 TITLE_PREFIX = re.compile(r"^Title: (.*?)\s?Content: ", re.DOTALL)
 TEXT_FIELDS = ("content", "contents", "text", "segment", "passage", "body")

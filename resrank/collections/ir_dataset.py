@@ -16,16 +16,17 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from resrank.collections.checks import check_passages, check_queries
-from resrank.collections.fetch import data_folder
-from resrank.collections.jsonl import DataError
+from resrank.collections.kinds import IrDatasetsCollection
 from resrank.collections.origin import facts, local_file
 from resrank.collections.sampling import sample
 from resrank.collections.three_grades import three_grades
-from resrank.config import IrDatasetsCollection
-from resrank.files import NoRoom, sha256_file
-from resrank.passage_table import StandsTwice
+from resrank.io.atomic import NoRoom
+from resrank.io.collection import write_collection
+from resrank.io.data_folder import data_folder
+from resrank.io.hashing import sha256_file
+from resrank.io.passage_table import StandsTwice
+from resrank.io.text import DataError
 from resrank.records import Passage, Qrels, Query, Split
-from resrank.store import write_collection
 
 
 def collect(spec: IrDatasetsCollection, out: Path) -> None:

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from resrank.collections.archives import unpack
 from resrank.collections.fetch import Unreachable, address_of, fetch, in_mirror, is_here
-from resrank.collections.jsonl import DataError
-from resrank.config import BeirCollection, Collection, RemoteFile
-from resrank.files import write_sealed
+from resrank.collections.kinds import BeirCollection, Collection, RemoteFile
+from resrank.io.manifest import write_sealed
+from resrank.io.text import DataError
 
 
 def local_file(spec: Collection, file: Path | RemoteFile) -> Path:

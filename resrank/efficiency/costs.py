@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resrank.efficiency.flops import cache_bytes, flops
 from resrank.efficiency.work import Asked, Cut, Made, Model, Pass
 from resrank.model.architectures import FAMILIES, RANDOM, Architecture, architecture, config_of
-from resrank.parts import PREFIX
+from resrank.model.trained_models import PREFIX
 from resrank.records import Usage
 from resrank.registry import resolve
 
 if TYPE_CHECKING:
-    from resrank.config import System
+    from resrank.suite.schema import System
 
 Systems = Mapping[str, "System"]
 

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from resrank.files import sha256_file, write_manifest, write_sealed
-from resrank.grades import Probabilities, grades_of, read_grades
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
+from resrank.io.grades import Probabilities, grades_of, read_grades
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import write_manifest, write_sealed
 from resrank.records import GRADES, Qrels, Split
-from resrank.store import Collection, read_candidates
 
 BINS = 10  # of confidence, of equal width
 

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from resrank.evaluation.intervals import interval_over_collections
 from resrank.evaluation.significance import Values
-from resrank.strict import Strict
+from resrank.options import Strict
 
 ROUNDING = 1e-9  # so that a figure at the very edge of a tolerance counts as inside
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from resrank.evaluation.audits import lists_with_ties, short_lists
 from resrank.evaluation.metrics import averages, has_ties, per_query, trec_order
 from resrank.evaluation.ties import Bounds, broken, tie_bounds
-from resrank.trec import read_qrels, read_run
+from resrank.io.trec import read_qrels, read_run
 
 
 @dataclass(frozen=True)

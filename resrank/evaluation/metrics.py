@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from resrank.options import shown
 from resrank.records import Qrels
-from resrank.shown import shown
 
 ALIASES = {"MRR": "RR", "Recall": "R"}
 BINARY = {"RR", "R", "AP", "P", "Success", "Rprec", "SetP", "SetR", "SetF", "Bpref"}

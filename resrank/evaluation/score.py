@@ -9,18 +9,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from resrank.candidates.texts import candidate_lists
 from resrank.evaluation.audits import lists_with_ties, short_lists, unjudged_share
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import per_query
 from resrank.evaluation.ties import tie_bounds
-from resrank.files import atomic_file, sha256_file, write_manifest, write_sealed
-from resrank.outputs import check_run
-from resrank.parquet import read_columns, write_table
+from resrank.io.atomic import atomic_file
+from resrank.io.candidate_lists import candidate_lists
+from resrank.io.collection import Collection
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import check_run, write_manifest, write_sealed
+from resrank.io.parquet import read_columns, write_table
+from resrank.io.run import encoder_run, usage_of
+from resrank.io.seals import read_sealed
+from resrank.io.trec import read_run
 from resrank.records import Split
-from resrank.seals import read_sealed
-from resrank.store import Collection, encoder_run, usage_of
-from resrank.trec import read_run
 
 SCHEMA = pa.schema(
     [("system", pa.string()), ("seed", pa.int32()), ("query_id", pa.string()),

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from pydantic import Field, model_validator
 
-from resrank.strict import Strict
+from resrank.options import Strict
 
 FILE = Path(__file__).resolve().parent.parent.parent / "config" / "architectures.yaml"
 

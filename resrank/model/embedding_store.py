@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from resrank.io.seals import Damaged
 from resrank.model.batches import token_budget_batches
 from resrank.model.encoder import Encoder, Tokens
 from resrank.model.vector_codec import VectorCodec
-from resrank.seals import Damaged
 from resrank.shards import WHOLE, Shard
 
 COPIED = 65_536  # rows that are copied at once

@@ -13,13 +13,13 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from resrank.files import write_json
-from resrank.halving import in_halves
+from resrank.io.atomic import write_json
 from resrank.model.batches import token_budget_batches
 from resrank.model.cores import map_batches
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions, Pooling
+from resrank.model.out_of_memory import in_halves
 from resrank.phases import phase
 
 _POOLING_KEYS = {"last": "lasttoken", "cls": "cls_token", "mean": "mean_tokens"}

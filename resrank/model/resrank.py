@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from resrank.files import atomic_folder, write_sealed, write_text
+from resrank.io.atomic import atomic_folder, write_text
+from resrank.io.manifest import write_sealed
 from resrank.model.encoder import Encoder
 from resrank.model.hub import locate
 from resrank.model.model_card import model_card

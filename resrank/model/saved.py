@@ -10,9 +10,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from resrank.files import sha256_file
-from resrank.outputs import check_file
-from resrank.seals import Damaged, read_sealed
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import check_file
+from resrank.io.seals import Damaged, read_sealed
 
 AGAIN = "copy the folder again, or train again"
 KEYS = {"format", "options", "encoder", "token_norm"}

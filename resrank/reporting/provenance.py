@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from resrank.files import sha256_file
+from resrank.io.hashing import sha256_file
 from resrank.reporting.results import read_json
 
 Manifests = Mapping[Path, dict[str, Any]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resrank.files import write_text
+from resrank.io.atomic import write_text
 
 START, END = "<!-- demo-table:start -->", "<!-- demo-table:end -->"
 

@@ -6,29 +6,30 @@ from pathlib import Path
 
 import pandas as pd
 
-from resrank.files import sha256_file, write_manifest
-from resrank.reporting.calibration import write_calibration
-from resrank.reporting.claims import write_claims
-from resrank.reporting.curves import training_curves
-from resrank.reporting.effectiveness import write_effectiveness
-from resrank.reporting.efficiency import write_efficiency
-from resrank.reporting.figures import effectiveness_against
-from resrank.reporting.intervals import scores_with_intervals
-from resrank.reporting.matrix import difference_matrix
-from resrank.reporting.means import NOTE, with_means
-from resrank.reporting.modes import write_modes
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import write_manifest
+from resrank.reporting.figures.difference_matrix import difference_matrix
+from resrank.reporting.figures.effectiveness_cost import effectiveness_against
+from resrank.reporting.figures.intervals import scores_with_intervals
+from resrank.reporting.figures.training_curves import training_curves
 from resrank.reporting.results import ablation, audits, comparison, first_stages, leaks
-from resrank.reporting.sensitivity import write_sensitivity
-from resrank.reporting.significance import (
+from resrank.reporting.tables.calibration import write_calibration
+from resrank.reporting.tables.claims import write_claims
+from resrank.reporting.tables.effectiveness import write_effectiveness
+from resrank.reporting.tables.efficiency import write_efficiency
+from resrank.reporting.tables.means import NOTE, with_means
+from resrank.reporting.tables.modes import write_modes
+from resrank.reporting.tables.sensitivity import write_sensitivity
+from resrank.reporting.tables.significance import (
     MARKS,
     Statistics,
     marks,
     read_statistics,
     write_significance,
 )
-from resrank.reporting.tables import COST, WHERE, Column, write_table
-from resrank.reporting.tokens import write_tokens
-from resrank.suite import Resolved
+from resrank.reporting.tables.tokens import write_tokens
+from resrank.reporting.tables.write import COST, WHERE, Column, write_table
+from resrank.suite.load import Resolved
 
 DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a benchmark. "
 

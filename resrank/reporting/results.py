@@ -11,14 +11,14 @@ import pandas as pd
 
 from resrank.efficiency.costs import Costs, is_random
 from resrank.efficiency.tokens import tokens
-from resrank.evaluation.compare import SCORES
+from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.score import ENCODER
-from resrank.parquet import read_columns
+from resrank.io.parquet import read_columns
+from resrank.io.run import USAGE as LEDGER
+from resrank.io.run import usage_of
+from resrank.io.seals import read_sealed
 from resrank.records import Usage
-from resrank.seals import read_sealed
-from resrank.store import USAGE as LEDGER
-from resrank.store import usage_of
-from resrank.suite import Resolved
+from resrank.suite.load import Resolved
 
 USAGE = [
     "passage_encoder_tokens", "prompt_tokens", "embedding_slots", "generated_tokens",

@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from resrank.files import atomic_file
-from resrank.seals import BLANK, SEAL, Damaged, check, seal
+from resrank.io.atomic import atomic_file
+from resrank.io.seals import BLANK, SEAL, Damaged, check, seal
 from resrank.training.processes import processes, put, spread_like
 
 

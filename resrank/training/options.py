@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from resrank.strict import Strict
+from resrank.options import Strict
 
 
 class Queries(Strict):

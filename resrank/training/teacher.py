@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from resrank.collections.jsonl import JSON_NAMES, DataError, id_field, read_jsonl, repeated
+from resrank.io.text import JSON_NAMES, DataError, id_field, read_jsonl, repeated
+from resrank.options import shown
 from resrank.records import TrainingExample
-from resrank.shown import shown
 
 
 def taught_by(examples: Sequence[TrainingExample], path: Path) -> list[TrainingExample]:

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from resrank.candidates.bm25 import Index
+from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.docstrings import Objects
-from resrank.config import Bm25Stage
-from resrank.files import processor
+from resrank.io.collection import Collection, write_collection
+from resrank.io.environment import processor
 from resrank.records import Passage, Query
-from resrank.store import Collection, write_collection
 
 MARCO = 8_841_823
 WORDS, QUERIES = 56, 100

@@ -16,11 +16,11 @@ import numpy as np
 from resrank.collections.docstrings import Objects
 from resrank.efficiency.meter import single_stream
 from resrank.efficiency.phase_clock import PhaseClock
-from resrank.files import processor
+from resrank.io.environment import processor
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
 from resrank.phases import phase
 from resrank.records import Candidate, Passage, Query
-from resrank.system import ResRankSystem
+from resrank.resrank_reranker import ResRankSystem
 
 MARKS = 20
 CALLS = 200

@@ -15,11 +15,11 @@ import time
 import torch
 from transformers import DynamicCache
 
-from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import template
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.template import template
 from resrank.collections.docstrings import Objects
-from resrank.files import processor
+from resrank.io.environment import processor
 from resrank.windows import Window, spans
 
 QUERY = "compute the shortest paths between all nodes of a weighted graph"

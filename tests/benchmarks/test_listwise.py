@@ -8,10 +8,10 @@ of DL19's recordings, stand by themselves.
 import pytest
 import torch
 
-from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import template
-from baselines.llm.replay import replay
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.template import template
+from baselines.llm.replay_run import replay
 from resrank.collections.docstrings import Objects
 from resrank.model.batches import token_budget_batches
 from resrank.windows import Window

@@ -8,11 +8,11 @@ many positions, and with a cross-encoder built on the same encoder.
 import pytest
 import torch
 
-from baselines.cross_encoder import CrossEncoder
+from baselines.cross_encoder.reranker import CrossEncoder
 from resrank.collections.docstrings import Objects
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
 from resrank.records import Candidate, Passage, Query
-from resrank.system import ResRankSystem
+from resrank.resrank_reranker import ResRankSystem
 
 GROUP = "rerank 100 passages, MiniLM and {} layers, float32"
 QUERY = Query("q", "compute the shortest paths between all nodes of a weighted graph")

@@ -7,7 +7,7 @@ import resource
 
 import numpy as np
 
-from resrank.evaluation.compare import statistics
+from resrank.evaluation.all_pairs import statistics
 
 SYSTEMS, COLLECTIONS, SEEDS, QUERIES = 10, 10, 3, 300
 

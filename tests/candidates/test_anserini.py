@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from resrank.candidates.bm25 import search
+from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.collect import collect
-from resrank.config import Bm25Stage, parse_collection
+from resrank.collections.kinds import parse_collection
+from resrank.io.collection import Collection
+from resrank.io.trec import read_run
 from resrank.records import Split
-from resrank.store import Collection
-from resrank.trec import read_run
 
 pytestmark = pytest.mark.real
 

@@ -6,10 +6,12 @@ import pytest
 from resrank.candidates.analysis import analyse
 from resrank.candidates.bm25 import search
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import Bm25Stage, RunStage
 from resrank.collections.collect import collect
-from resrank.config import BeirCollection, Bm25Stage, RunStage
+from resrank.collections.kinds import BeirCollection
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
 from resrank.records import Passage, Query
-from resrank.store import Collection, read_candidates
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from resrank.candidates import dense
 from resrank.candidates.dense import nearest, search
 from resrank.candidates.freeze import freeze
 from resrank.candidates.fusion import fuse
+from resrank.candidates.kinds import Bm25Stage, DenseStage, FusionStage
 from resrank.collections.collect import collect
-from resrank.config import BeirCollection, Bm25Stage, DenseStage, FusionStage
+from resrank.collections.kinds import BeirCollection
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
 from resrank.model.encoder import Encoder
 from resrank.records import Passage, Query
-from resrank.store import Collection, read_candidates
 from tests.conftest import PASSAGES
 
 SPEC = DenseStage.model_validate({"kind": "dense", "encoder": {"dtype": "float32"}, "depth": 3})

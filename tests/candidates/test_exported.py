@@ -8,13 +8,14 @@ import yaml
 from typer.testing import CliRunner
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.cli import app
 from resrank.collections.collect import collect
-from resrank.collections.jsonl import DataError
-from resrank.config import BeirCollection, parse_first_stage
-from resrank.planning import source_data
-from resrank.store import Collection
-from resrank.suite import load_suite
+from resrank.collections.kinds import BeirCollection
+from resrank.io.collection import Collection
+from resrank.io.text import DataError
+from resrank.suite.load import load_suite
+from resrank.suite.plan import source_data
 
 
 @pytest.fixture

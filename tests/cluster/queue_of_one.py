@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from resrank.files import atomic_file
+from resrank.io.atomic import atomic_file
 
 WRAPPED = 'bash "$1" > "$2.log" 2>&1; echo $? > "$2.part" && mv "$2.part" "$2.ended"'
 

@@ -7,12 +7,12 @@ import zipfile
 import pandas as pd
 import pytest
 
-from resrank.collections import fetch as module
 from resrank.collections.fetch import FetchError
+from resrank.collections.kinds import parse_collection
 from resrank.collections.origin import fetch_optional
-from resrank.config import parse_collection
-from resrank.seals import read_sealed
-from resrank.suite import ConfigError, load_suite
+from resrank.io import data_folder as module
+from resrank.io.seals import read_sealed
+from resrank.suite.load import ConfigError, load_suite
 from tests.collections.files_server import serve
 from tests.conftest import write_beir
 from tests.dag import copy_project, snakemake

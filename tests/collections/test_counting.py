@@ -3,9 +3,9 @@
 import pytest
 
 from resrank.collections.counting import Sizes, sizes
-from resrank.config import parse_collection
-from resrank.reporting.catalogue import plan
-from resrank.suite import load_suite
+from resrank.collections.kinds import parse_collection
+from resrank.reporting.plan.catalogue import plan
+from resrank.suite.load import load_suite
 
 
 @pytest.mark.parametrize(

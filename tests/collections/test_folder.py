@@ -3,10 +3,11 @@ import json
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.collect import collect
-from resrank.config import BeirCollection, Bm25Stage
+from resrank.collections.kinds import BeirCollection
+from resrank.io.collection import Collection
 from resrank.records import Split
-from resrank.store import Collection
 
 
 def build(beir, out, **options):

@@ -3,11 +3,13 @@ import json
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import ImportedStage
 from resrank.collections.collect import collect
 from resrank.collections.imported import read_lists, unwrap
-from resrank.collections.jsonl import DataError
-from resrank.config import CandidatesCollection, ImportedStage
-from resrank.store import Collection, read_candidates
+from resrank.collections.kinds import CandidatesCollection
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
+from resrank.io.text import DataError
 
 OLD = [{"query": "fleas", "hits": [
     {"content": "Title: Fleas Content: Fleas jump.", "qid": 1, "docid": "d1", "rank": 1, "score": 2.0},

@@ -20,12 +20,12 @@ import pytest
 from resrank.collections.archives import unpack
 from resrank.collections.collect import collect
 from resrank.collections.fetch import place_of
-from resrank.collections.jsonl import DataError
-from resrank.config import RemoteFile, parse_collection
-from resrank.planning import Plan, as_json
+from resrank.collections.kinds import RemoteFile, parse_collection
+from resrank.io.collection import Collection
+from resrank.io.text import DataError
 from resrank.records import Split
-from resrank.store import Collection
-from resrank.suite import ConfigError, load_suite
+from resrank.suite.load import ConfigError, load_suite
+from resrank.suite.plan import Plan, as_json
 from tests.collections.files_server import serve
 from tests.conftest import ROOT
 
@@ -108,7 +108,7 @@ OTHER_SUMS = """
 import json, pkgutil, sys
 from pathlib import Path
 from resrank.collections.collect import collect
-from resrank.config import parse_collection
+from resrank.collections.kinds import parse_collection
 sums, spec, out = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
 original = pkgutil.get_data
 def changed(package, name):

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
 from resrank.collections.docstrings import graded
+from resrank.collections.kinds import BeirCollection, parse_collection
 from resrank.collections.three_grades import three_grades
-from resrank.config import BeirCollection, parse_collection, parse_first_stage
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
+from resrank.jobs.train import training_examples
 from resrank.records import Split
-from resrank.running import training_examples
-from resrank.store import Collection, read_candidates
-from resrank.suite import ConfigError, library, load_suite
+from resrank.suite.load import ConfigError, library, load_suite
 from tests.conftest import write_beir
 
 

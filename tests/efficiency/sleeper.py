@@ -2,9 +2,9 @@
 
 import time
 
+from resrank.options import Strict
 from resrank.records import Usage
 from resrank.reranker import RanksMany, ranked
-from resrank.strict import Strict
 
 
 class Sleeper(RanksMany):

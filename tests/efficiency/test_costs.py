@@ -4,16 +4,16 @@ from functools import partial
 
 import pytest
 
-from resrank.config import System
 from resrank.efficiency.costs import Costs, models_of, shape_of, stated
 from resrank.efficiency.work import Asked, Made
+from resrank.jobs.inputs import load
 from resrank.model import cores
 from resrank.model.architectures import published_config
 from resrank.records import Candidate, Passage, Query, Usage
 from resrank.registry import KINDS
 from resrank.reranker import CachesPassages
-from resrank.running import load
-from resrank.suite import library
+from resrank.suite.load import library
+from resrank.suite.schema import System
 from tests.efficiency.test_flops import counted
 from tests.shapes import save_causal, save_t5
 

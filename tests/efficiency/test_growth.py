@@ -6,18 +6,24 @@ import pandas as pd
 import pytest
 import yaml
 
-from resrank import growing
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
-from resrank.efficiency.growth import CANDIDATES, LENGTHS, modelled, points, request_of
 from resrank.efficiency.work import Asked, Work
-from resrank.growing import grow
+from resrank.io.collection import Collection
+from resrank.io.yaml import read_yaml
+from resrank.jobs import growth as growing
+from resrank.jobs.growth import grow
+from resrank.jobs.growth_points import (
+    CANDIDATES,
+    LENGTHS,
+    modelled,
+    points,
+    request_of,
+)
 from resrank.model.architectures import architecture, published_config
 from resrank.records import Query
-from resrank.reporting.growth import factors
-from resrank.store import Collection
-from resrank.suite import load_suite
-from resrank.typed_yaml import read_yaml
+from resrank.reporting.figures.growth import factors
+from resrank.suite.load import load_suite
 from tests.conftest import ROOT
 from tests.test_cli import run
 
@@ -80,7 +86,7 @@ def test_passages_have_the_asked_length_and_other_words():
 
 def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     from resrank.collections.collect import collect
-    from resrank.config import parse_collection
+    from resrank.collections.kinds import parse_collection
 
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "data"))
     with (beir / "corpus.jsonl").open("a") as corpus:

@@ -9,9 +9,10 @@ import time
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import parse_collection, parse_first_stage
-from resrank.store import Collection
+from resrank.collections.kinds import parse_collection
+from resrank.io.collection import Collection
 from tests.conftest import ROOT, write_beir
 
 

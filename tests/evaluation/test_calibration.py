@@ -12,8 +12,9 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import BeirCollection, System, parse_first_stage
+from resrank.collections.kinds import BeirCollection
 from resrank.evaluation.calibration import (
     Judged,
     calibrate_runs,
@@ -23,10 +24,11 @@ from resrank.evaluation.calibration import (
     pair_order,
     reliability,
 )
-from resrank.grades import grades_of, read_grades, write_grades
+from resrank.io.collection import Collection
+from resrank.io.grades import grades_of, read_grades, write_grades
+from resrank.jobs.rerank import rerank
 from resrank.records import Ranking, Usage
-from resrank.running import rerank
-from resrank.store import Collection
+from resrank.suite.schema import System
 from tests.conftest import write_beir
 
 

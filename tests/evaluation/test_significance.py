@@ -8,7 +8,7 @@ from ranx import Qrels, Run, compare
 from scipy import stats
 
 from resrank.evaluation import significance
-from resrank.evaluation.compare import statistics, within_seeds
+from resrank.evaluation.all_pairs import statistics, within_seeds
 from resrank.evaluation.intervals import interval_over_collections, mean_intervals
 from resrank.evaluation.metrics import per_query
 from resrank.evaluation.significance import effect_size, holm, randomisation_p, t_test_p

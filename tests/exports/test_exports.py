@@ -13,12 +13,12 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from resrank.evaluation.evaluate import evaluate
 from resrank.evaluation.metrics import ALIASES, KNOWN
-from resrank.exports.references import bibtex, read_references
-from resrank.exports.runs import commented, run_files
-from resrank.exports.suite import export_suite
+from resrank.io.trec import TrecError, read_metadata, read_run
 from resrank.registry import KINDS
-from resrank.suite import library
-from resrank.trec import TrecError, read_metadata, read_run
+from resrank.reporting.exports.references import bibtex, read_references
+from resrank.reporting.exports.runs import commented, run_files
+from resrank.reporting.exports.suite import export_suite
+from resrank.suite.load import library
 from tests.reporting.page_results import write_results
 
 

@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 JOB = """
 import os
-from resrank.cards import VISIBLE, take_card
+from resrank.jobs.gpu_lock import VISIBLE, take_card
 take_card()
 print(os.environ.get(VISIBLE), flush=True)
 input()

@@ -8,13 +8,16 @@ import time
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import Measurement, System, parse_collection, parse_first_stage
+from resrank.collections.kinds import parse_collection
+from resrank.io.collection import Collection
+from resrank.jobs.encode import encode
+from resrank.jobs.measure import measure
 from resrank.model.options import EncoderOptions
-from resrank.ready import OLD, date_back
 from resrank.records import Split
-from resrank.running import encode, measure
-from resrank.store import Collection
+from resrank.suite.preflight import OLD, date_back
+from resrank.suite.schema import Measurement, System
 from tests.conftest import write_beir
 from tests.dag import copy_project, rules_run, snakemake
 from tests.faults.kills import PLAIN

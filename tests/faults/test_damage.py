@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 
 from resrank.collections.collect import collect
-from resrank.config import parse_collection
-from resrank.parquet import read_columns, write_table
-from resrank.passage_table import PassageTable
-from resrank.store import Collection
+from resrank.collections.kinds import parse_collection
+from resrank.io.collection import Collection
+from resrank.io.parquet import read_columns, write_table
+from resrank.io.passage_table import PassageTable
 
 FLIPS = 60
 

@@ -10,22 +10,26 @@ from torch import nn
 
 from baselines.llm.transcript import read_transcript
 from baselines.rag_match.documents import Documents, Found, write_documents
-from resrank import outputs, seals
 from resrank.candidates.exported import export, take_over
-from resrank.config import System, parse_first_stage
-from resrank.evaluation.compare import SCORES
+from resrank.candidates.kinds import parse_first_stage
+from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.score import score_runs
+from resrank.io import manifest as outputs
+from resrank.io import seals
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
+from resrank.io.manifest import check_report
+from resrank.io.parquet import read_columns
+from resrank.io.run import USAGE
+from resrank.io.seals import SEAL, Damaged, read_sealed, seal
+from resrank.jobs.inputs import load
 from resrank.model.embedding_store import EmbeddingStore
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions
 from resrank.model.resrank import ResRank
-from resrank.outputs import check_report
-from resrank.parquet import read_columns
-from resrank.reporting.curves import read_log
+from resrank.reporting.figures.training_curves import read_log
 from resrank.reporting.results import read_json
-from resrank.running import load
-from resrank.seals import SEAL, Damaged, read_sealed, seal
-from resrank.store import USAGE, Collection, read_candidates
+from resrank.suite.schema import System
 from resrank.training.checkpoints import Checkpoints
 from tests.faults.kills import SMOKE, TINY, Undisturbed
 from tests.faults.test_damage import flipped

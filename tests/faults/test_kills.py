@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from resrank.owner import VARIABLE
+from resrank.jobs.parent_process import VARIABLE
 from tests.conftest import ROOT
 from tests.dag import ENVIRONMENT, command, snakemake
 from tests.faults.kills import PLAIN, Undisturbed
@@ -44,7 +44,7 @@ def test_two_runs_on_one_folder(peace):
 JOB = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("let go"))
-from resrank.owner import end_with_owner
+from resrank.jobs.parent_process import end_with_owner
 end_with_owner()
 print("here", flush=True)
 time.sleep(60)

@@ -5,19 +5,22 @@ import json
 import pytest
 import torch
 
-from baselines.cross_encoder import CrossEncoder
-from baselines.llm.transformers_model import TransformersModel
-from baselines.pe_rank_model import PERankModel
+from baselines.cross_encoder.reranker import CrossEncoder
+from baselines.llm.backends.transformers import TransformersModel
+from baselines.pe_rank.model import PERankModel
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import System, parse_collection, parse_first_stage
-from resrank.halving import Halvings, NoMemory, in_halves
+from resrank.collections.kinds import parse_collection
+from resrank.io.collection import Collection
+from resrank.io.trec import read_run
+from resrank.jobs.encode import encode
+from resrank.jobs.rerank import rerank
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions
+from resrank.model.out_of_memory import Halvings, NoMemory, in_halves
 from resrank.model.resrank import Lists, ResRank
-from resrank.running import encode, rerank
-from resrank.store import Collection
-from resrank.trec import read_run
+from resrank.suite.schema import System
 from tests.conftest import write_beir
 
 CPU = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."

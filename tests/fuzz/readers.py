@@ -14,27 +14,27 @@ from typing import NamedTuple
 import requests
 from pydantic import BaseModel
 
-from baselines.llm.endpoint import EndpointError
-from baselines.llm.http_model import HttpModel
-from baselines.llm.model import HttpOptions, ReplayOptions
-from baselines.llm.parsing import parse
-from baselines.llm.prompt import Message, Template
-from baselines.llm.recordings import Replay
-from baselines.llm.replay import InOrder
+from baselines.llm.backends.endpoint import EndpointError
+from baselines.llm.backends.http import HttpModel
+from baselines.llm.backends.replay import Replay
+from baselines.llm.options import HttpOptions, ReplayOptions
+from baselines.llm.prompts.answers import parse
+from baselines.llm.prompts.template import Message, Template
+from baselines.llm.replay_run import InOrder
 from baselines.llm.transcript import read_transcript
 from baselines.rag_match import trace
 from resrank.candidates.exported import _manifest
 from resrank.collections import folder, imported
-from resrank.collections.jsonl import DataError
-from resrank.config import BeirCollection, CandidatesCollection
+from resrank.collections.kinds import BeirCollection, CandidatesCollection
+from resrank.collections.retry_after import retry_after
 from resrank.evaluation.claims import Source
 from resrank.evaluation.metrics import per_query
-from resrank.retry_after import retry_after
-from resrank.seals import Damaged
-from resrank.suite import load_suite
+from resrank.io.seals import Damaged
+from resrank.io.text import DataError
+from resrank.io.trec import TrecError, read_metadata, read_qrels, read_run
+from resrank.io.yaml import ConfigError, read_source
+from resrank.suite.load import load_suite
 from resrank.training.teacher import read_orderings
-from resrank.trec import TrecError, read_metadata, read_qrels, read_run
-from resrank.typed_yaml import ConfigError, read_source
 from tests.fuzz.hostile import YAML, column_variants, damaged, json_variants, yaml_variants
 from tests.fuzz.raw_server import RawServer
 

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import psutil
 import requests
 
-from baselines.llm.http_model import HttpModel
-from baselines.llm.model import Answer, HttpOptions
-from baselines.llm.prompt import Message, Prompt
+from baselines.llm.backends.http import HttpModel
+from baselines.llm.interface import Answer
+from baselines.llm.options import HttpOptions
+from baselines.llm.prompts.template import Message, Prompt
 from baselines.llm.transcript import Recorded
 from tests.llm.load_server import load_server
 

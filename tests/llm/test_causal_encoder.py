@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import Message
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.template import Message
 from resrank.model.hub import locate
 from tests.shapes import save_causal
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from baselines.e2rank import E2Rank
+from baselines.e2rank.reranker import E2Rank
 from tests.llm.test_local import requests
 from tests.shapes import END, save_causal
 

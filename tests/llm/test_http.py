@@ -11,18 +11,20 @@ import time
 
 import pytest
 
-from baselines.llm.endpoint import EndpointError
-from baselines.llm.model import HttpOptions
-from baselines.llm.prompt import template
+from baselines.llm.backends.endpoint import EndpointError
+from baselines.llm.options import HttpOptions
+from baselines.llm.prompts.template import template
 from baselines.llm.transcript import read_transcript
 from baselines.rankgpt import RankGPT
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import System, parse_collection, parse_first_stage
+from resrank.collections.kinds import parse_collection
+from resrank.io.collection import Collection
+from resrank.io.trec import read_run
+from resrank.jobs.rerank import rerank
 from resrank.records import Candidate, Passage, Query
-from resrank.running import rerank
-from resrank.store import Collection
-from resrank.trec import read_run
+from resrank.suite.schema import System
 from tests.conftest import ROOT, write_beir
 from tests.llm.server import endpoint
 

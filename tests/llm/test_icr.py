@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from baselines.icr import ICR
+from baselines.icr.reranker import ICR
 from resrank.records import Candidate, Passage
 from tests.llm.test_local import llm, requests
 from tests.shapes import save_causal

@@ -6,10 +6,10 @@ import json
 import pytest
 import torch
 
+from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.listwise_training import WindowLosses
-from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import LETTERS, template
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.template import LETTERS, template
 from resrank.records import Candidate, Passage, Query, TrainingExample
 from resrank.registry import resolve
 from resrank.reranker import Bench

@@ -6,9 +6,9 @@ import pytest
 import transformers
 
 from baselines.first import First
-from baselines.llm.model import TransformersOptions
-from baselines.llm.prompt import Message
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.template import Message
 from baselines.rankgpt import RankGPT
 from resrank.records import Candidate, Passage, Query
 from tests.shapes import save_causal
@@ -122,7 +122,7 @@ def test_rankgpt_calls_and_effective_parameters(folder):
 
 def test_sampled_answers_are_their_prompts_own(folder, tmp_path):
     """Neither other prompts nor what a killed run has already done change them."""
-    from baselines.llm.prompt import template
+    from baselines.llm.prompts.template import template
 
     prompts = [template("short").build("sort", WORDS[:n]) for n in (2, 5, 3)]
 
@@ -171,7 +171,7 @@ def test_exact_answers_have_a_permutations_length_and_a_transcript_of_their_own(
 
 def test_answers_are_generates_own(folder):
     model = TransformersModel(TransformersOptions.model_validate(llm(folder)))
-    from baselines.llm.prompt import template
+    from baselines.llm.prompts.template import template
 
     prompts = [template("short").build("sort", WORDS[:n]) for n in (2, 5, 3)]
     found = dict(model.answers(prompts, 6))

@@ -8,11 +8,12 @@ import time
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.collect import collect
-from resrank.collections.jsonl import DataError
-from resrank.config import BeirCollection, Bm25Stage
+from resrank.collections.kinds import BeirCollection
 from resrank.efficiency.meter import measure
-from resrank.store import Collection
+from resrank.io.collection import Collection
+from resrank.io.text import DataError
 from tests.conftest import ROOT, write_beir
 from tests.dag import copy_project, snakemake
 from tests.llm.server import endpoint

@@ -5,7 +5,7 @@ import torch
 
 from baselines.mono_t5 import MonoT5
 from baselines.qwen3_reranker import BEFORE, BEHIND, Qwen3Reranker
-from resrank.invariants import verify
+from resrank.check_ranking import verify
 from tests.llm.test_local import requests
 from tests.shapes import save_causal, save_t5
 

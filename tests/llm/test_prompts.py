@@ -1,6 +1,6 @@
 import pytest
 
-from baselines.llm.prompt import FOLDER, Message, template
+from baselines.llm.prompts.template import FOLDER, Message, template
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in FOLDER.glob("*.yaml")))

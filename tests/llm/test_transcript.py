@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from baselines.llm.model import Answer, drop
+from baselines.llm.interface import Answer, drop
 from baselines.rankgpt import RankGPT
-from resrank.collections.jsonl import DataError
-from resrank.seals import SEAL, Damaged
+from resrank.io.seals import SEAL, Damaged
+from resrank.io.text import DataError
 from tests.llm.test_http import WINDOW, orders, requests, reverse
 
 

@@ -6,13 +6,13 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from resrank.files import write_sealed
+from resrank.io.manifest import write_sealed
+from resrank.io.seals import read_sealed
 from resrank.model.encoder import Encoder
 from resrank.model.hub import ModelNotFound, locate
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder, TwoModels
 from resrank.model.reranker_lm import RerankerLM
 from resrank.model.resrank import Lists, ResRank
-from resrank.seals import read_sealed
 from resrank.windows import Window
 
 

@@ -10,8 +10,8 @@ from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.model.resrank import Lists
 from resrank.reranker import Bench
-from resrank.suite import load_suite
-from resrank.system import ResRankSystem
+from resrank.resrank_reranker import ResRankSystem
+from resrank.suite.load import load_suite
 from tests.conftest import PASSAGES, ROOT
 from tests.shapes import save_causal
 from tests.training.test_training import examples, weights

@@ -9,7 +9,7 @@ from baselines.rag_match.options import JudgeOptions, JudgeTraining
 from baselines.rag_match.teacher import ByRules
 from resrank.registry import asks_endpoint, grades_given, source_files, training_files
 from resrank.reranker import Bench
-from resrank.suite import library, load_suite
+from resrank.suite.load import library, load_suite
 from tests.conftest import ROOT
 from tests.rag_match.examples import examples
 from tests.shapes import save_causal
@@ -43,7 +43,7 @@ def test_a_kind_of_a_folder_is_made_of_all_of_it_and_of_the_language_models():
     files = source_files(library().systems["rag_match_8b"])
     own = sorted(path.name for path in (ROOT / "baselines" / "rag_match").glob("*.py"))
     assert {f"baselines/rag_match/{name}" for name in own} <= set(files)
-    assert "baselines/llm/transformers_model.py" in files
+    assert "baselines/llm/backends/transformers.py" in files
     assert len(files) == len(set(files))
     assert grades_given("rag_match") == 3
     assert not asks_endpoint("rag_match", library().systems["rag_match_8b"].options)

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from baselines.llm.model import Answer
+from baselines.llm.interface import Answer
 from baselines.llm.transcript import Recorded
 from baselines.rag_match.documents import (
     Documents,
@@ -15,7 +15,7 @@ from baselines.rag_match.documents import (
     evidence,
     write_documents,
 )
-from resrank.collections.jsonl import DataError
+from resrank.io.text import DataError
 from tests.rag_match.examples import examples
 
 GRAPH = "A graph has nodes. The shortest path between two nodes is found by Dijkstra. It is fast."

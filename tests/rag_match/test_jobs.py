@@ -5,11 +5,14 @@ import json
 import numpy as np
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.folder import collect
-from resrank.config import BeirCollection, Bm25Stage, System
-from resrank.grades import grades_of, read_grades
-from resrank.running import rerank, train
-from resrank.store import Collection
+from resrank.collections.kinds import BeirCollection
+from resrank.io.collection import Collection
+from resrank.io.grades import grades_of, read_grades
+from resrank.jobs.rerank import rerank
+from resrank.jobs.train import train
+from resrank.suite.schema import System
 from tests.shapes import save_causal
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from baselines.llm.model import Answer
+from baselines.llm.interface import Answer
 from baselines.rag_match.judge import Reasoned
 from baselines.rag_match.pairs import Pair
 from baselines.rag_match.preferences import Trajectory, preferences, trajectories

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from baselines.llm.model import TransformersOptions
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.options import TransformersOptions
 from baselines.rag_match.prompts import about_query, fitted, to_judge
 from baselines.rag_match.sequences import Likelihood, answered, grade_tokens
 from baselines.rag_match.trace import OPENING

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.llm.model import Answer
+from baselines.llm.interface import Answer
 from baselines.rag_match.options import JudgeOptions
-from baselines.rag_match.system import RagMatch
+from baselines.rag_match.reranker import RagMatch
 from baselines.rag_match.trace import OPENING
+from resrank.check_ranking import verify
 from resrank.efficiency.work import Asked
-from resrank.invariants import verify
 from tests.conftest import PASSAGES
 from tests.rag_match.test_trace import TEXT, TRACE
 from tests.shapes import save_causal

@@ -2,7 +2,7 @@
 
 import pytest
 
-from baselines.llm.model import Answer
+from baselines.llm.interface import Answer
 from baselines.llm.transcript import Recorded
 from baselines.rag_match.pairs import Pair
 from baselines.rag_match.teacher import Asked, ByModel, ByRules, grounding

@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from baselines.llm.transformers_model import TransformersModel
+from baselines.llm.backends.transformers import TransformersModel
 from baselines.rag_match import calibration, training
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
 from baselines.rag_match.preferences import Trajectory
-from baselines.rag_match.system import RagMatch
+from baselines.rag_match.reranker import RagMatch
 from baselines.rag_match.teacher import Asked, ByRules
 from baselines.rag_match.trace import Defect, Malformed
 from resrank.reranker import Bench

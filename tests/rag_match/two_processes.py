@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
-from baselines.rag_match.system import RagMatch
+from baselines.rag_match.reranker import RagMatch
 from resrank.reranker import Bench
 from resrank.training.processes import processes
 from tests.rag_match.examples import examples

@@ -7,19 +7,15 @@ import sys
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import Bm25Stage, ImportedStage
 from resrank.collections.collect import collect
-from resrank.config import (
-    BeirCollection,
-    Bm25Stage,
-    CandidatesCollection,
-    ImportedStage,
-    System,
-)
+from resrank.collections.kinds import BeirCollection, CandidatesCollection
 from resrank.evaluation.score import score_runs
-from resrank.reporting.claims import judge_all
-from resrank.running import rerank
-from resrank.seals import read_sealed
-from resrank.store import Collection
+from resrank.io.collection import Collection
+from resrank.io.seals import read_sealed
+from resrank.jobs.rerank import rerank
+from resrank.reporting.tables.claims import judge_all
+from resrank.suite.schema import System
 
 pytestmark = pytest.mark.real
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import parse_collection, parse_first_stage
+from resrank.collections.kinds import parse_collection
 from resrank.evaluation.metrics import averages, per_query
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
 from resrank.records import Split
-from resrank.store import Collection, read_candidates
-from resrank.suite import library
+from resrank.suite.load import library
 from tests.collections.files_server import serve
 
 pytestmark = pytest.mark.real

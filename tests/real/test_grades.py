@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from resrank.candidates.freeze import freeze
+from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
-from resrank.config import System, parse_first_stage
 from resrank.evaluation.calibration import calibrate_runs
+from resrank.io.collection import Collection
+from resrank.jobs.rerank import rerank
 from resrank.records import Split
-from resrank.running import rerank
-from resrank.store import Collection
-from resrank.suite import library
+from resrank.suite.load import library
+from resrank.suite.schema import System
 
 pytestmark = pytest.mark.real
 

@@ -5,22 +5,18 @@ import json
 import pytest
 
 from resrank.candidates.freeze import freeze
-from resrank.candidates.texts import candidate_lists
+from resrank.candidates.kinds import Bm25Stage, DenseStage, ImportedStage
 from resrank.collections.collect import collect
-from resrank.config import (
-    BeirCollection,
-    Bm25Stage,
-    CandidatesCollection,
-    DenseStage,
-    ImportedStage,
-)
+from resrank.collections.kinds import BeirCollection, CandidatesCollection
 from resrank.evaluation.evaluate import evaluate
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import averages, per_query
 from resrank.evaluation.ties import tie_bounds
+from resrank.io.candidate_lists import candidate_lists
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
+from resrank.io.trec import read_qrels, read_run
 from resrank.records import Split
-from resrank.store import Collection, read_candidates
-from resrank.trec import read_qrels, read_run
 
 pytestmark = pytest.mark.real
 

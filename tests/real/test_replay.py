@@ -9,15 +9,15 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-from baselines.llm.parsing import parse
-from baselines.llm.prompt import Message, template
-from baselines.llm.replay import replay
+from baselines.llm.prompts.answers import parse
+from baselines.llm.prompts.template import Message, template
+from baselines.llm.replay_run import replay
 from baselines.rankgpt import RankGPT
 from resrank.collections.imported import read_lists
 from resrank.evaluation.evaluate import evaluate
+from resrank.io.run import write_run
+from resrank.io.trec import read_run
 from resrank.records import Candidate, Passage, Query
-from resrank.store import write_run
-from resrank.trec import read_run
 from resrank.windows import Window, slide
 from tests.llm.server import endpoint
 

@@ -9,10 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resrank.evaluation.score import SCHEMA
-from resrank.files import sha256_file, write_manifest
+from resrank.io.candidates import write_candidates
+from resrank.io.collection import write_collection
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import write_manifest
+from resrank.io.run import write_run, write_usage
 from resrank.records import Passage, Query, Ranking, Split, Usage
-from resrank.reporting.tables import Column, write_table
-from resrank.store import write_candidates, write_collection, write_run, write_usage
+from resrank.reporting.tables.write import Column, write_table
 
 HOSTILE = "<script>document.title = 'taken'</script> & <img src=x onerror=\"document.title='taken'\"> \u2028 ends"
 WORDS = [f"{a}{b}" for a in ("sort", "array", "graph", "matrix", "sample", "index", "tree", "node") for b in ("", "s", "ing", "ed", "able")]  # fmt: skip

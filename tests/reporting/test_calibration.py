@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from resrank.evaluation.calibration import Judged, measures
-from resrank.reporting.calibration import write_calibration
-from resrank.reporting.reliability import pooled
-from resrank.suite import load_suite
+from resrank.reporting.figures.reliability import pooled
+from resrank.reporting.tables.calibration import write_calibration
+from resrank.suite.load import load_suite
 from tests.conftest import write_beir
 from tests.dag import copy_project, snakemake
 

@@ -1,6 +1,6 @@
 from resrank.collections.origin import remote_files
-from resrank.reporting.catalogue import catalogue, plan
-from resrank.suite import library, load_suite
+from resrank.reporting.plan.catalogue import catalogue, plan
+from resrank.suite.load import library, load_suite
 from tests.conftest import ROOT
 
 

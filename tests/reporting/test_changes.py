@@ -1,9 +1,14 @@
 import pandas as pd
 import pytest
 
-from resrank.files import write_sealed
-from resrank.reporting.changes import changed, changes, changes_text, write_changes
-from resrank.seals import read_sealed
+from resrank.io.manifest import write_sealed
+from resrank.io.seals import read_sealed
+from resrank.reporting.compare_suites import (
+    changed,
+    changes,
+    changes_text,
+    write_changes,
+)
 from tests.reporting.page_results import write_results
 
 

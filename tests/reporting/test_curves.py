@@ -4,9 +4,15 @@ import json
 
 import pandas as pd
 
-from resrank.files import write_manifest
-from resrank.reporting.curves import conditions, looks, read_log, sizes, training_curves
-from resrank.suite import load_suite
+from resrank.io.manifest import write_manifest
+from resrank.reporting.figures.training_curves import (
+    conditions,
+    looks,
+    read_log,
+    sizes,
+    training_curves,
+)
+from resrank.suite.load import load_suite
 
 
 def write_log(folder, seed=1, steps=6, dtype="float32", device="cpu", phases=("stage 1",)):

@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from resrank.reporting.effectiveness import write_effectiveness
-from resrank.reporting.means import with_means
-from resrank.reporting.modes import mode_of, modes
 from resrank.reporting.results import before_and_after
-from resrank.suite import load_suite
+from resrank.reporting.tables.effectiveness import write_effectiveness
+from resrank.reporting.tables.means import with_means
+from resrank.reporting.tables.modes import mode_of, modes
+from resrank.suite.load import load_suite
 from tests.reporting.test_means import frame, suite
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from resrank.efficiency.meter import measure
 from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, tokens
+from resrank.io.run import write_usage
 from resrank.records import Ranking, Usage
-from resrank.reporting.efficiency import write_efficiency
-from resrank.reporting.tokens import write_tokens
-from resrank.store import write_usage
-from resrank.suite import load_suite
+from resrank.reporting.tables.efficiency import write_efficiency
+from resrank.reporting.tables.tokens import write_tokens
+from resrank.suite.load import load_suite
 from tests.efficiency.test_meter import REQUESTS, Caching, Slow
 
 SUITE = {

@@ -9,9 +9,9 @@ from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
 from resrank.efficiency.work import Work
 from resrank.model.architectures import architecture, published_config
-from resrank.reporting.catalogue import plan
-from resrank.reporting.estimate import Needs, estimate, needs
-from resrank.suite import load_suite
+from resrank.reporting.plan.catalogue import plan
+from resrank.reporting.plan.estimate import Needs, estimate, needs
+from resrank.suite.load import load_suite
 from tests.conftest import ROOT
 
 
@@ -89,7 +89,7 @@ def test_models_behind_trained_systems_and_defaults_are_named():
 def test_a_plan_needs_no_torch():
     code = (
         "import sys; from pathlib import Path; from resrank.reporting.catalogue import plan; "
-        "from resrank.suite import load_suite; plan(load_suite(Path('config/paper.yaml'))); "
+        "from resrank.suite.load import load_suite; plan(load_suite(Path('config/paper.yaml'))); "
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

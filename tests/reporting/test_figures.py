@@ -6,8 +6,25 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from resrank.reporting import figures, intervals, matrix, reliability, swings
-from resrank.reporting.figures import COLOURS, MARKERS, colour_and_marker, effectiveness_against
+from resrank.reporting.figures import (
+    difference_matrix as matrix,
+)
+from resrank.reporting.figures import (
+    effectiveness_cost as figures,
+)
+from resrank.reporting.figures import (
+    intervals,
+    reliability,
+)
+from resrank.reporting.figures import (
+    sensitivity as swings,
+)
+from resrank.reporting.figures.effectiveness_cost import (
+    COLOURS,
+    MARKERS,
+    colour_and_marker,
+    effectiveness_against,
+)
 
 SYSTEMS = {f"s{n}": f"System {n} (some-organisation/some-model-{n}-of-7B)" for n in range(10)}
 SETS = [(f"a_collection_of_{n}_published", "fused_minilm") for n in range(5)]

@@ -4,10 +4,10 @@ import json
 
 import pandas as pd
 
-from resrank.evaluation.compare import statistics
-from resrank.reporting.growth import one_of_alike
-from resrank.reporting.intervals import scores_with_intervals
-from resrank.reporting.swings import changes_by_kind
+from resrank.evaluation.all_pairs import statistics
+from resrank.reporting.figures.growth import one_of_alike
+from resrank.reporting.figures.intervals import scores_with_intervals
+from resrank.reporting.figures.sensitivity import changes_by_kind
 from tests.reporting.synthetic import SCORES
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from resrank.reporting.tables import LATEX, Column, write_table
+from resrank.reporting.tables.write import LATEX, Column, write_table
 
 ROOT = Path(__file__).parents[2]
 

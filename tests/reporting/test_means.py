@@ -5,10 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from resrank.reporting.means import with_means
 from resrank.reporting.report import _columns, conditions
-from resrank.reporting.tables import write_table
-from resrank.suite import load_suite
+from resrank.reporting.tables.means import with_means
+from resrank.reporting.tables.write import write_table
+from resrank.suite.load import load_suite
 from tests.conftest import write_beir
 
 

@@ -8,15 +8,15 @@ import re
 import pandas as pd
 import pytest
 
-from resrank.files import sha256_file
+from resrank.io.candidates import read_candidates
+from resrank.io.hashing import sha256_file
+from resrank.io.trec import read_run
 from resrank.reporting.page.build import write_page
 from resrank.reporting.page.dag import draw
 from resrank.reporting.page.data import _verdicts
 from resrank.reporting.page.explorer import CHARACTERS, cut, pack, samples
 from resrank.reporting.page.shown import Cell, read_tables
 from resrank.reporting.provenance import environments, hashes, lineage, read_manifests
-from resrank.store import read_candidates
-from resrank.trec import read_run
 from tests.reporting.page_results import HOSTILE, write_results
 
 

@@ -5,13 +5,13 @@ import pytest
 
 from resrank.efficiency.flops import flops
 from resrank.efficiency.work import Work
+from resrank.io.run import write_usage
 from resrank.model.architectures import architecture, published_config
 from resrank.records import Ranking, Usage
 from resrank.reporting import results
 from resrank.reporting.report import _columns, _kind, conditions
 from resrank.reporting.results import _usage
-from resrank.store import write_usage
-from resrank.suite import load_suite
+from resrank.suite.load import load_suite
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -4,10 +4,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from resrank.evaluation.compare import statistics
-from resrank.reporting.matrix import best_first, difference_matrix
-from resrank.reporting.significance import marks, pairs, seeds
-from resrank.reporting.tables import Column, write_table
+from resrank.evaluation.all_pairs import statistics
+from resrank.reporting.figures.difference_matrix import (
+    best_first,
+    difference_matrix,
+)
+from resrank.reporting.tables.significance import marks, pairs, seeds
+from resrank.reporting.tables.write import Column, write_table
 from tests.reporting.synthetic import SCORES
 
 FOUND = {("c", "bm25"): json.loads(json.dumps(statistics(SCORES, "nDCG@10")))}

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from resrank.reporting.readme import readme_block, update_readme
-from resrank.reporting.tables import Column, best_cells, write_table
+from resrank.reporting.tables.write import Column, best_cells, write_table
 
 FRAME = pd.DataFrame(
     {"g": ["x", "x", "x", "y"], "name": ["a|1", "b_2", "c", "d"],

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from resrank.collections.jsonl import DataError
+from resrank.io.text import DataError
 from resrank.model.encoder import Encoder
-from resrank.system import ResRankSystem, SavedResRank
+from resrank.resrank_reranker import ResRankSystem, SavedResRank
 from resrank.training.lists import usable
 from resrank.training.options import ResRankTraining, Stage
 from resrank.training.teacher import taught_by

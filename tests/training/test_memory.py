@@ -15,7 +15,7 @@ from pathlib import Path
 from resrank.model.options import ResRankOptions
 from resrank.records import Candidate, Passage, Query, TrainingExample
 from resrank.reranker import Bench
-from resrank.system import ResRankSystem
+from resrank.resrank_reranker import ResRankSystem
 from resrank.training.options import ResRankTraining
 
 length = int(sys.argv[1])

@@ -10,7 +10,7 @@ from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Passage, Query, TrainingExample
 from resrank.reranker import Bench, CachesPassages
-from resrank.system import ResRankSystem
+from resrank.resrank_reranker import ResRankSystem
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import share
@@ -227,7 +227,7 @@ def test_shares_are_disjoint_and_cover_all():
 
 
 def test_a_log_keeps_a_killed_jobs_rows_once(tmp_path):
-    from resrank.running import TrainingLog
+    from resrank.jobs.train import TrainingLog
 
     log = TrainingLog(tmp_path / "log", kept=True)
     for rows in ([1, 2, 3], [3, 4]):  # step 3 is done again after a kill

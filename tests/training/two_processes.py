@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from resrank.reranker import Bench
-from resrank.system import ResRankSystem
+from resrank.resrank_reranker import ResRankSystem
 from resrank.training import loop
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.options import ResRankTraining

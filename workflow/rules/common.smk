@@ -6,14 +6,15 @@ from functools import cache
 from pathlib import Path
 
 from resrank.collections.origin import show_terms
-from resrank.files import check_writable, files_hash
-from resrank.owner import VARIABLE
-from resrank.planning import Plan, as_json, has_gpu, options_text, source_data
-from resrank.ready import check_devices, date_back
+from resrank.io.atomic import check_writable
+from resrank.io.hashing import files_hash
+from resrank.jobs.parent_process import VARIABLE
+from resrank.suite.plan import Plan, as_json, has_gpu, options_text, source_data
+from resrank.suite.preflight import check_devices, check_models, date_back
 from resrank.registry import asks_endpoint, source_files
-from resrank.saved_models import check_models
-from resrank.seals import read_sealed
-from resrank.suite import ConfigError, load_suite
+from resrank.io.seals import read_sealed
+from resrank.io.yaml import ConfigError
+from resrank.suite.load import load_suite
 
 try:
     SUITE = load_suite(dict(config))
@@ -82,22 +83,30 @@ GPU = int(has_gpu())
 # Modules that every job's result goes through; the command line, the configuration's types and the
 # planning are left out, since they only pass on what `params` already states.
 SHARED = [
-    "candidates/texts",
-    "files",
-    "grades",
-    "halving",
-    "invariants",
-    "outputs",
-    "parquet",
-    "passage_table",
+    "check_ranking",
+    "io/atomic",
+    "io/candidate_lists",
+    "io/candidates",
+    "io/collection",
+    "io/environment",
+    "io/grades",
+    "io/hashing",
+    "io/manifest",
+    "io/parquet",
+    "io/passage_table",
+    "io/run",
+    "io/seals",
+    "io/trec",
+    "jobs/encode",
+    "jobs/inputs",
+    "jobs/measure",
+    "jobs/rerank",
+    "jobs/train",
+    "model/out_of_memory",
     "phases",
     "records",
     "reranker",
-    "running",
-    "seals",
     "shards",
-    "store",
-    "trec",
     "windows",
 ]
 
@@ -133,7 +142,7 @@ def library(*rooms):
     One word among `params` in place of some forty inputs, each of which Snakemake would expand and
     look up for every job.
     """
-    files = {f for room in rooms for f in Path("resrank", room).glob("[a-z]*.py")}
+    files = {f for room in rooms for f in Path("resrank", room).rglob("[a-z]*.py")}
     files |= {Path("resrank", room) for room in rooms if room.endswith(".py")}
     files |= {Path("resrank", f"{name}.py") for name in SHARED}
     return hash_of(f"{' '.join(rooms)} in resrank", files)

@@ -21,7 +21,7 @@ rule sensitivity:
     params:
         library=library(
             "model",
-            "sensitivity.py",
+            "jobs/sensitivity.py",
             "evaluation/agreement.py",
             "evaluation/metrics.py",
         ),

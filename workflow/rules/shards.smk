@@ -67,7 +67,7 @@ if SHARDS > 1:
         conda:
             "../../environment.yml"
         params:
-            library=library("merging.py"),
+            library=library("jobs/merge_shards.py"),
             shards=lambda w, input: options_text("shard", input.shards),
         shell:
             "python -m resrank merge-runs {params.shards} --out {output.run:q} 2> {log:q}"

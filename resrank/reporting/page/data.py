@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from resrank.outputs import check_report
+from resrank.io.manifest import check_report
 from resrank.reporting.page.dag import draw
 from resrank.reporting.page.explorer import CHARACTERS, DEPTH, samples
 from resrank.reporting.page.shown import Shown, read_tables

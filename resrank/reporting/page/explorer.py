@@ -15,11 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from resrank.outputs import check_run
-from resrank.parquet import read_columns
+from resrank.io.candidates import read_candidates
+from resrank.io.collection import Collection
+from resrank.io.manifest import check_run
+from resrank.io.parquet import read_columns
+from resrank.io.trec import read_run
 from resrank.records import Query, Split
-from resrank.store import Collection, read_candidates
-from resrank.trec import read_run
 
 QUERIES = 40  # of a candidate set, the first by hash of their id
 DEPTH = 20  # places shown of a ranking

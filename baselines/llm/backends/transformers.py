@@ -1,0 +1,204 @@
+"""A causal language model in this process: batched generation and first-position logits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
+from transformers import __version__ as transformers_version
+
+from baselines.llm.backends.causal_encoder import causal_encoder
+from baselines.llm.backends.scratch import scratch_lm
+from baselines.llm.interface import Answer, Keep, drop
+from baselines.llm.options import CausalEncoder, ScratchLM, TransformersOptions
+from baselines.llm.prompts.template import Prompt, sampling_seed
+from baselines.llm.prompts.tokens import PromptTokens
+from resrank.io.hashing import sha256_file, sha256_lines
+from resrank.model.batches import token_budget_batches
+from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
+from resrank.model.hub import locate
+from resrank.model.out_of_memory import in_halves
+from resrank.phases import phase, turn
+
+# What the model's own generation config may say otherwise, and must not.
+GENERATION: dict[str, Any] = {"top_p": 1.0, "top_k": 0, "num_beams": 1, "repetition_penalty": 1.0}
+
+
+class TransformersModel(PromptTokens):
+    """Greedy by default; what the model's own generation config says of sampling is not used."""
+
+    model: Any
+
+    def __init__(self, options: TransformersOptions, seed: int = 0) -> None:
+        """seed: of the random weights, where the options describe a model made here."""
+        self.options = options
+        self.weights: str | None = None
+        self.device = pick_device(options.device)
+        dtype = pick_dtype(options.dtype, self.device)
+        if isinstance(options.model, ScratchLM):
+            set_seeds(seed)
+            self.model, self.tokenizer = scratch_lm(options.model, dtype)
+        elif isinstance(options.model, CausalEncoder):
+            set_seeds(seed)
+            self.model, self.tokenizer = causal_encoder(options.model, dtype)
+        else:
+            folder = locate(options.model, options.revision)
+            if Path(options.model).is_dir():  # a name that other weights may have tomorrow
+                files = sorted(path for path in folder.iterdir() if path.is_file())
+                self.weights = sha256_lines(f"{p.name} {sha256_file(p)}" for p in files)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            self.model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, trust_remote_code=False
+            )
+        self.model.to(self.device).eval()
+        self.pad = self.tokenizer.pad_token_id
+        if self.pad is None:
+            self.pad = self.tokenizer.eos_token_id or 0
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights."""
+        return number_format(self.model)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What the model computes depends on: weights, numbers, libraries."""
+        o = self.options
+        model = o.model if isinstance(o.model, str) else o.model.model_dump()
+        return {
+            "model": model, "revision": o.revision, "dtype": self.dtype, "context": self.positions,
+            "chat_options": o.chat_options, "attention": self.model.config._attn_implementation,
+            "device": self.device.type, "torch": torch.__version__,
+            "transformers": transformers_version,
+        } | ({"weights": self.weights} if self.weights else {})  # fmt: skip
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Model and effective generation parameters."""
+        return {
+            **self.identity,
+            "temperature": self.options.temperature,
+            "do_sample": self.options.temperature > 0,
+            "seed": self.options.seed,
+            "eos_token_ids": sorted(self.ends),
+            **GENERATION,
+        } | ({"exact_answers": True} if self.options.exact_answers else {})
+
+    @property
+    def ends(self) -> set[int]:
+        """Tokens that end an answer."""
+        ends = self.model.generation_config.eos_token_id
+        return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
+    def answers(
+        self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield answers batch by batch, prompts of like length together.
+
+        A sampled answer is made by itself, from its prompt's own seed: so a run that was killed
+        goes on to the answers that it would have had.
+        """
+        ids = self.tokenize(prompts)
+        sampled = self.options.temperature > 0
+        batches = [[place] for place in range(len(ids))] if sampled else self._batches(ids)
+        for places in batches:
+            if sampled:
+                torch.manual_seed(sampling_seed(prompts[places[0]], self.options.seed))
+            start = time.perf_counter()
+            complete = partial(self._complete, max_new_tokens=max_new_tokens)
+            parts = in_halves(complete, [ids[place] for place in places])
+            seconds = (time.perf_counter() - start) / len(places)
+            for place, (text, generated) in zip(places, chain(*parts), strict=True):
+                answer = Answer(text, len(ids[place]), generated, seconds)
+                keep(place, answer)
+                yield place, answer
+
+    @property
+    def positions(self) -> int:
+        """Tokens that the model reads at most, prompt and answer together."""
+        limit = int(self.model.config.max_position_embeddings)
+        return min(limit, self.options.context or limit)
+
+    @torch.inference_mode()
+    def first_logits(self, ids: Sequence[list[int]], tokens: Sequence[int]) -> Tensor:
+        """Logits of some tokens at the position behind each prompt: (prompts, tokens) float32.
+
+        One forward pass a prompt, batched; nothing is generated.
+        """
+        out = torch.empty(len(ids), len(tokens))
+        for places in self._batches(ids):
+            parts = in_halves(self._last_logits, [ids[place] for place in places])
+            out[places] = torch.cat(parts)[:, list(tokens)].float().cpu()
+        return out
+
+    def _last_logits(self, ids: Sequence[list[int]]) -> Tensor:
+        """(prompts, vocabulary) logits behind each prompt of a batch."""
+        inputs, mask = self._pad(ids)
+        with phase("prefill"):
+            logits: Tensor = self.model(
+                input_ids=inputs, attention_mask=mask, position_ids=_positions(mask),
+                logits_to_keep=1, use_cache=False,
+            ).logits[:, -1]  # fmt: skip
+        return logits
+
+    @torch.inference_mode()
+    def _complete(self, ids: Sequence[list[int]], max_new_tokens: int) -> list[tuple[str, int]]:
+        """(answer, its tokens) of each prompt."""
+        inputs, mask = self._pad(ids)
+        sampled = self.options.temperature > 0
+        more: dict[str, Any] = {"temperature": self.options.temperature} if sampled else {}
+        if self.options.exact_answers:
+            more["min_new_tokens"] = max_new_tokens
+        with phase("prefill"):
+            out = self.model.generate(
+                input_ids=inputs, attention_mask=mask, max_new_tokens=max_new_tokens,
+                do_sample=sampled, pad_token_id=self.pad, **GENERATION, **more,
+                logits_processor=LogitsProcessorList([_FirstLogits()]),
+            )[:, inputs.shape[1] :]  # fmt: skip
+        return [self._text(row.tolist()) for row in out]
+
+    def _text(self, row: list[int]) -> tuple[str, int]:
+        """The answer up to its end token, and how many tokens were generated, that one too."""
+        ends = self.ends
+        length = next((i + 1 for i, token in enumerate(row) if token in ends), len(row))
+        return self.tokenizer.decode(row[:length], skip_special_tokens=True).strip(), length
+
+    def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
+        yield from token_budget_batches([len(row) for row in ids], self.options.batch_tokens)
+
+    def _pad(self, ids: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        """Left-padded ids and their mask, (prompts, longest) each."""
+        longest = max(map(len, ids))
+        inputs = torch.tensor([[self.pad] * (longest - len(row)) + row for row in ids])
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids])
+        return inputs.to(self.device), mask.to(self.device)
+
+
+class _FirstLogits(LogitsProcessor):  # type: ignore[misc]
+    """Says that the prompt is read once `generate` has the first token's logits."""
+
+    def __init__(self) -> None:
+        self.read = False
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The same logits."""
+        if not self.read:
+            turn("decode")
+        self.read = True
+        return scores
+
+
+def _positions(mask: Tensor) -> Tensor:
+    return (mask.cumsum(dim=-1) - 1).clamp(min=0)

@@ -1,0 +1,23 @@
+"""Open a language model from its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from baselines.llm.interface import LanguageModel
+from baselines.llm.options import BackEnd
+
+
+def open_model(options: BackEnd, trained: Path | None = None) -> LanguageModel:
+    """The model behind a back end's options, or the one that a training wrote to `trained`."""
+    if options.kind == "transformers":
+        from baselines.llm.backends.transformers import TransformersModel
+
+        return TransformersModel(options.trained(trained))
+    if options.kind == "http":
+        from baselines.llm.backends.http import HttpModel
+
+        return HttpModel(options)
+    from baselines.llm.backends.replay import Replay
+
+    return Replay(options)

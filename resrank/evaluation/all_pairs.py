@@ -1,0 +1,144 @@
+"""Every system of a candidate set against every other: what a suite's statistics are made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resrank.evaluation.intervals import mean_intervals
+from resrank.evaluation.significance import (
+    LEVEL,
+    RESAMPLES,
+    Values,
+    effect_size,
+    holm,
+    randomisation_p,
+    t_test_p,
+)
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import write_manifest, write_sealed
+from resrank.io.parquet import read_columns
+
+Row = tuple[str, int, str, str, float]
+"""(system, seed, query id, metric, value)."""
+SCORES = ("system", "seed", "query_id", "metric", "value")
+"""The columns of a row, in a parquet of scores."""
+
+
+def compare(scores: Path, metric: str, out: Path) -> None:
+    """Write the statistics of one candidate set, JSON, from the scores that `score` wrote."""
+    rows = read_scores(scores, metric)
+    if not rows:
+        raise ValueError(f"{scores} holds no {metric!r}; name a metric that the suite scores")
+    write_sealed(out, statistics(rows, metric))
+    write_manifest(
+        out.with_suffix(".manifest.json"),
+        inputs={"scores": scores},
+        config={"metric": metric, "level": LEVEL, "resamples": RESAMPLES},
+        outputs={out.name: sha256_file(out)},
+    )
+
+
+def read_scores(path: Path, metric: str) -> list[Row]:
+    """One metric's rows of a parquet of scores."""
+    columns = read_columns(path, SCORES, [("metric", "=", metric)]).to_pydict()
+    return list(zip(*(columns[name] for name in SCORES), strict=True))
+
+
+def statistics(rows: Iterable[Row], metric: str) -> dict[str, Any]:
+    """Means with intervals, seeds' spreads, and all pairs' tests, of one metric.
+
+    rows: scores of one candidate set, every system over the same queries. The pairs of systems
+    are the family of Holm's correction.
+    """
+    by_seed = seed_values(rows, metric)
+    per_query = np.array([values.mean(axis=0) for values in by_seed.values()])
+    return {
+        "metric": metric,
+        "queries": per_query.shape[-1],
+        "level": LEVEL,
+        "resamples": RESAMPLES,
+        "systems": _systems(by_seed, per_query),
+        "pairs": _pairs(by_seed, per_query),
+    }
+
+
+def seed_values(rows: Iterable[Row], metric: str) -> dict[str, Values]:
+    """Each system's values, (seeds, queries), seeds and queries in their order."""
+    found: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for system, seed, query_id, name, value in rows:
+        if name == metric:
+            found[system][seed][query_id] = value
+    return {
+        system: np.array([[s[q] for q in sorted(s)] for _, s in sorted(seeds.items())])
+        for system, seeds in found.items()
+    }
+
+
+def _systems(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str, Any]]:
+    intervals = mean_intervals(per_query)
+    rows = []
+    for (system, values), (low, high) in zip(by_seed.items(), intervals.tolist(), strict=True):
+        means = values.mean(axis=-1)
+        several = len(means) > 1
+        rows.append(
+            {
+                "system": system,
+                "mean": float(means.mean()),
+                "low": _number(low),
+                "high": _number(high),
+                "seeds": len(means),
+                "sd": float(means.std(ddof=1)) if several else None,
+                "min": float(means.min()) if several else None,
+                "max": float(means.max()) if several else None,
+            }
+        )
+    return rows
+
+
+def _pairs(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str, Any]]:
+    names = list(by_seed)
+    places = list(combinations(range(len(names)), 2))
+    if not places:
+        return []
+    left, right = np.array(places).T
+    differences = per_query[left] - per_query[right]
+    p, intervals = randomisation_p(differences), mean_intervals(differences)
+    columns = {
+        "difference": differences.mean(axis=-1),
+        "low": intervals[:, 0],
+        "high": intervals[:, 1],
+        "p_randomisation": p,
+        "p_t": t_test_p(differences),
+        "p_holm": holm(p),
+        "effect_size": effect_size(differences),
+    }
+    return [
+        {"a": names[a], "b": names[b]}
+        | {name: _number(values[row]) for name, values in columns.items()}
+        | {"within_seeds": within_seeds(by_seed[names[a]], by_seed[names[b]])}
+        for row, (a, b) in enumerate(places)
+    ]
+
+
+def within_seeds(one: Values, other: Values) -> bool | None:
+    """Whether two systems' means differ by no more than another seed changes either of them.
+
+    The spread is the larger range of means over seeds; None where neither has several seeds.
+    one, other: (seeds, queries).
+    """
+    means = [one.mean(axis=-1), other.mean(axis=-1)]
+    spreads = [float(np.ptp(found)) for found in means if len(found) > 1]
+    if not spreads:
+        return None
+    return bool(abs(means[0].mean() - means[1].mean()) <= max(spreads))
+
+
+def _number(value: float) -> float | None:
+    """JSON has no not-a-number."""
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,68 @@
+"""SHA-256 of files and of text lines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class LinesHash:
+    """SHA-256 of text lines: a hash of content that no file format's version changes."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def update(self, lines: Iterable[str]) -> None:
+        """Add lines."""
+        for line in lines:
+            self._digest.update(line.encode("utf-8", "surrogatepass"))
+            self._digest.update(b"\n")
+
+    def passing(self, items: Iterable[Item], line: Callable[[Item], str]) -> Iterator[Item]:
+        """The items, each one's line added as it goes by."""
+        for item in items:
+            self.update([line(item)])
+            yield item
+
+    def hexdigest(self) -> str:
+        """The hash of the lines so far."""
+        return self._digest.hexdigest()
+
+
+def sha256_lines(lines: Iterable[str]) -> str:
+    """The hash of text lines, see `LinesHash`."""
+    digest = LinesHash()
+    digest.update(lines)
+    return digest.hexdigest()
+
+
+def files_hash(files: Iterable[Path]) -> str:
+    """SHA-256 over the paths, as they are given, and the contents of some files."""
+    return sha256_lines(f"{path} {sha256_file(path)}" for path in sorted(files))
+
+
+@cache
+def sources_hash() -> str:
+    """SHA-256 over the sources of resrank and baselines, as they are on disk."""
+    root = Path(__file__).resolve().parents[2]
+    files = [*root.glob("resrank/**/*.py"), *root.glob("baselines/**/*.py")]
+    return sha256_lines(f"{f.relative_to(root)} {sha256_file(f)}" for f in sorted(files))
+
+
+def hashed(inputs: Mapping[str, Path | str]) -> dict[str, str]:
+    """Inputs by name, a file as the hash of its bytes; a hash that is known stays."""
+    return {
+        name: sha256_file(source) if isinstance(source, Path) else source
+        for name, source in inputs.items()
+    }

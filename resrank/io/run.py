@@ -1,0 +1,60 @@
+"""Runs and usage on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from resrank.io.atomic import atomic_file
+from resrank.io.parquet import write_table
+from resrank.records import Ranking, Usage
+
+USAGE = pa.schema(
+    [("query_id", pa.string())]
+    + [(name, pa.int64()) for name in ("candidates", *(f.name for f in fields(Usage)))]
+)
+
+
+def write_run(path: Path, rankings: Iterable[Ranking], tag: str) -> None:
+    """Write a TREC run with strictly decreasing scores (n, n-1, ... 1: no tie can reorder it).
+
+    Columns are separated by tabs: TREC tools read them as white space, and `read_run` keeps
+    ids that hold spaces.
+    """
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
+        for ranking in sorted(rankings, key=lambda r: r.query_id):
+            depth = len(ranking.passage_ids)
+            for place, passage_id in enumerate(ranking.passage_ids):
+                row = (ranking.query_id, "Q0", passage_id, place + 1, depth - place, tag)
+                file.write("\t".join(map(str, row)) + "\n")
+
+
+def encoder_run(run: Path) -> Path:
+    """Where a reranker's own encoder's ranking of the same candidates lies, if it has one."""
+    return run.with_suffix(".encoder.trec")
+
+
+def usage_of(run: Path) -> Path:
+    """Where what a run consumed lies."""
+    return run.with_suffix(".usage.parquet")
+
+
+def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
+    """What each query's ranking consumed, a row a query, with its number of candidates."""
+    write_usage_rows(
+        path,
+        [
+            {"query_id": r.query_id, "candidates": len(r.passage_ids), **asdict(r.usage)}
+            for r in sorted(rankings, key=lambda r: r.query_id)
+        ],
+    )
+
+
+def write_usage_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Usage as rows of query_id, candidates and `Usage`'s counts."""
+    with atomic_file(path) as partial:
+        write_table(partial, pa.Table.from_pylist(list(rows), USAGE))

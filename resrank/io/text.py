@@ -1,0 +1,107 @@
+"""Read text lines and JSON lines from outside, bounded and numbered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from resrank.options import shown
+
+LONGEST = 2**26  # characters; a longer line is no record, but perhaps what a few bytes unpack to
+
+
+def numbered(file: IO[str], path: Path, error: type[ValueError]) -> Iterator[tuple[int, str]]:
+    """Yield (line number, line). Raises `error`, which names the file, at a line beyond LONGEST."""
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST), ""), start=1):
+        if len(line) == LONGEST:
+            raise error(
+                f"{path}:{number}: a line of {LONGEST:,} characters or more; a record a line is "
+                "needed"
+            )
+        yield number, line
+
+
+class DataError(ValueError):
+    """Input data that cannot be used; names the file, the line, what was found, what is allowed."""
+
+
+JSON_NAMES = {type(None): "null", bool: "true or false", float: "a number", list: "a list",
+              dict: "an object"}  # fmt: skip
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object). Blank lines are skipped."""
+    with reading(path) as file:
+        for number, line in numbered(file, path, DataError):
+            if line.strip():
+                yield number, json_object(line, path, number)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[IO[str]]:
+    """A file's text, a mark of byte order left out. DataError if it is none, or not to be read."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error.reason})") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def text_field(row: dict[str, Any], name: str, where: str, default: str | None = None) -> str:
+    """A field that must hold text (a number is taken as its digits)."""
+    value = row.get(name, default)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        found = "missing" if name not in row else JSON_NAMES.get(type(value), "not text")
+        raise DataError(f"{where}: field {name!r} is {found}; text is needed")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where}: field {name!r} holds half a character ({error})") from error
+    return value
+
+
+def id_field(row: dict[str, Any], name: str, where: str) -> str:
+    """A field that must hold an id: text that survives a TREC file's columns."""
+    value = text_field(row, name, where)
+    if not value or value != value.strip() or any(c in value for c in "\t\r\n\0"):
+        raise DataError(
+            f"{where}: field {name!r} is {shown(value)}; an id must not be empty, begin or end "
+            "with white space, or hold a tab, a line break or a NUL"
+        )
+    return value
+
+
+def json_object(line: str, path: Path, number: int) -> dict[str, Any]:
+    """A line's object. DataError that names file and line if it is none."""
+    value = parsed(line, f"{path}:{number}")
+    if not isinstance(value, dict):
+        raise DataError(f"{path}:{number}: a JSON object is needed, found {type(value).__name__}")
+    return value
+
+
+def parsed(text: str, where: str) -> Any:
+    """The value of a JSON text. DataError that names the place if it is none."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
+        raise DataError(f"{where}: not valid JSON: {error.msg} ({place})") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; too deep
+        raise DataError(f"{where}: not valid JSON: {error}") from error
+
+
+def repeated(ids: Iterable[str]) -> str | None:
+    """The first id that stands a second time."""
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            return one
+        seen.add(one)
+    return None

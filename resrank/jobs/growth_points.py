@@ -1,0 +1,118 @@
+"""How a query's cost grows with the number of candidates and with the passages' length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.costs import Costs, stated
+from resrank.efficiency.work import Asked
+from resrank.records import Candidate, Passage, Query, Usage
+from resrank.reranker import Request
+from resrank.suite.load import Resolved
+
+CANDIDATES = [10, 20, 50, 100, 200, 500, 1000]
+LENGTHS = [32, 64, 128, 256, 512]
+WORDS_A_TOKEN = 0.77  # of English text, for passages of about a number of tokens
+USUAL = Asked()
+Point = tuple[str, int, Asked]
+"""(what grows, its value, the query there)."""
+
+
+def points(most_candidates: int, longest: int) -> list[Point]:
+    """Both axes, each with the other at its usual value; up to the given ends."""
+    counts = [n for n in CANDIDATES if n <= most_candidates]
+    lengths = [n for n in LENGTHS if n <= longest]
+    usual = USUAL._replace(candidates=min(USUAL.candidates, most_candidates))
+    return [("candidates", n, USUAL._replace(candidates=n)) for n in counts] + [
+        ("passage_tokens", n, usual._replace(passage_tokens=n)) for n in lengths
+    ]
+
+
+def modelled(resolved: Resolved, names: Sequence[str], assumed: Assumed) -> list[dict[str, Any]]:
+    """A row a system and point, from its options and its models' shapes alone.
+
+    Milliseconds are FLOPs, and weights read for written tokens, at the assumed device's rate. A
+    system whose cost is not known has no rows.
+    """
+    rows = []
+    for name in names:
+        spec = resolved.systems[name]
+        expected, costs = stated(spec, "expected"), Costs(spec, resolved.systems)
+        if expected is None:
+            continue
+        for axis, at, asked in points(CANDIDATES[-1], LENGTHS[-1]):
+            usage = expected(asked)
+            cost = costs.of(usage, asked.candidates)
+            if cost is None or cost.online == 0:
+                continue
+            rows.append({
+                "system": name, "label": resolved.label(name), "axis": axis, "at": at,
+                "kind": "modelled",
+                "flops_online": cost.online,
+                "flops_cached": cost.cached,
+                "ms_online": 1e3 * assumed.seconds(cost.online, cost.stepped),
+                "ms_cached": 1e3 * assumed.seconds(cost.cached, cost.stepped),
+                "memory_bytes": costs.memory(usage, asked.candidates),
+            })  # fmt: skip
+    return rows
+
+
+def measured(
+    resolved: Resolved,
+    name: str,
+    words: Sequence[str],
+    query: Query,
+    most_candidates: int,
+    longest: int,
+    repeats: int,
+) -> Iterator[dict[str, Any]]:
+    """A row a point: medians of `repeats` queries through the meter, over passages of these words.
+
+    Milliseconds and memory are what the meter finds, one query at a time; FLOPs are those of what
+    was used.
+    """
+    from resrank.efficiency.loadgen import Scenario
+    from resrank.efficiency.meter import measure
+    from resrank.jobs.inputs import load
+
+    spec = resolved.systems[name]
+    costs, reranker = Costs(spec, resolved.systems), load(spec, None)
+    for axis, at, asked in points(most_candidates, longest):
+        request = request_of(query, words, asked)
+        found = measure(
+            reranker, [request] * repeats, [request], scenarios=[Scenario.SINGLE_STREAM]
+        )
+        cost = costs.of(Usage(**found["usage"]), asked.candidates)
+        memory = found["online"]["memory"]
+        yield {
+            "system": name, "label": resolved.label(name), "axis": axis, "at": at,
+            "kind": "measured",
+            "flops_online": cost and cost.online, "flops_cached": cost and cost.cached,
+            "ms_online": found["online"]["p50_ms"],
+            "ms_cached": found.get("cached", found["online"])["p50_ms"],
+            "memory_bytes": memory["device_peak_bytes"] or memory["host_peak_bytes"],
+        }  # fmt: skip
+
+
+def request_of(query: Query, words: Sequence[str], asked: Asked) -> Request:
+    """A query with candidates of about so many tokens, each of other words of a running text.
+
+    Raises ValueError if the text is too short for one passage.
+    """
+    length = max(1, round(asked.passage_tokens * WORDS_A_TOKEN))
+    if len(words) < length:
+        raise ValueError(f"a text of {len(words)} words is too short for passages of {length}")
+    listed = []
+    for place in range(asked.candidates):
+        start = place * length % (len(words) - length + 1)
+        text = " ".join(words[start : start + length])
+        listed.append(Candidate(Passage(f"p{place}", text), -float(place)))
+    return query, listed
+
+
+def running_text(passages: Iterable[Passage], most: int = 100_000) -> list[str]:
+    """The words of passages one after the other, up to `most`."""
+    return list(islice((word for passage in passages for word in passage.text.split()), most))

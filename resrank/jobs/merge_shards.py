@@ -1,0 +1,116 @@
+"""One run made of the runs of its shards."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from resrank.io.atomic import atomic_file, write_text
+from resrank.io.grades import grades_of, merge_grades
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import check_run, write_sealed
+from resrank.io.parquet import read_columns
+from resrank.io.run import USAGE, encoder_run, usage_of, write_usage_rows
+from resrank.io.seals import read_line, read_sealed
+
+SAME = ("inputs", "config", "system", "seed", "dtype")
+
+
+def merge_runs(shards: Sequence[Path], out: Path) -> None:
+    """One run of the shards' runs, in their order: the bytes that a single job writes.
+
+    With it its usage, the encoder's own run, the grades and the transcript where there are any, and
+    the manifest. Raises ValueError if the shards are not of one run.
+    """
+    manifests = [_manifest(path) for path in shards]
+    _check(shards, manifests)
+    for path in shards:
+        check_run(path)
+    written = [out, usage_of(out)]
+    _join(shards, out)
+    rows = [row for path in shards for row in read_columns(usage_of(path), USAGE.names).to_pylist()]
+    write_usage_rows(usage_of(out), rows)
+    own = [encoder_run(path) for path in shards if encoder_run(path).is_file()]
+    if own:
+        _join(own, encoder_run(out))
+        written.append(encoder_run(out))
+    else:
+        encoder_run(out).unlink(missing_ok=True)
+    if merge_grades(shards, out):
+        written.append(grades_of(out))
+    _join_transcripts(shards, out)
+    write_sealed(
+        out.with_suffix(".manifest.json"),
+        manifests[0]
+        | {"shards": len(shards), "about": _about(manifests, out)}
+        | {"halved_batches": sum(manifest["halved_batches"] for manifest in manifests)}
+        | {"outputs": {path.name: sha256_file(path) for path in written}},
+    )
+
+
+def _manifest(run: Path) -> dict[str, Any]:
+    path = run.with_suffix(".manifest.json")
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}; remove {run}, and its job makes both anew")
+    found: dict[str, Any] = read_sealed(path)
+    return found
+
+
+def _check(shards: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> None:
+    for path, manifest in zip(shards, manifests, strict=True):
+        other = [name for name in SAME if manifest[name] != manifests[0][name]]
+        if other:
+            raise ValueError(
+                f"{path}: its {', '.join(other)} are not those of {shards[0]}; remove the shard "
+                "that is old, and its job makes it anew"
+            )
+
+
+def _join(parts: Sequence[Path], out: Path) -> None:
+    with atomic_file(out) as partial, partial.open("wb") as whole:
+        for path in parts:
+            with path.open("rb") as part:
+                shutil.copyfileobj(part, whole)
+
+
+def _join_transcripts(shards: Sequence[Path], out: Path) -> None:
+    """Put what was recorded beside the shards beside the run, a file for each set of parameters.
+
+    Answers that stand there from before the run was split stay, in front.
+    """
+    endings: dict[str, list[Path]] = {}
+    for path in shards:
+        for file in sorted(path.parent.glob(f"{path.stem}.transcript.*")):
+            endings.setdefault(file.name.removeprefix(path.stem), []).append(file)
+    for ending, files in endings.items():
+        whole = out.with_name(out.stem + ending)
+        kept = _lines([whole]) if whole.exists() else {}
+        write_text(whole, "".join((kept | _lines(files)).values()))
+
+
+def _lines(transcripts: Sequence[Path]) -> dict[str, str]:
+    """Key of a call -> its line. Damaged names a line that is not as it was written."""
+    found: dict[str, str] = {}
+    for path in transcripts:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for number, line in enumerate(lines, start=1):
+                row = read_line(line, path, number, "delete the line, and rerank again")
+                found[row["key"]] = line
+    return found
+
+
+def _about(manifests: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:
+    """What the systems say of themselves; prices and recorded answers are summed."""
+    found = [manifest["about"] for manifest in manifests]
+    about = dict(found[0])
+    if prices := [item["price"] for item in found if "price" in item]:
+        about["price"] = sum(prices)
+    if recorded := [item["transcript"] for item in found if "transcript" in item]:
+        about["transcript"] = {
+            "file": f"{out.stem}.{recorded[0]['file'].partition('.')[2]}",
+            "answers": sum(item["answers"] for item in recorded),
+            "shards": [item["content"] for item in recorded],
+        }
+    return about

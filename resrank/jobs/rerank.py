@@ -1,0 +1,80 @@
+"""The rerank job: rank every test query's candidates and write a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from resrank.check_ranking import verify
+from resrank.io.collection import Collection
+from resrank.io.grades import grades_of, write_grades
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import write_manifest
+from resrank.io.run import encoder_run, usage_of, write_run, write_usage
+from resrank.jobs.inputs import inputs_of, load, test_requests
+from resrank.model.out_of_memory import Halvings
+from resrank.registry import (
+    asks_endpoint,
+    option_files,
+)
+from resrank.reranker import (
+    CachesPassages,
+    KeepsTranscript,
+    Retrieves,
+)
+from resrank.shards import WHOLE, Shard
+from resrank.suite.schema import System
+
+BLOCK = 16  # queries that a system is given at once, however many shards there are
+
+
+def rerank(
+    collection: Collection, candidates: Path, name: str, spec: System, seed: int,
+    model: Path | None, store: Path, parts: Sequence[Path], out: Path, shard: Shard = WHOLE,
+) -> None:  # fmt: skip
+    """Rerank every test query's candidates; write a TREC run, its usage, and grades if it has any.
+
+    A system is given `BLOCK` queries at a time, or all at once if it reads them together; a shard
+    is the run of some of these blocks. An endpoint is asked for all of them together.
+    """
+    reranker = load(spec, model)
+    requests = test_requests(collection, candidates)
+    halved = Halvings()
+    if isinstance(reranker, CachesPassages):
+        reranker.prepare((c.passage for _, listed in requests for c in listed), store)
+    if isinstance(reranker, KeepsTranscript):
+        reranker.keep_transcript(out)
+    every = requests
+    size = max(1, len(every)) if getattr(reranker, "reads_queries_together", False) else BLOCK
+    blocks = shard.take([every[i : i + size] for i in range(0, len(every), size)])
+    requests = [request for block in blocks for request in block]
+    if requests and asks_endpoint(spec.kind, spec.options):
+        blocks = [requests]  # each prompt is answered by itself, and `in_flight` is the limit
+    rankings = [ranking for block in blocks for ranking in reranker.rerank_many(block)]
+    verify(name, reranker, requests, rankings)
+    written = [out, usage_of(out)]
+    write_run(out, rankings, name)
+    write_usage(usage_of(out), rankings)
+    if isinstance(reranker, Retrieves):
+        written.append(encoder_run(out))
+        mine = {query.id for query, _ in requests}
+        own = [ranking for ranking in reranker.by_encoder(every) if ranking.query_id in mine]
+        verify(f"{name}.encoder", None, requests, own)
+        write_run(written[-1], own, f"{name}.encoder")
+    else:
+        encoder_run(out).unlink(missing_ok=True)
+    if write_grades(grades_of(out), rankings):
+        written.append(grades_of(out))
+    write_manifest(
+        out.with_suffix(".manifest.json"),
+        inputs=inputs_of(
+            collection, candidates, parts, model, option_files(spec.kind, spec.options)
+        ),
+        config=spec.model_dump(mode="json"),
+        system=name,
+        seed=seed,
+        dtype=getattr(reranker, "dtype", "none"),
+        about=getattr(reranker, "about", {}),
+        halved_batches=halved.batches,
+        outputs={path.name: sha256_file(path) for path in written},
+    )

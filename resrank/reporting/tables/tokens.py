@@ -1,0 +1,66 @@
+"""The token ledger of a suite's systems as a table: counters, and the papers' ways of counting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, tokens
+from resrank.reporting.results import read_usage
+from resrank.reporting.tables.write import WHERE, Column, write_table
+from resrank.suite.load import Resolved
+
+COUNTED = {
+    "passage_encoder_tokens": "encoder tokens", "prompt_tokens": "prompt tokens",
+    "embedding_slots": "embedding slots", "generated_tokens": "generated tokens",
+    "model_calls": "calls",
+}  # fmt: skip
+COLUMNS = {
+    **WHERE,
+    "label": Column("system"),
+    "candidates": Column("candidates", 1),
+    **{name: Column(header, 1) for name, header in COUNTED.items()},
+    "online_per_passage": Column("tokens/passage online", 1),
+    "cached_per_passage": Column("cached", 1),
+    "processed_pe_rank": Column("processed, PE-Rank's way", 1),
+    "processed_resrank": Column("processed, ResRank's way", 1),
+}
+CAPTION = (
+    "Means a query, over all test queries and seeds. Encoder tokens: to embed the candidates, once "
+    "each. Prompt tokens: text read at query time. Embedding slots: positions fed with an "
+    "embedding. Calls: forward passes over a list or window, or scored pairs. Tokens/passage: all "
+    "of them over the candidates; cached: without the encoder's. Processed, PE-Rank's way: prompt "
+    "tokens and slots; ResRank's way: slots alone, – where passages are read as text; both ways "
+    "state generated tokens beside it."
+)
+
+
+def write_tokens(resolved: Resolved, root: Path, note: str) -> list[Path]:
+    """Write `tables/tokens.*`; note: opens the caption."""
+    rows = [
+        _row(resolved, root, dataset, stage, system)
+        for dataset, stage in resolved.pairs
+        for system in resolved.suite.systems
+    ]
+    return write_table(
+        root / "tables", "tokens", pd.DataFrame(rows), COLUMNS, ["collection"], note + CAPTION
+    )
+
+
+def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) -> dict[str, Any]:
+    usage = read_usage(resolved, root, dataset, stage, system)
+    means = {name: float(usage[name].mean()) for name in ("candidates", *COUNTED)}
+    length = means["candidates"] or 1.0
+    return {
+        "collection": dataset,
+        "first_stage": stage,
+        "system": system,
+        "label": resolved.label(system),
+        **means,
+        "online_per_passage": tokens(means) / length,
+        "cached_per_passage": tokens(means, cached=True) / length,
+        "processed_pe_rank": processed_by_lm(means),
+        "processed_resrank": processed_in_slots(means),
+    }

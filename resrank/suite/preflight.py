@@ -1,0 +1,117 @@
+"""Checks before a suite's first job: devices, saved models, files dated in the future."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from resrank.io.yaml import read_yaml
+from resrank.suite.load import CONFIG_DIR, ConfigError, Resolved
+
+SKEW = 60.0  # seconds that a file server's clock may be ahead
+OLD = 86_400.0  # a day of 1970; Snakemake takes 0 for no date at all
+
+
+def check_devices(resolved: Resolved) -> None:
+    """Raise ConfigError if a device that a system or a first stage names is not on this machine.
+
+    Asks torch, which takes seconds, and only where a suite names a device.
+    """
+    stages = {name: spec.model_dump() for name, spec in resolved.first_stages.items()}
+    used = {stage: stages[stage] for _, stage in resolved.pairs}
+    entries: list[tuple[str, Mapping[str, Any]]] = [
+        *((f"first stage {name!r}", entry) for name, entry in sorted(used.items())),
+        *(
+            (f"system {name!r}", resolved.systems[name].model_dump())
+            for name in sorted({*resolved.suite.systems, *resolved.trained})
+        ),
+    ]
+    for owner, entry in entries:
+        for setting, device in _devices(entry):
+            _check_device(owner, setting, device)
+
+
+def _check_device(owner: str, setting: str, device: str) -> None:
+    from resrank.model.device import pick_device
+
+    try:
+        pick_device(device)
+    except ValueError as error:
+        raise ConfigError(f"{owner}, {setting}: {error}") from error
+
+
+def _devices(entry: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Every device that an entry names, but for 'auto' and 'cpu', with where it says so."""
+    for key, value in entry.items():
+        if isinstance(value, Mapping):
+            yield from _devices(value, f"{above}{key}.")
+        elif key == "device" and value not in (None, "auto", "cpu"):
+            yield f"{above}{key}", str(value)
+
+
+def date_back(folder: Path) -> list[Path]:
+    """Give what is of the future under `folder` a date older than any input; returns what was.
+
+    A clock that was ahead dated it. It would look newer than data that is edited now, whose jobs
+    would be skipped; dated back, Snakemake looks at what its inputs hold.
+    """
+    limit = time.time() + SKEW  # noqa: TID251 - dates of files are by this clock
+    found = []
+    for path in _under(folder):
+        with suppress(FileNotFoundError):  # another run has taken it away meanwhile
+            if path.lstat().st_mtime > limit:
+                os.utime(path, (OLD, OLD), follow_symlinks=False)
+                found.append(path)
+    return sorted(found)
+
+
+def _under(folder: Path) -> Iterator[Path]:
+    """All folders and files below; `walk`, unlike `rglob`, goes on where a folder vanishes."""
+    for above, folders, files in os.walk(folder):
+        yield from (Path(above, name) for name in (*folders, *files))
+
+
+FOLDER = re.compile(r"results/(?P<suite>[^/]+)/models/[^/]+/seed\d+")
+
+
+def check_models(resolved: Resolved) -> None:
+    """Raise ConfigError if a model under results/ is not there, with the command that makes it."""
+    stages = {stage for _, stage in resolved.pairs}
+    below = {part for stage in stages for part in resolved.stage_parts(stage)}
+    needed = sorted({*resolved.suite.systems, *resolved.trained, *below})
+    entries = [resolved.systems[name].options for name in needed]
+    entries += [
+        resolved.first_stages[stage].model_dump() for stage in sorted(_below(resolved, stages))
+    ]
+    for text in _texts(entries):
+        found = FOLDER.match(text)
+        if found and not Path(text).is_dir():
+            raise ConfigError(
+                f"no model {text}; the suite {found['suite']!r} trains it: run `snakemake "
+                f"--cores 2 all --configfile {_file_of(found['suite'])}` first"
+            )
+
+
+def _below(resolved: Resolved, stages: set[str]) -> set[str]:
+    """First stages with those that they fuse."""
+    fused = [resolved.first_stages[name] for name in stages]
+    return stages | {part for spec in fused if spec.kind == "fusion" for part in spec.of}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _file_of(suite: str) -> str:
+    """The shipped file of a suite, or a name for the user's own."""
+    shipped = [p for p in CONFIG_DIR.glob("*.yaml") if read_yaml(p).get("name") == suite]
+    return f"config/{shipped[0].name}" if shipped else f"<the file that says `name: {suite}`>"

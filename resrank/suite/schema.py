@@ -1,0 +1,209 @@
+"""The typed suite: the one definition of what a configuration may hold."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from resrank.candidates.kinds import FirstStage
+from resrank.collections.kinds import Collection
+from resrank.options import Strict, shown
+from resrank.registry import resolve
+
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+Seed = Annotated[int, Field(ge=0)]
+
+
+class System(Strict):
+    """A reranker: its kind, its options, and how it is trained if it is."""
+
+    kind: str = Field(description="A registered kind, or 'package.module:Class'.")
+    label: str | None = Field(None, description="Name in tables and figures.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the kind; see the kind's Options."
+    )
+    training: dict[str, Any] | None = Field(
+        None, description="Training options of the kind; unset if the system is not trained."
+    )
+    trained_on: str = Field(
+        "auto",
+        description="Collection whose train split is used. 'auto': the suite's first BEIR folder "
+        "with a train split, else docstrings.",
+    )
+    trained_with: str = Field(
+        "bm25", description="First stage whose lists it is trained on; it must not itself stand on "
+        "a model that is trained."
+    )  # fmt: skip
+    seeds: list[Seed] | None = Field(
+        None, min_length=1, description="Training seeds, in place of the suite's."
+    )
+    launcher: str = Field(
+        "python", description="Command that starts a training job: `accelerate launch "
+        "--config_file config/accelerate/ddp.yaml` trains on several devices."
+    )  # fmt: skip
+    threads: int = Field(
+        2, ge=1, description="Processor threads of a training or reranking job. Small models run "
+        "faster as two jobs of one thread than as one of two."
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _no_training_no_options_of_it(self) -> System:
+        fields = type(self).model_fields
+        about = [
+            name
+            for name in ("launcher", "seeds", "trained_on", "trained_with")
+            if getattr(self, name) != fields[name].default
+        ]
+        if self.training is None and about:
+            raise ValueError(
+                f"{', '.join(about)}: of a system that is trained, but there is no "
+                "`training`; an entry replaces the library's whole: copy its `training` too, or "
+                "say `training: {}`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_options(self) -> System:
+        cls = resolve(self.kind)
+        lacking = [n for n in ("Options", "load", "rerank", "rerank_many") if not hasattr(cls, n)]
+        if lacking:
+            raise ValueError(
+                f"system kind {self.kind!r} is no reranker: it has no {', '.join(lacking)} (the "
+                "protocol stands in resrank/reranker.py)"
+            )
+        cls.Options.model_validate(self.options)
+        if self.training is not None:
+            if not hasattr(cls, "Training"):
+                raise ValueError(f"system kind {self.kind!r} cannot be trained; drop 'training'")
+            cls.Training.model_validate(self.training)
+            if hasattr(cls, "check_training"):
+                cls.check_training(cls.Options.model_validate(self.options))
+        return self
+
+
+class Measurement(Strict):
+    """How cost is measured, in a process of its own."""
+
+    scenarios: list[Literal["SingleStream", "Offline"]] = Field(
+        ["SingleStream", "Offline"], description="MLPerf's: one query at a time, which is always "
+        "measured, and all at once, for throughput."
+    )  # fmt: skip
+    queries: int = Field(20, ge=1, description="Queries timed, the first by hash of their id.")
+    warmup: int = Field(3, ge=0, description="Queries run before the clock starts.")
+    threads: int | None = Field(
+        None, ge=1, description="Processor threads; those that Snakemake was given if unset."
+    )
+
+
+class Suite(Strict):
+    """One configuration: which collections, first stages, systems, seeds, metrics."""
+
+    name: str = Field(description="Outputs go to results/<name>/.")
+    collections: list[str] = Field(min_length=1, description="Names of collections to evaluate.")
+    systems: list[str] = Field(min_length=1, description="Names of systems to compare.")
+    first_stages: list[str] = Field(["bm25"], min_length=1, description="Names of first stages.")
+    metrics: list[str] = Field(
+        ["nDCG@10", "MRR@10", "Recall@100"], min_length=1, description="ir_measures names."
+    )
+    seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
+    shards: int = Field(
+        1, ge=1, description="Jobs that embedding and reranking a collection are each split into; "
+        "the results are the same for any number."
+    )  # fmt: skip
+    optional: list[str] | None = Field(
+        None, description="Collections that the suite goes on without where they cannot be had, "
+        "for lack of files or of a network; unset: those whose own entry says `optional`."
+    )  # fmt: skip
+    offline: bool = Field(
+        False, description="Ask no network for data: an optional collection whose files are not "
+        "here is skipped, any other is an error before anything runs."
+    )  # fmt: skip
+    measure: Measurement = Measurement()
+    baseline: str | None = Field(
+        None, description="The system that the comparison's marks of significance are against; "
+        "unset: the best of each candidate set."
+    )  # fmt: skip
+    scale: int = Field(
+        1, ge=1, description="Divide layers and widths of models with random weights "
+        "(`random:<hub id>`) by this, for machines that the published shapes are too large for."
+    )  # fmt: skip
+    ablation: str | None = Field(
+        None, description="The system that others differ from by one choice: adds a table of what "
+        "each choice is worth."
+    )  # fmt: skip
+    sensitivity: list[str] = Field(
+        [], description="Systems that are run again with other batches, number formats, candidate "
+        "orders and seeds: adds a table of what that changes."
+    )  # fmt: skip
+    title: str | None = Field(None, description="Heading of the tables.")
+    demonstration: bool = Field(
+        False, description="Say beside every result that it is a demonstration, not a benchmark."
+    )
+    define: Definitions = Field(
+        default_factory=lambda: Definitions(),
+        description="Collections, first stages and systems of this suite's own.",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        return plain_name(value)
+
+    @field_validator("collections", "systems", "first_stages", "metrics", "seeds", "sensitivity")
+    @classmethod
+    def _each_once(cls, value: list[Any]) -> list[Any]:
+        twice = sorted(str(item) for item, count in Counter(value).items() if count > 1)
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands twice; name each once")
+        return value
+
+    @model_validator(mode="after")
+    def _optional_of_its_own(self) -> Suite:
+        for name in self.optional or []:
+            if name not in self.collections:
+                raise ValueError(
+                    f"optional: {name!r} is not among the suite's collections: "
+                    f"{', '.join(self.collections)}"
+                )
+        return self
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, value: list[str]) -> list[str]:
+        from resrank.evaluation.metrics import parse_metric
+
+        for name in value:
+            parse_metric(name)
+        return value
+
+
+class Definitions(Strict):
+    """Named collections, first stages and systems: the library, or a suite's own additions."""
+
+    collections: dict[str, Collection] = Field(default_factory=dict)
+    first_stages: dict[str, FirstStage] = Field(default_factory=dict)
+    systems: dict[str, System] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _plain_names(self) -> Definitions:
+        for section in (self.collections, self.first_stages, self.systems):
+            for name in section:
+                plain_name(name)
+        return self
+
+
+def plain_name(value: str) -> str:
+    """Names become folders: letters, digits, '_', '-' and '.' only."""
+    if not PLAIN.fullmatch(value):
+        raise ValueError(f"name {shown(value)}: use letters, digits, '_', '-' and '.' only")
+    return value
+
+
+Suite.model_rebuild()
