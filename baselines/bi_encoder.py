@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 from resrank.efficiency.work import Asked, Pass, embedded, expected_embeddings
 from resrank.io.atomic import atomic_folder, write_json
+from resrank.model.embeds_passages import EmbedsPassages
 from resrank.model.options import EncoderOptions
-from resrank.model.passage_embeddings import EmbedsPassages
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Expected, Request
 from resrank.training.options import EncoderTraining

@@ -20,9 +20,9 @@ from resrank.efficiency.work import (
     expected_embeddings,
     text_tokens,
 )
+from resrank.model.embeds_passages import EmbedsPassages
 from resrank.model.options import DtypeName, EncoderOptions, ResRankOptions, SavedOptions
 from resrank.model.out_of_memory import in_halves
-from resrank.model.passage_embeddings import EmbedsPassages
 from resrank.options import Strict
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import Bench, Expected, Listed, Request, by_windows, ranked

@@ -15,8 +15,8 @@ from pydantic import Field
 
 from resrank.efficiency.work import Asked, Pass, embedded, expected_embeddings, text_tokens
 from resrank.io.atomic import atomic_folder, write_json
+from resrank.model.embeds_passages import EmbedsPassages
 from resrank.model.options import EncoderOptions
-from resrank.model.passage_embeddings import EmbedsPassages
 from resrank.options import Strict
 from resrank.phases import phase
 from resrank.records import Ranking, TrainingExample, Usage

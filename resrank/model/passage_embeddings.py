@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from resrank.model.device import number_format
 from resrank.model.embedding_store import EmbeddingStore
 from resrank.model.encoder import Encoder
 from resrank.model.vector_codec import VectorCodec
 from resrank.phases import phase
 from resrank.records import Passage, Ranking, Usage
-from resrank.reranker import RanksMany, Request, ranked
+from resrank.reranker import Request, ranked
 
 
 class PassageEmbeddings:
@@ -80,27 +79,3 @@ def by_vectors(
         with phase("score"):
             rankings.append(ranked(query, candidates, passages @ vector, usage))
     return rankings
-
-
-class EmbedsPassages(RanksMany):
-    """Base of a reranker that takes passage embeddings from one encoder: stored or made anew."""
-
-    embeddings: PassageEmbeddings
-
-    @property
-    def dtype(self) -> str:
-        """Number format of the encoder's weights."""
-        return number_format(self.embeddings.encoder)
-
-    @property
-    def bytes_per_passage(self) -> int:
-        """Size of a stored embedding: the index's share of a passage."""
-        return self.embeddings.row_bytes
-
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Embed passages ahead of time into the store in `folder`."""
-        return self.embeddings.prepare(passages, folder)
-
-    def forget(self) -> None:
-        """Embed passages anew for every ranking."""
-        self.embeddings.forget()

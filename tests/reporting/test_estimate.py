@@ -88,7 +88,7 @@ def test_models_behind_trained_systems_and_defaults_are_named():
 
 def test_a_plan_needs_no_torch():
     code = (
-        "import sys; from pathlib import Path; from resrank.reporting.catalogue import plan; "
+        "import sys; from pathlib import Path; from resrank.reporting.plan.catalogue import plan; "
         "from resrank.suite.load import load_suite; plan(load_suite(Path('config/paper.yaml'))); "
         "sys.exit('torch' in sys.modules)"
     )
