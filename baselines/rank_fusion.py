@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from resrank.candidates.reciprocal_rank import fused_scores
 from resrank.efficiency.work import Asked, Pass
 from resrank.model.options import EncoderOptions
 from resrank.options import Strict
@@ -96,10 +97,8 @@ class RankFusion(RanksMany):
         fused = []
         rankings = self.system.rerank_many(requests)
         for (query, candidates), other in zip(requests, rankings, strict=True):
-            place = {passage_id: rank for rank, passage_id in enumerate(other.passage_ids, 1)}
-            scores = [
-                1 / (self.k + rank) + 1 / (self.k + place[c.passage.id])
-                for rank, c in enumerate(candidates, start=1)
-            ]
+            ids = [candidate.passage.id for candidate in candidates]
+            sums = fused_scores([ids, other.passage_ids], self.k)
+            scores = [sums[passage_id] for passage_id in ids]
             fused.append(ranked(query, candidates, scores, other.usage))
         return fused

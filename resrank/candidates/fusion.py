@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from resrank.candidates.reciprocal_rank import fused_scores
 from resrank.io.candidates import RankedList
 
 
@@ -15,9 +15,7 @@ def fuse(stages: Sequence[Mapping[str, RankedList]], k: int, depth: int) -> dict
     """
     fused: dict[str, RankedList] = {}
     for query_id in sorted({q for stage in stages for q in stage}):
-        sums: dict[str, float] = defaultdict(float)
-        for stage in stages:
-            for rank, (passage_id, _) in enumerate(stage.get(query_id, []), start=1):
-                sums[passage_id] += 1 / (k + rank)
+        listed = ([passage_id for passage_id, _ in s.get(query_id, [])] for s in stages)
+        sums = fused_scores(listed, k)
         fused[query_id] = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:depth]
     return fused

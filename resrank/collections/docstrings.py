@@ -9,7 +9,6 @@ on the packages' versions, which the manifest records.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -25,6 +24,7 @@ from resrank.collections.numpydoc import Docstring, parse
 from resrank.collections.objects import documented_objects
 from resrank.collections.sampling import sample
 from resrank.io.collection import write_collection
+from resrank.io.hashing import in_hash_order
 from resrank.records import Passage, Qrels, Query, Split
 
 MIN_WORDS = 4  # a shorter text or query ("Alias of x.") says nothing that could be searched for
@@ -156,7 +156,7 @@ def split_by_component(relevant: Mapping[str, Iterable[str]]) -> dict[str, Split
     size = Counter(part_of[name] for name in relevant)
     large = LARGE * len(relevant)
     split_of = {part: Split.TRAIN for part, queries in size.items() if queries > large}
-    small = sorted(size.keys() - split_of.keys(), key=_hash)
+    small = in_hash_order(size.keys() - split_of.keys(), str)
     for package in sorted({package_of(part) for part in small}):
         own = [part for part in small if package_of(part) == package]
         ends = np.cumsum([size[part] for part in own])
@@ -167,10 +167,6 @@ def split_by_component(relevant: Mapping[str, Iterable[str]]) -> dict[str, Split
 
 def _split(share: float) -> Split:
     return Split.TRAIN if share < 0.7 else Split.DEV if share < 0.8 else Split.TEST
-
-
-def _hash(component: str) -> str:
-    return hashlib.sha256(component.encode()).hexdigest()
 
 
 def _release(package: str) -> str:

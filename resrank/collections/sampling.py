@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from resrank.io.hashing import in_hash_order
 from resrank.records import Query, Split
 
 
@@ -17,10 +17,6 @@ def sample(queries: Sequence[Query], test: int | None, train: int | None) -> lis
     sizes = {Split.TEST: test, Split.TRAIN: train}
     kept: set[str] = set()
     for split in {q.split for q in queries}:
-        members = sorted((q.id for q in queries if q.split == split), key=_place)
+        members = in_hash_order((q.id for q in queries if q.split == split), str)
         kept.update(members[: sizes.get(split)])
     return [q if q.id in kept else replace(q, split=Split.HELD_OUT) for q in queries]
-
-
-def _place(query_id: str) -> str:
-    return hashlib.sha256(query_id.encode("utf-8", "surrogatepass")).hexdigest()

@@ -52,6 +52,18 @@ def files_hash(files: Iterable[Path]) -> str:
     return sha256_lines(f"{path} {sha256_file(path)}" for path in sorted(files))
 
 
+def in_hash_order(items: Iterable[Item], text_of: Callable[[Item], str]) -> list[Item]:
+    """Return the items ordered by the SHA-256 of a text of each.
+
+    The first n of them are a random sample that is the same on every machine.
+    """
+
+    def digest(item: Item) -> bytes:
+        return hashlib.sha256(text_of(item).encode("utf-8", "surrogatepass")).digest()
+
+    return sorted(items, key=digest)
+
+
 @cache
 def sources_hash() -> str:
     """SHA-256 over the sources of resrank and baselines, as they are on disk."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resrank.io.candidate_lists import candidate_lists
 from resrank.io.collection import Collection
-from resrank.io.hashing import sha256_lines
+from resrank.io.hashing import in_hash_order
 from resrank.io.manifest import check_model
 from resrank.records import Split
 from resrank.registry import (
@@ -50,6 +50,9 @@ def test_requests(collection: Collection, candidates: Path) -> list[Request]:
     return [(q, lists.get(q.id, [])) for q in collection.queries(Split.TEST)]
 
 
-def in_hash_order(requests: Iterable[Request]) -> list[Request]:
-    """By a hash of the queries' ids: the first of them are a sample, the same on every machine."""
-    return sorted(requests, key=lambda request: sha256_lines([request[0].id]))
+def in_sample_order(requests: Iterable[Request]) -> list[Request]:
+    """Return the requests by a hash of their query's id, so that the first n are a fixed sample.
+
+    The hash covers the id and a line break, as it always did: without it the sample would change.
+    """
+    return in_hash_order(requests, lambda request: f"{request[0].id}\n")

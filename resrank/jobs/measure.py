@@ -13,7 +13,7 @@ from resrank.io.collection import Collection
 from resrank.io.environment import environment
 from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest, write_sealed
-from resrank.jobs.inputs import in_hash_order, inputs_of, load, test_requests
+from resrank.jobs.inputs import in_sample_order, inputs_of, load, test_requests
 from resrank.registry import (
     is_replayed,
     option_files,
@@ -40,7 +40,7 @@ def measure(
 
     threads = limit_threads(how.threads)
     reranker = load(spec, model)
-    requests = in_hash_order(r for r in test_requests(collection, candidates) if r[1])
+    requests = in_sample_order(r for r in test_requests(collection, candidates) if r[1])
     sample = requests[: how.queries]
     warmup = (requests[how.queries :] or sample)[: how.warmup]
     recorded = reranker.recorded_clock(run) if isinstance(reranker, KeepsTranscript) else None

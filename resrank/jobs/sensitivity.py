@@ -18,7 +18,7 @@ from resrank.evaluation.metrics import averages, falling, per_query
 from resrank.io.collection import Collection
 from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest, write_sealed
-from resrank.jobs.inputs import in_hash_order, inputs_of, load, test_requests
+from resrank.jobs.inputs import in_sample_order, inputs_of, load, test_requests
 from resrank.records import Qrels, Split
 from resrank.registry import KINDS, resolve
 from resrank.reranker import CachesPassages, Request
@@ -55,7 +55,7 @@ def sensitivity(
     """
     qrels = collection.qrels(Split.TEST)
     usable = (r for r in test_requests(collection, candidates) if r[1] and r[0].id in qrels)
-    requests = in_hash_order(usable)[:queries]
+    requests = in_sample_order(usable)[:queries]
     if not requests:
         raise ValueError(
             f"no judged test query of {collection.folder} has candidates; nothing to rerank"

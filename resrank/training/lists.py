@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
+from resrank.io.hashing import in_hash_order
 from resrank.records import Passage, TrainingExample
 from resrank.training.options import Stage
 
@@ -37,9 +37,7 @@ def usable(examples: Sequence[TrainingExample], stage: Stage) -> list[TrainingEx
 
 def share(examples: Sequence[TrainingExample], start: float, end: float) -> list[TrainingExample]:
     """The examples between two shares of them, in the order of sha256(query id)."""
-    ordered = sorted(
-        examples, key=lambda e: hashlib.sha256(e.query.id.encode("utf-8", "surrogatepass")).digest()
-    )
+    ordered = in_hash_order(examples, lambda example: example.query.id)
     return ordered[round(start * len(ordered)) : round(end * len(ordered))]
 
 

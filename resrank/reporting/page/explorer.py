@@ -8,7 +8,6 @@ or null, place in the first stage] and `rankings` {system: places in `passages`,
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
+from resrank.io.hashing import in_hash_order
 from resrank.io.manifest import check_run
 from resrank.io.parquet import read_columns
 from resrank.io.trec import read_run
@@ -39,7 +39,7 @@ def samples(root: Path, pairs: Sequence[tuple[str, str]], metric: str) -> list[d
 def _sample(root: Path, dataset: str, stage: str, metric: str, budget: int) -> dict[str, Any]:
     collection = Collection(root / "collections" / dataset)
     judged = [q for q in collection.queries(Split.TEST) if q.text]
-    chosen = sorted(judged, key=lambda q: hashlib.sha256(q.id.encode()).hexdigest())[:QUERIES]
+    chosen = in_hash_order(judged, lambda query: query.id)[:QUERIES]
     lines = _lines(root, collection, stage, metric, chosen)
     packed, shown = pack(lines, budget)
     return {
