@@ -9,6 +9,7 @@ from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.collect import collect
 from resrank.collections.kinds import parse_collection
+from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
@@ -39,9 +40,8 @@ def test_from_the_folder_to_the_scores(tmp_path):
         "1": "1", "q /2": "a b/c", "日本 é": "naïve/é 日本",
     }  # fmt: skip
     scores = tmp_path / "scores.parquet"
-    score_runs(
-        made, lists, {("bm25", 0): run}, ["Recall@100"], 1, {}, scores, tmp_path / "audits.json"
-    )
+    audits = tmp_path / "audits.json"
+    score_runs(CandidateSet(made, lists), {("bm25", 0): run}, ["Recall@100"], {}, scores, audits)
     values = pd.read_parquet(scores).set_index("query_id")["value"].to_dict()
     assert values == {"1": 1.0, "q /2": 0.5, "日本 é": 1.0, "none": 0.0}
     assert sum(values.values()) / 4 == pytest.approx(0.625)

@@ -219,16 +219,15 @@ def score(
     relevant_grade: Annotated[int, typer.Option(help="Lowest grade that is relevant.")] = 1,
 ) -> None:
     """Score runs per query over one candidate set, with leak and other audits."""
+    from resrank.evaluation.candidate_set import CandidateSet
     from resrank.evaluation.score import score_runs
     from resrank.io.collection import Collection
 
     learned = json_of(trained_on, "--trained-on", dict[str, list[Path]], LEARNED_SHOWN)
     score_runs(
-        Collection(collection),
-        candidates,
+        CandidateSet(Collection(collection), candidates, relevant_grade),
         runs_of(runs),
         json_of(metrics, "--metrics", list[str], METRICS_SHOWN),
-        relevant_grade,
         {name: [Collection(folder) for folder in folders] for name, folders in learned.items()},
         out,
         audits,

@@ -1,4 +1,4 @@
-"""How alike two rankings of the same candidates are."""
+"""Agreement of two rankings of the same candidates."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Orders = Sequence[Sequence[str]]
-"""Passage ids, best first, of each query."""
 
+def mean_tau(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]]) -> float:
+    """Return Kendall's tau between two orders of each query's candidates, mean over queries.
 
-def mean_tau(one: Orders, other: Orders) -> float:
-    """Kendall's tau between two orders of each query's candidates, by scipy, mean over queries.
-
-    1: the same order; 0: no relation; -1: reversed. Lists of fewer than two have none and are
-    left out; 1 if no list is left.
+    one, other: passage ids per query, best first. 1: the same order; 0: no relation; -1: reversed.
+    Lists of fewer than two passages have no tau and are left out; 1 if no list is left. Computed by
+    scipy.
     """
     from scipy.stats import kendalltau
 

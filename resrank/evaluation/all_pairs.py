@@ -1,4 +1,4 @@
-"""Every system of a candidate set against every other: what a suite's statistics are made of."""
+"""Comparison of every system of a candidate set with every other: a suite's statistics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from resrank.evaluation.intervals import mean_intervals
+from resrank.evaluation.bootstrap import mean_intervals
 from resrank.evaluation.significance import (
     LEVEL,
     RESAMPLES,
@@ -24,14 +24,14 @@ from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest, write_sealed
 from resrank.io.parquet import read_columns
 
-Row = tuple[str, int, str, str, float]
+ScoreRow = tuple[str, int, str, str, float]
 """(system, seed, query id, metric, value)."""
 SCORES = ("system", "seed", "query_id", "metric", "value")
-"""The columns of a row, in a parquet of scores."""
+"""The columns of a parquet file of scores."""
 
 
 def compare(scores: Path, metric: str, out: Path) -> None:
-    """Write the statistics of one candidate set, JSON, from the scores that `score` wrote."""
+    """Write the statistics of one candidate set as JSON, from the scores that `score` wrote."""
     rows = read_scores(scores, metric)
     if not rows:
         raise ValueError(f"{scores} holds no {metric!r}; name a metric that the suite scores")
@@ -44,17 +44,17 @@ def compare(scores: Path, metric: str, out: Path) -> None:
     )
 
 
-def read_scores(path: Path, metric: str) -> list[Row]:
-    """One metric's rows of a parquet of scores."""
+def read_scores(path: Path, metric: str) -> list[ScoreRow]:
+    """Read one metric's rows of a parquet file of scores."""
     columns = read_columns(path, SCORES, [("metric", "=", metric)]).to_pydict()
     return list(zip(*(columns[name] for name in SCORES), strict=True))
 
 
-def statistics(rows: Iterable[Row], metric: str) -> dict[str, Any]:
-    """Means with intervals, seeds' spreads, and all pairs' tests, of one metric.
+def statistics(rows: Iterable[ScoreRow], metric: str) -> dict[str, Any]:
+    """Return one metric's means with intervals, spreads over seeds, and tests of all pairs.
 
-    rows: scores of one candidate set, every system over the same queries. The pairs of systems
-    are the family of Holm's correction.
+    rows: scores of one candidate set, every system over the same queries. Holm's correction covers
+    all pairs of systems as one family.
     """
     by_seed = seed_values(rows, metric)
     per_query = np.array([values.mean(axis=0) for values in by_seed.values()])
@@ -68,15 +68,15 @@ def statistics(rows: Iterable[Row], metric: str) -> dict[str, Any]:
     }
 
 
-def seed_values(rows: Iterable[Row], metric: str) -> dict[str, Values]:
-    """Each system's values, (seeds, queries), seeds and queries in their order."""
-    found: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+def seed_values(rows: Iterable[ScoreRow], metric: str) -> dict[str, Values]:
+    """Return each system's values, (seeds, queries), with seeds and query ids sorted."""
+    scores: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for system, seed, query_id, name, value in rows:
         if name == metric:
-            found[system][seed][query_id] = value
+            scores[system][seed][query_id] = value
     return {
         system: np.array([[s[q] for q in sorted(s)] for _, s in sorted(seeds.items())])
-        for system, seeds in found.items()
+        for system, seeds in scores.items()
     }
 
 
@@ -90,8 +90,8 @@ def _systems(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str,
             {
                 "system": system,
                 "mean": float(means.mean()),
-                "low": _number(low),
-                "high": _number(high),
+                "low": _finite(low),
+                "high": _finite(high),
                 "seeds": len(means),
                 "sd": float(means.std(ddof=1)) if several else None,
                 "min": float(means.min()) if several else None,
@@ -120,25 +120,25 @@ def _pairs(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str, A
     }
     return [
         {"a": names[a], "b": names[b]}
-        | {name: _number(values[row]) for name, values in columns.items()}
+        | {name: _finite(values[row]) for name, values in columns.items()}
         | {"within_seeds": within_seeds(by_seed[names[a]], by_seed[names[b]])}
         for row, (a, b) in enumerate(places)
     ]
 
 
 def within_seeds(one: Values, other: Values) -> bool | None:
-    """Whether two systems' means differ by no more than another seed changes either of them.
+    """Return whether two systems' means differ by no more than the seeds of one of them do.
 
-    The spread is the larger range of means over seeds; None where neither has several seeds.
+    The spread is the larger range of means over seeds. None if neither system has several seeds.
     one, other: (seeds, queries).
     """
     means = [one.mean(axis=-1), other.mean(axis=-1)]
-    spreads = [float(np.ptp(found)) for found in means if len(found) > 1]
+    spreads = [float(np.ptp(by_seed)) for by_seed in means if len(by_seed) > 1]
     if not spreads:
         return None
     return bool(abs(means[0].mean() - means[1].mean()) <= max(spreads))
 
 
-def _number(value: float) -> float | None:
-    """JSON has no not-a-number."""
+def _finite(value: float) -> float | None:
+    """Return a number that JSON can hold: None in place of not-a-number."""
     return float(value) if np.isfinite(value) else None

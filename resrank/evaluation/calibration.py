@@ -1,7 +1,7 @@
-"""How far a system's grades can be trusted: bias, order, confidence, and what is taken for what.
+"""Calibration of a system's grades: bias, order of pairs, confidence and confusion.
 
-Over pairs of a query and a judged passage in three grades. The predicted grade is the most probable
-one (the lower of two that are alike). The definitions stand in docs/statistics.md.
+The pairs are of a query and a judged passage, with three grades. The predicted grade is the most
+probable one; of two equally probable grades, the lower. docs/statistics.md has the definitions.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ class Judged(NamedTuple):
 def calibrate_runs(
     collection: Collection, candidates: Path, runs: Mapping[tuple[str, int], Path], out: Path
 ) -> None:
-    """Write the measures of runs by (system, seed), JSON; ValueError if one lacks three grades.
+    """Write the measures of runs by (system, seed) as JSON.
 
-    Pairs that nobody judged are left out, or have the lowest grade where the collection's judgments
-    are complete; both are counted.
+    Pairs without a judgment are left out, or have the lowest grade where the collection's judgments
+    are complete; both are counted. Raises ValueError if a run lacks three grades.
     """
     lists = {
-        query_id: [passage_id for passage_id, _ in found]
-        for query_id, found in read_candidates(candidates).items()
+        query_id: [passage_id for passage_id, _ in ranked]
+        for query_id, ranked in read_candidates(candidates).items()
     }
     judged, stated = collection.graded(lists, Split.TEST), collection.graded({}, Split.TEST)
     systems = []
     for (system, seed), path in sorted(runs.items()):
-        found = _read(path)
-        lacking = _lacking(judged, found)
-        counts = {"not_judged": lacking, "taken_for_0": _lacking(stated, found) - lacking}
+        grades = _read(path)
+        unjudged = _unjudged(judged, grades)
+        counts = {"not_judged": unjudged, "taken_for_0": _unjudged(stated, grades) - unjudged}
         about = {"system": system, "seed": seed} | counts
-        systems.append(about | measures(_by_query(judged, found)))
+        systems.append(about | measures(_by_query(judged, grades)))
     write_sealed(out, {"judged_queries": len(judged), "systems": systems})
     write_manifest(
         out.with_suffix(".manifest.json"),
@@ -61,10 +61,10 @@ def calibrate_runs(
 
 
 def measures(lists: Sequence[Judged]) -> dict[str, Any]:
-    """Every measure over the pairs of all queries, one or more; None where there is no such pair.
+    """Return every measure over the pairs of all queries; None for a measure without pairs.
 
-    pnr and its two counts are over pairs of a query's passages of different true grade, in the
-    order of the ranking; pnr is None too where no pair is discordant.
+    lists: one or more queries. pnr and its two counts are over pairs of a query's passages with
+    different true grades, in the order of the ranking. pnr is also None if no pair is discordant.
     """
     true = np.concatenate([q.true for q in lists])
     probabilities = np.concatenate([q.probabilities for q in lists])
@@ -88,16 +88,17 @@ def measures(lists: Sequence[Judged]) -> dict[str, Any]:
 
 
 def pair_order(true: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pairs of passages ranked as their true grades ask, and the other way round; (2,).
+    """Count pairs of passages ranked by falling true grade, and by rising true grade; (2,).
 
-    true: (n,) grades in the order of the ranking, best first; pairs of one grade count as neither.
+    true: (n,) grades in the order of the ranking, best first. Pairs of equal grades are not
+    counted.
     """
     above, below = np.triu_indices(len(true), k=1)
     return np.array([(true[above] > true[below]).sum(), (true[above] < true[below]).sum()])
 
 
 def confusion(true: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pairs by true grade (rows) and predicted grade (columns); (GRADES, GRADES)."""
+    """Count pairs by true grade (rows) and predicted grade (columns); (GRADES, GRADES)."""
     counts = np.bincount(true * GRADES + predicted, minlength=GRADES * GRADES)
     return counts.reshape(GRADES, GRADES)
 
@@ -105,10 +106,10 @@ def confusion(true: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[
 def reliability(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> list[dict[str, float]]:
-    """Pairs in bins of the predicted grade's probability, each with its upper end; none is empty.
+    """Return the non-empty bins of the predicted grade's probability, each with its upper end.
 
-    A bin has its number (0 the least sure), how many pairs, and two sums over them: of confidence,
-    and of those that are correct.
+    A bin has its number (0: the least confident), the number of pairs, the sum of their confidence,
+    and how many of them are correct.
     """
     number = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
     pairs, sums, right = (
@@ -122,8 +123,11 @@ def reliability(
 
 
 def expected_calibration_error(bins: Sequence[Mapping[str, float]]) -> float | None:
-    """Guo et al., 2017: how far a bin's mean confidence is from its share of correct pairs, by
-    pairs."""
+    """Return the expected calibration error (Guo et al., 2017); None without pairs.
+
+    It is the distance between a bin's mean confidence and its share of correct pairs, averaged over
+    bins with the number of pairs as weight.
+    """
     pairs = sum(b["pairs"] for b in bins)
     return sum(abs(b["confidence"] - b["correct"]) for b in bins) / pairs if pairs else None
 
@@ -132,32 +136,38 @@ def _read(run: Path) -> Probabilities:
     path = grades_of(run)
     if not path.is_file():
         raise ValueError(
-            f"{run} has no grades beside it ({path.name}); `rerank` writes both, of a system that "
+            f"{run} has no grades beside it ({path.name}); `rerank` writes both for a system that "
             "gives grades"
         )
-    found = read_grades(path)
-    given = {len(row) for passages in found.values() for row in passages.values()}
-    if given - {GRADES}:
+    probabilities = read_grades(path)
+    counts = {len(row) for passages in probabilities.values() for row in passages.values()}
+    if counts - {GRADES}:
         raise ValueError(
-            f"{path} holds {', '.join(map(str, sorted(given)))} grades a passage; judgments have "
-            f"{GRADES}: 0 not relevant, 1 partly, 2 relevant"
+            f"{path} holds {', '.join(map(str, sorted(counts)))} grades per passage; judgments "
+            f"have {GRADES}: 0 not relevant, 1 partly, 2 relevant"
         )
-    return found
+    return probabilities
 
 
-def _by_query(judged: Qrels, found: Probabilities) -> list[Judged]:
-    """What a run gives of judged passages; rows stand in the run's order."""
+def _by_query(judged: Qrels, probabilities: Probabilities) -> list[Judged]:
+    """Return each judged query's judged passages in the run's order."""
     lists = []
     for query_id, grades in judged.items():
-        rows = [(grades[p], row) for p, row in found.get(query_id, {}).items() if p in grades]
-        true, probabilities = zip(*rows, strict=True) if rows else ((), np.empty((0, GRADES)))
-        lists.append(Judged(np.array(true, int), np.array(probabilities, float)))
+        ranked = probabilities.get(query_id, {}).items()
+        rows = [(grades[p], row) for p, row in ranked if p in grades]
+        true, predicted = zip(*rows, strict=True) if rows else ((), np.empty((0, GRADES)))
+        lists.append(Judged(np.array(true, int), np.array(predicted, float)))
     return lists
 
 
-def _lacking(judged: Qrels, found: Probabilities) -> int:
-    """A run's pairs, of judged queries, without a judgment."""
-    return sum(p not in judged[q] for q in found if q in judged for p in found[q])
+def _unjudged(judged: Qrels, probabilities: Probabilities) -> int:
+    """Count the pairs of judged queries that a run grades without a judgment."""
+    return sum(
+        passage_id not in judged[query_id]
+        for query_id, passages in probabilities.items()
+        if query_id in judged
+        for passage_id in passages
+    )
 
 
 def _mean(values: NDArray[Any]) -> float | None:

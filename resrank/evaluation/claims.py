@@ -1,8 +1,11 @@
-"""Published figures as data, and what a result says of each.
+"""Published figures as data, and the verdict that a result gives on each.
 
-`config/claims/*.yaml`, a file a source. A verdict is one of four: `reproduced` (within the claim's
-tolerance), `within noise` (beyond it, but the published figure lies in the 95% interval of the
-measured one over queries), `not reproduced`, `not run` with the reason.
+`config/claims/*.yaml` holds one file per source. The verdicts are:
+- `reproduced`: the result is within the claim's tolerance;
+- `within noise`: it is not, but the published figure lies in the 95% interval of the measured one
+  over queries;
+- `not reproduced`;
+- `not run`, with the reason.
 """
 
 from __future__ import annotations
@@ -14,48 +17,55 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
-from resrank.evaluation.intervals import interval_over_collections
+from resrank.evaluation.bootstrap import interval_over_collections
 from resrank.evaluation.significance import Values
 from resrank.options import Strict
 
-ROUNDING = 1e-9  # so that a figure at the very edge of a tolerance counts as inside
+ROUNDING = 1e-9  # so that a figure exactly at the edge of a tolerance counts as inside
+VERDICTS = ["reproduced", "within noise", "not reproduced", "not run"]
 
 
-class Result(Strict):
+class SuiteResult(Strict):
     """The result of a suite that answers a claim; names as in config/."""
 
     system: str = Field(description="The system.")
     collections: dict[str, int] = Field(
-        min_length=1, description="Collection -> its judged queries; the figure is the mean over "
-        "collections, and another number of queries does not answer the claim."
-    )  # fmt: skip
-    first_stage: str = Field("bm25", description="Whose candidates are reranked.")
-    depth: int = Field(100, ge=1, description="Candidates a query.")
+        min_length=1,
+        description="Collection -> number of its judged queries. The figure is the mean over the "
+        "collections. A result over another number of queries does not answer the claim.",
+    )
+    first_stage: str = Field("bm25", description="First stage whose candidates are reranked.")
+    depth: int = Field(100, ge=1, description="Candidates per query.")
 
 
 class Claim(Strict):
     """One published figure."""
 
-    system: str = Field(description="What the source calls it.")
+    system: str = Field(description="The system's name in the source.")
     where: str = Field(description="Table, figure or file of the source.")
-    conditions: str = Field(description="On what it was measured.")
+    conditions: str = Field(description="Conditions under which it was measured.")
     quantity: str = Field(
-        "nDCG@10", description="A metric of the suite, or what a query consumes (a column of the "
-        "usage: generated_tokens, embedding_slots ...)."
-    )  # fmt: skip
+        "nDCG@10",
+        description="A metric of the suite, or what a query consumes (a column of the usage: "
+        "generated_tokens, embedding_slots ...).",
+    )
     value: float = Field(description="The published figure; metrics from 0 to 1, times in seconds.")
     tolerance: float = Field(ge=0, description="Difference that still counts as reproduced.")
-    tolerance_from: str = Field(description="Where the tolerance comes from.")
+    tolerance_from: str = Field(description="Reason for the tolerance.")
     replicates: list[float] = Field(
-        [], description="The source's own repeated runs: their spread widens the tolerance."
+        [], description="The source's repeated runs; their spread widens the tolerance."
     )
-    results: list[Result] = Field([], description="What answers it; the first that is there does.")
-    not_run: str = Field("", description="Why no result of this project can answer it.")
+    results: list[SuiteResult] = Field(
+        [], description="Results that answer the claim; the first one present is used."
+    )
+    not_run: str = Field("", description="Reason why no result of this project can answer it.")
 
     @model_validator(mode="after")
     def _answered_or_not(self) -> Claim:
         if bool(self.results) == bool(self.not_run):
-            raise ValueError("give either `results` that answer the claim, or `not_run`, why none")
+            raise ValueError(
+                "give either `results` that answer the claim, or `not_run` with the reason"
+            )
         if len(self.replicates) == 1:
             raise ValueError("one replicate has no spread; give two or more, or none")
         return self
@@ -69,7 +79,7 @@ class Source(Strict):
 
 
 class Measured(NamedTuple):
-    """A result's values: an array (seeds, queries) for each collection."""
+    """A result's values: one array (seeds, queries) per collection."""
 
     by_collection: Sequence[Values]
 
@@ -92,7 +102,10 @@ class Judgement(NamedTuple):
 
 
 def judge(claim: Claim, measured: Measured) -> Judgement:
-    """Hold a result against a claim. Interval: of the difference, over queries, seeds averaged."""
+    """Compare a result with a claim.
+
+    The interval is of the difference over queries, with seeds averaged first.
+    """
     value = float(measured.by_seed.mean())
     low, high = interval_over_collections([v.mean(axis=0) for v in measured.by_collection])
     allowed = tolerance(claim, measured.by_seed)
@@ -107,12 +120,12 @@ def judge(claim: Claim, measured: Measured) -> Judgement:
 
 
 def tolerance(claim: Claim, by_seed: Values) -> float:
-    """The largest of the stated tolerance and what repeated runs, theirs or ours, spread by."""
+    """Return the largest of the stated tolerance and the spreads of the source's and our runs."""
     return max(claim.tolerance, spread(claim.replicates), spread(by_seed))
 
 
 def spread(runs: Sequence[float] | Values) -> float:
-    """How far one more run may lie from the mean of these (95%, Student); 0 for a single run."""
+    """Return how far one more run may lie from these runs' mean (95%, Student); 0 for one run."""
     from scipy.stats import t
 
     count = len(runs)
@@ -123,9 +136,6 @@ def spread(runs: Sequence[float] | Values) -> float:
 
 
 def counts(verdicts: Sequence[str]) -> Mapping[str, int]:
-    """How many claims have each verdict, reasons left out."""
+    """Count the claims with each verdict, reasons left out."""
     kinds = [verdict.partition(" (")[0] for verdict in verdicts]
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds), key=ORDER.index)}
-
-
-ORDER = ["reproduced", "within noise", "not reproduced", "not run"]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds), key=VERDICTS.index)}

@@ -1,4 +1,4 @@
-"""The verb `evaluate`: any run against any qrels, with the audits that a mean hides."""
+"""Evaluation of any run against any qrels, with the audits that a mean hides."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from resrank.evaluation.metrics import averages, has_ties, per_query, trec_order
 from resrank.evaluation.ties import Bounds, broken, tie_bounds
 from resrank.io.trec import read_qrels, read_run
 
+WIDTH = 28  # of the column of names, in characters
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics averaged over every judged query, and what to know before trusting them."""
+    """Metrics averaged over every judged query, and audits to check before trusting them."""
 
     metrics: Mapping[str, float]
     judged_queries: int
@@ -29,38 +31,41 @@ class Evaluation:
     oracle_ndcg_at_10: float
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, rounded to four decimals."""
+        """Return plain values, rounded to four decimals."""
         bounds = {n: b._asdict() for n, b in self.tie_bounds.items()}
         return asdict(self) | {
             "metrics": {n: round(v, 4) for n, v in self.metrics.items()},
             "tie_bounds": {n: {k: round(v, 4) for k, v in b.items()} for n, b in bounds.items()},
-        } | {
-            name: round(getattr(self, name), 4)
-            for name in ("judged_at_10", "recall_at_depth", "oracle_ndcg_at_10")
-        }  # fmt: skip
+            "judged_at_10": round(self.judged_at_10, 4),
+            "recall_at_depth": round(self.recall_at_depth, 4),
+            "oracle_ndcg_at_10": round(self.oracle_ndcg_at_10, 4),
+        }
 
     def to_text(self) -> str:
-        """A line a value."""
-        lines = [f"{name:<28}{value:.4f}" for name, value in self.metrics.items()]
-        lines += [
-            f"{'judged queries':<28}{self.judged_queries}",
-            f"{'missing from the run':<28}{self.missing_queries}  (each counts 0)",
-            f"{'in the run, not judged':<28}{self.unjudged_queries}  (left out)",
-            f"{'ties within the first ten':<28}{self.queries_with_ties_in_first_10} queries  "
-            "(broken by passage id, as by trec_eval)",
+        """Return one line per value."""
+        rows = [(name, f"{value:.4f}") for name, value in self.metrics.items()]
+        rows += [
+            ("judged queries", f"{self.judged_queries}"),
+            ("missing from the run", f"{self.missing_queries}  (each counts 0)"),
+            ("in the run, not judged", f"{self.unjudged_queries}  (left out)"),
+            (
+                "ties within the first ten",
+                f"{self.queries_with_ties_in_first_10} queries  "
+                "(broken by passage id, as by trec_eval)",
+            ),
         ]
-        lines += [
-            f"{f'  {name}, ties broken':<28}{low:.4f} against the run, {high:.4f} for it"
+        rows += [
+            (f"  {name}, ties broken", f"{low:.4f} against the run, {high:.4f} for it")
             for name, (low, high) in self.tie_bounds.items()
             if round(low, 4) != round(high, 4)
         ]
-        lines += [
-            f"{'judged in the first ten':<28}{self.judged_at_10:.4f}",
-            f"{f'lists shorter than {self.depth}':<28}{self.lists_shorter_than_depth}",
-            f"{f'Recall@{self.depth}':<28}{self.recall_at_depth:.4f}  (of the lists)",
-            f"{'oracle nDCG@10':<28}{self.oracle_ndcg_at_10:.4f}  (the lists in perfect order)",
+        rows += [
+            ("judged in the first ten", f"{self.judged_at_10:.4f}"),
+            (f"lists shorter than {self.depth}", f"{self.lists_shorter_than_depth}"),
+            (f"Recall@{self.depth}", f"{self.recall_at_depth:.4f}  (of the lists)"),
+            ("oracle nDCG@10", f"{self.oracle_ndcg_at_10:.4f}  (the lists in perfect order)"),
         ]
-        return "\n".join(lines)
+        return "\n".join(f"{name:<{WIDTH}}{value}" for name, value in rows)
 
 
 def evaluate(
@@ -72,23 +77,24 @@ def evaluate(
     if not judged:
         raise ValueError(
             f"no query of {run_path} is judged in {qrels_path} "
-            f"(run: {next(iter(run))!r}, qrels: {next(iter(qrels))!r}); are they of one collection?"
+            f"(run: {next(iter(run))!r}, qrels: {next(iter(qrels))!r}); do they belong to one "
+            "collection?"
         )
-    plain = {q: dict(found) for q, found in judged.items()}
-    recall, shown = f"Recall@{depth}", "Judged@10"
-    tied = any(has_ties(found.values()) for found in plain.values())
-    means = averages(per_query([*metrics, recall, shown], qrels, plain))
-    perfect = broken({q: _alike(found, depth) for q, found in plain.items()}, qrels, 1)
+    scores = {q: dict(ranked) for q, ranked in judged.items()}
+    recall, judged_share = f"Recall@{depth}", "Judged@10"
+    tied = any(has_ties(passages.values()) for passages in scores.values())
+    means = averages(per_query([*metrics, recall, judged_share], qrels, scores))
+    perfect = broken({q: _all_tied(passages, depth) for q, passages in scores.items()}, qrels, 1)
     return Evaluation(
         metrics={name: means[name] for name in metrics},
         judged_queries=len(qrels),
         missing_queries=len(qrels) - len(judged),
         unjudged_queries=len(run) - len(judged),
         queries_with_ties_in_first_10=lists_with_ties(judged.values(), 10),
-        tie_bounds=tie_bounds(metrics, qrels, plain)
+        tie_bounds=tie_bounds(metrics, qrels, scores)
         if tied
         else {name: Bounds(means[name], means[name]) for name in metrics},
-        judged_at_10=means[shown],
+        judged_at_10=means[judged_share],
         lists_shorter_than_depth=short_lists(judged.values(), depth),
         depth=depth,
         recall_at_depth=means[recall],
@@ -96,7 +102,7 @@ def evaluate(
     )
 
 
-def _alike(found: Mapping[str, float], depth: int) -> dict[str, float]:
-    """The first `depth` passages of a list, their scores all the same."""
-    first = found if len(found) <= depth else trec_order(found.items())[:depth]
+def _all_tied(scores: Mapping[str, float], depth: int) -> dict[str, float]:
+    """Return the first `depth` passages of a list with equal scores."""
+    first = scores if len(scores) <= depth else trec_order(scores.items())[:depth]
     return dict.fromkeys(first, 0.0)

@@ -1,6 +1,7 @@
-"""Paired tests between systems, by their differences query by query.
+"""Paired tests between systems on their differences per query, and Holm's correction.
 
-Which tests: Smucker, Allan and Carterette (CIKM 2007); why corrected: Carterette (TOIS 2012).
+Choice of tests: Smucker, Allan and Carterette (CIKM 2007). Reason for the correction: Carterette
+(TOIS 2012).
 """
 
 from __future__ import annotations
@@ -11,32 +12,39 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 RESAMPLES = 9_999
 LEVEL = 0.05
-NOISE = 1e-9  # values closer than this differ by rounding
+NOISE = 1e-9  # values closer than this differ only by rounding
 CELLS = 4_000_000  # numbers held at once while resampling: 32 MB
 
 
 def randomisation_p(differences: Values) -> Values:
-    """Two-sided p of each row's mean under random signs; (pairs, queries) -> (pairs,).
+    """Return the two-sided p of each row's mean under random signs; (pairs, queries) -> (pairs,).
 
-    Fisher's randomisation test, by scipy: exact where there are fewer sign patterns than
-    `RESAMPLES`, else by that many draws (the least p is then 1 / (`RESAMPLES` + 1)), the same ones
-    for every pair and every run.
+    Fisher's randomisation test, computed by scipy. It is exact where there are fewer sign patterns
+    than `RESAMPLES`. Otherwise it draws that many patterns, the same ones for every pair and every
+    run, and the smallest possible p is 1 / (`RESAMPLES` + 1).
     """
     from scipy.stats import permutation_test
 
     if not len(differences) or differences.shape[-1] < 2:  # one query: both signs are as likely
         return np.ones(len(differences))
-    found = permutation_test(
-        (differences,), mean, permutation_type="samples", n_resamples=RESAMPLES, axis=-1,
-        vectorized=True, batch=batch(differences), rng=np.random.default_rng(0),
-    )  # fmt: skip
-    return np.asarray(found.pvalue, dtype=np.float64)
+    result = permutation_test(
+        (differences,),
+        mean_over,
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        axis=-1,
+        vectorized=True,
+        batch=batch_size(differences),
+        rng=np.random.default_rng(0),
+    )
+    return np.asarray(result.pvalue, dtype=np.float64)
 
 
 def t_test_p(differences: Values) -> Values:
-    """Two-sided p of the paired t-test, by scipy; (pairs, queries) -> (pairs,).
+    """Return the two-sided p of the paired t-test, by scipy; (pairs, queries) -> (pairs,).
 
-    1 where every difference is 0; not a number where all are alike otherwise, or there is one.
+    1 if every difference is 0. Not a number if the differences are equal but not 0, or if there is
+    only one.
     """
     from scipy.stats import ttest_1samp
 
@@ -48,9 +56,10 @@ def t_test_p(differences: Values) -> Values:
 
 
 def holm(p: Values) -> Values:
-    """Holm's step-down adjustment (1979) of one family's p values; (tests,) -> (tests,).
+    """Return Holm's step-down adjustment (1979) of one family's p values; (tests,) -> (tests,).
 
-    The k-th smallest of m is multiplied by m - k + 1, and none falls below the one before it.
+    The k-th smallest of m values is multiplied by m - k + 1. No adjusted value is smaller than the
+    one before it.
     """
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))
@@ -60,9 +69,10 @@ def holm(p: Values) -> Values:
 
 
 def effect_size(differences: Values) -> Values:
-    """Cohen's d of paired differences, mean over standard deviation; (pairs, queries) -> (pairs,).
+    """Return Cohen's d of paired differences, mean over standard deviation.
 
-    0 where every difference is 0; not a number where all are alike otherwise, or there is one.
+    (pairs, queries) -> (pairs,). 0 if every difference is 0. Not a number if the differences are
+    equal but not 0, or if there is only one.
     """
     means = differences.mean(axis=-1)
     sizes = np.where(np.ptp(differences, axis=-1) + np.abs(means) < NOISE, 0.0, np.nan)
@@ -72,11 +82,11 @@ def effect_size(differences: Values) -> Values:
     return sizes
 
 
-def mean(values: Values, axis: int) -> Values:
-    """The statistic that is resampled."""
+def mean_over(values: Values, axis: int) -> Values:
+    """Return the mean along an axis: the statistic that is resampled."""
     return np.asarray(values.mean(axis=axis))
 
 
-def batch(values: Values) -> int:
-    """How many resamples of these values are held at once."""
+def batch_size(values: Values) -> int:
+    """Return how many resamples of these values are held in memory at once."""
     return max(1, CELLS // max(1, values.size))

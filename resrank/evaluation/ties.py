@@ -1,7 +1,7 @@
-"""What ties are worth: a run's score if every tie were broken for it, and against it.
+"""Effect of ties: a run's score if every tie were broken in its favour, and against it.
 
-A run whose best and worst order score alike needs no rule for ties; one with a gap reports, in
-part, the rule (trec_eval's, by passage id; see McSherry and Najork, ECIR 2008).
+A run whose worst and best order score the same needs no rule for ties. A run with a gap partly
+measures the rule (trec_eval's, by passage id; see McSherry and Najork, ECIR 2008).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from resrank.evaluation.metrics import averages, falling, has_ties, per_query
 from resrank.records import Qrels
 
-Run = Mapping[str, Mapping[str, float]]
+RunScores = Mapping[str, Mapping[str, float]]
+"""Query id -> passage id -> score."""
 
 
 class Bounds(NamedTuple):
@@ -25,11 +26,12 @@ class Bounds(NamedTuple):
 
 
 def tie_bounds(
-    metrics: Sequence[str], qrels: Qrels, run: Run, relevant_grade: int = 1
+    metrics: Sequence[str], qrels: Qrels, run: RunScores, relevant_grade: int = 1
 ) -> dict[str, Bounds]:
-    """Each metric under the worst and the best order of the scores that tie in single precision.
+    """Return each metric under the worst and the best order of scores that tie.
 
-    An unjudged passage counts as grade 0, as it does for every metric but Bpref.
+    Ties are in single precision. An unjudged passage counts as grade 0, as it does for every metric
+    except Bpref.
     """
     worst, best = (
         averages(per_query(metrics, qrels, broken(run, qrels, sign), relevant_grade))
@@ -38,21 +40,23 @@ def tie_bounds(
     return {name: Bounds(worst[name], best[name]) for name in best}
 
 
-def broken(run: Run, qrels: Qrels, sign: int) -> dict[str, dict[str, float]]:
-    """The run with every tie broken by grade: the higher first (sign 1), or the lower (-1).
+def broken(run: RunScores, qrels: Qrels, sign: int) -> dict[str, dict[str, float]]:
+    """Return the run with every tie broken by grade: higher first (sign 1) or lower first (-1).
 
-    Of a run whose scores are all equal, sign 1 makes the oracle.
+    With sign 1, a run whose scores are all equal becomes the oracle.
     """
     return {
-        query_id: _broken(found, qrels[query_id], sign) if has_ties(found.values()) else dict(found)
-        for query_id, found in run.items()
+        query_id: _broken(scores, qrels[query_id], sign)
+        if has_ties(scores.values())
+        else dict(scores)
+        for query_id, scores in run.items()
         if query_id in qrels
     }
 
 
-def _broken(found: Mapping[str, float], grades: Mapping[str, int], sign: int) -> dict[str, float]:
-    names = list(found)
-    scores = np.array([found[p] for p in names], np.float32)
-    gains = np.array([sign * grades.get(p, 0) for p in names])
-    order = np.lexsort((-gains, -scores))
-    return falling(names[place] for place in order)
+def _broken(scores: Mapping[str, float], grades: Mapping[str, int], sign: int) -> dict[str, float]:
+    passage_ids = list(scores)
+    values = np.array([scores[p] for p in passage_ids], np.float32)
+    gains = np.array([sign * grades.get(p, 0) for p in passage_ids])
+    order = np.lexsort((-gains, -values))
+    return falling(passage_ids[place] for place in order)

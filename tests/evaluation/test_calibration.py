@@ -1,4 +1,4 @@
-"""Measures of grades by hand, against scikit-learn and scipy, and over any grades."""
+"""Calibration measures: by hand, against scikit-learn and scipy, and as properties."""
 
 import json
 
@@ -33,31 +33,31 @@ from tests.conftest import write_beir
 
 
 def judged(*pairs):
-    """Best first: (true grade, probabilities)."""
+    """Return one query's passages, best first: (true grade, probabilities)."""
     return Judged(np.array([t for t, _ in pairs]), np.array([p for _, p in pairs], float))
 
 
 HAND = [
-    # Predicted 2, 2, 0: right, two too high, two too low.
+    # Predicted 2, 2, 0: correct, two too high, two too low.
     judged((2, (0.1, 0.1, 0.8)), (0, (0.1, 0.3, 0.6)), (2, (0.9, 0.1, 0.0))),
-    # Predicted 1, 0 (alike: the lower): one too high, one too low.
+    # Predicted 1, 0 (of two equally probable, the lower): one too high, one too low.
     judged((0, (0.2, 0.7, 0.1)), (1, (0.5, 0.5, 0.0))),
 ]
 
 
-def test_the_measures_by_hand():
-    found = measures(HAND)
-    assert (found["queries"], found["pairs"]) == (2, 5)
-    assert found["true_grades"] == [2, 1, 2]
-    assert found["over_estimation"] == pytest.approx(2 / 5)
-    assert found["mean_bias"] == pytest.approx((0 + 2 - 2 + 1 - 1) / 5)
+def test_measures_by_hand():
+    result = measures(HAND)
+    assert (result["queries"], result["pairs"]) == (2, 5)
+    assert result["true_grades"] == [2, 1, 2]
+    assert result["over_estimation"] == pytest.approx(2 / 5)
+    assert result["mean_bias"] == pytest.approx((0 + 2 - 2 + 1 - 1) / 5)
     # First query: 2 above 0; 0 above 2. Second: 0 above 1.
-    assert (found["concordant"], found["discordant"]) == (1, 2)
-    assert found["pnr"] == pytest.approx(1 / 2)
-    assert found["npnr"] == pytest.approx(1 / 3)
-    assert found["confusion"] == [[0, 1, 1], [1, 0, 0], [1, 0, 1]]
-    # Bins of 0.5, 0.6, 0.7, 0.8 and 0.9: one pair each, right in that of 0.8.
-    assert found["ece"] == pytest.approx((0.5 + 0.6 + 0.7 + 0.2 + 0.9) / 5)
+    assert (result["concordant"], result["discordant"]) == (1, 2)
+    assert result["pnr"] == pytest.approx(1 / 2)
+    assert result["npnr"] == pytest.approx(1 / 3)
+    assert result["confusion"] == [[0, 1, 1], [1, 0, 0], [1, 0, 1]]
+    # Bins of 0.5, 0.6, 0.7, 0.8 and 0.9: one pair each, correct only in the bin of 0.8.
+    assert result["ece"] == pytest.approx((0.5 + 0.6 + 0.7 + 0.2 + 0.9) / 5)
 
 
 def test_confidence_within_a_bin_is_averaged_before_it_is_compared():
@@ -66,7 +66,7 @@ def test_confidence_within_a_bin_is_averaged_before_it_is_compared():
     assert expected_calibration_error(bins) == pytest.approx(2 / 3 * (0.85 - 0.5))
 
 
-def test_what_there_is_nothing_to_count_of():
+def test_measures_without_pairs_are_none():
     nothing = measures([Judged(np.empty(0, int), np.empty((0, 3)))])
     names = ("over_estimation", "mean_bias", "pnr", "npnr", "ece")
     assert [nothing[name] for name in names] == [None] * 5
@@ -74,8 +74,8 @@ def test_what_there_is_nothing_to_count_of():
     assert nothing["confusion"] == [[0, 0, 0]] * 3
     perfect = measures([judged((2, (0, 0, 1)), (0, (1, 0, 0)))])
     assert (perfect["pnr"], perfect["npnr"], perfect["ece"]) == (None, 1, 0)
-    alike = measures([judged((1, (0, 1, 0)), (1, (0, 1, 0)))])
-    assert (alike["pnr"], alike["npnr"], alike["over_estimation"]) == (None, None, 0)
+    equal = measures([judged((1, (0, 1, 0)), (1, (0, 1, 0)))])
+    assert (equal["pnr"], equal["npnr"], equal["over_estimation"]) == (None, None, 0)
 
 
 Grades = st.lists(st.integers(0, 2), min_size=1, max_size=30).map(np.array)
@@ -83,17 +83,17 @@ Grades = st.lists(st.integers(0, 2), min_size=1, max_size=30).map(np.array)
 
 @st.composite
 def lists(draw):
-    found = []
+    queries = []
     for true in draw(st.lists(Grades, min_size=1, max_size=4)):
         shape = (len(true), 3)
         raw = draw(arrays.arrays(float, shape, elements=st.floats(0.01, 1)))
-        found.append(Judged(true, raw / raw.sum(axis=1, keepdims=True)))
-    return found
+        queries.append(Judged(true, raw / raw.sum(axis=1, keepdims=True)))
+    return queries
 
 
 @given(lists())
-def test_what_holds_of_any_grades(found):
-    one = measures(found)
+def test_properties_of_any_grades(queries):
+    one = measures(queries)
     table = np.array(one["confusion"])
     pairs = one["pairs"]
     assert table.sum() == pairs == sum(b["pairs"] for b in one["reliability"])
@@ -103,32 +103,33 @@ def test_what_holds_of_any_grades(found):
         sum(table[i, j] * (j - i) for i in range(3) for j in range(3)) / pairs
     )
     assert 0 <= one["ece"] <= 1
-    right = sum(b["correct"] for b in one["reliability"])
-    assert right == np.trace(table)
-    # The gap between all confidence and all correct is no more than the gaps of bins together.
-    sure = sum(b["confidence"] for b in one["reliability"])
-    assert abs(sure - right) / pairs <= one["ece"] + 1e-9
-    assert measures(found[::-1])["npnr"] == one["npnr"]
-    turned = measures([Judged(q.true[::-1], q.probabilities[::-1]) for q in found])
-    assert (turned["concordant"], turned["discordant"]) == (one["discordant"], one["concordant"])
+    correct = sum(b["correct"] for b in one["reliability"])
+    assert correct == np.trace(table)
+    # The overall gap between confidence and accuracy is at most the sum of the bins' gaps.
+    confidence = sum(b["confidence"] for b in one["reliability"])
+    assert abs(confidence - correct) / pairs <= one["ece"] + 1e-9
+    assert measures(queries[::-1])["npnr"] == one["npnr"]
+    reverse = measures([Judged(q.true[::-1], q.probabilities[::-1]) for q in queries])
+    assert (reverse["concordant"], reverse["discordant"]) == (one["discordant"], one["concordant"])
 
 
 @given(lists())
-def test_scikit_learn_says_the_same(found):
-    true = np.concatenate([q.true for q in found])
-    p = np.concatenate([q.probabilities for q in found])
-    sure, guess = p.max(axis=1), p.argmax(axis=1)
-    expected = confusion_matrix(true, guess, labels=[0, 1, 2])
-    assert confusion(true, guess).tolist() == expected.tolist()
-    bins = reliability(sure, guess == true)
-    share, mean = calibration_curve(np.append(guess == true, [True, False]),
-                                    np.append(sure, [0, 0]), n_bins=10)  # fmt: skip
+def test_confusion_and_bins_equal_scikit_learns(queries):
+    true = np.concatenate([q.true for q in queries])
+    p = np.concatenate([q.probabilities for q in queries])
+    confidence, predicted = p.max(axis=1), p.argmax(axis=1)
+    expected = confusion_matrix(true, predicted, labels=[0, 1, 2])
+    assert confusion(true, predicted).tolist() == expected.tolist()
+    bins = reliability(confidence, predicted == true)
+    share, mean = calibration_curve(
+        np.append(predicted == true, [True, False]), np.append(confidence, [0, 0]), n_bins=10
+    )
     assert [b["correct"] / b["pairs"] for b in bins] == pytest.approx(share[1:])
     assert [b["confidence"] / b["pairs"] for b in bins] == pytest.approx(mean[1:])
 
 
 @given(Grades)
-def test_the_order_of_pairs_is_scipys_and_of_two_grades_the_area_under_the_curve(true):
+def test_pair_order_equals_somers_d_and_for_two_grades_the_roc_area(true):
     concordant, discordant = pair_order(true)
     ranks = -np.arange(len(true))
     if len(set(true.tolist())) > 1:
@@ -143,7 +144,7 @@ def test_the_order_of_pairs_is_scipys_and_of_two_grades_the_area_under_the_curve
 
 @pytest.fixture(params=[False, True], ids=["sparse", "complete"])
 def run(request, tmp_path):
-    """A collection that judges one of the two passages found for q1; a run over it."""
+    """Return a collection that judges one of q1's two candidates, its candidates and a run."""
     folder = write_beir(tmp_path / "b", qrels={"test": [("q1", "p1", 1), ("q2", "p4", 1)]})
     spec = BeirCollection(kind="beir", path=folder, grades_from=[1, 1], complete=request.param)
     collect(spec, tmp_path / "c")
@@ -155,27 +156,27 @@ def run(request, tmp_path):
     return collection, candidates, out
 
 
-def test_pairs_that_nobody_judged_are_left_out_and_counted(run, tmp_path):
+def test_unjudged_pairs_are_left_out_and_counted(run, tmp_path):
     collection, candidates, path = run
     calibrate_runs(collection, candidates, {("judge", 0): path}, tmp_path / "calibration.json")
-    (found,) = json.loads((tmp_path / "calibration.json").read_text())["systems"]
+    (row,) = json.loads((tmp_path / "calibration.json").read_text())["systems"]
     graded = read_grades(grades_of(path))
     everything = sum(map(len, graded.values()))
     qrels = collection.qrels()
-    known = sum(p in qrels.get(q, {}) for q in graded for p in graded[q])
-    assert everything > known > 0
+    judged_pairs = sum(p in qrels.get(q, {}) for q in graded for p in graded[q])
+    assert everything > judged_pairs > 0
     if collection.complete:
-        counts = (everything, 0, everything - known)
+        counts = (everything, 0, everything - judged_pairs)
     else:
-        counts = (known, everything - known, 0)
-    assert (found["pairs"], found["not_judged"], found["taken_for_0"]) == counts
-    assert found["true_grades"][1] == 0  # binary judgments: 0 and 2
+        counts = (judged_pairs, everything - judged_pairs, 0)
+    assert (row["pairs"], row["not_judged"], row["taken_for_0"]) == counts
+    assert row["true_grades"][1] == 0  # binary judgments: 0 and 2
 
 
-def test_a_run_without_grades_is_named(run, tmp_path):
+def test_a_run_without_three_grades_is_an_error(run, tmp_path):
     collection, candidates, path = run
     write_grades(grades_of(path), [Ranking("q1", ("p1",), (1.0,), Usage(), ((0.5, 0.5),))])
-    with pytest.raises(ValueError, match=r"parquet holds 2 grades a passage; judgments have 3"):
+    with pytest.raises(ValueError, match=r"parquet holds 2 grades per passage; judgments have 3"):
         calibrate_runs(collection, candidates, {("judge", 0): path}, tmp_path / "x.json")
     grades_of(path).unlink()
     with pytest.raises(ValueError, match=r"seed0.trec has no grades beside it"):

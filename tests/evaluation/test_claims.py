@@ -15,23 +15,23 @@ def claim(value, tolerance=0.001, **more):
     return Claim(value=value, tolerance=tolerance, **(ABOUT | {"results": [RESULT]} | more))
 
 
-def test_the_verdicts_by_hand():
-    # The mean is 0.5; of 4 queries, an interval far wider than 0.1 and narrower than 0.3.
+def test_verdicts_by_hand():
+    # The mean is 0.5. The interval over 4 queries is far wider than 0.1 and narrower than 0.3.
     verdicts = [judge(claim(v), Measured([VALUES])).verdict for v in (0.5005, 0.6, 0.9)]
     assert verdicts == ["reproduced", "within noise", "not reproduced"]
-    found = judge(claim(0.6), Measured([VALUES]))
-    assert (found.measured, found.difference) == pytest.approx((0.5, -0.1))
-    assert found.low < found.difference < found.high
+    noisy = judge(claim(0.6), Measured([VALUES]))
+    assert (noisy.measured, noisy.difference) == pytest.approx((0.5, -0.1))
+    assert noisy.low < noisy.difference < noisy.high
     assert judge(claim(0.5, 0), Measured([VALUES])).verdict == "reproduced"
 
 
-def test_a_mean_over_collections_weighs_each_the_same():
-    found = judge(claim(0.75), Measured([VALUES, np.ones((1, 100))]))
-    assert found.measured == pytest.approx((0.5 + 1) / 2)
-    assert found.verdict == "reproduced"
+def test_a_mean_over_collections_weights_each_equally():
+    judgement = judge(claim(0.75), Measured([VALUES, np.ones((1, 100))]))
+    assert judgement.measured == pytest.approx((0.5 + 1) / 2)
+    assert judgement.verdict == "reproduced"
 
 
-def test_what_repeated_runs_spread_by_widens_the_tolerance():
+def test_the_spread_of_repeated_runs_widens_the_tolerance():
     # sd 0.01 of three runs; Student's 97.5% with 2 degrees of freedom is 4.3027.
     runs = [0.49, 0.5, 0.51]
     width = 4.3027 * 0.01 * (4 / 3) ** 0.5
@@ -39,35 +39,42 @@ def test_what_repeated_runs_spread_by_widens_the_tolerance():
     assert spread([0.5]) == 0
     theirs = judge(claim(0.54, replicates=runs), Measured([np.full((1, 4), 0.5)]))
     ours = judge(claim(0.54), Measured([np.array(runs)[:, None].repeat(4, axis=1)]))
-    for found in (theirs, ours):
-        assert (found.verdict, found.tolerance) == ("reproduced", pytest.approx(width, rel=1e-4))
+    for judgement in (theirs, ours):
+        assert (judgement.verdict, judgement.tolerance) == (
+            "reproduced",
+            pytest.approx(width, rel=1e-4),
+        )
 
 
-def test_every_shipped_claim_is_typed_and_names_what_the_library_has():
-    found = read_claims()
-    assert len(found) > 50
-    known = library()
-    own = {"resrank_msmarco"}  # defined in config/paper.yaml
-    for name, (_, one) in found.items():
+def test_every_shipped_claim_is_typed_and_names_entries_of_the_library():
+    claims = read_claims()
+    assert len(claims) > 50
+    entries = library()
+    systems = entries.systems.keys() | {"resrank_msmarco"}  # defined in config/paper.yaml
+    for name, (_, one) in claims.items():
         for result in one.results:
-            assert result.system in known.systems.keys() | own, name
-            assert result.first_stage in known.first_stages, name
+            assert result.system in systems, name
+            assert result.first_stage in entries.first_stages, name
             for collection, queries in result.collections.items():
-                counted = known.collections[collection].counts.test_queries
+                counted = entries.collections[collection].counts.test_queries
                 assert counted == queries, (name, collection)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
-    [({"results": []}, "either `results`"), ({"not_run": "why"}, "either `results`"),
-     ({"replicates": [0.5]}, "one replicate"), ({"tolerence": 1}, "unknown key tolerence")],
-)  # fmt: skip
-def test_a_claim_that_says_too_little_or_too_much(change, said):
-    with pytest.raises(ValidationError, match=said):
+    ("change", "message"),
+    [
+        ({"results": []}, "either `results`"),
+        ({"not_run": "why"}, "either `results`"),
+        ({"replicates": [0.5]}, "one replicate"),
+        ({"tolerence": 1}, "unknown key tolerence"),
+    ],
+)
+def test_an_incomplete_or_contradictory_claim_is_an_error(change, message):
+    with pytest.raises(ValidationError, match=message):
         claim(0.5, **change)
 
 
-def test_a_folder_without_results_or_claims(tmp_path):
+def test_a_folder_without_scores_or_claims_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="no scores under"):
         judge_all(tmp_path)
     with pytest.raises(ConfigError, match="no claims in"):
@@ -82,9 +89,9 @@ def test_verdicts_are_counted_without_their_reasons():
     assert counts(verdicts) == {"reproduced": 1, "not run": 2}
 
 
-def test_a_suite_shows_the_claims_that_it_could_answer():
+def test_a_suite_lists_the_claims_that_it_could_answer():
     private = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
     assert about(load_suite(private).given) == set()
-    found = about(load_suite(CONFIG_DIR / "small.yaml").given)
-    assert "bm25_dl19" in found
-    assert "bm25_nfcorpus" not in found
+    claims = about(load_suite(CONFIG_DIR / "small.yaml").given)
+    assert "bm25_dl19" in claims
+    assert "bm25_nfcorpus" not in claims

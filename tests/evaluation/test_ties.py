@@ -1,4 +1,4 @@
-"""The best and the worst order of ties, held against every order there is."""
+"""The best and the worst order of ties, compared with every possible order."""
 
 from itertools import permutations
 
@@ -13,31 +13,31 @@ QRELS = {"q": {"a": 2, "b": 0, "c": 1, "e": 1}}
 RUN = {"q": {"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0 + 1e-9, "e": 0.5}}
 
 
-def test_no_order_of_the_tie_scores_outside_the_bounds_and_two_score_at_them():
-    found = []
+def test_the_bounds_are_the_least_and_largest_score_over_all_orders():
+    by_order = []
     for order in permutations("abcd"):
         run = {"q": {p: 9.0 - rank for rank, p in enumerate([*order, "e"])}}
-        found.append(averages(per_query(METRICS, QRELS, run)))
+        by_order.append(averages(per_query(METRICS, QRELS, run)))
     for name, (worst, best) in tie_bounds(METRICS, QRELS, RUN).items():
-        values = [scores[name] for scores in found]
+        values = [scores[name] for scores in by_order]
         assert (worst, best) == pytest.approx((min(values), max(values))), name
 
 
-def test_without_ties_there_is_nothing_to_gain():
+def test_without_ties_the_bounds_are_equal():
     run = {"q": {p: float(rank) for rank, p in enumerate("ebcda")}}
     scores = averages(per_query(METRICS, QRELS, run))
     for name, bounds in tie_bounds(METRICS, QRELS, run).items():
         assert bounds == pytest.approx((scores[name], scores[name]))
 
 
-def test_a_constant_scorer_at_best_is_the_oracle():
+def test_the_best_order_of_constant_scores_is_the_oracle():
     constant = {"q": dict.fromkeys(RUN["q"], 0.0)}
     perfect = {"q": {"a": 9.0, "c": 8.0, "e": 7.0, "b": 6.0, "d": 5.0}}
     best = tie_bounds(["nDCG@3"], QRELS, constant)["nDCG@3"].best
     assert best == averages(per_query(["nDCG@3"], QRELS, perfect))["nDCG@3"] == 1
 
 
-def test_a_query_that_the_run_lacks_counts_0_in_both_orders():
+def test_a_query_missing_from_the_run_counts_0_in_both_orders():
     qrels = QRELS | {"missing": {"a": 1}}
     bounds = tie_bounds(["MRR@3"], qrels, RUN)["MRR@3"]
     assert bounds == pytest.approx((np.mean([1 / 3, 0]), np.mean([1, 0])))

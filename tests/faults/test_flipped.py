@@ -13,6 +13,7 @@ from baselines.rag_match.documents import Documents, Found, write_documents
 from resrank.candidates.exported import export, take_over
 from resrank.candidates.kinds import parse_first_stage
 from resrank.evaluation.all_pairs import SCORES
+from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io import manifest as outputs
 from resrank.io import seals
@@ -48,9 +49,13 @@ def scores(run: Path):
     root, seed = run.parents[4], run.parent / f"{run.name.partition('.')[0]}.trec"
     out = root / "again.parquet"
     score_runs(
-        Collection(root / "collections/mine"), root / "candidates/mine/bm25.parquet",
-        {(run.parent.name, 1): seed}, ["nDCG@10"], 1, {}, out, out.with_suffix(".json"),
-    )  # fmt: skip
+        CandidateSet(Collection(root / "collections/mine"), root / "candidates/mine/bm25.parquet"),
+        {(run.parent.name, 1): seed},
+        ["nDCG@10"],
+        {},
+        out,
+        out.with_suffix(".json"),
+    )
     return read_columns(out, SCORES)
 
 

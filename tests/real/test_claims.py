@@ -10,6 +10,7 @@ from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage, ImportedStage
 from resrank.collections.collect import collect
 from resrank.collections.kinds import BeirCollection, CandidatesCollection
+from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
 from resrank.io.seals import read_sealed
@@ -53,7 +54,8 @@ def run(root, dataset, stage, systems):
             runs[name, 0],
         )
     scores = root / "scores" / dataset / f"{stage}.parquet"
-    score_runs(collection, candidates, runs, ["nDCG@10"], 1, {}, scores, root / "audits.json")
+    candidate_set = CandidateSet(collection, candidates)
+    score_runs(candidate_set, runs, ["nDCG@10"], {}, scores, root / "audits.json")
 
 
 @pytest.fixture(scope="module")

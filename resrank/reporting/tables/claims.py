@@ -12,8 +12,8 @@ from resrank.evaluation.claims import (
     Claim,
     Judgement,
     Measured,
-    Result,
     Source,
+    SuiteResult,
     counts,
     judge,
 )
@@ -84,7 +84,7 @@ def verdict(claim: Claim, root: Path) -> Judgement:
     return Judgement(f"not run ({'; '.join(reasons)})")
 
 
-def measured(quantity: str, result: Result, root: Path) -> Measured:
+def measured(quantity: str, result: SuiteResult, root: Path) -> Measured:
     """A result's values on each of its collections. Raises NotRun if they are not what is asked."""
     return Measured(
         [
@@ -94,7 +94,7 @@ def measured(quantity: str, result: Result, root: Path) -> Measured:
     )
 
 
-def _values(quantity: str, result: Result, dataset: str, queries: int, root: Path) -> Values:
+def _values(quantity: str, result: SuiteResult, dataset: str, queries: int, root: Path) -> Values:
     stage = result.first_stage
     scores = root / "scores" / dataset / f"{stage}.parquet"
     if not scores.is_file():
