@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # package.module:Class
+from resrank.kinds import OWN, KindTable
+
 KINDS: dict[str, str] = {
     "first_stage": "baselines.first_stage:FirstStage",
     "bi_encoder": "baselines.bi_encoder:BiEncoder",
@@ -28,29 +27,26 @@ KINDS: dict[str, str] = {
 }
 
 
+COLLECTIONS = KindTable(
+    "collection",
+    {
+        "beir": "resrank.collections.beir:BeirCollection",
+        "candidates": "resrank.collections.candidates:CandidatesCollection",
+        "docstrings": "resrank.collections.docstrings:DocstringsCollection",
+        "ir_datasets": "resrank.collections.ir_datasets:IrDatasetsCollection",
+    },
+)
+SYSTEMS = KindTable("system", KINDS)
+
+
 def reference(kind: str) -> str:
-    """The `module:Class` of a kind; a kind that is itself `module:Class` is a user's own."""
-    if OWN.fullmatch(kind):
-        return kind
-    if kind not in KINDS:
-        raise ValueError(
-            f"unknown system kind {kind!r}; known: {', '.join(sorted(KINDS))}; "
-            "or name your own class as 'package.module:Class'"
-        )
-    return KINDS[kind]
+    """Return the `module:Class` of a system's kind."""
+    return SYSTEMS.reference(kind)
 
 
 def resolve(kind: str) -> Any:
-    """The class behind a kind. Modules of systems import torch only when they are built."""
-    module, _, name = reference(kind).partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name and not module.startswith(error.name):
-            raise
-        raise ValueError(f"system kind {kind!r}: no module {module!r} ({error})") from error
-    except AttributeError as error:
-        raise ValueError(f"system kind {kind!r}: {module} has no class {name!r}") from error
+    """Return the class of a system's kind. Its module imports torch only when it is built."""
+    return SYSTEMS.resolve(kind)
 
 
 def encoder_of(

@@ -66,7 +66,7 @@ def on_part(model, **more):
         ),
         (
             {"define": {"collections": {"c": {"kind": "candidates", "path": 3, "qrels": {}}}}},
-            r"candidates.path: Input should be .*\n.*candidates.qrels.url: Field required",
+            r"collections.c.path: Input should be .*\n.*collections.c.qrels.url: Field required",
         ),
         (on_part("trained:x", training={}), "system 'x' stands on itself"),
         ({"seeds": [-1]}, "greater than or equal to 0"),

@@ -14,9 +14,9 @@ import pytest
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.archives import unpack
-from resrank.collections.collect import collect
+from resrank.collections.base import parse_collection
 from resrank.collections.fetch import FetchError, fetch, place_of
-from resrank.collections.kinds import RemoteFile, parse_collection
+from resrank.collections.remote_file import RemoteFile
 from resrank.io import passage_table
 from resrank.io.atomic import NoRoom
 from resrank.io.candidates import read_candidates
@@ -105,11 +105,11 @@ def test_a_collection_is_whole_or_not_there(disk, tmp_path):
     folder, resize = disk
     spec = parse_collection({"kind": "beir", "path": str(large_beir(tmp_path / "beir"))})
     with pytest.raises(NoRoom, match="cannot write .*/disk/c: No space left on device"):
-        collect(spec, folder / "c")
+        spec.collect(folder / "c")
     assert names(folder) == []
     resize("4m")
-    collect(spec, folder / "c")
-    collect(spec, tmp_path / "elsewhere")
+    spec.collect(folder / "c")
+    spec.collect(tmp_path / "elsewhere")
     assert Collection(folder / "c").hash == Collection(tmp_path / "elsewhere").hash
 
 
@@ -119,18 +119,17 @@ def test_a_full_temporary_folder_is_named(disk, tmp_path, monkeypatch):
     monkeypatch.setattr(passage_table.sorted_by_id, "__defaults__", (500,))
     spec = parse_collection({"kind": "beir", "path": str(large_beir(tmp_path / "beir"))})
     with pytest.raises(NoRoom, match=r"disk/.*0.parquet: .*name a folder .* in TMPDIR"):
-        collect(spec, tmp_path / "c")
+        spec.collect(tmp_path / "c")
     assert names(folder) == []
     assert names(tmp_path) == ["beir", "disk"]
     resize("4m")
-    collect(spec, tmp_path / "c")
+    spec.collect(tmp_path / "c")
     assert len(Collection(tmp_path / "c").passages) == 600
 
 
 def test_candidates_are_whole_or_not_there(disk, tmp_path):
     folder, resize = disk
-    collect(
-        parse_collection({"kind": "beir", "path": str(large_beir(tmp_path / "beir"))}),
+    parse_collection({"kind": "beir", "path": str(large_beir(tmp_path / "beir"))}).collect(
         tmp_path / "c",
     )
     spec, made = parse_first_stage({"kind": "bm25"}), Collection(tmp_path / "c")

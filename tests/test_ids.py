@@ -7,8 +7,7 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
@@ -26,7 +25,7 @@ QRELS = [("1", "1", 1), ("1", "1", 1), ("q /2", "a b/c", 1), ("q /2", "gone", 1)
 
 def test_from_the_folder_to_the_scores(tmp_path):
     folder = write_beir(tmp_path / "beir", PASSAGES, QUERIES, {"test": QRELS})
-    collect(parse_collection({"kind": "beir", "path": str(folder)}), tmp_path / "c")
+    parse_collection({"kind": "beir", "path": str(folder)}).collect(tmp_path / "c")
     made = Collection(tmp_path / "c")
     assert made.manifest["counts"]["judgments"] == 5  # the duplicate counts once
     assert made.manifest["counts"]["judged_passages_absent"] == 1

@@ -5,8 +5,7 @@ import pytest
 from baselines.first_stage import FirstStage
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.evaluation.agreement import mean_tau
 from resrank.io.collection import Collection
 from resrank.jobs.sensitivity import LARGE, changed, expanded, sensitivity
@@ -28,7 +27,7 @@ def test_tau_by_hand():
 
 @pytest.fixture
 def frozen(beir, tmp_path):
-    collect(BeirCollection(kind="beir", path=beir), tmp_path / "c")
+    BeirCollection(kind="beir", path=beir).collect(tmp_path / "c")
     collection = Collection(tmp_path / "c")
     freeze(collection, Bm25Stage(kind="bm25"), tmp_path / "bm25.parquet")
     return collection, tmp_path / "bm25.parquet"

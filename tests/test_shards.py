@@ -13,8 +13,7 @@ from baselines.llm.backends.transformers import TransformersModel
 from resrank.candidates import dense
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.io.seals import SEAL, sealed_line
 from resrank.jobs.encode import encode
@@ -76,7 +75,7 @@ def frozen(tmp_path_factory):
     """A collection, its candidates, and a folder for a test."""
     root = tmp_path_factory.mktemp("shards")
     spec = BeirCollection(kind="beir", path=many_queries(root / "beir"))
-    collect(spec, root / "c")
+    spec.collect(root / "c")
     lists = root / "bm25.parquet"
     freeze(Collection(root / "c"), parse_first_stage({"kind": "bm25"}), lists)
     return Collection(root / "c"), lists

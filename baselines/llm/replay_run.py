@@ -13,7 +13,7 @@ from baselines.llm.options import ReplayOptions
 from baselines.llm.prompts.answers import Rule
 from baselines.llm.prompts.template import Prompt
 from baselines.rankgpt import RankGPT
-from resrank.collections.imported import read_lists
+from resrank.collections.rankllm import read_lists
 from resrank.io.run import usage_of, write_run, write_usage
 from resrank.io.text import DataError, read_jsonl, text_field
 from resrank.records import Candidate, Passage, Query, Usage

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from baselines.llm.transcript import Recorded
 from baselines.rag_match.prompts import for_writer
 from baselines.rag_match.terms import sentences, terms
-from resrank.collections.imported import stream_lists
+from resrank.collections.rankllm import stream_lists
 from resrank.io.atomic import atomic_file
 from resrank.io.seals import read_line, sealed_line
 from resrank.records import TrainingExample

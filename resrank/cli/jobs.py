@@ -41,10 +41,9 @@ def collect(
     ] = None,
 ) -> None:
     """Bring a collection into the common form: queries, passages, qrels, manifest."""
-    from resrank.collections.collect import collect as write
-    from resrank.collections.kinds import parse_collection
+    from resrank.collections.base import parse_collection
 
-    write(parse_collection(json_of(spec, "--spec")), out, learner or [])
+    parse_collection(json_of(spec, "--spec")).collect(out, learner or [])
 
 
 def fetch(spec: Spec, out: Out) -> None:
@@ -52,10 +51,10 @@ def fetch(spec: Spec, out: Out) -> None:
 
     What is written decides which jobs there are: none over a collection that is absent.
     """
-    from resrank.collections.kinds import parse_collection
-    from resrank.collections.origin import fetch_optional
+    from resrank.collections.base import parse_collection
+    from resrank.io.manifest import write_sealed
 
-    fetch_optional(parse_collection(json_of(spec, "--spec")), out)
+    write_sealed(out, {"absent": parse_collection(json_of(spec, "--spec")).fetch()})
 
 
 def candidates(

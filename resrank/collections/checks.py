@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from resrank.collections.kinds import Counts
+from resrank.collections.counting import Counts
 from resrank.io.collection import Seen
 from resrank.io.text import DataError
 from resrank.options import shown

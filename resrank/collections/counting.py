@@ -1,59 +1,52 @@
-"""How much a collection holds, before it is made: as its entry states, or as its own files do."""
+"""Sizes of a collection before it is made: stated by its entry, or counted in the user's files."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from resrank.collections.kinds import Collection
+from pydantic import Field
+
 from resrank.io.trec import read_qrels
+from resrank.options import Strict
 
 CHUNK = 1 << 20
 
 
+class Counts(Strict):
+    """The sizes that a collection must have, so that another version of it is noticed."""
+
+    passages: int | None = Field(None, ge=0, description="Passages.")
+    test_queries: int | None = Field(None, ge=0, description="Judged test queries.")
+    test_judgments: int | None = Field(None, ge=0, description="Their judgments.")
+
+
 class Sizes(NamedTuple):
-    """Passages, test queries and train queries of which use is made; None where not known."""
+    """Passages, test queries and train queries that a suite uses; None where unknown."""
 
-    passages: int | None
-    test_queries: int | None
-    train_queries: int | None
-
-
-def sizes(spec: Collection) -> Sizes:
-    """What is known without a network: samples, stated counts, lines of the user's own files."""
-    stated, own = spec.counts, _own(spec)
-    test = own.test_queries if stated.test_queries is None else stated.test_queries
-    return Sizes(
-        own.passages if stated.passages is None else stated.passages,
-        _least(test, spec.test_sample),
-        _least(own.train_queries, spec.train_sample),
-    )
+    passages: int | None = None
+    test_queries: int | None = None
+    train_queries: int | None = None
 
 
-def _own(spec: Any) -> Sizes:
-    """Of files on this machine. Raises TrecError if judgments cannot be read."""
-    if spec.kind == "beir" and spec.path is not None:
-        judged = [_judged(spec.path / "qrels" / f"{name}.tsv") for name in (spec.test, spec.train)]
-        return Sizes(_lines(spec.path / "corpus.jsonl"), *judged)
-    if spec.kind == "candidates" and isinstance(spec.qrels, Path):
-        return Sizes(None, _judged(spec.qrels), None)
-    return Sizes(None, None, None)
-
-
-def _least(*counts: int | None) -> int | None:
+def least(*counts: int | None) -> int | None:
+    """Return the smallest of the counts that are not None; None if all are."""
     return min((n for n in counts if n is not None), default=None)
 
 
 @cache
-def _judged(path: Path) -> int | None:
-    """Queries of a file of judgments; None if it is not there."""
+def judged_queries(path: Path) -> int | None:
+    """Return how many queries a file of judgments has; None without the file.
+
+    Raises TrecError if the judgments cannot be read.
+    """
     return len(read_qrels(path)) if path.is_file() else None
 
 
 @cache
-def _lines(path: Path) -> int | None:
-    """Lines of a file, of which a passage has one; None if it is not there."""
+def count_lines(path: Path) -> int | None:
+    """Return how many lines a file has; None without the file. The last line may lack its end."""
     if not path.is_file():
         return None
     count, last = 0, b"\n"

@@ -23,7 +23,7 @@ from filelock import FileLock
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from resrank.collections.kinds import RemoteFile
+from resrank.collections.remote_file import RemoteFile
 from resrank.collections.retry_after import retry_after
 from resrank.io.data_folder import data_folder
 from resrank.io.text import DataError

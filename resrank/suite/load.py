@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from resrank.candidates.kinds import FirstStage
-from resrank.collections.kinds import Collection
+from resrank.collections.base import CollectionKind
 from resrank.io.yaml import ConfigError, read_yaml, validated
 from resrank.model.architectures import RANDOM
 from resrank.model.trained_models import parts, substitute
@@ -32,7 +32,7 @@ class Resolved(BaseModel):
     """A suite with every name replaced by its definition; what the workflow plans from."""
 
     suite: Suite
-    collections: dict[str, Collection]
+    collections: dict[str, CollectionKind]
     first_stages: dict[str, FirstStage]
     systems: dict[str, System]
     given: Suite
@@ -54,10 +54,7 @@ class Resolved(BaseModel):
 
     def stages_of(self, collection: str) -> list[str]:
         """The first stages that a collection is evaluated under."""
-        spec = self.collections[collection]
-        if spec.first_stages is not None:
-            return spec.first_stages
-        return ["imported"] if spec.kind == "candidates" else self.suite.first_stages
+        return self.collections[collection].stages(self.suite.first_stages)
 
     def seeds_of(self, system: str) -> list[int]:
         """The seeds a system is replicated over; an untrained system has the one seed 0."""
@@ -99,7 +96,7 @@ class Resolved(BaseModel):
         return [
             name
             for name in self.suite.collections
-            if self.is_optional(name) and _to_fetch(self.collections[name])
+            if self.is_optional(name) and self.collections[name].out_of_reach()
         ]
 
     @property
@@ -162,7 +159,7 @@ class Resolved(BaseModel):
         if named != "auto":
             return named
         for name in self.suite.collections:
-            if has_train_split(self.collections[name]):
+            if self.collections[name].has_train_split():
                 return name
         return "docstrings"
 
@@ -177,17 +174,6 @@ def made_here(options: Any) -> bool:
     models = [options.get(key) for key in ("model", "reranker")]
     made = any(isinstance(m, Mapping) or str(m).startswith(RANDOM) for m in models)
     return made or any(made_here(value) for value in options.values())
-
-
-def has_train_split(collection: Any) -> bool:
-    """Whether a collection can train a system: docstrings, or a BEIR folder with train qrels."""
-    if collection.kind == "docstrings":
-        return True
-    if collection.kind not in ("beir", "ir_datasets") or collection.train is None:
-        return False
-    if getattr(collection, "path", None) is None:
-        return True  # known when it is fetched
-    return bool((collection.path / "qrels" / f"{collection.train}.tsv").is_file())
 
 
 def load_suite(
@@ -256,7 +242,7 @@ def _without_absent(resolved: Resolved, absent: Mapping[str, str]) -> Resolved:
         spec = _pick(resolved.collections, name, "collection")
         if not resolved.is_optional(name):
             continue
-        if lacking := absent.get(name) or _lacking(spec, resolved.suite.offline):
+        if lacking := absent.get(name) or spec.lacks(resolved.suite.offline):
             skipped[name] = f"{lacking} (licence: {spec.licence})"
     kept = [name for name in resolved.suite.collections if name not in skipped]
     if not kept:
@@ -266,36 +252,14 @@ def _without_absent(resolved: Resolved, absent: Mapping[str, str]) -> Resolved:
     return resolved.model_copy(update={"suite": suite, "skipped": skipped})
 
 
-def _lacking(spec: Any, offline: bool) -> str | None:
-    """Why a collection cannot be had, if that is known before it is fetched."""
-    paths = [getattr(spec, key, None) for key in ("path", "qrels")]
-    absent = [path for path in paths if isinstance(path, Path) and not path.exists()]
-    if absent:
-        return f"no {absent[0]}"
-    return _out_of_reach(spec) if offline else None
-
-
-def _to_fetch(spec: Any) -> list[str]:
-    """The files of a collection that only a network could give."""
-    from resrank.collections.origin import out_of_reach
-
-    return [file.name for file in out_of_reach(spec)]
-
-
-def _out_of_reach(spec: Any) -> str | None:
-    """Which files of a collection no network is to be asked for, if there are any."""
-    names = ", ".join(_to_fetch(spec))
-    return f"offline, and {names} not here" if names else None
-
-
 def _check_offline(resolved: Resolved) -> None:
     """Without a network, what is to be evaluated or learned from is here."""
     if not resolved.suite.offline:
         return
     for name in resolved.suite.collections + resolved.only_learned_from:
-        if said := _out_of_reach(resolved.collections[name]):
+        if reason := resolved.collections[name].lacks(offline=True):
             raise ConfigError(
-                f"collection {name!r}: {said}; fetch it on a machine with a network and name its "
+                f"collection {name!r}: {reason}; fetch it on a machine with a network and name its "
                 "folder in RESRANK_DATA or RESRANK_MIRROR, or leave the collection out"
             )
 
@@ -330,7 +294,7 @@ def _check_training(resolved: Resolved, name: str) -> None:
             f"system {name!r} is to be trained on the lists of {spec.trained_with!r}, which stands "
             "on a trained model; name another first stage in its 'trained_with'"
         )
-    if not has_train_split(collection):
+    if not collection.has_train_split():
         raise ConfigError(
             f"system {name!r} is to be trained on {source!r}, which has no train split; name "
             "another collection in its 'trained_on'"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from resrank.collections.base import CollectionKind
 from resrank.model.trained_models import parts, substitute
 from resrank.registry import asks_dev, encoder_of, option_files, training_files
 from resrank.suite.load import Resolved
@@ -46,7 +47,7 @@ class Plan:
     def learners(self, dataset: str) -> str:
         """Systems that are trained on a collection whose train split is known when it is fetched,
         for the command line."""
-        if getattr(self.suite.collections[dataset], "archive", None) is None:
+        if self.suite.collections[dataset].train_split_is_certain():
             return ""
         trained = [n for n, spec in self.suite.systems.items() if spec.training is not None]
         here = [name for name in trained if self.suite.trained_on(name) == dataset]
@@ -262,10 +263,9 @@ def has_gpu() -> bool:
 
 def source_data(spec: Any) -> list[str]:
     """The user's own files behind a collection or a first stage: a change runs the job again."""
-    if spec.kind == "beir" and spec.path is not None:
-        named = [f"qrels/{name}.tsv" for name in (spec.test, spec.train, spec.dev) if name]
-        paths = [spec.path / name for name in ("corpus.jsonl", "queries.jsonl", *named)]
-    elif spec.kind == "frozen":
+    if isinstance(spec, CollectionKind):
+        return [str(path) for path in spec.source_files()]
+    if spec.kind == "frozen":
         paths = sorted(spec.path.glob("*"))
     else:
         paths = [getattr(spec, name, None) for name in ("path", "qrels")]

@@ -13,9 +13,9 @@ from pydantic import (
 )
 
 from resrank.candidates.kinds import FirstStage
-from resrank.collections.kinds import Collection
 from resrank.options import Strict, shown
 from resrank.registry import resolve
+from resrank.suite.entries import CollectionEntry
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Seed = Annotated[int, Field(ge=0)]
@@ -187,7 +187,7 @@ class Suite(Strict):
 class Definitions(Strict):
     """Named collections, first stages and systems: the library, or a suite's own additions."""
 
-    collections: dict[str, Collection] = Field(default_factory=dict)
+    collections: dict[str, CollectionEntry] = Field(default_factory=dict)
     first_stages: dict[str, FirstStage] = Field(default_factory=dict)
     systems: dict[str, System] = Field(default_factory=dict)
 

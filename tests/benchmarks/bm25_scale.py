@@ -17,7 +17,7 @@ import numpy as np
 
 from resrank.candidates.bm25 import Index
 from resrank.candidates.kinds import Bm25Stage
-from resrank.collections.docstrings import Objects
+from resrank.collections.see_also import Objects
 from resrank.io.collection import Collection, write_collection
 from resrank.io.environment import processor
 from resrank.records import Passage, Query

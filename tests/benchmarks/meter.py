@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resrank.collections.docstrings import Objects
+from resrank.collections.see_also import Objects
 from resrank.efficiency.meter import single_stream
 from resrank.efficiency.phase_clock import PhaseClock
 from resrank.io.environment import processor

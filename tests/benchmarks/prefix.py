@@ -18,7 +18,7 @@ from transformers import DynamicCache
 from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.options import TransformersOptions
 from baselines.llm.prompts.template import template
-from resrank.collections.docstrings import Objects
+from resrank.collections.see_also import Objects
 from resrank.io.environment import processor
 from resrank.windows import Window, spans
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from resrank.collections.docstrings import Objects
+from resrank.collections.see_also import Objects
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import pick_dtype
 from resrank.model.encoder import Encoder

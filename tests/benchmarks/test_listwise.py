@@ -12,7 +12,7 @@ from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.options import TransformersOptions
 from baselines.llm.prompts.template import template
 from baselines.llm.replay_run import replay
-from resrank.collections.docstrings import Objects
+from resrank.collections.see_also import Objects
 from resrank.model.batches import token_budget_batches
 from resrank.windows import Window
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from baselines.cross_encoder.reranker import CrossEncoder
-from resrank.collections.docstrings import Objects
+from resrank.collections.see_also import Objects
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
 from resrank.records import Candidate, Passage, Query
 from resrank.resrank_reranker import ResRankSystem

@@ -56,7 +56,7 @@ def in_processes(count: int, texts: list[str]) -> tuple[float, float, bytes]:
 
 
 def main() -> None:
-    from resrank.collections.docstrings import Objects
+    from resrank.collections.see_also import Objects
 
     objects = Objects()
     objects.add("numpy", 300)

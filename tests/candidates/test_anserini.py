@@ -15,8 +15,7 @@ import pytest
 
 from resrank.candidates.bm25 import search
 from resrank.candidates.kinds import Bm25Stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
 from resrank.records import Split
@@ -44,7 +43,7 @@ def anserini():
 
 def test_the_first_ten_on_scifact_are_lucenes(real_data, tmp_path, anserini, capsys):
     spec = {"kind": "beir", "path": str(real_data / "scifact"), "dev": None}
-    collect(parse_collection(spec), tmp_path / "c")
+    parse_collection(spec).collect(tmp_path / "c")
     made = Collection(tmp_path / "c")
     queries = made.queries(Split.TEST)
     (tmp_path / "docs").mkdir()

@@ -7,8 +7,7 @@ from resrank.candidates.analysis import analyse
 from resrank.candidates.bm25 import search
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage, RunStage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.records import Passage, Query
@@ -56,7 +55,7 @@ def test_ties_by_id_short_lists_and_excluded():
 
 @pytest.fixture
 def collection(beir, tmp_path):
-    collect(BeirCollection(kind="beir", path=beir), tmp_path / "c")
+    BeirCollection(kind="beir", path=beir).collect(tmp_path / "c")
     return Collection(tmp_path / "c")
 
 

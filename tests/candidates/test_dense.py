@@ -8,8 +8,7 @@ from resrank.candidates.dense import nearest, search
 from resrank.candidates.freeze import freeze
 from resrank.candidates.fusion import fuse
 from resrank.candidates.kinds import Bm25Stage, DenseStage, FusionStage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.model.encoder import Encoder
@@ -67,7 +66,7 @@ def test_fusion_by_hand():
 
 
 def test_dense_and_fused_lists_are_frozen(beir, tmp_path):
-    collect(BeirCollection(kind="beir", path=beir), tmp_path / "c")
+    BeirCollection(kind="beir", path=beir).collect(tmp_path / "c")
     collection = Collection(tmp_path / "c")
     files = {name: tmp_path / f"{name}.parquet" for name in ("bm25", "dense", "fused")}
     freeze(collection, Bm25Stage(kind="bm25"), files["bm25"])

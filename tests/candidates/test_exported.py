@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
 from resrank.cli import app
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.io.text import DataError
 from resrank.suite.load import load_suite
@@ -20,7 +19,7 @@ from resrank.suite.plan import source_data
 
 @pytest.fixture
 def collection(beir, tmp_path):
-    collect(BeirCollection(kind="beir", path=beir), tmp_path / "a" / "mine")
+    BeirCollection(kind="beir", path=beir).collect(tmp_path / "a" / "mine")
     return Collection(tmp_path / "a" / "mine")
 
 
@@ -36,7 +35,7 @@ def exported(collection, tmp_path):
 
 def test_another_suite_gets_the_same_bytes_and_the_same_hash(beir, exported, tmp_path):
     entry = exported[1]
-    collect(BeirCollection(kind="beir", path=beir), tmp_path / "b" / "mine")
+    BeirCollection(kind="beir", path=beir).collect(tmp_path / "b" / "mine")
     there = tmp_path / "b" / "old.parquet"
     freeze(Collection(tmp_path / "b" / "mine"), parse_first_stage(entry), there)
     before, after = (
@@ -72,7 +71,7 @@ def test_other_lists_than_asked_for_are_refused(collection, exported, tmp_path, 
 
 def test_lists_of_another_version_of_the_collection_are_refused(beir, exported, tmp_path):
     (beir / "queries.jsonl").open("a").write('{"_id": "q9", "text": "new"}\n')
-    collect(BeirCollection(kind="beir", path=beir), tmp_path / "b")
+    BeirCollection(kind="beir", path=beir).collect(tmp_path / "b")
     with pytest.raises(DataError, match="collection's hash is .*another version of it"):
         freeze(Collection(tmp_path / "b"), parse_first_stage(exported[1]), tmp_path / "c.parquet")
 

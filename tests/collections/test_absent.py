@@ -7,11 +7,9 @@ import zipfile
 import pandas as pd
 import pytest
 
+from resrank.collections import fetch as module
+from resrank.collections.base import parse_collection
 from resrank.collections.fetch import FetchError
-from resrank.collections.kinds import parse_collection
-from resrank.collections.origin import fetch_optional
-from resrank.io import data_folder as module
-from resrank.io.seals import read_sealed
 from resrank.suite.load import ConfigError, load_suite
 from tests.collections.files_server import serve
 from tests.conftest import write_beir
@@ -102,14 +100,12 @@ def test_what_a_server_does_wrong_is_an_error_of_an_optional_one_too(
     with serve({"/far.example/far.zip": b"content"}, lambda *_: fault) as server:
         monkeypatch.setenv("RESRANK_MIRROR", server.url)
         with pytest.raises(FetchError):
-            fetch_optional(parse_collection(far), tmp_path / "far.json")
-    assert not (tmp_path / "far.json").exists()
+            parse_collection(far).fetch()
 
 
-def test_nobody_answers(far, tmp_path, monkeypatch):
+def test_nobody_answers(far, monkeypatch):
     monkeypatch.setenv("RESRANK_MIRROR", NOBODY)
-    fetch_optional(parse_collection(far), tmp_path / "far.json")
-    assert read_sealed(tmp_path / "far.json") == {"absent": ABSENT}
+    assert parse_collection(far).fetch() == ABSENT
 
 
 def test_what_is_required_or_all_there_is_cannot_be_absent(far, tmp_path, monkeypatch):

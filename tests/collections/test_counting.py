@@ -2,8 +2,8 @@
 
 import pytest
 
-from resrank.collections.counting import Sizes, sizes
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
+from resrank.collections.counting import Sizes
 from resrank.reporting.plan.catalogue import plan
 from resrank.suite.load import load_suite
 
@@ -14,19 +14,19 @@ from resrank.suite.load import load_suite
      ({"counts": {"passages": 7, "test_queries": 3}}, (7, 3, 2))],
 )  # fmt: skip
 def test_a_folder_is_counted_where_nothing_is_stated(beir, more, wanted):
-    assert sizes(parse_collection({"kind": "beir", "path": beir} | more)) == Sizes(*wanted)
+    assert parse_collection({"kind": "beir", "path": beir} | more).sizes() == Sizes(*wanted)
 
 
 def test_a_last_line_needs_no_end(beir):
     corpus = beir / "corpus.jsonl"
     corpus.write_text(corpus.read_text().rstrip("\n"))
-    assert sizes(parse_collection({"kind": "beir", "path": beir})).passages == 6
+    assert parse_collection({"kind": "beir", "path": beir}).sizes().passages == 6
 
 
 def test_own_candidates_have_the_queries_of_their_judgments(beir):
     own = {"kind": "candidates", "path": "x.json", "qrels": beir / "qrels" / "test.tsv"}
-    assert sizes(parse_collection(own)) == Sizes(None, 2, None)
-    assert sizes(parse_collection({"kind": "docstrings"})) == Sizes(None, None, None)
+    assert parse_collection(own).sizes() == Sizes(None, 2, None)
+    assert parse_collection({"kind": "docstrings"}).sizes() == Sizes(None, None, None)
 
 
 def test_a_plan_over_a_users_own_folder_knows_all_of_it(beir):

@@ -1,5 +1,6 @@
-from resrank.collections.docstrings import Objects, links, package_of, split_by_component
 from resrank.collections.numpydoc import parse
+from resrank.collections.see_also import Objects, links, package_of
+from resrank.collections.see_also_graph import split_by_component
 from resrank.records import Split
 
 DOC = """

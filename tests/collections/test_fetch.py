@@ -11,9 +11,9 @@ import time
 
 import pytest
 
+from resrank.collections import fetch as module
 from resrank.collections.fetch import FetchError, fetch, place_of
-from resrank.collections.kinds import RemoteFile
-from resrank.io import data_folder as module
+from resrank.collections.remote_file import RemoteFile
 from tests.collections.files_server import serve
 from tests.conftest import ROOT
 
@@ -111,7 +111,7 @@ def test_a_mirror_by_folder_and_by_address(tmp_path, monkeypatch):
 CLIENT = """
 import sys
 from resrank.collections.fetch import fetch
-from resrank.collections.kinds import RemoteFile
+from resrank.collections.remote_file import RemoteFile
 print(fetch(RemoteFile.model_validate_json(sys.argv[1])))
 """
 

@@ -4,14 +4,13 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.records import Split
 
 
 def build(beir, out, **options):
-    collect(BeirCollection(kind="beir", path=beir, **options), out)
+    BeirCollection(kind="beir", path=beir, **options).collect(out)
     return Collection(out)
 
 

@@ -4,9 +4,8 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import ImportedStage
-from resrank.collections.collect import collect
-from resrank.collections.imported import read_lists, unwrap
-from resrank.collections.kinds import CandidatesCollection
+from resrank.collections.candidates import CandidatesCollection
+from resrank.collections.rankllm import read_lists, unwrap
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.io.text import DataError
@@ -24,7 +23,7 @@ def build(tmp_path, rows, ending="json"):
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     path.write_text(json.dumps(rows) if ending == "json" else lines)
     qrels.write_text("1 0 d2 1\n1 0 d7 1\n2 0 d1 1\n")
-    collect(CandidatesCollection(kind="candidates", path=path, qrels=qrels), tmp_path / "out")
+    CandidatesCollection(kind="candidates", path=path, qrels=qrels).collect(tmp_path / "out")
     return Collection(tmp_path / "out")
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from resrank.collections.archives import unpack
-from resrank.collections.collect import collect
+from resrank.collections.base import parse_collection
 from resrank.collections.fetch import place_of
-from resrank.collections.kinds import RemoteFile, parse_collection
+from resrank.collections.remote_file import RemoteFile
 from resrank.io.collection import Collection
 from resrank.io.text import DataError
 from resrank.records import Split
@@ -54,12 +54,12 @@ def test_a_zip_is_fetched_unpacked_and_read(beir, tmp_path, capsys):
         spec = {"kind": "beir", "archive": remote(f"{server.url}/set.zip", data), "folder": "set",
                 "terms": "be kind", "licence": "CC BY", "source": "a set",
                 "counts": {"passages": 6, "test_queries": 2, "test_judgments": 4}}  # fmt: skip
-        collect(parse_collection(spec), tmp_path / "fetched")
+        parse_collection(spec).collect(tmp_path / "fetched")
         assert "a set: be kind (licence: CC BY)" in capsys.readouterr().err
-        collect(parse_collection(spec), tmp_path / "again")
+        parse_collection(spec).collect(tmp_path / "again")
         assert "be kind" not in capsys.readouterr().err
         assert server.asked == {"/set.zip": 1}
-    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "local")
+    parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "local")
     fetched, local = Collection(tmp_path / "fetched"), Collection(tmp_path / "local")
     assert fetched.hash == local.hash
     assert fetched.manifest["terms"] == "be kind"
@@ -68,7 +68,7 @@ def test_a_zip_is_fetched_unpacked_and_read(beir, tmp_path, capsys):
 def test_another_version_is_noticed(beir, tmp_path):
     spec = {"kind": "beir", "path": str(beir), "counts": {"passages": 7}}
     with pytest.raises(DataError, match="6 passages, but its entry says 7"):
-        collect(parse_collection(spec), tmp_path / "out")
+        parse_collection(spec).collect(tmp_path / "out")
 
 
 def test_an_archive_without_a_train_split_is_told_when_it_is_fetched(beir, tmp_path):
@@ -83,8 +83,8 @@ def test_an_archive_without_a_train_split_is_told_when_it_is_fetched(beir, tmp_p
         assert plan.learners("own") == "--learner bi_encoder_tuned"
         spec = parse_collection(entry)
         with pytest.raises(DataError, match="a set: it has no train query, but bi_encoder_tuned"):
-            collect(spec, tmp_path / "out", ["bi_encoder_tuned"])
-        collect(spec, tmp_path / "out")
+            spec.collect(tmp_path / "out", ["bi_encoder_tuned"])
+        spec.collect(tmp_path / "out")
     named = load_suite(suite | {"define": {"collections": {"own": entry | {"train": None}}}})
     assert named.trained_on("bi_encoder_tuned") == "docstrings"  # known before anything is fetched
 
@@ -98,7 +98,7 @@ def test_candidates_and_qrels_by_address(tmp_path):
     with serve({"/l.jsonl": lists, "/q.txt": qrels}) as server:
         spec = {"kind": "candidates", "path": remote(f"{server.url}/l.jsonl", lists),
                 "qrels": remote(f"{server.url}/q.txt", qrels)}  # fmt: skip
-        collect(parse_collection(spec), tmp_path / "out")
+        parse_collection(spec).collect(tmp_path / "out")
     made = Collection(tmp_path / "out")
     assert made.qrels(Split.TEST) == {"q1": {"p2": 1}}
 
@@ -107,8 +107,7 @@ def test_candidates_and_qrels_by_address(tmp_path):
 OTHER_SUMS = """
 import json, pkgutil, sys
 from pathlib import Path
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 sums, spec, out = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
 original = pkgutil.get_data
 def changed(package, name):
@@ -122,7 +121,7 @@ def changed(package, name):
     found["trec-dl-2019/qrels"]["expected_md5"] = sums[2]
     return json.dumps(all_).encode()
 pkgutil.get_data = changed
-collect(parse_collection(spec), Path(out))
+parse_collection(spec).collect(Path(out))
 """
 
 
@@ -160,7 +159,7 @@ def test_what_ir_datasets_reads_is_fetched_here(tmp_path):
 def test_an_id_that_ir_datasets_does_not_know(tmp_path):
     spec = {"kind": "ir_datasets", "dataset": "msmarco-passage/trec-dl-1999"}
     with pytest.raises(DataError, match="knows no collection 'msmarco-passage/trec-dl-1999'"):
-        collect(parse_collection(spec), tmp_path / "out")
+        parse_collection(spec).collect(tmp_path / "out")
 
 
 def archive(tmp_path, *members, mode=0o644):

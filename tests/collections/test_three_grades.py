@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.docstrings import graded
-from resrank.collections.kinds import BeirCollection, parse_collection
+from resrank.collections.base import parse_collection
+from resrank.collections.beir import BeirCollection
+from resrank.collections.see_also_graph import graded
 from resrank.collections.three_grades import three_grades
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
@@ -65,7 +65,7 @@ def test_docstrings_have_three_grades_by_distance_in_their_graph():
 
 def test_the_text_of_real_docstrings_supports_the_grade_between(tmp_path):
     """BM25, which knows nothing of links, ranks near objects below named ones, above the rest."""
-    collect(parse_collection({"kind": "docstrings", "packages": ["networkx"]}), tmp_path / "c")
+    parse_collection({"kind": "docstrings", "packages": ["networkx"]}).collect(tmp_path / "c")
     collection, path = Collection(tmp_path / "c"), tmp_path / "bm25.parquet"
     freeze(collection, parse_first_stage({"kind": "bm25"}), path)
     lists = {q: [p for p, _ in found] for q, found in read_candidates(path).items()}
@@ -86,7 +86,7 @@ def test_the_text_of_real_docstrings_supports_the_grade_between(tmp_path):
 
 def collected(tmp_path, **more):
     spec = BeirCollection(kind="beir", path=write_beir(tmp_path / "beir"), **more)
-    collect(spec, tmp_path / "c")
+    spec.collect(tmp_path / "c")
     return Collection(tmp_path / "c")
 
 

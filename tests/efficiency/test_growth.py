@@ -85,13 +85,12 @@ def test_passages_have_the_asked_length_and_other_words():
 
 
 def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
-    from resrank.collections.collect import collect
-    from resrank.collections.kinds import parse_collection
+    from resrank.collections.base import parse_collection
 
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "data"))
     with (beir / "corpus.jsonl").open("a") as corpus:
         corpus.write(json.dumps({"_id": "long", "title": "", "text": "many words " * 50}) + "\n")
-    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
+    parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "c")
     resolved = load_suite(SUITE | {"scale": 64})
     assert Collection(tmp_path / "c").hash
     written = grow(

@@ -10,8 +10,7 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from tests.conftest import ROOT, write_beir
 
@@ -21,7 +20,7 @@ def lists(tmp_path_factory):
     """A collection of two test queries, and its candidates."""
     root = tmp_path_factory.mktemp("job")
     spec = {"kind": "beir", "path": str(write_beir(root / "beir"))}
-    collect(parse_collection(spec), root / "collection")
+    parse_collection(spec).collect(root / "collection")
     stage = parse_first_stage({"kind": "bm25"})
     freeze(Collection(root / "collection"), stage, root / "bm25.parquet", None, {})
     return root

@@ -13,8 +13,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.evaluation.calibration import (
     Judged,
     calibrate_runs,
@@ -147,7 +146,7 @@ def run(request, tmp_path):
     """Return a collection that judges one of q1's two candidates, its candidates and a run."""
     folder = write_beir(tmp_path / "b", qrels={"test": [("q1", "p1", 1), ("q2", "p4", 1)]})
     spec = BeirCollection(kind="beir", path=folder, grades_from=[1, 1], complete=request.param)
-    collect(spec, tmp_path / "c")
+    spec.collect(tmp_path / "c")
     collection, candidates = Collection(tmp_path / "c"), tmp_path / "bm25.parquet"
     freeze(collection, parse_first_stage({"kind": "bm25"}), candidates)
     out = tmp_path / "runs" / "seed0.trec"

@@ -9,8 +9,7 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.jobs.encode import encode
 from resrank.jobs.measure import measure
@@ -26,7 +25,7 @@ DAY = 86_400
 
 
 def test_durations_are_those_of_a_clock_that_nobody_sets(beir, tmp_path, monkeypatch):
-    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
+    parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "c")
     collection, lists = Collection(tmp_path / "c"), tmp_path / "bm25.parquet"
     freeze(collection, parse_first_stage({"kind": "bm25", "depth": 5}), lists)
     jumps, began = itertools.cycle([DAY, -DAY]), time.perf_counter()

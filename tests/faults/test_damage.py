@@ -5,8 +5,7 @@ import random
 import pyarrow as pa
 import pytest
 
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.parquet import read_columns, write_table
 from resrank.io.passage_table import PassageTable
@@ -42,7 +41,7 @@ def test_a_flipped_value_in_parquet_is_named(tmp_path):
 
 
 def test_damaged_passages_are_named(beir, tmp_path):
-    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
+    parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "c")
     path = tmp_path / "c" / "passages.parquet"
     wanted, data = list(Collection(tmp_path / "c").passages), path.read_bytes()
     path.write_bytes(data[: len(data) // 2])

@@ -10,8 +10,7 @@ from baselines.llm.backends.transformers import TransformersModel
 from baselines.pe_rank.model import PERankModel
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
 from resrank.jobs.encode import encode
@@ -67,7 +66,7 @@ def lists(tmp_path):
     queries = {"q1": "sort an array", "q2": "a sorted matrix or graph", "q4": "array"}
     qrels = {"test": [(query, "p5", 1) for query in queries]}
     beir = write_beir(tmp_path / "beir", queries=queries, qrels=qrels)
-    collect(parse_collection({"kind": "beir", "path": str(beir)}), tmp_path / "c")
+    parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "c")
     collection = Collection(tmp_path / "c")
     freeze(collection, parse_first_stage({"kind": "bm25", "depth": 5}), tmp_path / "bm25.parquet")
     return collection, tmp_path / "bm25.parquet"

@@ -25,7 +25,8 @@ from baselines.llm.transcript import read_transcript
 from baselines.rag_match import trace
 from resrank.candidates.exported import _manifest
 from resrank.collections import folder, imported
-from resrank.collections.kinds import BeirCollection, CandidatesCollection
+from resrank.collections.beir import BeirCollection
+from resrank.collections.candidates import CandidatesCollection
 from resrank.collections.retry_after import retry_after
 from resrank.evaluation.claims import Source
 from resrank.evaluation.metrics import per_query

@@ -18,8 +18,7 @@ from baselines.llm.transcript import read_transcript
 from baselines.rankgpt import RankGPT
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
 from resrank.jobs.rerank import rerank
@@ -344,7 +343,7 @@ def test_a_run_has_as_many_in_flight_as_it_may(tmp_path):
     queries = {f"q{n}": f"sort an array {n}" for n in range(40)}
     qrels = {"test": [(query, "p1", 1) for query in queries]}
     folder = write_beir(tmp_path / "beir", queries=queries, qrels=qrels)
-    collect(parse_collection({"kind": "beir", "path": str(folder)}), tmp_path / "c")
+    parse_collection({"kind": "beir", "path": str(folder)}).collect(tmp_path / "c")
     made, lists = Collection(tmp_path / "c"), tmp_path / "bm25.parquet"
     freeze(made, parse_first_stage({"kind": "bm25"}), lists)
 

@@ -9,8 +9,7 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.efficiency.meter import measure
 from resrank.io.collection import Collection
 from resrank.io.text import DataError
@@ -51,7 +50,7 @@ def test_a_query_takes_what_its_calls_took(tmp_path):
 
 
 def test_the_rerank_job_ends_in_order_when_it_is_terminated(tmp_path, beir):
-    collect(BeirCollection(kind="beir", path=beir), tmp_path / "c")
+    BeirCollection(kind="beir", path=beir).collect(tmp_path / "c")
     freeze(Collection(tmp_path / "c"), Bm25Stage(kind="bm25"), tmp_path / "bm25.parquet")
     with endpoint(reverse) as server:
         server.delay = 1.5

@@ -6,8 +6,7 @@ import numpy as np
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage
-from resrank.collections.folder import collect
-from resrank.collections.kinds import BeirCollection
+from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.io.grades import grades_of, read_grades
 from resrank.jobs.rerank import rerank
@@ -17,7 +16,8 @@ from tests.shapes import save_causal
 
 
 def test_a_judge_is_trained_and_its_run_has_grades(beir, tmp_path):
-    collect(BeirCollection(kind="beir", path=beir, grades_from=(1, 2)), tmp_path / "collection")
+    entry = BeirCollection(kind="beir", path=beir, grades_from=(1, 2))
+    entry.collect(tmp_path / "collection")
     collection = Collection(tmp_path / "collection")
     lists = tmp_path / "bm25.parquet"
     freeze(collection, Bm25Stage(kind="bm25", depth=6), lists)

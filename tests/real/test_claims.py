@@ -8,8 +8,8 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage, ImportedStage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection, CandidatesCollection
+from resrank.collections.beir import BeirCollection
+from resrank.collections.candidates import CandidatesCollection
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
@@ -65,7 +65,7 @@ def root(real_data, tmp_path_factory):
         kind="candidates", path=dl19 / "bm25_top100.json", qrels=dl19 / "qrels.txt"
     )
     name = "trec_dl_2019_published"
-    collect(spec, root / "collections" / name)
+    spec.collect(root / "collections" / name)
     freeze(
         Collection(root / "collections" / name), ImportedStage(kind="imported"),
         root / "candidates" / name / "imported.parquet",
@@ -77,7 +77,7 @@ def root(real_data, tmp_path_factory):
         "rank_vicuna": {"kind": "rankgpt", "options": {"llm": llm, "prompt": "rankvicuna"}},
     }
     run(root, name, "imported", systems)
-    collect(BeirCollection(kind="beir", path=real_data / "scifact"), root / "collections/scifact")
+    BeirCollection(kind="beir", path=real_data / "scifact").collect(root / "collections/scifact")
     freeze(
         Collection(root / "collections/scifact"), Bm25Stage(kind="bm25"),
         root / "candidates/scifact/bm25.parquet",

@@ -9,8 +9,7 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import parse_collection
+from resrank.collections.base import parse_collection
 from resrank.evaluation.metrics import averages, per_query
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
@@ -56,9 +55,9 @@ def test_scifact_as_a_beir_zip(real_data, tmp_path, mirror):
     entry = library().collections["scifact"]
     archive = mirror(entry.archive.url, zipped(real_data / "scifact", "scifact"))
     spec = entry.model_dump() | {"archive": archive}  # the zip made here has a checksum of its own
-    collect(parse_collection(spec), tmp_path / "fetched")
+    parse_collection(spec).collect(tmp_path / "fetched")
     local = {"kind": "beir", "path": str(real_data / "scifact"), "dev": None}
-    collect(parse_collection(local), tmp_path / "local")
+    parse_collection(local).collect(tmp_path / "local")
     made = Collection(tmp_path / "fetched")
     assert made.hash == Collection(tmp_path / "local").hash
     freeze(made, parse_first_stage({"kind": "bm25"}), tmp_path / "bm25.parquet")
@@ -71,7 +70,7 @@ def test_dl19s_candidates_and_its_qrels_as_the_library_names_them(real_data, tmp
     assert qrels == entry.qrels.model_dump()  # size and checksum as declared
     lists = (real_data / "dl19" / "bm25_top100.json").read_bytes()
     spec = entry.model_dump() | {"path": mirror("https://example.org/bm25_top100.json", lists)}
-    collect(parse_collection(spec), tmp_path / "out")
+    parse_collection(spec).collect(tmp_path / "out")
     made = Collection(tmp_path / "out")
     freeze(made, parse_first_stage({"kind": "imported"}), tmp_path / "imported.parquet")
     assert round(ndcg(made, tmp_path / "imported.parquet"), 4) == 0.5058

@@ -8,7 +8,6 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import parse_first_stage
-from resrank.collections.collect import collect
 from resrank.evaluation.calibration import calibrate_runs
 from resrank.io.collection import Collection
 from resrank.jobs.rerank import rerank
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.real
 def collected(tmp_path, name, **more):
     """A collection as the library declares it, from files that are here."""
     spec = library().collections[name].model_copy(update=more)
-    collect(spec, tmp_path / name)
+    spec.collect(tmp_path / name)
     return Collection(tmp_path / name)
 
 

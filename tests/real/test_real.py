@@ -6,8 +6,8 @@ import pytest
 
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage, DenseStage, ImportedStage
-from resrank.collections.collect import collect
-from resrank.collections.kinds import BeirCollection, CandidatesCollection
+from resrank.collections.beir import BeirCollection
+from resrank.collections.candidates import CandidatesCollection
 from resrank.evaluation.evaluate import evaluate
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import averages, per_query
@@ -71,7 +71,7 @@ def test_trec_evals_own_expected_output(real_data, output):
 @pytest.fixture(scope="module")
 def scifact(real_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scifact")
-    collect(BeirCollection(kind="beir", path=real_data / "scifact"), folder / "c")
+    BeirCollection(kind="beir", path=real_data / "scifact").collect(folder / "c")
     freeze(Collection(folder / "c"), Bm25Stage(kind="bm25"), folder / "bm25.parquet")
     return folder
 
@@ -115,7 +115,7 @@ def test_imported_candidates_of_dl19(real_data, tmp_path):
     spec = CandidatesCollection(
         kind="candidates", path=dl19 / "bm25_top100.json", qrels=dl19 / "qrels.txt"
     )
-    collect(spec, tmp_path / "c")
+    spec.collect(tmp_path / "c")
     collection = Collection(tmp_path / "c")
     freeze(collection, ImportedStage(kind="imported"), tmp_path / "imported.parquet")
     about = json.loads((tmp_path / "imported.manifest.json").read_text())["splits"]["test"]

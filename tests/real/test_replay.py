@@ -13,7 +13,7 @@ from baselines.llm.prompts.answers import parse
 from baselines.llm.prompts.template import Message, template
 from baselines.llm.replay_run import replay
 from baselines.rankgpt import RankGPT
-from resrank.collections.imported import read_lists
+from resrank.collections.rankllm import read_lists
 from resrank.evaluation.evaluate import evaluate
 from resrank.io.run import write_run
 from resrank.io.trec import read_run

@@ -1,4 +1,3 @@
-from resrank.collections.origin import remote_files
 from resrank.reporting.plan.catalogue import catalogue, plan
 from resrank.suite.load import library, load_suite
 from tests.conftest import ROOT
@@ -25,7 +24,7 @@ def test_the_librarys_figures_are_those_of_ir_datasets_catalogue():
     walk(json.loads(pkgutil.get_data("ir_datasets", "etc/downloads.json")))
     compared = 0
     for spec in library().collections.values():
-        for file in remote_files(spec):
+        for file in spec.remote_files():
             if file.url in known:
                 assert (file.bytes, file.checksum) == known[file.url]
                 compared += 1

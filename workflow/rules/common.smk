@@ -5,7 +5,6 @@ import time
 from functools import cache
 from pathlib import Path
 
-from resrank.collections.origin import show_terms
 from resrank.io.atomic import check_writable
 from resrank.io.hashing import files_hash
 from resrank.jobs.parent_process import VARIABLE
@@ -23,7 +22,7 @@ except ConfigError as error:  # of the suite: its file is named, not this one
     sys.exit(f"{', '.join(map(str, workflow.configfiles)) or 'suite'}: {error}")
 
 for name in SUITE.suite.collections + SUITE.only_learned_from:
-    show_terms(SUITE.collections[name])
+    SUITE.collections[name].show_terms()
 
 
 @cache

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from resrank.collections.counting import sizes
+from resrank.collections.base import CollectionKind
 from resrank.collections.fetch import is_here
-from resrank.collections.kinds import Collection, RemoteFile
-from resrank.collections.origin import remote_files
+from resrank.collections.remote_file import RemoteFile
 from resrank.efficiency.assumed import Assumed
 from resrank.model.architectures import RANDOM
 from resrank.model.hub import PACKAGED
@@ -21,15 +19,9 @@ from resrank.suite.load import Resolved, with_parts
 HEADERS = ["collection", "source", "licence", "files: size, checksum", "text of a passage",
            "relevant from grade", "three grades from", "passages", "test queries",
            "judgments"]  # fmt: skip
-TEXTS = {
-    "docstrings": "the first words of a docstring",
-    "beir": "title and text",
-    "candidates": "the candidate's text",
-    "ir_datasets": "ir_datasets' default text",
-}
 
 
-def catalogue(collections: Mapping[str, Collection]) -> str:
+def catalogue(collections: Mapping[str, CollectionKind]) -> str:
     """A Markdown table of collections: origin, licence, files, counts that must come out."""
     rows = [_row(name, spec) for name, spec in collections.items()]
     lines = [HEADERS, [":--"] * 7 + ["--:"] * 3, *rows]
@@ -43,7 +35,7 @@ def plan(resolved: Resolved, assumed: Assumed | None = None) -> str:
     fetched: dict[str, RemoteFile] = {}
     for name in resolved.suite.collections + resolved.only_learned_from:
         spec = resolved.collections[name]
-        files = remote_files(spec)
+        files = spec.remote_files()
         fetched |= {file.checksum: file for file in files}
         terms = f"; terms: {spec.terms}" if spec.terms else ""
         lines.append(f"  {name}: {_state(spec, files)}; licence: {spec.licence}{terms}")
@@ -62,31 +54,17 @@ def plan(resolved: Resolved, assumed: Assumed | None = None) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, spec: Collection) -> list[str]:
-    files = [f"[{f.name}]({f.url}): {f.bytes:,} bytes, `{f.checksum}`" for f in remote_files(spec)]
-    paths = [getattr(spec, key, None) for key in ("path", "qrels")]
-    own = [f"your own copy at `{path}`" for path in paths if isinstance(path, Path)]
+def _row(name: str, spec: CollectionKind) -> list[str]:
+    files = [f"[{f.name}]({f.url}): {f.bytes:,} bytes, `{f.checksum}`" for f in spec.remote_files()]
+    copies = [f"your own copy at `{path}`" for path in spec.local_paths().values()]
     source = f"{spec.source} ({spec.version})" if spec.version else spec.source
-    if spec.kind == "docstrings":
-        source, own = "docstrings of installed packages", ["none"]
     counts = [f"{n:,}" if n is not None else "–" for n in spec.counts.model_dump().values()]
-    licence = "as the packages" if spec.kind == "docstrings" else spec.licence
-    texts = TEXTS[spec.kind]
-    grades = [str(spec.relevant_grade), three_grades_text(spec)]
-    return [name, source, licence, "<br>".join(files + own), texts, *grades, *counts]
+    grades = [str(spec.relevant_grade), spec.grades_text()]
+    listed = "<br>".join(files + copies) or "none"
+    return [name, source, spec.licence, listed, spec.passage_text, *grades, *counts]
 
 
-def three_grades_text(spec: Collection) -> str:
-    """The lowest own grades that count as 1 and as 2 of three."""
-    if spec.kind == "docstrings":
-        return "1: near a named object, 2: named"
-    if spec.grades_from is None:
-        return "–"
-    partly, fully = spec.grades_from
-    return f"1: {partly}, 2: {fully}" if partly < fully else f"2: {fully}"
-
-
-def _state(spec: Collection, files: list[RemoteFile]) -> str:
+def _state(spec: CollectionKind, files: list[RemoteFile]) -> str:
     absent = [file for file in files if not is_here(file)]
     if absent:
         return (
@@ -94,13 +72,9 @@ def _state(spec: Collection, files: list[RemoteFile]) -> str:
         )
     if files:
         return "here"
-    if spec.kind == "ir_datasets":
-        return "ir_datasets fetches what it needs"
-    if spec.kind == "docstrings":
-        return "made on this machine, and counted then"
-    held = sizes(spec)._asdict().items()
-    counts = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in held if n is not None)
-    return f"read on this machine: {counts}"
+    sizes = spec.sizes()._asdict().items()
+    counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in sizes if n is not None)
+    return f"{spec.preparation}: {counts}" if counts else spec.preparation
 
 
 def _models(resolved: Resolved) -> Iterator[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from resrank.collections.counting import sizes
 from resrank.efficiency.assumed import WEIGHT_BYTES, Assumed
 from resrank.efficiency.costs import Cost, Systems, expected_cost, models_of, shape_of
 from resrank.efficiency.flops import flops
@@ -97,7 +96,7 @@ def _index(resolved: Resolved, name: str, assumed: Assumed) -> tuple[float | Non
     stage = resolved.first_stages[name]
     assert stage.kind == "dense"
     shape = shape_of(stage.encoder.model, resolved.systems)
-    counts = [sizes(resolved.collections[c]).passages for c in resolved.suite.collections]
+    counts = [resolved.collections[c].sizes().passages for c in resolved.suite.collections]
     known = [n for n in counts if n is not None]
     if shape is None or len(known) < len(counts):
         return None, None
@@ -114,7 +113,7 @@ def _depth(resolved: Resolved) -> int:
 
 def _rankings(resolved: Resolved) -> int | None:
     """Test queries over all collections and first stages; None where one's are not known."""
-    counts = [sizes(resolved.collections[name]).test_queries for name, _ in resolved.pairs]
+    counts = [resolved.collections[name].sizes().test_queries for name, _ in resolved.pairs]
     known = [n for n in counts if n is not None]
     return sum(known) if len(known) == len(counts) else None
 
@@ -123,7 +122,7 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumed) -> float | 
     """Hours of all seeds: three forward passes a step, four where some are made again."""
     spec = resolved.systems[name]
     training = resolve(spec.kind).Training.model_validate(spec.training)
-    sample = sizes(resolved.collections[resolved.trained_on(name)]).train_queries
+    sample = resolved.collections[resolved.trained_on(name)].sizes().train_queries
     again = getattr(training, "gradient_checkpointing", False) or getattr(
         training, "chunk_tokens", None
     )

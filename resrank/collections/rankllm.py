@@ -1,4 +1,4 @@
-"""Candidates that come with their text, in both of RankLLM's layouts, with qrels.
+"""Read candidates with their text, in both of RankLLM's layouts.
 
 The older layout: `{"query": text, "hits": [{"content", "qid", "docid", "rank", "score"}]}`; the
 newer: `{"query": {"text", "qid"}, "candidates": [{"docid", "score", "doc"}]}`. Either as one JSON
@@ -13,12 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resrank.collections.checks import check_passages, check_queries
-from resrank.collections.kinds import CandidatesCollection
-from resrank.collections.origin import facts, local_file
-from resrank.collections.sampling import sample
-from resrank.collections.three_grades import three_grades
-from resrank.io.collection import write_collection
 from resrank.io.text import (
     DataError,
     id_field,
@@ -28,9 +22,7 @@ from resrank.io.text import (
     repeated,
     text_field,
 )
-from resrank.io.trec import read_qrels
 from resrank.options import shown
-from resrank.records import Passage, Query
 
 TITLE_PREFIX = re.compile(r"^Title: (.*?)\s?Content: ", re.DOTALL)
 TEXT_FIELDS = ("content", "contents", "text", "segment", "passage", "body")
@@ -52,43 +44,11 @@ class ImportedList(NamedTuple):
     hits: list[Hit]
 
 
-def collect(spec: CandidatesCollection, out: Path) -> None:
-    """Read candidates and qrels, check them, and write the common form and the frozen lists."""
-    path, judged = local_file(spec, spec.path), local_file(spec, spec.qrels)
-    lists = read_lists(path)
-    qrels = read_qrels(judged)
-    passages: dict[str, str] = {}
-    for item in lists:
-        for hit in item.hits:
-            if passages.setdefault(hit.passage_id, hit.text) != hit.text:
-                raise DataError(
-                    f"{path}: passage {shown(hit.passage_id)} has two texts (one of them under "
-                    f"query {shown(item.query_id)}); an id must name one text"
-                )
-    ids = {item.query_id for item in lists}
-    check_queries(qrels, ids, judged)
-    texts = {item.query_id: item.text for item in lists}
-    queries = [Query(query_id, texts.get(query_id, "")) for query_id in qrels]
-    write_collection(
-        out,
-        sample(queries, spec.test_sample, spec.train_sample),
-        [Passage(p, text) for p, text in passages.items()],
-        qrels,
-        config=spec.model_dump(mode="json"),
-        graded=three_grades(qrels, spec.grades_from),
-        inputs={"candidates": path, "qrels": judged},
-        check=lambda seen: check_passages(seen, {judged: qrels}, spec.counts, judged, path),
-        **facts(spec),
-        test_sample=spec.test_sample,
-        train_sample=spec.train_sample,
-        text_fields="the candidate's text; a leading 'Title: ... Content: ' is unwrapped",
-        imported={i.query_id: [(h.passage_id, h.score) for h in i.hits] for i in lists},
-        unjudged_queries_left_out=len(ids - qrels.keys()),
-    )
-
-
 def read_lists(path: Path) -> list[ImportedList]:
-    """Every query's list in the file's order. Raises DataError with the file and the place."""
+    """Return every query's list, in the file's order.
+
+    Raises DataError with the file and the place.
+    """
     lists: dict[str, ImportedList] = {}
     for where, item in stream_lists(path):
         if item.query_id in lists:
@@ -100,9 +60,9 @@ def read_lists(path: Path) -> list[ImportedList]:
 
 
 def stream_lists(path: Path) -> Iterator[tuple[str, ImportedList]]:
-    """(file and place, query's list) one by one; of a .jsonl no more than one is held.
+    """Yield (file and place, query's list); of a .jsonl one is held at a time.
 
-    Raises DataError with the file and the place; an id that stands twice is not noticed.
+    Raises DataError with the file and the place. A repeated query id is not noticed.
     """
     for where, row in _rows(path):
         yield where, _list(row, where)
@@ -134,14 +94,14 @@ def _list(row: dict[str, Any], where: str) -> ImportedList:
         query_id = _query_id(row, hits, where)
     if not text.strip():
         raise DataError(f"{where}: query {shown(query_id)} is empty")
-    found = [_hit(hit, f"{where}, candidate {place}") for place, hit in enumerate(hits)]
-    if (twice := repeated(hit.passage_id for hit in found)) is not None:
+    candidates = [_hit(hit, f"{where}, candidate {place}") for place, hit in enumerate(hits)]
+    if (twice := repeated(hit.passage_id for hit in candidates)) is not None:
         raise DataError(f"{where}: passage {shown(twice)} stands twice for query {shown(query_id)}")
-    return ImportedList(query_id, text, found)
+    return ImportedList(query_id, text, candidates)
 
 
 def _query_id(row: dict[str, Any], hits: list[dict[str, Any]], where: str) -> str:
-    """The older layout keeps the query's id in its hits."""
+    """Return the query's id, which the older layout keeps in its hits."""
     for holder in (row, *hits[:1]):
         if "qid" in holder:
             return id_field(holder, "qid", where)
@@ -165,8 +125,8 @@ def _hit(hit: dict[str, Any], where: str) -> Hit:
 
 def unwrap(text: str) -> str:
     """Drop the `Title: ... Content: ` wrapping of the older layout, keeping the title's words."""
-    found = TITLE_PREFIX.match(text)
-    return f"{found[1]} {text[found.end() :]}".strip() if found else text
+    match = TITLE_PREFIX.match(text)
+    return f"{match[1]} {text[match.end() :]}".strip() if match else text
 
 
 def _score(value: Any, where: str) -> float:

@@ -1,0 +1,47 @@
+"""Read a folder in BEIR layout: corpus.jsonl and queries.jsonl."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from resrank.io.text import DataError, id_field, read_jsonl, text_field
+from resrank.options import shown
+from resrank.records import Passage
+
+
+def read_passages(path: Path) -> Iterator[Passage]:
+    """Yield passages, title and text joined by a space. An empty passage is kept."""
+    for number, row in tqdm(read_jsonl(path), desc="reading passages", unit="passage"):
+        where = f"{path}:{number}"
+        passage_id = id_field(row, "_id", where)
+        parts = text_field(row, "title", where, ""), text_field(row, "text", where)
+        yield Passage(passage_id, " ".join(parts).strip())
+
+
+def read_queries(path: Path) -> dict[str, str]:
+    """Return query id -> text. An empty query is an error: no system can answer it."""
+    queries: dict[str, str] = {}
+    for number, row in read_jsonl(path):
+        where = f"{path}:{number}"
+        query_id, text = id_field(row, "_id", where), text_field(row, "text", where)
+        if query_id in queries:
+            raise DataError(f"{where}: query id {shown(query_id)} stands twice; ids must be unique")
+        if not text.strip():
+            raise DataError(
+                f"{where}: query {shown(query_id)} is empty; give it a text or remove it"
+            )
+        queries[query_id] = text
+    if not queries:
+        raise DataError(f"{path}: no query")
+    return queries
+
+
+def line_of_repeat(path: Path, passage_id: str) -> int:
+    """Return the line on which an id occurs for the second time."""
+    rows = read_jsonl(path)
+    lines = (n for n, row in rows if id_field(row, "_id", f"{path}:{n}") == passage_id)
+    next(lines)
+    return next(lines)
