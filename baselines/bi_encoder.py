@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from resrank.efficiency.work import Asked, Pass, embedded, expected_embeddings
+from resrank.efficiency.common_work import embedded, estimated_embeddings
 from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.embeds_passages import EmbedsPassages
 from resrank.model.options import EncoderOptions
-from resrank.records import Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Expected, Request
+from resrank.ranking import Request
+from resrank.records import Ranking, Usage
+from resrank.reranker import DeclaredCounts, TrainingData, TrainingJob
 from resrank.training.options import EncoderTraining
+from resrank.work import Pass, QueryShape
 
 if TYPE_CHECKING:
     from resrank.model.encoder import Encoder
@@ -44,22 +46,22 @@ class BiEncoder(EmbedsPassages):
     def encoder_options(
         options: EncoderOptions, training: EncoderTraining | None, model_dir: str | None
     ) -> EncoderOptions:
-        """The encoder whose passage embeddings can be stored: this one, trained or not."""
+        """Return this encoder, trained or not, whose passage embeddings can be stored."""
         return options.model_copy(update={"model": model_dir}) if model_dir else options
 
     @staticmethod
     def passes(options: EncoderOptions, usage: Usage, candidates: int) -> list[Pass]:
-        """Passages and the query, embedded."""
+        """Return the passes that embed the passages and the query."""
         return embedded(options.model, usage, candidates)
 
     @staticmethod
-    def expected(options: EncoderOptions, asked: Asked) -> Usage:
-        """The usage of a ranking that has not been made."""
-        return expected_embeddings(options, asked) + Usage(model_calls=1)
+    def estimate_usage(options: EncoderOptions, shape: QueryShape) -> Usage:
+        """Return the usage of embedding the passages and the query."""
+        return estimated_embeddings(options, shape) + Usage(model_calls=1)
 
-    def expects(self, candidates: int) -> Expected:
-        """The query is embedded by one call, each passage once."""
-        return Expected(
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
+        """Return one call for the query, and one embedding per passage."""
+        return DeclaredCounts(
             model_calls=1, generated_tokens=0, embedding_slots=0, encoded_passages=candidates
         )
 
@@ -74,26 +76,22 @@ class BiEncoder(EmbedsPassages):
         cls,
         options: EncoderOptions,
         training: EncoderTraining,
-        train: Sequence[TrainingExample],
-        dev: Sequence[TrainingExample],
+        data: TrainingData,
         out: Path,
-        seed: int,
-        bench: Bench,
+        job: TrainingJob,
     ) -> None:
         """Train the encoder with InfoNCE and save it under `out`."""
         from resrank.model.device import set_seeds
         from resrank.model.encoder import Encoder
-        from resrank.training.checkpoints import Checkpoints
         from resrank.training.encoder_loop import train_encoder
         from resrank.training.processes import processes
 
-        set_seeds(seed)
+        set_seeds(job.seed)
         encoder = Encoder.from_options(options.model_copy(update={"dtype": "float32"}))
-        checkpoints = Checkpoints(bench.checkpoints, bench.key)
-        counts = train_encoder(encoder, train, training, seed, checkpoints, bench.on_step)
+        counts = train_encoder(encoder, data.train, training, job)
         if not processes().is_main:
             return
         with atomic_folder(out) as folder:
             encoder.save_pretrained(folder)
-            about = {"seed": seed, "training": training.model_dump(), **counts}
+            about = {"seed": job.seed, "training": training.model_dump(), **counts}
             write_json(folder / "provenance.json", about)

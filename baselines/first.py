@@ -16,51 +16,61 @@ from baselines.llm.by_letter import ByLetter
 from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts, expected_prompts
 from baselines.llm.options import TransformersOptions
 from baselines.llm.prompts.template import LETTERS, Prompt, template
-from resrank.efficiency.work import Asked
-from resrank.records import Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Expected, Listed, Request, by_windows
+from resrank.ranking import Listed, Request, by_windows
+from resrank.records import Ranking, Usage
+from resrank.reranker import DeclaredCounts, TrainingData, TrainingJob
 from resrank.windows import Window, window_sizes
+from resrank.work import QueryShape
 
 if TYPE_CHECKING:
     from baselines.llm.backends.transformers import TransformersModel
 
 
+class FirstOptions(ListwiseOptions):
+    """Which model, and how it is asked."""
+
+    BY_LETTER = True
+
+    llm: TransformersOptions = Field(description="A causal language model in this process.")
+    prompt: str = Field("first", description="A prompt by name, or a .yaml file's path.")
+
+    @field_validator("window")
+    @classmethod
+    def _enough_letters(cls, value: Window) -> Window:
+        if value.size > len(LETTERS):
+            raise ValueError(f"size {value.size}: there are {len(LETTERS)} letters for passages")
+        return value
+
+
+class FirstTraining(ListwiseTraining):
+    """Writing the order, and ranking by the first letter's logits (section 3.2)."""
+
+    list_length: int = Field(20, ge=2, le=len(LETTERS), description="Passages in a window.")
+    ranking_weight: float = Field(
+        10.0, gt=0, description="Weight of RankNet on the first letter's logits."
+    )
+
+    @property
+    def letter_weight(self) -> float:
+        """Return the weight of RankNet on the first letter's logits."""
+        return self.ranking_weight
+
+
 class First(ByLetter):
     """Exactly one forward pass a window, and no generated token."""
 
-    class Options(ListwiseOptions):
-        """Which model, and how it is asked."""
+    Options = FirstOptions
+    Training = FirstTraining
+    reads_lists = True
 
-        BY_LETTER = True
-
-        llm: TransformersOptions = Field(description="A causal language model in this process.")
-        prompt: str = Field("first", description="A prompt by name, or a .yaml file's path.")
-
-        @field_validator("window")
-        @classmethod
-        def _enough_letters(cls, value: Window) -> Window:
-            if value.size > len(LETTERS):
-                raise ValueError(
-                    f"size {value.size}: there are {len(LETTERS)} letters for passages"
-                )
-            return value
-
-    class Training(ListwiseTraining):
-        """Writing the order, and ranking by the first letter's logits (section 3.2)."""
-
-        list_length: int = Field(20, ge=2, le=len(LETTERS), description="Passages in a window.")
-        ranking_weight: float = Field(
-            10.0, gt=0, description="Weight of RankNet on the first letter's logits."
-        )
-
-    def __init__(self, options: Options, model: TransformersModel) -> None:
+    def __init__(self, options: FirstOptions, model: TransformersModel) -> None:
         self.options = options
         self.model = model
         self.template = template(options.prompt)
         self.letters = [model.token_behind("[", c) for c in LETTERS[: options.window.size]]
 
     @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+    def load(cls, options: FirstOptions, model_dir: Path | None = None) -> Self:
         """Load the language model, or the one that `train` wrote."""
         from baselines.llm.backends.transformers import TransformersModel
 
@@ -69,30 +79,27 @@ class First(ByLetter):
     @classmethod
     def train(
         cls,
-        options: Options,
-        training: Training,
-        train: Sequence[TrainingExample],
-        dev: Sequence[TrainingExample],
+        options: FirstOptions,
+        training: FirstTraining,
+        data: TrainingData,
         out: Path,
-        seed: int,
-        bench: Bench,
+        job: TrainingJob,
     ) -> None:
         """Train with both losses at once and save the model under `out`."""
         from baselines.llm.listwise_training import train_listwise
 
-        weight = training.ranking_weight
-        train_listwise(options.llm, options, training, train, out, seed, bench, weight)
+        train_listwise(options.llm, options, training, data.train, out, job)
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
+    def estimate_usage(options: FirstOptions, shape: QueryShape) -> Usage:
         """The usage of a ranking that has not been made."""
-        sizes = window_sizes(asked.candidates, options.window)
-        return expected_prompts(options, sizes, asked, options.llm.context)
+        sizes = window_sizes(shape.candidates, options.window)
+        return expected_prompts(options, sizes, shape, options.llm.context)
 
-    def expects(self, candidates: int) -> Expected:
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
         """One forward pass a window, and no generated token."""
         windows = window_sizes(candidates, self.options.window)
-        return Expected(model_calls=len(windows), generated_tokens=0, embedding_slots=0)
+        return DeclaredCounts(model_calls=len(windows), generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are read together."""

@@ -1,46 +1,43 @@
-"""The first stage's order as it is: what every reranker must improve on."""
+"""The first stage's own order: the baseline that every reranker must improve on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Self
 
-from resrank.efficiency.work import Asked, Pass
-from resrank.options import Strict
-from resrank.records import Candidate, Query, Ranking, Usage
-from resrank.reranker import Expected, Request, ranked
+from resrank.ranking import Request, ranked
+from resrank.records import Ranking, Usage
+from resrank.reranker import DeclaredCounts, Reranker
+from resrank.reranker_options import RerankerOptions
+from resrank.work import Pass, QueryShape
 
 
-class FirstStage:
-    """Returns the candidates in the order they came in."""
+class FirstStageOptions(RerankerOptions):
+    """There is nothing to set."""
 
-    class Options(Strict):
-        """There is nothing to set."""
 
-    @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
-        """Nothing is loaded."""
-        return cls()
+class FirstStageOrder(Reranker):
+    """Returns the candidates in their original order."""
+
+    Options = FirstStageOptions
+    reorders = False
 
     @staticmethod
-    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
-        """No model."""
+    def passes(options: FirstStageOptions, usage: Usage, candidates: int) -> list[Pass]:
+        """Return no pass, since there is no model."""
         return []
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
-        """Nothing."""
+    def estimate_usage(options: FirstStageOptions, shape: QueryShape) -> Usage:
+        """Return an empty usage."""
         return Usage()
 
-    def expects(self, candidates: int) -> Expected:
-        """Nothing is called or read."""
-        return Expected(0, 0, 0, 0)
-
-    def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """The same list."""
-        return ranked(query, candidates, range(len(candidates), 0, -1), Usage())
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
+        """Return zero for every count."""
+        return DeclaredCounts(0, 0, 0, 0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """The same lists."""
-        return [self.rerank(query, candidates) for query, candidates in requests]
+        """Return the lists as they are."""
+        return [
+            ranked(query, candidates, range(len(candidates), 0, -1), Usage())
+            for query, candidates in requests
+        ]

@@ -9,31 +9,35 @@ from typing import Any, Self
 from pydantic import Field
 
 from baselines.llm.pointwise import Pointwise, fit
-from resrank.efficiency.work import Asked, Pass, expected_pairs, scored, text_tokens
+from resrank.efficiency.common_work import estimated_pairs, scored, text_tokens
 from resrank.model.options import DtypeName
-from resrank.options import Strict
 from resrank.records import Usage
+from resrank.reranker_options import RerankerOptions
+from resrank.work import Pass, QueryShape
+
+
+class MonoT5Options(RerankerOptions):
+    """Which model, and how pairs are read."""
+
+    model: str = Field("castorini/monot5-base-msmarco-10k", description="A folder or hub id.")
+    revision: str | None = Field(None, description="Hub commit to pin.")
+    true_token: str = Field("▁true", description="Token of a relevant pair.")
+    false_token: str = Field("▁false", description="Token of one that is not.")
+    max_tokens: int = Field(512, ge=16, description="Longer pairs lose the passage's end.")
+    batch_tokens: int = Field(16384, ge=1, description="Padded tokens in one forward pass.")
+    dtype: DtypeName = Field("auto", description="Number format.")
+    device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
 
 
 class MonoT5(Pointwise):
     """`Query: q Document: d Relevant:`; the score is log p(true) against false."""
 
-    class Options(Strict):
-        """Which model, and how pairs are read."""
-
-        model: str = Field("castorini/monot5-base-msmarco-10k", description="A folder or hub id.")
-        revision: str | None = Field(None, description="Hub commit to pin.")
-        true_token: str = Field("▁true", description="Token of a relevant pair.")
-        false_token: str = Field("▁false", description="Token of one that is not.")
-        max_tokens: int = Field(512, ge=16, description="Longer pairs lose the passage's end.")
-        batch_tokens: int = Field(16384, ge=1, description="Padded tokens in one forward pass.")
-        dtype: DtypeName = Field("auto", description="Number format.")
-        device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
+    Options = MonoT5Options
 
     model: Any
     tokenizer: Any
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: MonoT5Options) -> None:
         from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
         from resrank.model.device import pick_device, pick_dtype
@@ -55,20 +59,20 @@ class MonoT5(Pointwise):
         self.targets = [known[options.true_token], known[options.false_token]]
 
     @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+    def load(cls, options: MonoT5Options, model_dir: Path | None = None) -> Self:
         """Load the published model."""
         return cls(options)
 
     @staticmethod
-    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+    def passes(options: MonoT5Options, usage: Usage, candidates: int) -> list[Pass]:
         """A pair through the encoder, one position through the decoder."""
         return scored(options.model, usage)
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
+    def estimate_usage(options: MonoT5Options, shape: QueryShape) -> Usage:
         """The usage of a ranking that has not been made."""
         fixed = text_tokens("Query: ", " Document:", "Relevant:") + 1
-        return expected_pairs(asked, fixed, options.max_tokens)
+        return estimated_pairs(shape, fixed, options.max_tokens)
 
     @property
     def dtype(self) -> str:

@@ -11,10 +11,11 @@ from pydantic import Field
 
 from baselines.llm.options import TransformersOptions
 from baselines.llm.pointwise import Pointwise, fit
-from resrank.efficiency.work import Asked, Pass, expected_pairs, scored, text_tokens
+from resrank.efficiency.common_work import estimated_pairs, scored, text_tokens
 from resrank.model.options import DtypeName
-from resrank.options import Strict
 from resrank.records import Usage
+from resrank.reranker_options import RerankerOptions
+from resrank.work import Pass, QueryShape
 
 if TYPE_CHECKING:
     from baselines.llm.backends.transformers import TransformersModel
@@ -27,49 +28,52 @@ BEFORE = (
 BEHIND = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
+class Qwen3RerankerOptions(RerankerOptions):
+    """Which model, and how pairs are read."""
+
+    model: str = Field("Qwen/Qwen3-Reranker-0.6B", description="A folder or hub id.")
+    revision: str | None = Field(None, description="Hub commit to pin.")
+    instruction: str = Field(
+        "Given a web search query, retrieve relevant passages that answer the query",
+        description="What makes a passage relevant.",
+    )
+    max_tokens: int = Field(8192, ge=64, description="Longer pairs lose the passage's end.")
+    batch_tokens: int = Field(16384, ge=1, description="Padded tokens in one forward pass.")
+    dtype: DtypeName = Field("auto", description="Number format.")
+    device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
+
+
 class Qwen3Reranker(Pointwise):
     """One forward pass a pair; the score is log p(yes) against no."""
 
-    class Options(Strict):
-        """Which model, and how pairs are read."""
+    Options = Qwen3RerankerOptions
 
-        model: str = Field("Qwen/Qwen3-Reranker-0.6B", description="A folder or hub id.")
-        revision: str | None = Field(None, description="Hub commit to pin.")
-        instruction: str = Field(
-            "Given a web search query, retrieve relevant passages that answer the query",
-            description="What makes a passage relevant.",
-        )
-        max_tokens: int = Field(8192, ge=64, description="Longer pairs lose the passage's end.")
-        batch_tokens: int = Field(16384, ge=1, description="Padded tokens in one forward pass.")
-        dtype: DtypeName = Field("auto", description="Number format.")
-        device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
-
-    def __init__(self, options: Options, model: TransformersModel) -> None:
+    def __init__(self, options: Qwen3RerankerOptions, model: TransformersModel) -> None:
         self.options = options
         self.batch_tokens = options.batch_tokens
         self.model = model
         self.targets = [model.token_behind("\n\n", word) for word in ("yes", "no")]
 
     @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+    def load(cls, options: Qwen3RerankerOptions, model_dir: Path | None = None) -> Self:
         """Load the published model."""
         from baselines.llm.backends.transformers import TransformersModel
 
-        shared = {name: getattr(options, name) for name in ("model", "revision", "dtype", "device")}
+        shared = options.model_dump(include={"model", "revision", "dtype", "device"})
         return cls(options, TransformersModel(TransformersOptions(
             kind="transformers", batch_tokens=options.batch_tokens, **shared
         )))  # fmt: skip
 
     @staticmethod
-    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
+    def passes(options: Qwen3RerankerOptions, usage: Usage, candidates: int) -> list[Pass]:
         """One pass a pair."""
         return scored(options.model, usage)
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
+    def estimate_usage(options: Qwen3RerankerOptions, shape: QueryShape) -> Usage:
         """The usage of a ranking that has not been made."""
         fixed = text_tokens(BEFORE, "<Instruct>: <Query>: <Document>:", options.instruction, BEHIND)
-        return expected_pairs(asked, fixed, options.max_tokens)
+        return estimated_pairs(shape, fixed, options.max_tokens)
 
     @property
     def dtype(self) -> str:

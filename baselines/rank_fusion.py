@@ -1,99 +1,84 @@
 """Reciprocal-rank fusion of the first stage's order with another system's (Cormack et al., 2009).
 
-The bar for any listwise model that sees candidates in first-stage order: such a model may learn no
-more than this.
+Any listwise model that sees candidates in first-stage order should beat this: such a model may
+learn nothing more than the fusion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from resrank.candidates.reciprocal_rank import fused_scores
-from resrank.efficiency.work import Asked, Pass
-from resrank.model.options import EncoderOptions
-from resrank.options import Strict
-from resrank.records import Ranking, Usage
-from resrank.registry import encoder_of, resolve
-from resrank.reranker import CachesPassages, Declares, Expected, RanksMany, Request, ranked
+from resrank.ranking import Request, ranked
+from resrank.records import Passage, Ranking, Usage
+from resrank.reranker import DeclaredCounts, Reranker
+from resrank.reranker_entry import RerankerEntry
+from resrank.reranker_options import RerankerOptions
+from resrank.work import Pass, QueryShape
 
 
-class Part(Strict):
-    """The system fused with the first stage."""
+class RankFusionOptions(RerankerOptions):
+    """Which system is fused, and how fast ranks lose weight."""
 
-    kind: str = Field(description="A registered kind, or 'package.module:Class'.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of that kind.")
-
-    @model_validator(mode="after")
-    def _check_options(self) -> Part:
-        resolve(self.kind).Options.model_validate(self.options)
-        return self
+    system: RerankerEntry = Field(description="The system fused with the first stage.")
+    k: int = Field(60, ge=0, description="Constant of reciprocal-rank fusion.")
 
 
-class RankFusion(RanksMany):
+class RankFusion(Reranker):
     """score = 1 / (k + first-stage rank) + 1 / (k + the system's rank)."""
 
-    class Options(Strict):
-        """What is fused, and how fast ranks lose weight."""
+    Options = RankFusionOptions
 
-        system: Part = Field(description="The system fused with the first stage.")
-        k: int = Field(60, ge=0, description="Constant of reciprocal-rank fusion.")
-
-    def __init__(self, options: Options) -> None:
-        cls = resolve(options.system.kind)
-        self.system = cls.load(cls.Options.model_validate(options.system.options))
+    def __init__(self, options: RankFusionOptions) -> None:
+        self.system = options.system.load()
         self.k = options.k
-        self.reads_queries_together = getattr(self.system, "reads_queries_together", False)
-        if isinstance(self.system, CachesPassages):  # then so does this one
-            self.prepare, self.forget = self.system.prepare, self.system.forget
-
-    @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
-        """Load the fused system."""
-        return cls(options)
+        self.reads_queries_together = self.system.reads_queries_together
+        self.caches_passages = self.system.caches_passages
 
     @staticmethod
-    def encoder_options(
-        options: Options, training: None, model_dir: str | None
-    ) -> EncoderOptions | None:
-        """The fused system's encoder, if it has one."""
-        found: EncoderOptions | None = encoder_of(options.system.kind, options.system.options)
-        return found
+    def encoder_options(options: RankFusionOptions, training: None, model_dir: str | None) -> Any:
+        """Return the fused system's encoder, if it has one."""
+        entry = options.system
+        return entry.reranker.encoder_options(entry.typed_options, None, None)
 
     @staticmethod
-    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass] | None:
-        """The fused system's, if it states them."""
-        cls = resolve(options.system.kind)
-        own = cls.Options.model_validate(options.system.options)
-        return cls.passes(own, usage, candidates) if hasattr(cls, "passes") else None
+    def passes(options: RankFusionOptions, usage: Usage, candidates: int) -> Sequence[Pass] | None:
+        """Return the fused system's passes."""
+        return options.system.passes(usage, candidates)
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
-        """The fused system's usage."""
-        cls = resolve(options.system.kind)
-        found: Usage = cls.expected(cls.Options.model_validate(options.system.options), asked)
-        return found
+    def estimate_usage(options: RankFusionOptions, shape: QueryShape) -> Usage | None:
+        """Return the fused system's usage."""
+        return options.system.estimate_usage(shape)
+
+    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
+        """Embed passages for the fused system."""
+        return self.system.prepare(passages, folder)
+
+    def forget(self) -> None:
+        """Drop the fused system's stored embeddings."""
+        self.system.forget()
 
     @property
     def dtype(self) -> str:
-        """Number format of the fused system."""
-        return str(getattr(self.system, "dtype", "none"))
+        """Return the fused system's number format."""
+        return self.system.dtype
 
     @property
     def bytes_per_passage(self) -> int | None:
-        """Size of a stored embedding of the fused system, if it has any."""
-        found: int | None = getattr(self.system, "bytes_per_passage", None)
-        return found
+        """Return the size of the fused system's stored embeddings, if it has any."""
+        return self.system.bytes_per_passage
 
-    def expects(self, candidates: int) -> Expected:
-        """What the fused system expects."""
-        return self.system.expects(candidates) if isinstance(self.system, Declares) else Expected()
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
+        """Return what the fused system declares."""
+        return self.system.declared_counts(candidates)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Fuse each query's two orders; the cost is the fused system's."""
+        """Fuse each query's two orders; the usage is the fused system's."""
         fused = []
         rankings = self.system.rerank_many(requests)
         for (query, candidates), other in zip(requests, rankings, strict=True):

@@ -19,44 +19,50 @@ from baselines.llm.listwise import (
 from baselines.llm.options import BackEnd, TransformersOptions
 from baselines.llm.prompts.answers import Rule, Verdict, parse
 from baselines.llm.prompts.template import Prompt, template
-from resrank.efficiency.work import Asked, Pass, Work
 from resrank.phases import phase
-from resrank.records import Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Expected, Listed, RanksMany, Request, by_windows
+from resrank.ranking import Listed, Request, by_windows
+from resrank.records import Ranking, Usage
+from resrank.reranker import DeclaredCounts, Reranker, TrainingData, TrainingJob
 from resrank.windows import window_sizes
+from resrank.work import Pass, QueryShape, Work
 
 if TYPE_CHECKING:
     from baselines.llm.transcript import Recorded
 
 
-class RankGPT(RanksMany):
+class RankGPTOptions(ListwiseOptions):
+    """Which model, how it is asked, and how its answers are read."""
+
+    llm: BackEnd = Field(description="The language model and what serves it.")
+    parser: Rule = Field("any_digits", description="How answers are read.")
+    max_new_tokens: int | None = Field(
+        None, ge=1, description="Longest answer; unset: 6 tokens a passage of the window."
+    )
+
+    @property
+    def files(self) -> list[Path]:
+        """The user's own files that this reads."""
+        return super().files + (self.llm.files if self.llm.kind == "replay" else [])
+
+    @property
+    def asks_endpoint(self) -> bool:
+        """Whether the model is behind HTTP."""
+        return self.llm.kind == "http"
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether no model is asked, so that there is no time to measure."""
+        return self.llm.kind == "replay"
+
+
+class RankGPT(Reranker):
     """Windows from the list's end to its start; the model writes each one's order."""
 
-    class Options(ListwiseOptions):
-        """Which model, how it is asked, and how its answers are read."""
+    Options = RankGPTOptions
+    Training = ListwiseTraining
+    reads_lists = True
 
-        llm: BackEnd = Field(description="The language model and what serves it.")
-        parser: Rule = Field("any_digits", description="How answers are read.")
-        max_new_tokens: int | None = Field(
-            None, ge=1, description="Longest answer; unset: 6 tokens a passage of the window."
-        )
-
-        @property
-        def files(self) -> list[Path]:
-            """The user's own files that this reads."""
-            return super().files + (self.llm.files if self.llm.kind == "replay" else [])
-
-        @property
-        def asks_endpoint(self) -> bool:
-            """Whether the model is behind HTTP."""
-            return self.llm.kind == "http"
-
-        @property
-        def is_replayed(self) -> bool:
-            """Whether no model is asked, so that there is no time to measure."""
-            return self.llm.kind == "replay"
-
-    def __init__(self, options: Options, model: LanguageModel) -> None:
+    def __init__(self, options: RankGPTOptions, model: LanguageModel) -> None:
         self.options = options
         self.llm = model
         self.model: LanguageModel = model
@@ -65,10 +71,8 @@ class RankGPT(RanksMany):
         self.price: float | None = None
         self.longest = options.max_new_tokens or 6 * options.window.size
 
-    Training = ListwiseTraining
-
     @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+    def load(cls, options: RankGPTOptions, model_dir: Path | None = None) -> Self:
         """Open the language model, or the one that `train` wrote."""
         from baselines.llm.open import open_model
 
@@ -77,29 +81,22 @@ class RankGPT(RanksMany):
     @classmethod
     def train(
         cls,
-        options: Options,
+        options: RankGPTOptions,
         training: ListwiseTraining,
-        train: Sequence[TrainingExample],
-        dev: Sequence[TrainingExample],
+        data: TrainingData,
         out: Path,
-        seed: int,
-        bench: Bench,
+        job: TrainingJob,
     ) -> None:
         """Teach the model to write a window's order, and save it under `out`."""
         from baselines.llm.listwise_training import train_listwise
 
-        llm = cls.check_training(options)
-        train_listwise(llm, options, training, train, out, seed, bench)
+        llm = _trainable(options)
+        train_listwise(llm, options, training, data.train, out, job)
 
     @classmethod
-    def check_training(cls, options: Options) -> TransformersOptions:
-        """The model to be trained. ValueError if it is not in this process."""
-        if options.llm.kind != "transformers":
-            raise ValueError(
-                f"a model behind {options.llm.kind!r} cannot be trained here; name one with "
-                "`kind: transformers`, or leave out `training`"
-            )
-        return options.llm
+    def check_training(cls, options: RankGPTOptions) -> None:
+        """Raise ValueError if the model is not in this process."""
+        _trainable(options)
 
     def keep_transcript(self, run: Path) -> None:
         """Write every call down beside the run file, and repeat none that stands there."""
@@ -109,7 +106,7 @@ class RankGPT(RanksMany):
             self.model = self.transcript = Recorded(self.llm, run, self.parameters)
 
     def recorded_clock(self, run: Path | None) -> Callable[[], int] | None:
-        """An endpoint's recorded time, so that no call is paid for twice; see `KeepsTranscript`."""
+        """Replay an endpoint's recorded answers and times, so that no call is paid for twice."""
         from baselines.llm.backends.replay import recorded_by
 
         if not self.options.asks_endpoint:
@@ -136,7 +133,7 @@ class RankGPT(RanksMany):
         return found | ({"price": self.price} if self.price is not None else {})
 
     @staticmethod
-    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass] | None:
+    def passes(options: RankGPTOptions, usage: Usage, candidates: int) -> list[Pass] | None:
         """A window's prompt, then its order, token by token; the prompt's pass gives the first."""
         if options.llm.kind != "transformers":
             return None
@@ -145,18 +142,18 @@ class RankGPT(RanksMany):
         return [Pass(options.llm.named, work)]
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
-        """The usage of a ranking that has not been made, whose answers have the asked form."""
-        sizes = window_sizes(asked.candidates, options.window)
+    def estimate_usage(options: RankGPTOptions, shape: QueryShape) -> Usage:
+        """The usage of a ranking that has not been made, whose answers have the usual form."""
+        sizes = window_sizes(shape.candidates, options.window)
         limit = options.llm.context if options.llm.kind == "transformers" else None
-        return expected_prompts(options, sizes, asked, limit) + Usage(
+        return expected_prompts(options, sizes, shape, limit) + Usage(
             generated_tokens=sum(map(answer_tokens, sizes))
         )
 
-    def expects(self, candidates: int) -> Expected:
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
         """An answer a window."""
         windows = window_sizes(candidates, self.options.window)
-        return Expected(model_calls=len(windows), embedding_slots=0)
+        return DeclaredCounts(model_calls=len(windows), embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are asked together."""
@@ -206,3 +203,13 @@ class RankGPT(RanksMany):
         if llm.kind == "http" and llm.price_in is not None and llm.price_out is not None:
             cost = answer.prompt_tokens * llm.price_in + answer.generated_tokens * llm.price_out
             self.price = (self.price or 0.0) + cost / 1e6
+
+
+def _trainable(options: RankGPTOptions) -> TransformersOptions:
+    """Return the model to be trained. Raises ValueError if it is not in this process."""
+    if options.llm.kind != "transformers":
+        raise ValueError(
+            f"a model behind {options.llm.kind!r} cannot be trained here; name one with "
+            "`kind: transformers`, or leave out `training`"
+        )
+    return options.llm

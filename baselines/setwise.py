@@ -18,9 +18,10 @@ from baselines.llm.by_letter import ByLetter
 from baselines.llm.listwise import PromptOptions, Prompts, expected_prompts
 from baselines.llm.options import TransformersOptions
 from baselines.llm.prompts.template import LETTERS, template
-from resrank.efficiency.work import Asked
+from resrank.ranking import Listed, Request, ranked
 from resrank.records import Ranking, Usage
-from resrank.reranker import Expected, Listed, Request, ranked
+from resrank.reranker import DeclaredCounts
+from resrank.work import QueryShape
 
 if TYPE_CHECKING:
     from baselines.llm.backends.transformers import TransformersModel
@@ -29,23 +30,26 @@ Comparisons = Generator[list[int], int, list[int]]
 """Yields a set's places, is sent the best one's number in it, returns the places it ranked."""
 
 
+class SetwiseOptions(PromptOptions):
+    """Which model, how it is asked, and how much is sorted."""
+
+    BY_LETTER = True
+
+    llm: TransformersOptions = Field(description="A causal language model in this process.")
+    prompt: str = Field("setwise", description="A prompt by name, or a .yaml file's path.")
+    opening: str = Field(" Passage:", description="How the answer begins, before the letter.")
+    children: int = Field(
+        3, ge=1, le=len(LETTERS) - 1, description="Children of a node: a set has one more."
+    )
+    top: int = Field(10, ge=1, description="Ranks that are sorted.")
+
+
 class Setwise(ByLetter):
     """The first `top` ranks by heap sort; the rest keeps its first-stage order."""
 
-    class Options(PromptOptions):
-        """Which model, how it is asked, and how much is sorted."""
+    Options = SetwiseOptions
 
-        BY_LETTER = True
-
-        llm: TransformersOptions = Field(description="A causal language model in this process.")
-        prompt: str = Field("setwise", description="A prompt by name, or a .yaml file's path.")
-        opening: str = Field(" Passage:", description="How the answer begins, before the letter.")
-        children: int = Field(
-            3, ge=1, le=len(LETTERS) - 1, description="Children of a node: a set has one more."
-        )
-        top: int = Field(10, ge=1, description="Ranks that are sorted.")
-
-    def __init__(self, options: Options, model: TransformersModel) -> None:
+    def __init__(self, options: SetwiseOptions, model: TransformersModel) -> None:
         self.options = options
         self.model = model
         self.template = template(options.prompt)
@@ -53,24 +57,24 @@ class Setwise(ByLetter):
         self.letters = [model.token_behind(options.opening, f" {letter}") for letter in shown]
 
     @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+    def load(cls, options: SetwiseOptions, model_dir: Path | None = None) -> Self:
         """Load the language model."""
         from baselines.llm.backends.transformers import TransformersModel
 
         return cls(options, TransformersModel(options.llm))
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
+    def estimate_usage(options: SetwiseOptions, shape: QueryShape) -> Usage:
         """The usage of a ranking that has not been made, of a list in a fixed random order."""
-        places = list(range(asked.candidates))
+        places = list(range(shape.candidates))
         random.Random(0).shuffle(places)
         sizes = comparisons(places, options.children, options.top)
-        return expected_prompts(options, sizes, asked, options.llm.context)
+        return expected_prompts(options, sizes, shape, options.llm.context)
 
-    def expects(self, candidates: int) -> Expected:
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
         """As many comparisons as a heap sort can take, and no generated token."""
         most = heap_comparisons(candidates, self.options.children, self.options.top)
-        return Expected(model_calls=most, generated_tokens=0, embedding_slots=0)
+        return DeclaredCounts(model_calls=most, generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; each one's next comparison is asked together with the others'."""

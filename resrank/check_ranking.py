@@ -1,7 +1,7 @@
-"""What must hold of every ranking, whatever its scores: checked before a run is written.
+"""Check rankings against what their reranker declares, before a run is written.
 
-A method's counts are part of what it is: single-pass ResRank is one call and no generated token. A
-fast path that is lost unnoticed leaves scores as they were, and changes these.
+A method's counts are part of its definition: single-pass ResRank makes one call and generates no
+token. If a fast path stops being used, scores stay the same, but these counts change.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from resrank.io.grades import broken_grades
+from resrank.ranking import Request
 from resrank.records import Ranking, Usage
-from resrank.reranker import Count, Declares, Expected, GivesGrades, Request
+from resrank.reranker import Count, DeclaredCounts, Reranker
 
 
 class InvariantError(ValueError):
-    """A ranking is not what its system says that it must be."""
+    """A ranking breaks a rule, or a count that its reranker declares."""
 
 
 def verify(
-    name: str, reranker: object, requests: Sequence[Request], rankings: Sequence[Ranking]
+    name: str, reranker: Reranker | None, requests: Sequence[Request], rankings: Sequence[Ranking]
 ) -> None:
-    """Raise InvariantError, with system, query, found and expected, if something does not hold.
+    """Raise InvariantError if a ranking breaks a rule, naming system, query and expectation.
 
-    Of every system: a ranking a query, in their order, each a permutation of its candidates, and a
-    ledger that is possible; of one that declares them, its counts; of one that gives grades, and of
-    no other, probabilities of each.
+    Each query has one ranking, in the order of the requests: a permutation of its candidates, with
+    possible counts. With a reranker, its declared counts and its number of grades are checked too.
     """
     if len(rankings) != len(requests):
         raise InvariantError(
@@ -33,12 +33,10 @@ def verify(
         )
     for (query, candidates), ranking in zip(requests, rankings, strict=True):
         broken = _order([c.passage.id for c in candidates], query.id, ranking)
-        broken += _ledger(ranking.usage, len(candidates))
-        broken += broken_grades(
-            ranking, reranker.grades if isinstance(reranker, GivesGrades) else None
-        )
-        if isinstance(reranker, Declares):
-            broken += _counts(ranking.usage, reranker.expects(len(candidates)))
+        broken += _possible(ranking.usage, len(candidates))
+        broken += broken_grades(ranking, reranker.grades if reranker else None)
+        if reranker is not None:
+            broken += _declared(ranking.usage, reranker.declared_counts(len(candidates)))
         if broken:
             raise InvariantError(
                 f"system {name!r} on query {query.id!r} with {len(candidates)} candidates: "
@@ -51,38 +49,45 @@ def _order(candidates: Sequence[str], query_id: str, ranking: Ranking) -> list[s
         return [f"the ranking is of query {ranking.query_id!r}"]
     if sorted(ranking.passage_ids) == sorted(candidates):
         return []
-    lacking = sorted(set(candidates) - set(ranking.passage_ids))
+    missing = sorted(set(candidates) - set(ranking.passage_ids))
     foreign = sorted(set(ranking.passage_ids) - set(candidates))
     return [
         f"the ranking is no permutation of the candidates: {len(ranking.passage_ids)} passages, "
-        f"without {lacking[:3]}, foreign {foreign[:3]}"
+        f"without {missing[:3]}, foreign {foreign[:3]}"
     ]
 
 
-def _ledger(usage: Usage, candidates: int) -> list[str]:
-    """What no system can have counted."""
-    broken = [f"{name} is {n}, less than 0" for name, n in asdict(usage).items() if n < 0]
-    for name, most in (
-        ("cached_encoder_tokens", usage.passage_encoder_tokens),
-        ("truncated_passages", candidates),
-    ):
-        if getattr(usage, name) > most:
-            broken.append(f"{name} is {getattr(usage, name)}, at most {most} expected")
+def _possible(usage: Usage, candidates: int) -> list[str]:
+    """Name the counts that no reranker can have."""
+    counts = asdict(usage)
+    broken = [f"{name} is {n}, less than 0" for name, n in counts.items() if n < 0]
+    limits = {
+        "cached_encoder_tokens": usage.passage_encoder_tokens,
+        "truncated_passages": candidates,
+    }
+    broken += [
+        f"{name} is {counts[name]}, at most {limit} expected"
+        for name, limit in limits.items()
+        if counts[name] > limit
+    ]
     return broken
 
 
-def _counts(usage: Usage, expected: Expected) -> list[str]:
-    found = asdict(usage)
+def _declared(usage: Usage, declared: DeclaredCounts) -> list[str]:
+    """Name the counts that differ from the declared ones."""
+    counts = asdict(usage)
     return [
-        f"{name} is {found[name]}, {_said(wanted)} expected"
-        for name, wanted in asdict(expected).items()
-        if wanted is not None and not _holds(found[name], wanted)
+        f"{name} is {counts[name]}, {_in_words(expected)} expected"
+        for name, expected in asdict(declared).items()
+        if expected is not None and not _holds(counts[name], expected)
     ]
 
 
-def _holds(found: int, wanted: Count) -> bool:
-    return found in wanted if isinstance(wanted, range) else found == wanted
+def _holds(count: int, expected: Count) -> bool:
+    return count in expected if isinstance(expected, range) else count == expected
 
 
-def _said(wanted: Count) -> str:
-    return f"{wanted.start} to {wanted.stop - 1}" if isinstance(wanted, range) else str(wanted)
+def _in_words(expected: Count) -> str:
+    if isinstance(expected, range):
+        return f"{expected.start} to {expected.stop - 1}"
+    return str(expected)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from inspect import isabstract
 from pathlib import Path
 from typing import Any
 
 from resrank.kinds import OWN, KindTable
+from resrank.options import Strict
+from resrank.reranker import Reranker
+from resrank.reranker_options import RerankerOptions, TrainingOptions
 
 KINDS: dict[str, str] = {
-    "first_stage": "baselines.first_stage:FirstStage",
+    "first_stage": "baselines.first_stage:FirstStageOrder",
     "bi_encoder": "baselines.bi_encoder:BiEncoder",
     "mono_t5": "baselines.mono_t5:MonoT5",
     "qwen3_reranker": "baselines.qwen3_reranker:Qwen3Reranker",
@@ -44,67 +47,32 @@ def reference(kind: str) -> str:
     return SYSTEMS.reference(kind)
 
 
-def resolve(kind: str) -> Any:
-    """Return the class of a system's kind. Its module imports torch only when it is built."""
-    return SYSTEMS.resolve(kind)
+def resolve(kind: str) -> type[Reranker]:
+    """Return the class of a system's kind. Its module imports torch only when it is built.
 
-
-def encoder_of(
-    kind: str,
-    options: Mapping[str, Any],
-    training: Mapping[str, Any] | None = None,
-    model_dir: str | None = None,
-) -> Any:
-    """The `EncoderOptions` of a system whose passage embeddings can be stored; else None.
-
-    training, model_dir: of a trained system, whose own encoder may lie in its folder.
+    Raises ValueError if there is no such class, or if it does not follow the contract.
     """
-    cls = resolve(kind)
-    if not hasattr(cls, "encoder_options"):
-        return None
-    trained = None if training is None else cls.Training.model_validate(training)
-    return cls.encoder_options(cls.Options.model_validate(options), trained, model_dir)
+    cls: Any = SYSTEMS.resolve(kind)
+    if not (isinstance(cls, type) and issubclass(cls, Reranker)):
+        raise ValueError(
+            f"system kind {kind!r} is no reranker: let the class inherit from "
+            "`resrank.reranker.Reranker` and define `rerank_many`"
+        )
+    if isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise ValueError(f"system kind {kind!r} does not define {missing}")
+    _check_section(kind, "Options", cls.Options, RerankerOptions)
+    if cls.Training is not None:
+        _check_section(kind, "Training", cls.Training, TrainingOptions)
+    return cls
 
 
-def option_files(kind: str, options: Mapping[str, Any]) -> list[Path]:
-    """The user's own files that a system's options name, a prompt or a transcript say."""
-    return list(getattr(resolve(kind).Options.model_validate(options), "files", []))
-
-
-def grades_given(kind: str) -> int | None:
-    """How many grades a kind judges in; None if it gives none."""
-    number: int | None = getattr(resolve(kind), "grades", None)
-    return number
-
-
-def asks_endpoint(kind: str, options: Mapping[str, Any]) -> bool:
-    """Whether a system's answers come from an endpoint, which is not asked again to be timed."""
-    return bool(getattr(resolve(kind).Options.model_validate(options), "asks_endpoint", False))
-
-
-def is_replayed(kind: str, options: Mapping[str, Any]) -> bool:
-    """Whether a system's answers come from a transcript: no model is asked, nothing is timed."""
-    return bool(getattr(resolve(kind).Options.model_validate(options), "is_replayed", False))
-
-
-def reads_lists(kind: str) -> bool:
-    """Whether a kind ranks a list as a whole or by windows, not each passage by itself."""
-    return "window" in resolve(kind).Options.model_fields
-
-
-def training_files(kind: str, training: Mapping[str, Any] | None) -> list[Path]:
-    """The user's own files that a system's training reads, a teacher's orderings say."""
-    if training is None:
-        return []
-    return list(getattr(resolve(kind).Training.model_validate(training), "files", []))
-
-
-def asks_dev(kind: str, training: Mapping[str, Any] | None) -> bool:
-    """Whether a system is scored on dev queries while it is trained."""
-    if training is None:
-        return False
-    own = resolve(kind).Training.model_validate(training)
-    return any(getattr(stage, "dev_queries", 0) for stage in getattr(own, "stages", (own,)))
+def _check_section(kind: str, name: str, section: Any, base: type[Strict]) -> None:
+    if not (isinstance(section, type) and issubclass(section, base)):
+        raise ValueError(
+            f"system kind {kind!r}: let its `{name}` inherit from "
+            f"`{base.__module__}.{base.__name__}`"
+        )
 
 
 def source_files(spec: Any) -> list[str]:

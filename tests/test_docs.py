@@ -165,7 +165,7 @@ def test_site(tmp_path):
     page = (tmp_path / "reference" / "configuration.html").read_text()
     kinds = [resolve(kind) for kind in KINDS]
     models = [cls.Options for cls in kinds]
-    models += [cls.Training for cls in kinds if hasattr(cls, "Training")]
+    models += [cls.Training for cls in kinds if cls.Training is not None]
     models += [
         m for module in (schema, collection_kinds, first_stage_kinds) for m in vars(module).values()
         if isinstance(m, type) and issubclass(m, Strict) and not m.__name__.startswith("_")

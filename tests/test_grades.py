@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.first_stage import FirstStage
+from baselines.first_stage import FirstStageOptions, FirstStageOrder
 from resrank.check_ranking import InvariantError, verify
 from resrank.io.grades import grades_of, read_grades, write_grades
 from resrank.io.hashing import sha256_file
 from resrank.jobs.merge_shards import merge_runs
 from resrank.jobs.rerank import rerank
 from resrank.options import Strict
+from resrank.ranking import ranked
 from resrank.records import Query, Ranking, Usage
-from resrank.reranker import ranked
 from resrank.shards import Shard
 from resrank.suite.schema import System
 from tests.llm.test_local import requests
 from tests.test_shards import frozen  # noqa: F401 - a fixture
 
 
-class Judge(FirstStage):
+class Judge(FirstStageOrder):
     """Grades a passage by its length, and keeps the first stage's order where grades tie."""
 
     grades = 3
@@ -112,7 +112,7 @@ def test_grades_are_given_by_those_that_declare_them_and_by_no_other():
     with pytest.raises(InvariantError, match="no grade probabilities; 3 a passage expected"):
         verify("judge", Judge(), asked, [plain])
     with pytest.raises(InvariantError, match="does not declare its number of `grades`"):
-        verify("first", FirstStage(), asked, [graded])
+        verify("first", FirstStageOrder(FirstStageOptions()), asked, [graded])
     short = replace(graded, grade_probabilities=graded.grade_probabilities[:2])
     with pytest.raises(InvariantError, match="of 2 passages, 4 expected"):
         verify("judge", Judge(), asked, [short])

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from baselines.first_stage import FirstStage
+from baselines.first_stage import FirstStageOptions, FirstStageOrder
 from baselines.setwise import heap_comparisons, heap_top
 from resrank.check_ranking import InvariantError, verify
 from resrank.records import Usage
 from resrank.registry import KINDS, resolve
-from resrank.reranker import Expected
+from resrank.reranker import DeclaredCounts, Reranker
 from resrank.windows import Window, window_sizes
 from tests.efficiency.test_job import lists  # noqa: F401 - a fixture
 from tests.efficiency.test_phases import folder, options_of  # noqa: F401 - a fixture
@@ -35,14 +35,16 @@ def test_every_system_holds_what_it_declares(kind, more, folder):  # noqa: F811
     asked = requests(SIZES)
     rankings = system.rerank_many(asked)
     verify(kind, system, asked, rankings)
-    used = system.expects(25)
+    used = system.declared_counts(25)
     assert used.model_calls is not None
     with pytest.raises(InvariantError, match="model_calls is 99"):
         verify(kind, system, asked[4:], [with_usage(rankings[4], model_calls=99)])
 
 
 def test_every_registered_kind_declares():
-    fixed = {kind for kind in KINDS if hasattr(resolve(kind), "expects")}
+    fixed = {
+        kind for kind in KINDS if resolve(kind).declared_counts is not Reranker.declared_counts
+    }
     assert fixed == KINDS.keys()
 
 
@@ -50,11 +52,11 @@ def with_usage(ranking, **counters):
     return replace(ranking, usage=replace(ranking.usage, **counters))
 
 
-class Honest(FirstStage):
+class Honest(FirstStageOrder):
     """Says that it is single-pass ResRank, and counts as that."""
 
-    def expects(self, candidates):
-        return Expected(1, 0, candidates, candidates)
+    def declared_counts(self, candidates):
+        return DeclaredCounts(1, 0, candidates, candidates)
 
     def rerank_many(self, asked):
         usage = Usage(model_calls=1, embedding_slots=4, encoded_passages=4)
@@ -95,14 +97,18 @@ class Drops(Honest):
 )
 def test_cheats_are_named_with_system_query_found_and_expected(cheat, said):
     asked = requests([4])
-    verify("honest", Honest(), asked, Honest().rerank_many(asked))
+    verify(
+        "honest", Honest(FirstStageOptions()), asked, Honest(FirstStageOptions()).rerank_many(asked)
+    )
     with pytest.raises(InvariantError, match=rf"system 'mine' on query 'q0' with 4 .*{said}"):
-        verify("mine", cheat(), asked, cheat().rerank_many(asked))
+        verify(
+            "mine", cheat(FirstStageOptions()), asked, cheat(FirstStageOptions()).rerank_many(asked)
+        )
 
 
 def test_an_impossible_ledger_and_a_missing_ranking():
     asked = requests([4])
-    (ranking,) = FirstStage().rerank_many(asked)
+    (ranking,) = FirstStageOrder(FirstStageOptions()).rerank_many(asked)
     for counters, said in (
         ({"prompt_tokens": -1}, "prompt_tokens is -1, less than 0"),
         ({"cached_encoder_tokens": 3}, "cached_encoder_tokens is 3, at most 0"),

@@ -11,8 +11,10 @@ from baselines.pe_rank.losses import (
     list_mle,
     step_logits,
 )
+from baselines.pe_rank.options import PERankOptions, PERankTraining
 from baselines.pe_rank.reranker import PERank
-from resrank.reranker import Bench
+from resrank.reranker import TrainingData, TrainingJob
+from resrank.training.lists import TrainingList
 from resrank.windows import Window
 from tests.llm.test_local import requests
 from tests.shapes import save_causal
@@ -23,7 +25,7 @@ from tests.training.test_training import examples, weights
 def options(tmp_path_factory):
     root = tmp_path_factory.mktemp("pe")
     encoder = {"model": save_causal(root / "e", "qwen3", ends=True), "dtype": "float32"}
-    return PERank.Options.model_validate(
+    return PERankOptions.model_validate(
         {"encoder": encoder, "reranker": save_causal(root / "d", "qwen3", hidden=32)}
     )
 
@@ -118,9 +120,10 @@ def test_losses_are_of_the_steps_that_matter(system):
     texts = [c.passage.text for c in listed]
     embeddings = system.model.encoder.embed(texts)
     tokens = system.model.project(embeddings)
-    how = PERank.Training(normalise=False, temperature=2.0, content_tokens=2)
+    item = TrainingList("q", query.text, texts, [0, 2, 0, 1], frozenset())
+    options = PERankTraining(normalise=False, temperature=2.0, content_tokens=2)
     with torch.inference_mode():
-        found = list_losses(system.model, query.text, embeddings, texts, [0, 2, 0, 1], how)
+        found = list_losses(system.model, item, embeddings, options)
         for name, shown in (
             ("ranking", None),
             ("content", system.model.prompt.fitting("", texts, 2)),
@@ -133,8 +136,8 @@ def test_losses_are_of_the_steps_that_matter(system):
             wanted = -(first + second / 2).item()
             assert found[name].item() == pytest.approx(wanted, abs=1e-5)
     assert found["divergence"] > 0
-    without = PERank.Training(content_weight=0, divergence_weight=0)
-    alone = list_losses(system.model, query.text, embeddings, texts, [0, 2, 0, 1], without)
+    without = PERankTraining(content_weight=0, divergence_weight=0)
+    alone = list_losses(system.model, item, embeddings, without)
     assert list(alone) == ["ranking"]
 
 
@@ -174,10 +177,12 @@ def test_a_plain_prompt_and_a_decoder_without_a_template(options):
 
 def test_it_learns_and_is_loadable(options, tmp_path):
     rows = []
-    training = PERank.Training.model_validate({**FAST, "batch_queries": 2, "warmup": 0.0})
+    training = PERankTraining.model_validate({**FAST, "batch_queries": 2, "warmup": 0.0})
     for name in ("a", "b"):
-        bench = Bench(tmp_path / "store", tmp_path / f"{name}.state", "key", rows.append)
-        PERank.train(options, training, examples(), [], tmp_path / name, 1, bench)
+        job = TrainingJob(
+            tmp_path / "store", tmp_path / f"{name}.state", "key", rows.append, seed=1
+        )
+        PERank.train(options, training, TrainingData(examples()), tmp_path / name, job)
     for name in ("ranking", "content"):
         losses = [row[name] for row in rows]
         assert losses[:240] == losses[240:]
@@ -193,10 +198,10 @@ def test_it_learns_and_is_loadable(options, tmp_path):
 def test_a_teacher_grades_the_lists(options, tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text('{"query_id": "q1", "ranking": ["p3", "p1", "p0"]}\n')
-    training = PERank.Training.model_validate({**FAST, "teacher": str(path)})
+    training = PERankTraining.model_validate({**FAST, "teacher": str(path)})
     assert training.files == [path]
-    bench = Bench(tmp_path / "store", tmp_path / "state", "key")
-    PERank.train(options, training, examples(), [], tmp_path / "m", 1, bench)
+    job = TrainingJob(tmp_path / "store", tmp_path / "state", "key", seed=1)
+    PERank.train(options, training, TrainingData(examples()), tmp_path / "m", job)
     example = examples()[1]
     found = PERank.load(options, tmp_path / "m").rerank(example.query, example.candidates)
     assert found.passage_ids[:3] == ("p3", "p1", "p0")

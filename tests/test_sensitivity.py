@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from baselines.first_stage import FirstStage
+from baselines.first_stage import FirstStageOptions, FirstStageOrder
 from resrank.candidates.freeze import freeze
 from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.beir import BeirCollection
@@ -58,17 +58,20 @@ def test_a_bi_encoder_does_not_and_is_tried_in_other_batches_and_formats(frozen,
             assert (variant["tau"], variant["difference"]) == (1, 0)
 
 
-class Picky(FirstStage):
+class PickyOptions(FirstStageOptions):
+    batch_queries: int = 16
+
+
+class Picky(FirstStageOrder):
     """Takes no batch of 1."""
 
-    class Options(FirstStage.Options):
-        batch_queries: int = 16
+    Options = PickyOptions
 
     @classmethod
     def load(cls, options, model_dir=None):
         if options.batch_queries == 1:
             raise ValueError("no batch of 1")
-        return cls()
+        return cls(options)
 
 
 def test_what_a_system_refuses_is_said(frozen, tmp_path):

@@ -2,109 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
-
-from resrank.efficiency.work import Asked, Pass, Work, expected_pairs
+from baselines.cross_encoder.options import CrossEncoderOptions, CrossEncoderTraining
+from resrank.efficiency.common_work import estimated_pairs
 from resrank.io.atomic import atomic_folder, write_json
-from resrank.model.options import DtypeName
 from resrank.model.out_of_memory import in_halves
-from resrank.options import Strict
 from resrank.phases import phase
-from resrank.records import Candidate, Query, Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Expected, Request, ranked
+from resrank.ranking import Request, ranked
+from resrank.records import Candidate, Query, Ranking, Usage
+from resrank.reranker import DeclaredCounts, Reranker, TrainingData, TrainingJob
+from resrank.work import Pass, QueryShape, Work
 
 if TYPE_CHECKING:
-    from sentence_transformers import CrossEncoder as Model
+    import sentence_transformers
     from torch import Tensor
 
 Ids = dict[str, list[int]]
+SPECIAL_TOKENS = 3  # around query and passage of a pair
 
 
-class CrossEncoder:
+class CrossEncoder(Reranker):
     """Any sentence-transformers CrossEncoder, as published or trained here from an encoder."""
 
-    class Options(Strict):
-        """Which model, and how pairs are read."""
+    Options = CrossEncoderOptions
+    Training = CrossEncoderTraining
 
-        model: str = Field(
-            "sentence-transformers/all-MiniLM-L6-v2",
-            description="A folder or hub id; an encoder without a head gets a fresh one.",
-        )
-        revision: str | None = Field(None, description="Hub commit to pin.")
-        max_tokens: int = Field(256, ge=16, description="Longer pairs lose the longer text's end.")
-        batch_tokens: int | None = Field(
-            None, ge=16, description="Padded tokens in one forward pass; unset: 1,024 on the "
-            "processor, where that many stay in its cache, and 32,768 on a GPU."
-        )  # fmt: skip
-        dtype: DtypeName = Field("auto", description="Number format when scoring.")
-        device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
-
-        @property
-        def random_part(self) -> str | None:
-            """What has random weights until it is trained: an encoder's head, if that is known.
-
-            A model that is not on this machine yet is taken to have one.
-            """
-            from resrank.model.hub import architectures
-
-            named = architectures(self.model, self.revision)
-            has_head = not named or any(n.endswith("ForSequenceClassification") for n in named)
-            return None if has_head else "head"
-
-    class Training(Strict):
-        """Binary cross-entropy on positives and first-stage negatives."""
-
-        epochs: int = Field(1, ge=1, description="Passes over the training queries.")
-        learning_rate: float = Field(5e-5, gt=0, description="AdamW's peak rate.")
-        batch_queries: int = Field(8, ge=1, description="Queries in one step.")
-        negatives: int = Field(3, ge=1, description="Negatives a query, from its candidates.")
-        max_tokens: int = Field(128, ge=16, description="Pairs are cut to this many tokens.")
-        max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
-
-    def __init__(self, model: Model, options: Options) -> None:
+    def __init__(
+        self, model: sentence_transformers.CrossEncoder, options: CrossEncoderOptions
+    ) -> None:
         self.model = model
         self.options = options
-        self.about: dict[str, str] = {}
+        self.untrained: str | None = None
 
     @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
-        """The model that was trained, or the published one that the options name."""
+    def load(cls, options: CrossEncoderOptions, model_dir: Path | None = None) -> Self:
+        """Load the model that was trained, or the published one that the options name."""
         from resrank.model.device import pick_device, pick_dtype, set_seeds
         from resrank.model.hub import locate
 
         if model_dir is None:
-            set_seeds(0)  # a fresh head, if the model needs one, is the same in each run
+            set_seeds(0)  # a new head, if the model needs one, is the same in each run
         dtype = pick_dtype(options.dtype, pick_device(options.device))
         folder = model_dir or locate(options.model, options.revision)
         loaded = cls(_model(folder, options, dtype), options)
         if model_dir is None and options.random_part:
-            loaded.about["untrained"] = f"{options.random_part} of random weights"
+            loaded.untrained = f"{options.random_part} of random weights"
         return loaded
 
     @staticmethod
-    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
-        """One pass a pair."""
+    def passes(options: CrossEncoderOptions, usage: Usage, candidates: int) -> list[Pass]:
+        """Return one pass per pair."""
         return [Pass(options.model, Work(usage.model_calls, usage.prompt_tokens))]
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
-        """The usage of a ranking that has not been made; three special tokens a pair."""
-        return expected_pairs(asked, 3, options.max_tokens)
+    def estimate_usage(options: CrossEncoderOptions, shape: QueryShape) -> Usage:
+        """Return the usage of reading each pair once."""
+        return estimated_pairs(shape, SPECIAL_TOKENS, options.max_tokens)
 
     @property
     def dtype(self) -> str:
-        """Number format of the weights."""
+        """Return the number format of the weights."""
         from resrank.model.device import number_format
 
         return number_format(self.model)
 
-    def expects(self, candidates: int) -> Expected:
-        """A pair a candidate."""
-        return Expected(model_calls=candidates, generated_tokens=0, embedding_slots=0)
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Return which part of the model is untrained, if any."""
+        return {"untrained": self.untrained} if self.untrained else {}
+
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
+        """Return one call per candidate."""
+        return DeclaredCounts(model_calls=candidates, generated_tokens=0, embedding_slots=0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Score one query's candidates pair by pair."""
@@ -117,14 +89,14 @@ class CrossEncoder:
         return ranked(query, candidates, self._scores(pairs), usage)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Score queries in turn: a query's pairs fill the batches by themselves."""
+        """Score queries in turn, since a query's pairs fill the batches by themselves."""
         from tqdm import tqdm
 
         bar = tqdm(requests, desc="scoring pairs", unit="query")
         return [self.rerank(query, candidates) for query, candidates in bar]
 
     def _tokenize(self, query: str, passages: Sequence[str]) -> tuple[list[Ids], int]:
-        """Each pair's token ids, cut to fit, and how many pairs were cut."""
+        """Return each pair's token ids, cut to fit, and how many pairs were cut."""
         if not passages:
             return [], 0
         tokenizer, limit = self.model.tokenizer, self.options.max_tokens
@@ -136,7 +108,7 @@ class CrossEncoder:
         return pairs, len(long)
 
     def _scores(self, pairs: Sequence[Ids]) -> list[float]:
-        """A logit a pair; length-sorted batches, a batch a core on the processor."""
+        """Return one logit per pair, from length-sorted batches, one batch per processor core."""
         from resrank.model.batches import token_budget_batches
         from resrank.model.cores import map_batches
 
@@ -168,13 +140,11 @@ class CrossEncoder:
     @classmethod
     def train(
         cls,
-        options: Options,
-        training: Training,
-        train: Sequence[TrainingExample],
-        dev: Sequence[TrainingExample],
+        options: CrossEncoderOptions,
+        training: CrossEncoderTraining,
+        data: TrainingData,
         out: Path,
-        seed: int,
-        bench: Bench,
+        job: TrainingJob,
     ) -> None:
         """Train from the named encoder and save under `out`."""
         import torch
@@ -184,23 +154,25 @@ class CrossEncoder:
         from resrank.model.hub import locate
         from resrank.training.processes import processes
 
-        set_seeds(seed)
+        set_seeds(job.seed)
         model = _model(locate(options.model, options.revision), options, torch.float32)
-        counts = train_pairs(model, train, training, seed, bench)
+        counts = train_pairs(model, data.train, training, job)
         if not processes().is_main:
             return
         with atomic_folder(out) as folder:
             model.save_pretrained(str(folder))
-            about = {"seed": seed, "training": training.model_dump(), **counts}
+            about = {"seed": job.seed, "training": training.model_dump(), **counts}
             write_json(folder / "provenance.json", about)
 
 
-def _model(folder: Path, options: CrossEncoder.Options, dtype: Any) -> Model:
-    from sentence_transformers import CrossEncoder as Model
+def _model(
+    folder: Path, options: CrossEncoderOptions, dtype: Any
+) -> sentence_transformers.CrossEncoder:
+    import sentence_transformers
 
     from resrank.model.device import pick_device
 
-    return Model(
+    return sentence_transformers.CrossEncoder(
         str(folder),
         num_labels=1,
         max_length=options.max_tokens,

@@ -1,27 +1,25 @@
-"""ICR's forward passes: what the tokens behind the passages attend to (section 3 of the paper)."""
+"""ICR's forward passes: what the tokens after the passages attend to (section 3 of the paper)."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from baselines.icr.options import ICROptions
 from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.prompts.template import Message
 from resrank.phases import phase
-
-if TYPE_CHECKING:
-    from baselines.icr.reranker import ICR
 
 SEPARATOR = "\n\n"
 
 
 class Reading(NamedTuple):
-    """A prompt's token ids, where each passage stands in them, and where the rest begins."""
+    """A prompt's token ids, the span of each passage in them, and the start of the rest."""
 
     ids: list[int]
     spans: list[tuple[int, int]]
@@ -31,38 +29,38 @@ class Reading(NamedTuple):
 class Reader:
     """A causal model whose attention weights are read."""
 
-    def __init__(self, llm: TransformersModel, options: ICR.Options) -> None:
+    def __init__(self, llm: TransformersModel, options: ICROptions) -> None:
         self.llm = llm
         self.options = options
 
     def scores(self, query: str, passages: Sequence[str]) -> tuple[list[float], int]:
-        """One score a passage, and the tokens that were read; passages' own are read once."""
-        shown = list(reversed(passages)) if self.options.reverse else list(passages)
-        asked = self.reading(query, shown)
-        neutral = self.reading(self.options.neutral_query, shown)
-        if asked.ids[: asked.rest] != neutral.ids[: asked.rest]:
+        """Return one score per passage, and the number of tokens read (passages once)."""
+        listed = list(reversed(passages)) if self.options.reverse else list(passages)
+        full = self.reading(query, listed)
+        neutral = self.reading(self.options.neutral_query, listed)
+        if full.ids[: full.rest] != neutral.ids[: full.rest]:
             raise ValueError(
                 f"{self.llm.options.model}: the tokens of the passages change with the query "
-                "behind them; ICR needs a chat template that shows messages in their order"
+                "after them; ICR needs a chat template that keeps messages in order"
             )
-        if len(asked.ids) > self.llm.positions:
+        if len(full.ids) > self.llm.positions:
             raise ValueError(
-                f"{len(passages)} passages make a prompt of {len(asked.ids)} tokens, the model has "
+                f"{len(passages)} passages make a prompt of {len(full.ids)} tokens, the model has "
                 f"{self.llm.positions} positions; lower `words` or set a `window`"
             )
         with phase("prefill"):
-            given, before = self._attention(asked, neutral)
+            given, before = self._attention(full, neutral)
         with phase("score"):
-            found = [_passage_score(given[a:b] - before[a:b]) for a, b in asked.spans]
-        tokens = len(asked.ids) + len(neutral.ids) - neutral.rest
-        return (found[::-1] if self.options.reverse else found), tokens
+            scores = [_passage_score(given[a:b] - before[a:b]) for a, b in full.spans]
+        tokens = len(full.ids) + len(neutral.ids) - neutral.rest
+        return (scores[::-1] if self.options.reverse else scores), tokens
 
     def is_too_long(self, query: str, passages: Sequence[str]) -> bool:
-        """Whether a list's prompt has more tokens than the model reads."""
+        """Whether a list's prompt has more tokens than the model has positions."""
         return len(self.reading(query, passages).ids) > self.llm.positions
 
     def reading(self, query: str, passages: Sequence[str]) -> Reading:
-        """The prompt in the model's chat template, with its passages found again in the tokens."""
+        """Return the prompt in the model's chat template, with its passages' token spans."""
         o = self.options
         numbered = [f"[{place}] {text}" for place, text in enumerate(passages, start=1)]
         closing = f"{o.closing}{SEPARATOR}Query: {query.strip()}"
@@ -78,24 +76,24 @@ class Reader:
         return Reading(ids, spans, rest)
 
     @torch.inference_mode()
-    def _attention(self, asked: Reading, neutral: Reading) -> tuple[Tensor, Tensor]:
-        """(rest,) attention on each token before the rest, of the query and of the neutral one."""
+    def _attention(self, full: Reading, neutral: Reading) -> tuple[Tensor, Tensor]:
+        """Return (rest,) the attention on each token before the rest, for both queries."""
         model, device = self.llm.model, self.llm.device
-        shared = torch.tensor([asked.ids[: asked.rest]], device=device)
+        shared = torch.tensor([full.ids[: full.rest]], device=device)
         cache = DynamicCache()
         model.base_model(input_ids=shared, past_key_values=cache, use_cache=True)
         implementation = model.config._attn_implementation
         model.set_attn_implementation("eager")  # the one that returns its weights
         try:
             given, before = (
-                self._of_rest(reading, copy.deepcopy(cache)) for reading in (asked, neutral)
+                self._of_rest(reading, copy.deepcopy(cache)) for reading in (full, neutral)
             )
         finally:
             model.set_attn_implementation(implementation)
         return given, before
 
     def _of_rest(self, reading: Reading, cache: DynamicCache) -> Tensor:
-        """Attention of the rest's tokens, their mean, summed over heads and layers."""
+        """Return the mean attention of the rest's tokens, summed over heads and layers."""
         rest = torch.tensor([reading.ids[reading.rest :]], device=self.llm.device)
         layers = self.llm.model.base_model(
             input_ids=rest, past_key_values=cache, use_cache=True, output_attentions=True
@@ -103,17 +101,17 @@ class Reader:
         of_layers = [
             weights[0, :, :, : reading.rest].float().mean(dim=1).sum(0) for weights in layers
         ]
-        return torch.stack([found.cpu() for found in of_layers]).sum(0)
+        return torch.stack([layer.cpu() for layer in of_layers]).sum(0)
 
 
 def _tokens_within(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
-    """(first, behind the last) of the tokens that begin within a stretch of the text."""
+    """Return the span (start, end) of the tokens that begin within a stretch of the text."""
     within = [i for i, (begin, stop) in enumerate(offsets) if start <= begin < end and stop > begin]
     return within[0], within[-1] + 1
 
 
 def _passage_score(calibrated: Tensor) -> float:
-    """The sum over a passage's tokens but those more than 2 deviations below their mean."""
+    """Return the sum over a passage's tokens, except those 2 deviations below their mean."""
     if len(calibrated) < 2:
         return float(calibrated.sum())
     kept = calibrated > calibrated.mean() - 2 * calibrated.std()

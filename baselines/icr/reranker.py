@@ -1,9 +1,10 @@
-"""ICR: passages by the attention that a query pays them (Chen et al., ICLR 2025; arXiv 2410.02642).
+"""ICR: passages ranked by the attention that a query pays them (Chen et al., ICLR 2025).
 
-Nothing is generated. A passage's token gets the attention of the tokens behind the passages, summed
-over layers and heads; the same with a query that asks nothing ("N/A") is subtracted, which removes
-what attention goes to a place or a word for reasons of its own; tokens that lose far more by that
-than the passage's others are left out; the rest is summed (section 3).
+Nothing is generated (arXiv 2410.02642, section 3). Each passage token gets the attention of the
+tokens after the passages, summed over layers and heads. The same attention under a query without
+content ("N/A") is subtracted, which removes what a token attracts for other reasons, such as its
+position. Tokens that lose far more by this than the rest of their passage are dropped; the
+remaining values are summed.
 """
 
 from __future__ import annotations
@@ -12,49 +13,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
-
-from baselines.llm.options import TransformersOptions
-from resrank.efficiency.work import Asked, Pass, Work, text_tokens
-from resrank.options import Strict
+from baselines.icr.options import ICROptions
+from resrank.efficiency.common_work import text_tokens
+from resrank.ranking import Listed, Request, by_windows
 from resrank.records import Ranking, Usage
-from resrank.reranker import Expected, Listed, RanksMany, Request, by_windows
+from resrank.reranker import DeclaredCounts, Reranker
 from resrank.windows import Window, window_sizes
+from resrank.work import Pass, QueryShape, Work
 
 if TYPE_CHECKING:
     from baselines.icr.attention import Reader
 
 
-class ICR(RanksMany):
-    """Two forward passes a list, which share the passages' part."""
+class ICR(Reranker):
+    """Two forward passes per list, which share the passages' part."""
 
-    class Options(Strict):
-        """Which model, and what it reads."""
+    Options = ICROptions
+    reads_lists = True
 
-        llm: TransformersOptions = Field(description="A causal language model in this process.")
-        opening: str = Field("Here are some paragraphs:", description="In front of the passages.")
-        closing: str = Field(
-            "Please find information that are relevant to the following query in the paragraphs "
-            "above.",
-            description="Behind them, before the query.",
-        )
-        neutral_query: str = Field("N/A", description="The query that asks nothing.")
-        words: int = Field(
-            300, ge=1, description="Longer passages lose their end, in words; all of a list are "
-            "cut further until it fits the model."
-        )  # fmt: skip
-        reverse: bool = Field(False, description="Show the first stage's best passage last.")
-        window: Window | None = Field(
-            None, description="Rerank in sliding windows; unset: all candidates in one prompt, "
-            "as the paper recommends."
-        )  # fmt: skip
-
-    def __init__(self, options: Options, reader: Reader) -> None:
+    def __init__(self, options: ICROptions, reader: Reader) -> None:
         self.options = options
         self.reader = reader
 
     @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
+    def load(cls, options: ICROptions, model_dir: Path | None = None) -> Self:
         """Load the language model."""
         from baselines.icr.attention import Reader
         from baselines.llm.backends.transformers import TransformersModel
@@ -62,69 +44,82 @@ class ICR(RanksMany):
         return cls(options, Reader(TransformersModel(options.llm), options))
 
     @staticmethod
-    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
-        """Both passes as one over all that is read, since they share the passages' part."""
+    def passes(options: ICROptions, usage: Usage, candidates: int) -> list[Pass]:
+        """Return both passes as one over all tokens read, since they share the passages' part."""
         return [Pass(options.llm.named, Work(usage.model_calls / 2, usage.prompt_tokens))]
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
-        """The usage of a ranking that has not been made."""
-        sizes = window_sizes(asked.candidates, options.window)
-        closings = 2 * text_tokens(options.closing) + asked.query_tokens
+    def estimate_usage(options: ICROptions, shape: QueryShape) -> Usage:
+        """Return the usage of reading each window once and both queries after it."""
+        sizes = window_sizes(shape.candidates, options.window)
+        closings = 2 * text_tokens(options.closing) + shape.query_tokens
         fixed = text_tokens(options.opening, options.neutral_query) + closings
         numbers = sum(text_tokens(f"[{n}] ") for size in sizes for n in range(1, size + 1))
-        passages = sum(sizes) * asked.passage_tokens + numbers
+        passages = sum(sizes) * shape.passage_tokens + numbers
         return Usage(prompt_tokens=passages + len(sizes) * fixed, model_calls=2 * len(sizes))
 
     @property
     def dtype(self) -> str:
-        """Number format of the weights."""
+        """Return the number format of the weights."""
         return self.reader.llm.dtype
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What a run's manifest says beside the configuration."""
+        """Return the model's parameters."""
         return {"parameters": dict(self.reader.llm.identity)}
 
-    def expects(self, candidates: int) -> Expected:
-        """Two forward passes a window."""
-        window = self.options.window or Window(size=max(2, candidates), step=1)
-        windows = window_sizes(candidates, window)
-        return Expected(model_calls=2 * len(windows), generated_tokens=0, embedding_slots=0)
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
+        """Return two forward passes per window."""
+        windows = window_sizes(candidates, self._window(candidates))
+        return DeclaredCounts(model_calls=2 * len(windows), generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; each list is read by itself."""
         longest = max((len(candidates) for _, candidates in requests), default=2)
-        window = self.options.window or Window(size=max(2, longest), step=1)
-        usages = [Usage() for _ in requests]
-        cut: list[set[int]] = [set() for _ in requests]
-
-        def order(windows: Sequence[Sequence[Listed]]) -> list[list[int]]:
-            return [self._order(members, requests, usages, cut) for members in windows]
-
-        return by_windows(requests, window, usages, order)
-
-    def _order(
-        self,
-        members: Sequence[Listed],
-        requests: Sequence[Request],
-        usages: Sequence[Usage],
-        cut: Sequence[set[int]],
-    ) -> list[int]:
-        """A window's places by their scores, counted as used."""
-        row = members[0][0]
-        query, candidates = requests[row]
-        words = [candidates[place].passage.text.split() for _, place in members]
-        limit = self.options.words
-        texts = [" ".join(found[:limit]) for found in words]
-        while limit > 1 and self.reader.is_too_long(query.text, texts):
-            limit = max(1, limit * 9 // 10)
-            texts = [" ".join(found[:limit]) for found in words]
-        scores, tokens = self.reader.scores(query.text, texts)
-        cut[row].update(
-            place for (_, place), found in zip(members, words, strict=True) if len(found) > limit
+        batch = _ListBatch(self.reader, self.options.words, requests)
+        return by_windows(
+            requests,
+            self._window(longest),
+            batch.usages,
+            lambda windows: [batch.order(members) for members in windows],
         )
-        usages[row].truncated_passages = len(cut[row])
-        usages[row].prompt_tokens += tokens
-        usages[row].model_calls += 2
+
+    def _window(self, candidates: int) -> Window:
+        """Return the options' window, or one that holds the whole list."""
+        return self.options.window or Window(size=max(2, candidates), step=1)
+
+
+class _ListBatch:
+    """Requests whose windows are ordered one after the other, with what they use."""
+
+    def __init__(self, reader: Reader, words: int, requests: Sequence[Request]) -> None:
+        self.reader = reader
+        self.words = words
+        self.requests = requests
+        self.usages = [Usage() for _ in requests]
+        self.cut: list[set[int]] = [set() for _ in requests]
+
+    def order(self, members: Sequence[Listed]) -> list[int]:
+        """Return a window's indices by their scores, best first."""
+        row = members[0][0]
+        query, candidates = self.requests[row]
+        words = [candidates[place].passage.text.split() for _, place in members]
+        limit, texts = self._fit(query.text, words)
+        scores, tokens = self.reader.scores(query.text, texts)
+        self.cut[row].update(
+            place for (_, place), text in zip(members, words, strict=True) if len(text) > limit
+        )
+        usage = self.usages[row]
+        usage.truncated_passages = len(self.cut[row])
+        usage.prompt_tokens += tokens
+        usage.model_calls += 2
         return sorted(range(len(members)), key=lambda place: -scores[place])
+
+    def _fit(self, query: str, words: Sequence[Sequence[str]]) -> tuple[int, list[str]]:
+        """Return the most words per passage that fit the model, and the passages cut to them."""
+        limit = self.words
+        texts = [" ".join(text[:limit]) for text in words]
+        while limit > 1 and self.reader.is_too_long(query, texts):
+            limit = max(1, limit * 9 // 10)
+            texts = [" ".join(text[:limit]) for text in words]
+        return limit, texts

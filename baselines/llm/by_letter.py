@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from baselines.llm.prompts.template import Prompt, Template
-from resrank.efficiency.work import Pass, scored
+from resrank.efficiency.common_work import scored
+from resrank.ranking import Listed
 from resrank.records import Usage
-from resrank.reranker import Listed, RanksMany
+from resrank.reranker import Reranker
+from resrank.work import Pass
 
 if TYPE_CHECKING:
     from baselines.llm.backends.transformers import TransformersModel
 
 
-class ByLetter(RanksMany):
+class ByLetter(Reranker):
     """Base of a system that generates nothing: one forward pass a set of passages."""
 
     model: TransformersModel

@@ -14,15 +14,16 @@ from baselines.llm.prompts.template import (
     template,
     template_path,
 )
-from resrank.efficiency.work import Asked, text_tokens
-from resrank.options import Strict
+from resrank.efficiency.common_work import text_tokens
+from resrank.ranking import Listed, Request
 from resrank.records import Usage
-from resrank.reranker import Listed, Request
+from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
 from resrank.training.options import Economy, Queries
 from resrank.windows import Window
+from resrank.work import QueryShape
 
 
-class PromptOptions(Strict):
+class PromptOptions(RerankerOptions):
     """How passages are shown to a language model."""
 
     BY_LETTER: ClassVar[bool] = False
@@ -57,8 +58,13 @@ class ListwiseOptions(PromptOptions):
 
     window: Window = Field(Window(), description="Size, step and passes of the windows.")
 
+    @property
+    def list_window(self) -> Window:
+        """Return the sliding windows that a list is reranked in."""
+        return self.window
 
-class ListwiseTraining(Queries, Economy):
+
+class ListwiseTraining(Queries, Economy, TrainingOptions):
     """A language model learns to write a window's order (Pradeep et al., 2023, section 3)."""
 
     teacher: Path | None = Field(
@@ -77,21 +83,31 @@ class ListwiseTraining(Queries, Economy):
         """The user's own files that training reads."""
         return [self.teacher] if self.teacher else []
 
+    @property
+    def stage_work(self) -> tuple[StageWork, ...]:
+        """Return the one stage's work."""
+        return (self.work(self.list_length),)
+
+    @property
+    def letter_weight(self) -> float:
+        """Return the weight of RankNet on the letters' logits at the first identifier; 0: none."""
+        return 0.0
+
 
 TOKENS_A_WORD = 1.3  # of English text
 
 
 def expected_prompts(
-    options: PromptOptions, sizes: Sequence[int], asked: Asked, limit: int | None
+    options: PromptOptions, sizes: Sequence[int], shape: QueryShape, limit: int | None
 ) -> Usage:
     """What prompts of so many passages are expected to take, each at most `limit` tokens."""
     shown = template(options.prompt)
-    passage = min(asked.passage_tokens, round((options.words or shown.words) * TOKENS_A_WORD))
+    passage = min(shape.passage_tokens, round((options.words or shown.words) * TOKENS_A_WORD))
     queries = sum("{query}" in turn.content for turn in (*shown.opening, *shown.closing))
     total = 0
     for size in sizes:
         fixed = text_tokens(*(turn.content for turn in shown.build("", [""] * size)))
-        tokens = fixed + queries * asked.query_tokens + size * passage
+        tokens = fixed + queries * shape.query_tokens + size * passage
         total += min(tokens, limit or tokens)
     return Usage(prompt_tokens=total, model_calls=len(sizes))
 

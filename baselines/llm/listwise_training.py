@@ -19,8 +19,8 @@ from baselines.llm.prompts.template import LETTERS, Template, template
 from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.device import autocast, set_seeds
 from resrank.records import TrainingExample
-from resrank.reranker import Bench
-from resrank.training.list_loop import fit_lists
+from resrank.reranker import TrainingJob
+from resrank.training.list_loop import ListPhase, fit_lists
 from resrank.training.lists import TrainingList
 from resrank.training.lora import recompute_layers, with_adapters
 from resrank.training.losses import ranknet
@@ -35,28 +35,24 @@ def train_listwise(
     training: ListwiseTraining,
     examples: Sequence[TrainingExample],
     out: Path,
-    seed: int,
-    bench: Bench,
-    ranking_weight: float = 0.0,
+    job: TrainingJob,
 ) -> None:
-    """Train a language model and write it under `out`, loadable by the folder's name.
-
-    ranking_weight: of RankNet on the letters' logits at the first identifier; 0: none.
-    """
-    set_seeds(seed)
-    model = TransformersModel(llm.model_copy(update={"dtype": "float32"}), seed)
+    """Train a language model and write it under `out`, loadable by the folder's name."""
+    set_seeds(job.seed)
+    model = TransformersModel(llm.model_copy(update={"dtype": "float32"}), job.seed)
+    ranking_weight = training.letter_weight
     letters = LETTERS[: training.list_length] if ranking_weight else ""
     losses = WindowLosses(
         model, template(shown.prompt), shown.words, training.autocast, ranking_weight,
         [model.token_behind("[", letter) for letter in letters],
     )  # fmt: skip
-    counts = _fit(model, losses, training, examples, seed, bench)
+    counts = _fit(model, losses, training, examples, job)
     if not processes().is_main:
         return
     with atomic_folder(out) as folder:
         model.model.save_pretrained(folder)
         model.tokenizer.save_pretrained(folder)
-        about = {"seed": seed, "training": training.model_dump(mode="json"), **counts}
+        about = {"seed": job.seed, "training": training.model_dump(mode="json"), **counts}
         write_json(folder / "provenance.json", about)
 
 
@@ -132,8 +128,7 @@ def _fit(
     losses: WindowLosses,
     training: ListwiseTraining,
     examples: Sequence[TrainingExample],
-    seed: int,
-    bench: Bench,
+    job: TrainingJob,
 ) -> dict[str, int]:
     """Fit in place; returns how many queries were used and skipped."""
     stage = Stage(
@@ -152,9 +147,8 @@ def _fit(
         for name, parameter in lm.named_parameters()
         if parameter is not table and (training.lora is None or "lora_" in name)
     }
-    counts = fit_lists(
-        lm, "windows", rates, training, stage, taught, losses, seed, bench, mixed=training.autocast
-    )
+    phase = ListPhase("windows", rates, training, stage, backward=losses, mixed=training.autocast)
+    counts = fit_lists(lm, phase, taught, job)
     if training.lora is not None:
         model.model = lm.merge_and_unload()
     model.model.eval()

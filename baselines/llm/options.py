@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from resrank.efficiency.work import Cut, Made, Model
 from resrank.model.options import DtypeName, ScratchDecoder
 from resrank.options import NAME, SHAPE, Strict
+from resrank.work import FirstLayers, ModelRef
 
 
 class ScratchLM(ScratchDecoder):
@@ -82,13 +82,13 @@ class TransformersOptions(Strict):
     )
 
     @property
-    def named(self) -> Model:
+    def named(self) -> ModelRef:
         """The model as FLOPs are told from it."""
         if isinstance(self.model, str):
             return self.model
         if isinstance(self.model, CausalEncoder):
-            return Cut(self.model.encoder, self.model.layers)
-        return Made(self.model, self.model.vocabulary, ScratchLM.IDENTIFIERS)
+            return FirstLayers(self.model.encoder, self.model.layers)
+        return self.model.shape(self.model.vocabulary, ScratchLM.IDENTIFIERS)
 
     def trained(self, folder: Path | None) -> TransformersOptions:
         """The same for the model that a training wrote to `folder`, if there is one."""

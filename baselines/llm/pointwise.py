@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import chain
 
@@ -11,11 +11,12 @@ from tqdm import tqdm
 from resrank.model.batches import token_budget_batches
 from resrank.model.out_of_memory import in_halves
 from resrank.phases import phase
+from resrank.ranking import Request, ranked
 from resrank.records import Candidate, Query, Ranking, Usage
-from resrank.reranker import Expected, Request, ranked
+from resrank.reranker import DeclaredCounts, Reranker
 
 
-class Pointwise(ABC):
+class Pointwise(Reranker):
     """Base of a model that reads one pair at a time."""
 
     batch_tokens: int
@@ -28,9 +29,9 @@ class Pointwise(ABC):
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
         """One score a pair of a batch."""
 
-    def expects(self, candidates: int) -> Expected:
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
         """A pair a candidate; the score is read from logits."""
-        return Expected(model_calls=candidates, generated_tokens=0, embedding_slots=0)
+        return DeclaredCounts(model_calls=candidates, generated_tokens=0, embedding_slots=0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """One query's candidates, pair by pair; pairs of like length together."""

@@ -10,31 +10,29 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from baselines.pe_rank.prompt import Prompt
+from baselines.pe_rank.options import PERankOptions
+from baselines.pe_rank.prompt import SlotPrompt
 from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.encoder import Encoder
 from resrank.model.reranker_lm import RerankerLM
 from resrank.phases import phase
 
-if TYPE_CHECKING:
-    from baselines.pe_rank.reranker import PERank
-
 
 class PERankModel(nn.Module):
     """Frozen encoder, projector, decoder."""
 
-    def __init__(self, encoder: Encoder, decoder: RerankerLM, options: PERank.Options) -> None:
+    def __init__(self, encoder: Encoder, decoder: RerankerLM, options: PERankOptions) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.options = options
-        self.prompt = Prompt(decoder.tokenizer, decoder.positions, options)
+        self.prompt = SlotPrompt(decoder.tokenizer, decoder.positions, options)
         self.projector = nn.Sequential(
             nn.Linear(encoder.width, decoder.width), nn.GELU(),
             nn.Linear(decoder.width, decoder.width),
@@ -43,10 +41,10 @@ class PERankModel(nn.Module):
 
     @torch.no_grad()
     def _scale_projector(self) -> None:
-        """Let projected passages begin as long as the decoder's own token embeddings.
+        """Scale projected passages to the mean length of the decoder's token embeddings.
 
-        Passages that are far shorter than tokens are hardly seen by a decoder: one made here, whose
-        token embeddings have unit variance, learned nothing from them.
+        A decoder hardly notices passages that are far shorter than tokens: a new one, whose token
+        embeddings have unit variance, learned nothing from them.
         """
         last = self.projector[-1]
         probes = torch.eye(self.encoder.width, device=self.encoder.device)  # embeddings of length 1
@@ -55,25 +53,25 @@ class PERankModel(nn.Module):
         last.bias *= factor
 
     @classmethod
-    def from_options(cls, options: PERank.Options, decoder: str | None = None) -> PERankModel:
-        """Load or make the parts; `decoder` in place of the options', as of a saved model."""
+    def from_options(cls, options: PERankOptions, decoder: str | None = None) -> PERankModel:
+        """Load or create the parts; `decoder`, of a saved model, replaces the options' decoder."""
         encoder = Encoder.from_options(options.encoder)
         saved = {"reranker": decoder, "reranker_revision": None} if decoder else {}
         parts = options.model_copy(update=saved)
         return cls(encoder, RerankerLM.from_options(parts, encoder), options)
 
     def project(self, embeddings: Tensor) -> Tensor:
-        """Passages (n, encoder width) as the decoder's tokens (n, decoder width)."""
+        """Return passages (n, encoder width) as decoder tokens (n, decoder width)."""
         weight = self.decoder.model.get_input_embeddings().weight
         tokens: Tensor = self.projector(embeddings.to(weight.device)).to(weight.dtype)
         return tokens
 
     @torch.inference_mode()
     def decode(self, queries: Sequence[str], blocks: Sequence[Tensor]) -> list[list[int]]:
-        """Each list's places, best first; one step a passage, all lists together.
+        """Return each list's indices, best first, from one step per passage for all lists together.
 
-        blocks: (n_i, encoder width) a query, n_i at least 1. What does not fit the decoder's
-        positions raises ValueError.
+        blocks: (n_i, encoder width) per query, n_i at least 1. Raises ValueError if a list does not
+        fit the decoder's positions.
         """
         passages = [self.project(block) for block in blocks]
         prompts = [self._prompt(q, p) for q, p in zip(queries, passages, strict=True)]
@@ -85,7 +83,7 @@ class PERankModel(nn.Module):
         left = torch.zeros(table.shape[:2], dtype=torch.bool, device=inputs.device)
         for row, block in enumerate(passages):
             left[row, : len(block)] = True
-        found: list[list[int]] = [[] for _ in passages]
+        orders: list[list[int]] = [[] for _ in passages]
         positions, cache = (mask.cumsum(dim=-1) - 1).clamp(min=0), None
         for step in range(table.shape[1]):
             with phase("decode" if step else "prefill"):
@@ -98,17 +96,17 @@ class PERankModel(nn.Module):
             chosen = logits.masked_fill(~left, -torch.inf).argmax(dim=1)
             for row, place in enumerate(chosen.tolist()):
                 if step < len(passages[row]):
-                    found[row].append(place)
+                    orders[row].append(place)
             left[torch.arange(len(chosen)), chosen] = False
             inputs = table[torch.arange(len(chosen)), chosen].unsqueeze(1)
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             positions = positions[:, -1:] + 1
-        return found
+        return orders
 
     def states(
         self, query: str, passages: Tensor, order: Sequence[int], texts: Sequence[str] | None = None
     ) -> Tensor:
-        """(steps, width): the hidden states that are to choose the passages of `order`, in turn."""
+        """Return (steps, width) the hidden states that choose the passages of `order`, in turn."""
         prompt = self._prompt(query, passages, texts)
         inputs = torch.cat([prompt, passages[list(order[:-1])]]).unsqueeze(0)
         mask = torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device)
@@ -116,7 +114,7 @@ class PERankModel(nn.Module):
         return hidden
 
     def _prompt(self, query: str, passages: Tensor, texts: Sequence[str] | None = None) -> Tensor:
-        """(length, width): the prompt's tokens and, in their slots, the passages."""
+        """Return (length, width) the prompt's tokens and, in their slots, the passages."""
         around = self.prompt.segments(query, len(passages), texts)
         tokens = self.decoder.embed_tokens([i for ids in around for i in ids]).to(passages.dtype)
         pieces = torch.split(tokens, [len(ids) for ids in around])
@@ -131,7 +129,7 @@ class PERankModel(nn.Module):
         return prompt
 
     def save_pretrained(self, folder: Path, provenance: dict[str, Any]) -> None:
-        """Decoder, projector and options; the encoder by the hash of its weights."""
+        """Save decoder, projector and options, and the hash of the encoder's weights."""
         with atomic_folder(folder) as out:
             self.decoder.model.save_pretrained(out / "decoder")
             self.decoder.tokenizer.save_pretrained(out / "decoder")
@@ -141,8 +139,8 @@ class PERankModel(nn.Module):
             write_json(out / "pe_rank.json", about)
 
     @classmethod
-    def from_pretrained(cls, folder: Path, options: PERank.Options) -> PERankModel:
-        """Load what `save_pretrained` wrote. ValueError if the encoder is another one now."""
+    def from_pretrained(cls, folder: Path, options: PERankOptions) -> PERankModel:
+        """Load what `save_pretrained` wrote; raises ValueError if the encoder has changed."""
         about = json.loads((folder / "pe_rank.json").read_text("utf-8"))
         model = cls.from_options(options, str(folder / "decoder"))
         if model.encoder.weights_hash() != about["encoder"]:

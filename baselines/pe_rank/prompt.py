@@ -1,17 +1,16 @@
-"""PE-Rank's prompt: what stands around the slots that passages are fed into (arXiv 2406.14848)."""
+"""PE-Rank's prompt: the text around the slots that passages are fed into (arXiv 2406.14848)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from baselines.pe_rank.reranker import PERank
+from baselines.pe_rank.options import PERankOptions
 
-SLOT = "\ue000"  # of a private use area: stands in no text
+SLOT = "\ue000"  # from a private use area, so it occurs in no text
 OPENING = (
     "I will provide you with {num} passages, each with a special token representing the passage "
-    "enclosed in []{said}.\nRank the passages based on their relevance to the search query: "
+    "enclosed in []{with_text}.\nRank the passages based on their relevance to the search query: "
     "{query}.\n"
 )
 CLOSING = (
@@ -21,13 +20,13 @@ CLOSING = (
 )
 
 
-class Prompt:
+class SlotPrompt:
     """The authors' prompt in a chat template, or a plain one, as token ids around slots.
 
-    positions: that the decoder reads at most.
+    positions: the most that the decoder can read.
     """
 
-    def __init__(self, tokenizer: Any, positions: int, options: PERank.Options) -> None:
+    def __init__(self, tokenizer: Any, positions: int, options: PERankOptions) -> None:
         self.tokenizer = tokenizer
         self.positions = positions
         self.options = options
@@ -35,20 +34,21 @@ class Prompt:
     def segments(
         self, query: str, passages: int, texts: Sequence[str] | None = None
     ) -> list[list[int]]:
-        """Token ids around the passages' slots, one list more than passages.
+        """Return the token ids around the passages' slots, one list more than passages.
 
-        texts: of the passages, each shown behind its slot. A long query loses its end.
+        texts: the passages' texts, each after its slot. A long query loses its end.
         """
         o = self.options
-        asked = self._cut(query, o.max_query_tokens)
-        shown = [f" {text}" for text in texts] if texts else [""] * passages
+        query = self._cut(query, o.max_query_tokens)
+        after = [f" {text}" for text in texts] if texts else [""] * passages
         if not o.chat:
-            return [self._ids(o.instruction) + self._ids(asked), *map(self._ids, shown[:-1]),
-                    self._ids(shown[-1]) + self._ids(o.closing)]  # fmt: skip
-        listed = "".join(f"Passage {n}: [{SLOT}]{t}\n\n" for n, t in enumerate(shown, start=1))
-        said = ", followed by original text" if texts else ""
-        opening = OPENING.format(num=passages, query=asked, said=said)
-        content = opening + listed + CLOSING.format(num=passages, query=asked)
+            first = self._ids(o.instruction) + self._ids(query)
+            last = self._ids(after[-1]) + self._ids(o.closing)
+            return [first, *map(self._ids, after[:-1]), last]
+        listed = "".join(f"Passage {n}: [{SLOT}]{t}\n\n" for n, t in enumerate(after, start=1))
+        with_text = ", followed by original text" if texts else ""
+        opening = OPENING.format(num=passages, query=query, with_text=with_text)
+        content = opening + listed + CLOSING.format(num=passages, query=query)
         return list(map(self._ids, self._chat(content).split(SLOT)))
 
     def _chat(self, content: str) -> str:
@@ -63,26 +63,32 @@ class Prompt:
         return text
 
     def _ids(self, text: str) -> list[int]:
-        if not text:  # as between the slots of a plain prompt
+        if not text:  # between the slots of a plain prompt
             return []
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _cut(self, text: str, tokens: int) -> str:
-        """A text without what is behind its first tokens, and without the slots' own sign."""
+        """Return a text's first tokens, without the sign that marks slots."""
         text = text.replace(SLOT, "")
         offsets = self.tokenizer(
-            text, add_special_tokens=False, truncation=True, max_length=tokens,
+            text,
+            add_special_tokens=False,
+            truncation=True,
+            max_length=tokens,
             return_offsets_mapping=True,
-        )["offset_mapping"]  # fmt: skip
+        )["offset_mapping"]
         return text[: offsets[-1][1]] if offsets else ""
 
     def fitting(self, query: str, texts: Sequence[str], tokens: int) -> list[str]:
-        """The passages' texts, cut to so many tokens each, or to fewer where they do not fit."""
+        """Return the passages' texts, cut to so many tokens each, or to fewer so that they fit.
+
+        Raises ValueError if not even one token of each fits the decoder.
+        """
         around = sum(map(len, self.segments(query, len(texts), ["x"] * len(texts))))
-        room = (self.positions - around - 2 * len(texts)) // len(texts)
-        if room < 1:
+        space = (self.positions - around - 2 * len(texts)) // len(texts)
+        if space < 1:
             raise ValueError(
                 f"the texts of {len(texts)} passages do not fit the decoder's "
                 f"{self.positions} positions; use a smaller `list_length`"
             )
-        return [self._cut(text, min(tokens, room)) for text in texts]
+        return [self._cut(text, min(tokens, space)) for text in texts]

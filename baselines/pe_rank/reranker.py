@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field
-
+from baselines.pe_rank.options import PERankOptions, PERankTraining
 from baselines.pe_rank.prompt import CLOSING, OPENING
-from resrank.efficiency.work import (
-    Asked,
-    Pass,
-    Work,
+from resrank.efficiency.common_work import (
     decoder_of,
     embedded,
-    expected_embeddings,
+    estimated_embeddings,
     text_tokens,
 )
 from resrank.model.embeds_passages import EmbedsPassages
-from resrank.model.options import EncoderOptions, TwoModels
+from resrank.model.options import EncoderOptions
 from resrank.model.out_of_memory import in_halves
-from resrank.records import Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Expected, Listed, Request, by_windows
-from resrank.training.options import Queries
-from resrank.windows import Window, window_sizes
+from resrank.ranking import Listed, Request, by_windows
+from resrank.records import Ranking, Usage
+from resrank.reranker import DeclaredCounts, TrainingData, TrainingJob
+from resrank.windows import window_sizes
+from resrank.work import Pass, QueryShape, Work
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,69 +33,11 @@ if TYPE_CHECKING:
 
 
 class PERank(EmbedsPassages):
-    """Passages are encoded once, not once a window; each window is written, one step a passage."""
+    """Encodes each passage once, and writes the order of each window, one step per passage."""
 
-    class Options(TwoModels):
-        """Which models, and how they are asked."""
-
-        chat: bool = Field(
-            True, description="The authors' prompt, in the decoder's chat template; false: a plain "
-            "one, of `instruction`, query, passages and `closing`, for a decoder without one."
-        )  # fmt: skip
-        instruction: str = Field(
-            "Rank the passages by their relevance to the query: ", description="Opens a plain "
-            "prompt."
-        )  # fmt: skip
-        closing: str = Field(" ranking: ", description="Text behind a plain prompt's passages.")
-        max_query_tokens: int = Field(128, ge=1, description="Longer queries lose their end.")
-        window: Window = Field(Window(), description="Size, step and passes of the windows.")
-        batch_windows: int = Field(32, ge=1, description="Windows that are decoded at once.")
-
-        @property
-        def random_part(self) -> str:
-            """What has random weights until it is trained."""
-            return "projector"
-
-    class Training(Queries):
-        """ListMLE over the decoding's steps, without and with the passages' text.
-
-        Projector and decoder learn; the encoder stays as it is.
-        """
-
-        teacher: Path | None = Field(
-            None, description="JSONL of a teacher's orderings, {'query_id': ..., 'ranking': "
-            "[passage ids, best first]} a line; unset: lists are graded by the qrels."
-        )  # fmt: skip
-        step_weights: Literal["inverse", "equal"] = Field(
-            "inverse", description="'inverse': the i-th step counts 1 / i."
-        )
-        normalise: bool = Field(
-            True, description="Divide hidden states by their length before they choose."
-        )
-        temperature: float = Field(1.0, gt=0, description="Of the choices.")
-        content_weight: float = Field(
-            1.0, ge=0, description="Weight of the loss of a prompt with the passages' text."
-        )
-        divergence_weight: float = Field(
-            0.2, ge=0, description="Weight of the divergence of both prompts' choices."
-        )
-        content_tokens: int = Field(180, ge=1, description="Tokens of a text in that prompt.")
-        batch_queries: int = Field(8, ge=1, description="Lists in one step.")
-        list_length: int = Field(20, ge=2, description="Passages in a training list.")
-        order: Literal["first_stage", "shuffled"] = Field(
-            "shuffled", description="Order in which a training list is fed."
-        )
-        learning_rate: float = Field(3e-4, gt=0, description="AdamW's peak rate.")
-
-        @property
-        def files(self) -> list[Path]:
-            """The user's own files that training reads."""
-            return [self.teacher] if self.teacher else []
-
-        @property
-        def shows_text(self) -> bool:
-            """Whether the prompt with the passages' text has a part in the loss."""
-            return self.content_weight > 0 or self.divergence_weight > 0
+    Options = PERankOptions
+    Training = PERankTraining
+    reads_lists = True
 
     def __init__(self, model: PERankModel) -> None:
         from resrank.model.passage_embeddings import PassageEmbeddings
@@ -107,8 +46,8 @@ class PERank(EmbedsPassages):
         self.embeddings = PassageEmbeddings(model.encoder)
 
     @classmethod
-    def load(cls, options: Options, model_dir: Path | None = None) -> Self:
-        """A trained model from `model_dir`, or one as the options describe it."""
+    def load(cls, options: PERankOptions, model_dir: Path | None = None) -> Self:
+        """Load a trained model from `model_dir`, or build one from the options."""
         from baselines.pe_rank.model import PERankModel
         from resrank.model.device import set_seeds
 
@@ -119,30 +58,30 @@ class PERank(EmbedsPassages):
 
     @staticmethod
     def encoder_options(
-        options: Options, training: Training | None, model_dir: str | None
+        options: PERankOptions, training: PERankTraining | None, model_dir: str | None
     ) -> EncoderOptions:
-        """The encoder whose passage embeddings can be stored."""
+        """Return the encoder whose passage embeddings can be stored."""
         return options.encoder
 
     @staticmethod
-    def passes(options: Options, usage: Usage, candidates: int) -> list[Pass]:
-        """Passages embedded; each window read, then written; its pass gives the first passage."""
+    def passes(options: PERankOptions, usage: Usage, candidates: int) -> list[Pass]:
+        """Return the passages' passes, and the decoder's, whose prompt gives the first passage."""
         calls, positions = usage.model_calls, usage.prompt_tokens + usage.embedding_slots
         work = Work(calls, positions, steps=usage.generated_tokens - calls)
         passages = embedded(options.encoder.model, usage, candidates)
         return [*passages, Pass(decoder_of(options), work)]
 
     @staticmethod
-    def expected(options: Options, asked: Asked) -> Usage:
-        """The usage of a ranking that has not been made."""
-        sizes = window_sizes(asked.candidates, options.window)
-        query = min(asked.query_tokens, options.max_query_tokens)
+    def estimate_usage(options: PERankOptions, shape: QueryShape) -> Usage:
+        """Return the usage of reading and writing each window once."""
+        sizes = window_sizes(shape.candidates, options.window)
+        query = min(shape.query_tokens, options.max_query_tokens)
         fixed = text_tokens(options.instruction, options.closing) + query
         around = 0
-        if options.chat:  # the authors' prompt shows the query twice, and each passage's number
+        if options.chat:  # the authors' prompt has the query twice, and each passage's number
             fixed = text_tokens(OPENING, CLOSING) + 2 * query
             around = text_tokens("Passage 10: []\n\n")
-        return expected_embeddings(options.encoder, asked, query=False) + Usage(
+        return estimated_embeddings(options.encoder, shape, query=False) + Usage(
             prompt_tokens=len(sizes) * fixed + sum(sizes) * around,
             embedding_slots=sum(sizes),
             generated_tokens=sum(sizes),
@@ -151,26 +90,28 @@ class PERank(EmbedsPassages):
 
     @property
     def dtype(self) -> str:
-        """Number formats of encoder and decoder."""
+        """Return the number formats of encoder and decoder."""
         from resrank.model.device import number_format
 
         return number_format(self.model.encoder, self.model.decoder)
 
-    def expects(self, candidates: int) -> Expected:
-        """Each passage is encoded once, and read and written once in each of its windows."""
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
+        """Return one encoding per passage, and one slot and one token in each of its windows."""
         sizes = window_sizes(candidates, self.model.options.window)
         places = sum(sizes)
-        return Expected(len(sizes), places, places, encoded_passages=candidates)
+        return DeclaredCounts(len(sizes), places, places, encoded_passages=candidates)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are decoded together."""
-        found = [self.embeddings([c.passage for c in candidates]) for _, candidates in requests]
-        usages = [usage for _, usage in found]
-        vectors = [rows for rows, _ in found]
+        embedded_lists = [self.embeddings([c.passage for c in listed]) for _, listed in requests]
+        usages = [usage for _, usage in embedded_lists]
+        vectors = [rows for rows, _ in embedded_lists]
         return by_windows(
-            requests, self.model.options.window, usages,
+            requests,
+            self.model.options.window,
+            usages,
             lambda windows: self._order(windows, requests, vectors, usages),
-        )  # fmt: skip
+        )
 
     def _order(
         self,
@@ -179,7 +120,7 @@ class PERank(EmbedsPassages):
         vectors: Sequence[NDArray[np.float32]],
         usages: Sequence[Usage],
     ) -> list[list[int]]:
-        """Each window's places as they are decoded."""
+        """Return each window's indices in the order in which they are decoded."""
         import torch
 
         places: list[list[int]] = []
@@ -209,13 +150,11 @@ class PERank(EmbedsPassages):
     @classmethod
     def train(
         cls,
-        options: Options,
-        training: Training,
-        train: Sequence[TrainingExample],
-        dev: Sequence[TrainingExample],
+        options: PERankOptions,
+        training: PERankTraining,
+        data: TrainingData,
         out: Path,
-        seed: int,
-        bench: Bench,
+        job: TrainingJob,
     ) -> None:
         """Train projector and decoder and save them under `out`."""
         from baselines.pe_rank.model import PERankModel
@@ -223,10 +162,10 @@ class PERank(EmbedsPassages):
         from resrank.model.device import set_seeds
         from resrank.training.processes import processes
 
-        set_seeds(seed)
+        set_seeds(job.seed)
         full = options.model_copy(update={"reranker_dtype": "float32"})
         model = PERankModel.from_options(full)
-        counts = train_lists(model, train, training, seed, bench)
+        counts = train_lists(model, data.train, training, job)
         if processes().is_main:
-            about = {"seed": seed, "training": training.model_dump(mode="json"), **counts}
+            about = {"seed": job.seed, "training": training.model_dump(mode="json"), **counts}
             model.save_pretrained(out, about)

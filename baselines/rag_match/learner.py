@@ -26,7 +26,7 @@ from baselines.rag_match.sequences import Likelihood
 from baselines.rag_match.trace import OPENING
 from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.device import autocast, set_seeds
-from resrank.reranker import Bench
+from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.loop import Phase, fit
 from resrank.training.lora import recompute_layers, with_adapters
@@ -43,16 +43,14 @@ Stage = Knowledge | Alignment | Calibration
 class Learner:
     """A language model that is trained stage by stage."""
 
-    def __init__(
-        self, options: JudgeOptions, training: JudgeTraining, seed: int, bench: Bench
-    ) -> None:
-        set_seeds(seed)
+    def __init__(self, options: JudgeOptions, training: JudgeTraining, job: TrainingJob) -> None:
+        set_seeds(job.seed)
         llm = options.llm.model_copy(update={"dtype": "float32"})
-        self.model = TransformersModel(llm, seed)
+        self.model = TransformersModel(llm, job.seed)
         self.options = options
         self.training = training
-        self.seed = seed
-        self.bench = bench
+        self.seed = job.seed
+        self.job = job
         self.run = processes()
         self.judge = Judge(self.model, options)
         self.likelihood = Likelihood(self.model, training.autocast)
@@ -65,7 +63,7 @@ class Learner:
             for name, parameter in self.model.model.named_parameters()
             if parameter is not table and (training.lora is None or "lora_" in name)
         ]
-        self.checkpoints = Checkpoints(bench.checkpoints, bench.key)
+        self.checkpoints = Checkpoints(job.checkpoints, job.key)
 
     def rng(self, *stage: int) -> Generator:
         """A generator of one use of one stage."""
@@ -102,7 +100,7 @@ class Learner:
             lambda batch: ", ".join(describe(item) for item in batch[:3]),
             accumulate=stage.accumulate, mixed=self.training.autocast, unit=unit,
         )  # fmt: skip
-        fit(self.model.model, phase, self.checkpoints, self.bench.on_step)
+        fit(self.model.model, phase, self.checkpoints, self.job.on_step)
         self.model.model.eval()  # layers that are recomputed keep no cache to generate with
 
     def save(self, out: Path, counts: Mapping[str, Any]) -> None:

@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 
 from baselines.llm.options import BackEnd, TransformersOptions
 from resrank.options import Strict
+from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
 from resrank.training.options import Economy, Queries
 
 
-class JudgeOptions(Strict):
+class JudgeOptions(RerankerOptions):
     """Which model judges, and how a pair is shown to it."""
 
     llm: TransformersOptions = Field(description="A causal language model in this process.")
@@ -124,7 +125,7 @@ class Calibration(Queries):
         return 3 * self.pairs
 
 
-class JudgeTraining(Economy):
+class JudgeTraining(Economy, TrainingOptions):
     """The stages in their order; one that is left out is null."""
 
     evidence: int = Field(3, ge=1, description="Candidates that a document is made of.")
@@ -158,3 +159,8 @@ class JudgeTraining(Economy):
         named += self.synthesiser.files if isinstance(self.synthesiser, Written) else []
         teacher = self.alignment.teacher if self.alignment else None
         return named + (teacher.files if isinstance(teacher, Written) else [])
+
+    @property
+    def stage_work(self) -> tuple[StageWork, ...]:
+        """Return each stage's work."""
+        return tuple(stage.work(stage.list_length) for stage in self.stages)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from baselines.llm.listwise import TOKENS_A_WORD
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
 from baselines.rag_match.trace import OPENING, Trace
-from resrank.efficiency.work import Asked, Pass, Work, expected_pairs, text_tokens
-from resrank.records import GRADES, Candidate, Query, Ranking, TrainingExample, Usage
-from resrank.reranker import Bench, Expected, Request, ranked
+from resrank.efficiency.common_work import estimated_pairs, text_tokens
+from resrank.ranking import Request, ranked
+from resrank.records import GRADES, Candidate, Query, Ranking, Usage
+from resrank.reranker import DeclaredCounts, Reranker, TrainingData, TrainingJob
+from resrank.work import Pass, QueryShape, Work
 
 if TYPE_CHECKING:
     from baselines.llm.backends.transformers import TransformersModel
@@ -19,15 +21,15 @@ if TYPE_CHECKING:
 WRITTEN = 64  # tokens of a trace of the asked form, about
 
 
-class RagMatch:
+class RagMatch(Reranker):
     """One forward pass a pair, whose score is the expected grade; two with reasoning, and a trace.
 
     Nothing is retrieved when it judges: what it knows of a query is in its weights.
     """
 
-    Options: ClassVar[type[JudgeOptions]] = JudgeOptions
-    Training: ClassVar[type[JudgeTraining]] = JudgeTraining
-    grades: ClassVar[int] = GRADES
+    Options = JudgeOptions
+    Training = JudgeTraining
+    grades = GRADES
 
     def __init__(self, options: JudgeOptions, model: TransformersModel) -> None:
         from baselines.rag_match.judge import Judge
@@ -48,16 +50,14 @@ class RagMatch:
         cls,
         options: JudgeOptions,
         training: JudgeTraining,
-        train: Sequence[TrainingExample],
-        dev: Sequence[TrainingExample],
+        data: TrainingData,
         out: Path,
-        seed: int,
-        bench: Bench,
+        job: TrainingJob,
     ) -> None:
         """Train stage by stage and save the model under `out`."""
         from baselines.rag_match.training import train_stages
 
-        train_stages(options, training, train, out, seed, bench)
+        train_stages(options, training, data.train, out, job)
 
     @staticmethod
     def passes(options: JudgeOptions, usage: Usage, candidates: int) -> list[Pass]:
@@ -68,17 +68,17 @@ class RagMatch:
         return [Pass(options.llm.named, Work(calls, usage.prompt_tokens, steps, logits))]
 
     @staticmethod
-    def expected(options: JudgeOptions, asked: Asked) -> Usage:
-        """The usage of a ranking that has not been made, whose traces have the asked form."""
+    def estimate_usage(options: JudgeOptions, shape: QueryShape) -> Usage:
+        """The usage of a ranking that has not been made, whose traces have the usual form."""
         fixed = text_tokens(options.instruction, "Query: Passage: ")
         words = round(options.words * TOKENS_A_WORD)
-        shown = asked._replace(passage_tokens=min(asked.passage_tokens, words))
-        limit = options.llm.context or fixed + asked.query_tokens + words
-        once = expected_pairs(shown, fixed, limit)
-        read = Usage(prompt_tokens=asked.candidates * text_tokens(OPENING))
+        shown = shape._replace(passage_tokens=min(shape.passage_tokens, words))
+        limit = options.llm.context or fixed + shape.query_tokens + words
+        once = estimated_pairs(shown, fixed, limit)
+        read = Usage(prompt_tokens=shape.candidates * text_tokens(OPENING))
         if not options.reasoning:
             return once + read
-        trace = asked.candidates * min(WRITTEN, options.max_new_tokens)
+        trace = shape.candidates * min(WRITTEN, options.max_new_tokens)
         return once + once + read + Usage(prompt_tokens=trace, generated_tokens=trace)
 
     @property
@@ -91,12 +91,12 @@ class RagMatch:
         """What a run's manifest says beside the configuration."""
         return {"parameters": dict(self.model.identity)}
 
-    def expects(self, candidates: int) -> Expected:
+    def declared_counts(self, candidates: int) -> DeclaredCounts:
         """A call a pair and no token, or two calls and a trace."""
         if not self.options.reasoning:
-            return Expected(candidates, 0, 0)
+            return DeclaredCounts(candidates, 0, 0)
         most = candidates * self.options.max_new_tokens
-        return Expected(2 * candidates, range(candidates, most + 1), 0)
+        return DeclaredCounts(2 * candidates, range(candidates, most + 1), 0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """One query's candidates by their expected grade."""

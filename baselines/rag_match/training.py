@@ -24,7 +24,7 @@ from baselines.rag_match.options import Alignment, JudgeOptions, JudgeTraining, 
 from baselines.rag_match.pairs import check_graded
 from baselines.rag_match.teacher import Asked, ByModel, ByRules, Teaches
 from resrank.records import TrainingExample
-from resrank.reranker import Bench
+from resrank.reranker import TrainingJob
 
 
 def train_stages(
@@ -32,8 +32,7 @@ def train_stages(
     training: JudgeTraining,
     examples: Sequence[TrainingExample],
     out: Path,
-    seed: int,
-    bench: Bench,
+    job: TrainingJob,
 ) -> None:
     """Train a language model and write it under `out`, with what each stage counted.
 
@@ -41,8 +40,8 @@ def train_stages(
     """
     if training.alignment is not None:
         check_graded(examples)
-    learner = Learner(options, training, seed, bench)
-    documents = on_main_first(lambda: _documents(training, examples, out, bench))
+    learner = Learner(options, training, job)
+    documents = on_main_first(lambda: _documents(training, examples, out, job))
     counts: dict[str, Any] = {}
     if training.knowledge is not None:
         counts["knowledge"] = learn_to_write(learner, training.knowledge, documents, examples)
@@ -59,10 +58,10 @@ def train_stages(
 
 
 def _documents(
-    training: JudgeTraining, examples: Sequence[TrainingExample], out: Path, bench: Bench
+    training: JudgeTraining, examples: Sequence[TrainingExample], out: Path, job: TrainingJob
 ) -> Documents:
     """The examples' documents and those of further queries; an earlier, killed job's are kept."""
-    path = bench.checkpoints / f"{bench.key[:16]}.documents.jsonl"
+    path = job.checkpoints / f"{job.key[:16]}.documents.jsonl"
     if not path.is_file():
         more = training.knowledge.queries if training.knowledge is not None else None
         found = evidence(examples, more, training.evidence)

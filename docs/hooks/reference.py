@@ -53,7 +53,7 @@ def configuration() -> str:
 
 def _options(kind: str) -> tuple[type[BaseModel] | None, type[BaseModel] | None]:
     cls = resolve(kind)
-    return cls.Options, getattr(cls, "Training", None)
+    return cls.Options, cls.Training
 
 
 def _section(name: str, schema: dict[str, Any]) -> Iterator[str]:

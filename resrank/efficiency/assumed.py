@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from resrank.efficiency.costs import Cost
-from resrank.efficiency.work import Asked
+from resrank.work import QueryShape
 
 WEIGHT_BYTES = 2  # of a parameter as it is loaded, and as published models mostly store it
 
@@ -33,9 +33,9 @@ class Assumed(NamedTuple):
     passage_tokens: int = 100
     query_tokens: int = 10
 
-    def asked(self, candidates: int) -> Asked:
-        """A query of so many candidates."""
-        return Asked(candidates, self.passage_tokens, self.query_tokens)
+    def shape(self, candidates: int) -> QueryShape:
+        """Return the shape of a query with so many candidates."""
+        return QueryShape(candidates, self.passage_tokens, self.query_tokens)
 
     @property
     def peak(self) -> Device:

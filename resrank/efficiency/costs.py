@@ -1,27 +1,25 @@
-"""FLOPs of a suite's systems: what each states of its work, over the shapes of its models."""
+"""FLOPs of a suite's systems: the work that each states, over the shapes of its models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from resrank.efficiency.flops import cache_bytes, flops
-from resrank.efficiency.work import Asked, Cut, Made, Model, Pass
 from resrank.model.architectures import FAMILIES, RANDOM, Architecture, architecture, config_of
 from resrank.model.trained_models import PREFIX
 from resrank.records import Usage
-from resrank.registry import resolve
+from resrank.reranker_entry import RerankerEntry
+from resrank.work import DecoderShape, FirstLayers, ModelRef, Pass, QueryShape
 
-if TYPE_CHECKING:
-    from resrank.suite.schema import System
-
-Systems = Mapping[str, "System"]
+Systems = Mapping[str, RerankerEntry]
+"""The entries of a suite by name, to look up the models that others were trained from."""
 
 
 class Cost(NamedTuple):
-    """FLOPs of a query: with every passage embedded for it, and with embeddings at hand.
+    """FLOPs per query: with every passage embedded for it, and with embeddings already stored.
 
     The two are equal for a system that embeds no passages. stepped: parameters that are read for
     tokens written one at a time, which bounds their time more than FLOPs do.
@@ -33,114 +31,109 @@ class Cost(NamedTuple):
 
 
 class Costs:
-    """One system's FLOPs a query, from its usage."""
+    """One system's FLOPs per query, from its usage."""
 
-    def __init__(self, spec: System, systems: Systems) -> None:
-        self.passes = stated(spec, "passes")
+    def __init__(self, entry: RerankerEntry, systems: Systems) -> None:
+        self.passes = partial(entry.reranker.passes, entry.typed_options)
         self.shape = cache(lambda model: shape_of(model, systems))
 
     def of(self, usage: Usage, candidates: int) -> Cost | None:
-        """FLOPs of a ranking; None where the system, or the shape of a model, is not known."""
-        found = self._shaped(usage, candidates)
-        if found is None:
+        """Return the FLOPs of a ranking, or None if its work or a model's shape is unknown."""
+        passes = self._with_shapes(usage, candidates)
+        if passes is None:
             return None
-        counts = [flops(shape, each.work) for each, shape in found]
-        late = sum(n for n, (each, _) in zip(counts, found, strict=True) if not each.ahead)
-        read = [e.work.steps * (shape.decoder or shape.stack).parameters for e, shape in found]
+        counts = [flops(shape, each.work) for each, shape in passes]
+        late = sum(n for n, (each, _) in zip(counts, passes, strict=True) if not each.ahead)
+        read = [e.work.steps * (shape.decoder or shape.stack).parameters for e, shape in passes]
         return Cost(float(sum(counts)), float(late), float(sum(read)))
 
     def memory(self, usage: Usage, candidates: int, number_bytes: int = 2) -> float | None:
-        """Bytes of weights, and of keys and values where tokens are written; None if not known.
+        """Return the bytes of weights, and of keys and values where tokens are written.
 
-        Activations and batches beside them are not counted.
+        Returns None if they are unknown. Activations and further batches are not counted.
         """
-        found = self._shaped(usage, candidates)
-        if found is None:
+        passes = self._with_shapes(usage, candidates)
+        if passes is None:
             return None
-        weights = {each.model: number_bytes * shape.parameters for each, shape in found}
-        written = sum(cache_bytes(shape, each.work, number_bytes) for each, shape in found)
+        weights = {each.model: number_bytes * shape.parameters for each, shape in passes}
+        written = sum(cache_bytes(shape, each.work, number_bytes) for each, shape in passes)
         return float(sum(weights.values()) + written)
 
-    def _shaped(self, usage: Usage, candidates: int) -> list[tuple[Pass, Architecture]] | None:
-        """The passes, each with its model's shape; None if one of these is not known."""
-        passes: Sequence[Pass] | None = self.passes and self.passes(usage, candidates)
+    def _with_shapes(self, usage: Usage, candidates: int) -> list[tuple[Pass, Architecture]] | None:
+        """Return each pass with its model's shape, or None if one of them is unknown."""
+        passes = self.passes(usage, candidates)
         if passes is None:
             return None
         shapes = [(each, self.shape(each.model)) for each in passes]
-        known = [(each, shape) for each, shape in shapes if shape is not None]
-        return known if len(known) == len(shapes) else None
+        complete = [(each, shape) for each, shape in shapes if shape is not None]
+        return complete if len(complete) == len(shapes) else None
 
     def mean(self, rankings: Iterable[tuple[Usage, int]]) -> Cost | None:
-        """The mean over rankings, each given by its usage and its number of candidates."""
-        found = [self.of(usage, candidates) for usage, candidates in rankings]
-        known = [each for each in found if each is not None]
-        if not known or len(known) < len(found):
+        """Return the mean over rankings, each given by its usage and number of candidates."""
+        costs = [self.of(usage, candidates) for usage, candidates in rankings]
+        complete = [cost for cost in costs if cost is not None]
+        if not complete or len(complete) < len(costs):
             return None
-        return Cost(*(sum(values) / len(known) for values in zip(*known, strict=True)))
+        return Cost(*(sum(values) / len(complete) for values in zip(*complete, strict=True)))
 
 
-def stated(spec: System, what: str) -> Callable[..., Any] | None:
-    """A system's `passes` or `expected` with its options filled in; None if it has none."""
-    cls = resolve(spec.kind)
-    if not hasattr(cls, what):
-        return None
-    return partial(getattr(cls, what), cls.Options.model_validate(spec.options))
+def estimated_cost(entry: RerankerEntry, systems: Systems, shape: QueryShape) -> Cost | None:
+    """Return the FLOPs of a query that was not run, or None if they are unknown."""
+    usage = entry.estimate_usage(shape)
+    return None if usage is None else Costs(entry, systems).of(usage, shape.candidates)
 
 
-def expected_cost(spec: System, systems: Systems, asked: Asked) -> Cost | None:
-    """FLOPs of a query that was not run; None where the system or a model's shape is not known."""
-    expected = stated(spec, "expected")
-    return expected and Costs(spec, systems).of(expected(asked), asked.candidates)
+def models_of(entry: RerankerEntry) -> list[ModelRef]:
+    """Return the models that a system states, its encoder first."""
+    return list(dict.fromkeys(each.model for each in entry.passes(Usage(), 0) or ()))
 
 
-def models_of(spec: System) -> list[Model]:
-    """The models that a system names, its encoder first; none that it does not state."""
-    passes = stated(spec, "passes")
-    return list(dict.fromkeys(each.model for each in passes(Usage(), 0) or ())) if passes else []
-
-
-def is_random(spec: System) -> bool:
+def is_random(entry: RerankerEntry) -> bool:
     """Whether a system's weights are random, `random:<hub id>`: only its costs mean anything."""
-    return any(str(model).startswith(RANDOM) for model in models_of(spec))
+    return any(str(model).startswith(RANDOM) for model in models_of(entry))
 
 
-def shape_of(model: Model, systems: Systems) -> Architecture | None:
-    """A model's shape as options, a folder or the library give it; None if none of them does.
+def shape_of(model: ModelRef, systems: Systems) -> Architecture | None:
+    """Return a model's shape as options, a folder or the library give it, or None.
 
-    A trained system's model has the shape it began with: of a system's two, `trained:<system>`
-    is the encoder, which comes first, and `trained:<system>/reranker` the other.
+    A trained system's model has the shape it started from. Of a system's two models,
+    `trained:<system>` is the encoder, which comes first, and `trained:<system>/reranker` the other.
     """
-    if isinstance(model, Made):
-        return _made(model, systems)
-    if isinstance(model, Cut):
-        return _cut(model, systems)
+    if isinstance(model, DecoderShape):
+        return _new_decoder(model, systems)
+    if isinstance(model, FirstLayers):
+        return _first_layers(model, systems)
     if model.startswith(PREFIX):
         name, _, part = model.removeprefix(PREFIX).partition("/")
-        below = models_of(systems[name]) if name in systems else []
-        return shape_of(below[-1 if part == "reranker" else 0], systems) if below else None
+        parts = models_of(systems[name]) if name in systems else []
+        return shape_of(parts[-1 if part == "reranker" else 0], systems) if parts else None
     config = config_of(model)
     if config is None or config.get("model_type") not in FAMILIES:
         return None
     return architecture(config)
 
 
-def _cut(model: Cut, systems: Systems) -> Architecture | None:
-    """The whole model's shape but for the number of its layers."""
+def _first_layers(model: FirstLayers, systems: Systems) -> Architecture | None:
+    """Return the whole model's shape with fewer layers."""
     whole = shape_of(model.model, systems)
     if whole is None or model.layers is None:
         return whole
     return replace(whole, stack=replace(whole.stack, layers=model.layers))
 
 
-def _made(model: Made, systems: Systems) -> Architecture | None:
-    """A decoder made here has Qwen3's form."""
-    owner = shape_of(model.vocabulary, systems)
-    if owner is None:
+def _new_decoder(shape: DecoderShape, systems: Systems) -> Architecture | None:
+    """Return the shape of a decoder made here, which has Qwen3's form."""
+    vocabulary = shape_of(shape.vocabulary, systems)
+    if vocabulary is None:
         return None
-    shape = model.shape
-    return architecture({
-        "model_type": "qwen3", "vocab_size": owner.vocabulary + model.added,
-        "hidden_size": shape.hidden, "intermediate_size": shape.intermediate,
-        "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads,
-        "head_dim": shape.hidden // shape.heads,
-    })  # fmt: skip
+    return architecture(
+        {
+            "model_type": "qwen3",
+            "vocab_size": vocabulary.vocabulary + shape.added,
+            "hidden_size": shape.hidden,
+            "intermediate_size": shape.intermediate,
+            "num_hidden_layers": shape.layers,
+            "num_attention_heads": shape.heads,
+            "head_dim": shape.hidden // shape.heads,
+        }
+    )

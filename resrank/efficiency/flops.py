@@ -9,8 +9,8 @@ model's attention is counted in full, masked half included, since common kernels
 
 from __future__ import annotations
 
-from resrank.efficiency.work import Work
 from resrank.model.architectures import Architecture, Stack
+from resrank.work import Work
 
 
 def flops(shape: Architecture, work: Work) -> float:

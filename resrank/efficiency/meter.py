@@ -22,8 +22,9 @@ from resrank.efficiency.memory import device_name, give_back, peaks, reset_peaks
 from resrank.efficiency.null import Rerank, null_rerank
 from resrank.efficiency.percentiles import summarise
 from resrank.efficiency.phase_clock import PARTS, Clock, Part, PhaseClock, device_wait
+from resrank.ranking import Request
 from resrank.records import Ranking, Usage
-from resrank.reranker import CachesPassages, Request, Reranker
+from resrank.reranker import Reranker
 
 Check = Callable[[Sequence[Request], Sequence[Ranking]], None]
 BOTH = (Scenario.SINGLE_STREAM, Scenario.OFFLINE)
@@ -55,7 +56,7 @@ def measure(
     result: dict[str, Any] = {}
     if elsewhere:
         scenarios = (Scenario.SINGLE_STREAM,)
-    if isinstance(reranker, CachesPassages):
+    if reranker.caches_passages:
         with tempfile.TemporaryDirectory() as folder:
             listed = [c.passage for _, found in (*warmup, *requests) for c in found]
             reranker.prepare(listed, store or Path(folder))
@@ -69,7 +70,7 @@ def measure(
     total = asdict(sum((ranking.usage for ranking in rankings), Usage()))
     result["usage"] = {name: value / len(requests) for name, value in total.items()}
     result["candidates"] = sum(len(found) for _, found in requests) / len(requests)
-    result["index_bytes_per_passage"] = getattr(reranker, "bytes_per_passage", None)
+    result["index_bytes_per_passage"] = reranker.bytes_per_passage
     result["device"] = device_name()
     result["harness"], _ = single_stream(null_rerank(requests), requests)
     return result

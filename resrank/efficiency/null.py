@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from resrank.ranking import Request
 from resrank.records import Candidate, Query, Ranking
-from resrank.reranker import Request
 
 Rerank = Callable[[Query, Sequence[Candidate]], Ranking]
 

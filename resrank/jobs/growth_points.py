@@ -7,17 +7,17 @@ from itertools import islice
 from typing import Any
 
 from resrank.efficiency.assumed import Assumed
-from resrank.efficiency.costs import Costs, stated
-from resrank.efficiency.work import Asked
+from resrank.efficiency.costs import Costs
+from resrank.ranking import Request
 from resrank.records import Candidate, Passage, Query, Usage
-from resrank.reranker import Request
 from resrank.suite.load import Resolved
+from resrank.work import QueryShape
 
 CANDIDATES = [10, 20, 50, 100, 200, 500, 1000]
 LENGTHS = [32, 64, 128, 256, 512]
 WORDS_A_TOKEN = 0.77  # of English text, for passages of about a number of tokens
-USUAL = Asked()
-Point = tuple[str, int, Asked]
+USUAL = QueryShape()
+Point = tuple[str, int, QueryShape]
 """(what grows, its value, the query there)."""
 
 
@@ -40,13 +40,11 @@ def modelled(resolved: Resolved, names: Sequence[str], assumed: Assumed) -> list
     rows = []
     for name in names:
         spec = resolved.systems[name]
-        expected, costs = stated(spec, "expected"), Costs(spec, resolved.systems)
-        if expected is None:
-            continue
-        for axis, at, asked in points(CANDIDATES[-1], LENGTHS[-1]):
-            usage = expected(asked)
-            cost = costs.of(usage, asked.candidates)
-            if cost is None or cost.online == 0:
+        costs = Costs(spec, resolved.systems)
+        for axis, at, shape in points(CANDIDATES[-1], LENGTHS[-1]):
+            usage = spec.estimate_usage(shape)
+            cost = None if usage is None else costs.of(usage, shape.candidates)
+            if usage is None or cost is None or cost.online == 0:
                 continue
             rows.append({
                 "system": name, "label": resolved.label(name), "axis": axis, "at": at,
@@ -55,7 +53,7 @@ def modelled(resolved: Resolved, names: Sequence[str], assumed: Assumed) -> list
                 "flops_cached": cost.cached,
                 "ms_online": 1e3 * assumed.seconds(cost.online, cost.stepped),
                 "ms_cached": 1e3 * assumed.seconds(cost.cached, cost.stepped),
-                "memory_bytes": costs.memory(usage, asked.candidates),
+                "memory_bytes": costs.memory(usage, shape.candidates),
             })  # fmt: skip
     return rows
 
@@ -80,12 +78,12 @@ def measured(
 
     spec = resolved.systems[name]
     costs, reranker = Costs(spec, resolved.systems), load(spec, None)
-    for axis, at, asked in points(most_candidates, longest):
-        request = request_of(query, words, asked)
+    for axis, at, shape in points(most_candidates, longest):
+        request = request_of(query, words, shape)
         found = measure(
             reranker, [request] * repeats, [request], scenarios=[Scenario.SINGLE_STREAM]
         )
-        cost = costs.of(Usage(**found["usage"]), asked.candidates)
+        cost = costs.of(Usage(**found["usage"]), shape.candidates)
         memory = found["online"]["memory"]
         yield {
             "system": name, "label": resolved.label(name), "axis": axis, "at": at,
@@ -97,16 +95,16 @@ def measured(
         }  # fmt: skip
 
 
-def request_of(query: Query, words: Sequence[str], asked: Asked) -> Request:
+def request_of(query: Query, words: Sequence[str], shape: QueryShape) -> Request:
     """A query with candidates of about so many tokens, each of other words of a running text.
 
     Raises ValueError if the text is too short for one passage.
     """
-    length = max(1, round(asked.passage_tokens * WORDS_A_TOKEN))
+    length = max(1, round(shape.passage_tokens * WORDS_A_TOKEN))
     if len(words) < length:
         raise ValueError(f"a text of {len(words)} words is too short for passages of {length}")
     listed = []
-    for place in range(asked.candidates):
+    for place in range(shape.candidates):
         start = place * length % (len(words) - length + 1)
         text = " ".join(words[start : start + length])
         listed.append(Candidate(Passage(f"p{place}", text), -float(place)))

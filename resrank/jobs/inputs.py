@@ -9,14 +9,9 @@ from resrank.io.candidate_lists import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.hashing import in_hash_order
 from resrank.io.manifest import check_model
+from resrank.ranking import Request
 from resrank.records import Split
-from resrank.registry import (
-    resolve,
-)
-from resrank.reranker import (
-    Request,
-    Reranker,
-)
+from resrank.reranker import Reranker
 from resrank.suite.schema import System
 
 
@@ -38,10 +33,9 @@ def inputs_of(
 
 def load(spec: System, model: Path | None) -> Reranker:
     """Build a system from its entry, with its trained model if it has one."""
-    cls: type[Reranker] = resolve(spec.kind)
     if model is not None:
         check_model(model)
-    return cls.load(cls.Options.model_validate(spec.options), model)
+    return spec.load(model)
 
 
 def test_requests(collection: Collection, candidates: Path) -> list[Request]:

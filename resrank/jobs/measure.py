@@ -14,13 +14,6 @@ from resrank.io.environment import environment
 from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest, write_sealed
 from resrank.jobs.inputs import in_sample_order, inputs_of, load, test_requests
-from resrank.registry import (
-    is_replayed,
-    option_files,
-)
-from resrank.reranker import (
-    KeepsTranscript,
-)
 from resrank.suite.schema import Measurement, System
 
 
@@ -43,12 +36,12 @@ def measure(
     requests = in_sample_order(r for r in test_requests(collection, candidates) if r[1])
     sample = requests[: how.queries]
     warmup = (requests[how.queries :] or sample)[: how.warmup]
-    recorded = reranker.recorded_clock(run) if isinstance(reranker, KeepsTranscript) else None
+    recorded = reranker.recorded_clock(run)
     result = {
         "system": name,
         "seed": seed,
         "machine": environment()["machine"],
-        "dtype": getattr(reranker, "dtype", "none"),
+        "dtype": reranker.dtype,
         "threads": threads,
         "batch": 1,
         "timed": "recorded" if recorded else "here",
@@ -56,7 +49,7 @@ def measure(
         "query_ids": [query.id for query, _ in sample],
     }
     times: dict[str, Any] = {}
-    if not is_replayed(spec.kind, spec.options):  # a look-up's time is no model's
+    if not spec.typed_options.is_replayed:  # a look-up's time is no model's
         scenarios = [Scenario(wanted) for wanted in how.scenarios]
         check = partial(verify, name, reranker)
         elsewhere = recorded is not None
@@ -67,9 +60,7 @@ def measure(
     write_sealed(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=inputs_of(
-            collection, candidates, parts, model, option_files(spec.kind, spec.options)
-        ),
+        inputs=inputs_of(collection, candidates, parts, model, spec.typed_options.files),
         config={"system": spec.model_dump(mode="json"), "measure": how.model_dump(mode="json")},
         system=name,
         seed=seed,

@@ -13,15 +13,6 @@ from resrank.io.manifest import write_manifest
 from resrank.io.run import encoder_run, usage_of, write_run, write_usage
 from resrank.jobs.inputs import inputs_of, load, test_requests
 from resrank.model.out_of_memory import Halvings
-from resrank.registry import (
-    asks_endpoint,
-    option_files,
-)
-from resrank.reranker import (
-    CachesPassages,
-    KeepsTranscript,
-    Retrieves,
-)
 from resrank.shards import WHOLE, Shard
 from resrank.suite.schema import System
 
@@ -40,41 +31,39 @@ def rerank(
     reranker = load(spec, model)
     requests = test_requests(collection, candidates)
     halved = Halvings()
-    if isinstance(reranker, CachesPassages):
+    if reranker.caches_passages:
         reranker.prepare((c.passage for _, listed in requests for c in listed), store)
-    if isinstance(reranker, KeepsTranscript):
-        reranker.keep_transcript(out)
+    reranker.keep_transcript(out)
     every = requests
-    size = max(1, len(every)) if getattr(reranker, "reads_queries_together", False) else BLOCK
+    size = max(1, len(every)) if reranker.reads_queries_together else BLOCK
     blocks = shard.take([every[i : i + size] for i in range(0, len(every), size)])
     requests = [request for block in blocks for request in block]
-    if requests and asks_endpoint(spec.kind, spec.options):
+    if requests and spec.typed_options.asks_endpoint:
         blocks = [requests]  # each prompt is answered by itself, and `in_flight` is the limit
     rankings = [ranking for block in blocks for ranking in reranker.rerank_many(block)]
     verify(name, reranker, requests, rankings)
     written = [out, usage_of(out)]
     write_run(out, rankings, name)
     write_usage(usage_of(out), rankings)
-    if isinstance(reranker, Retrieves):
-        written.append(encoder_run(out))
-        mine = {query.id for query, _ in requests}
-        own = [ranking for ranking in reranker.by_encoder(every) if ranking.query_id in mine]
-        verify(f"{name}.encoder", None, requests, own)
-        write_run(written[-1], own, f"{name}.encoder")
-    else:
+    by_encoder = reranker.by_encoder(every)
+    if by_encoder is None:
         encoder_run(out).unlink(missing_ok=True)
+    else:
+        written.append(encoder_run(out))
+        ids = {query.id for query, _ in requests}
+        retrieved = [ranking for ranking in by_encoder if ranking.query_id in ids]
+        verify(f"{name}.encoder", None, requests, retrieved)
+        write_run(written[-1], retrieved, f"{name}.encoder")
     if write_grades(grades_of(out), rankings):
         written.append(grades_of(out))
     write_manifest(
         out.with_suffix(".manifest.json"),
-        inputs=inputs_of(
-            collection, candidates, parts, model, option_files(spec.kind, spec.options)
-        ),
+        inputs=inputs_of(collection, candidates, parts, model, spec.typed_options.files),
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,
-        dtype=getattr(reranker, "dtype", "none"),
-        about=getattr(reranker, "about", {}),
+        dtype=reranker.dtype,
+        about=reranker.about,
         halved_batches=halved.batches,
         outputs={path.name: sha256_file(path) for path in written},
     )

@@ -19,9 +19,10 @@ from resrank.io.collection import Collection
 from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest, write_sealed
 from resrank.jobs.inputs import in_sample_order, inputs_of, load, test_requests
+from resrank.ranking import Request
 from resrank.records import Qrels, Split
-from resrank.registry import KINDS, resolve
-from resrank.reranker import CachesPassages, Request
+from resrank.registry import KINDS
+from resrank.reranker_entry import options_of
 from resrank.suite.schema import System
 
 METRIC = "nDCG@10"
@@ -131,7 +132,7 @@ def reordered(requests: Sequence[Request]) -> dict[str, list[Request]]:
 
 def expanded(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """A kind's options with every default written out, those of a system held within too."""
-    whole: dict[str, Any] = resolve(kind).Options.model_validate(options).model_dump(mode="json")
+    whole: dict[str, Any] = options_of(kind, options).model_dump(mode="json")
     for key, value in whole.items():
         if isinstance(value, dict) and value.get("kind") in KINDS and "options" in value:
             whole[key] = value | {"options": expanded(value["kind"], value["options"])}
@@ -155,7 +156,7 @@ def _rank(spec: System, model: Path | None, lists: Sequence[Sequence[Request]]) 
     """
     reranker = load(spec, model)
     with tempfile.TemporaryDirectory() as folder:
-        if isinstance(reranker, CachesPassages):
+        if reranker.caches_passages:
             reranker.prepare((c.passage for _, listed in lists[0] for c in listed), Path(folder))
         return [[r.passage_ids for r in reranker.rerank_many(found)] for found in lists]
 

@@ -15,13 +15,7 @@ from resrank.io.hashing import hashed, sha256_file, sha256_lines, sources_hash
 from resrank.io.manifest import manifest_of, write_manifest
 from resrank.jobs.inputs import inputs_of
 from resrank.records import Ranking, Split, TrainingExample
-from resrank.registry import (
-    resolve,
-    training_files,
-)
-from resrank.reranker import (
-    Bench,
-)
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.suite.schema import System
 
 
@@ -37,23 +31,18 @@ def train(
     from resrank.training.processes import processes
 
     run = processes()
-    cls = resolve(spec.kind)
+    training = spec.typed_training
+    if training is None:
+        raise ValueError(f"system {name!r} has no `training`: there is nothing to train")
     examples = training_examples(collection, candidates)
-    own = training_files(spec.kind, spec.training)
-    inputs = inputs_of(collection, candidates, parts, files=own)
+    inputs = inputs_of(collection, candidates, parts, files=training.files)
     about = [name, seed, spec.model_dump(mode="json"), hashed(inputs), environment()["packages"]]
     key = sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
     log = TrainingLog(checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
     with log as on_step:
-        cls.train(
-            cls.Options.model_validate(spec.options),
-            cls.Training.model_validate(spec.training),
-            examples[Split.TRAIN],
-            examples[Split.DEV],
-            out,
-            seed,
-            Bench(store, checkpoints, key, on_step, _dev_score(collection)),
-        )
+        data = TrainingData(examples[Split.TRAIN], examples[Split.DEV])
+        job = TrainingJob(store, checkpoints, key, on_step, _dev_score(collection), seed=seed)
+        spec.reranker.train(spec.typed_options, training, data, out, job)
     if not run.is_main:
         return
     curve = out.with_name(f"{out.name}.log.jsonl")

@@ -7,27 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resrank.records import Passage, Usage
-from resrank.reranker import RanksMany
+from resrank.reranker import Reranker
 
 if TYPE_CHECKING:
     from resrank.model.passage_embeddings import PassageEmbeddings
 
 
-class EmbedsPassages(RanksMany):
-    """Base of a reranker that takes passage embeddings from one encoder: stored or made anew."""
+class EmbedsPassages(Reranker):
+    """Base of a reranker whose passage embeddings come from one encoder, stored or computed."""
 
     embeddings: PassageEmbeddings
+    caches_passages = True
 
     @property
     def dtype(self) -> str:
-        """Number format of the encoder's weights."""
+        """Return the number format of the encoder's weights."""
         from resrank.model.device import number_format
 
         return number_format(self.embeddings.encoder)
 
     @property
     def bytes_per_passage(self) -> int:
-        """Size of a stored embedding: the index's share of a passage."""
+        """Return the size of a stored embedding."""
         return self.embeddings.row_bytes
 
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
@@ -35,5 +36,5 @@ class EmbedsPassages(RanksMany):
         return self.embeddings.prepare(passages, folder)
 
     def forget(self) -> None:
-        """Embed passages anew for every ranking."""
+        """Drop stored embeddings, so that every ranking embeds its passages."""
         self.embeddings.forget()

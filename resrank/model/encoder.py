@@ -62,8 +62,8 @@ class Encoder(nn.Module):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         tokenizer.truncation_side = "right"  # the instruction stands on the left
         pooling = own_pooling(folder) if options.pooling == "auto" else options.pooling
-        positions = getattr(model.config, "max_position_embeddings", None) or options.max_tokens
-        if options.max_tokens > positions:
+        positions = positions_of(model)
+        if positions and options.max_tokens > positions:
             raise ValueError(
                 f"max_tokens {options.max_tokens} is more than the {positions} positions of "
                 f"{options.model}; lower it"
@@ -254,3 +254,10 @@ def _check_modules(path: Path) -> None:
             f"{path}: module {', '.join(unknown)} is not supported; a model of a transformer, "
             "pooling and normalisation is needed"
         )
+
+
+def positions_of(model: Any) -> int | None:
+    """Return how many positions a transformers model has, or None if its config sets no limit."""
+    # Configurations of models with relative positions, such as T5's, lack the attribute.
+    positions: int | None = getattr(model.config, "max_position_embeddings", None)
+    return positions

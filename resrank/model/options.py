@@ -7,14 +7,16 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag, model_validator
 
 from resrank.options import NAME, NAME_OR_SHAPE, SHAPE, Strict
+from resrank.reranker_options import RerankerOptions
 from resrank.windows import Window
+from resrank.work import DecoderShape
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 StoreDtype = Literal["float32", "bfloat16", "int8"]
 Pooling = Literal["auto", "last", "mean", "cls"]
 
 
-class EncoderOptions(Strict):
+class EncoderOptions(RerankerOptions):
     """How texts are embedded."""
 
     model: str = Field(
@@ -65,8 +67,17 @@ class ScratchDecoder(Strict):
             )
         return self
 
+    def shape(self, vocabulary: str, added: int = 0) -> DecoderShape:
+        """Return its shape, for its FLOPs.
 
-class TwoModels(Strict):
+        vocabulary: the model whose vocabulary it uses; added: tokens added to that vocabulary.
+        """
+        return DecoderShape(
+            self.layers, self.hidden, self.heads, self.intermediate, vocabulary, added
+        )
+
+
+class TwoModels(RerankerOptions):
     """An encoder that embeds passages and a decoder that reads the embeddings."""
 
     encoder: EncoderOptions = EncoderOptions()
@@ -113,8 +124,13 @@ class ResRankOptions(TwoModels):
         None, description="Rerank in sliding windows; unset: all candidates in a single pass."
     )
 
+    @property
+    def list_window(self) -> Window | None:
+        """Return the sliding windows that a list is reranked in, or None for the whole list."""
+        return self.window
 
-class SavedOptions(Strict):
+
+class SavedOptions(RerankerOptions):
     """Which saved ResRank, and what may be chosen anew; all else is as it was trained."""
 
     model: str = Field(description="A folder, a hub id or 'trained:<system>'.")
@@ -131,3 +147,8 @@ class SavedOptions(Strict):
     batch_queries: int = Field(
         16, ge=1, description="Queries in one forward pass; a run hands over 16 at a time."
     )
+
+    @property
+    def list_window(self) -> Window | None:
+        """Return the sliding windows that a list is reranked in, or None for the whole list."""
+        return self.window

@@ -12,8 +12,8 @@ from resrank.model.embedding_store import EmbeddingStore
 from resrank.model.encoder import Encoder
 from resrank.model.vector_codec import VectorCodec
 from resrank.phases import phase
+from resrank.ranking import Request, ranked
 from resrank.records import Passage, Ranking, Usage
-from resrank.reranker import Request, ranked
 
 
 class PassageEmbeddings:

@@ -15,14 +15,6 @@ from resrank.io.yaml import ConfigError, read_yaml, validated
 from resrank.model.architectures import RANDOM
 from resrank.model.trained_models import parts, substitute
 from resrank.records import GRADES
-from resrank.registry import (
-    grades_given,
-    is_replayed,
-    option_files,
-    reads_lists,
-    resolve,
-    training_files,
-)
 from resrank.suite.schema import Definitions, Suite, System
 
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "config"
@@ -67,12 +59,12 @@ class Resolved(BaseModel):
         """A system's name in tables and figures; one that nobody has trained says so."""
         spec = self.systems[system]
         named = spec.label or system
-        options = resolve(spec.kind).Options.model_validate(spec.options)
+        options = spec.typed_options
         if spec.training is not None:
             return named
         if made_here(options.model_dump()):
             return f"{named} (untrained: random weights)"
-        part = getattr(options, "random_part", None)
+        part = options.random_part
         return f"{named} (untrained: {part} of random weights)" if part else named
 
     @property
@@ -82,7 +74,7 @@ class Resolved(BaseModel):
 
     def reranks(self, system: str) -> bool:
         """Whether a system is more than the first stage's own order."""
-        return self.systems[system].kind != "first_stage"
+        return self.systems[system].reranker.reorders
 
     def is_optional(self, collection: str) -> bool:
         """Whether the suite goes on without a collection that cannot be had."""
@@ -110,19 +102,19 @@ class Resolved(BaseModel):
     def judges(self) -> list[str]:
         """The systems that give grades, whose calibration is measured; none of random weights."""
         named = [] if self.costs_alone else self.suite.systems
-        return [name for name in named if grades_given(self.systems[name].kind)]
+        return [name for name in named if self.systems[name].reranker.grades]
 
     @property
     def timed(self) -> list[str]:
         """The systems whose cost is measured: all but those that only repeat a transcript."""
         specs = {name: self.systems[name] for name in self.suite.systems}
-        return [name for name, s in specs.items() if not is_replayed(s.kind, s.options)]
+        return [name for name, s in specs.items() if not s.typed_options.is_replayed]
 
     @property
     def list_readers(self) -> list[str]:
         """The systems that read lists, by windows or at once; none beside random weights."""
         named = [] if self.costs_alone else self.suite.systems
-        return [name for name in named if reads_lists(self.systems[name].kind)]
+        return [name for name in named if self.systems[name].reranker.reads_lists]
 
     @property
     def trained(self) -> list[str]:
@@ -190,7 +182,7 @@ def load_suite(
     for name in resolved.suite.collections:
         _check_collection(resolved, name)
     for name, spec in resolved.systems.items():
-        for path in option_files(spec.kind, spec.options):
+        for path in spec.typed_options.files:
             _check_file(name, "file", path)
         _check_training(resolved, name)
     _check_grades(resolved)
@@ -280,9 +272,10 @@ def _check_collection(resolved: Resolved, name: str) -> None:
 def _check_training(resolved: Resolved, name: str) -> None:
     """A system that is trained has lists to learn from, and the files it names."""
     spec = resolved.systems[name]
-    if spec.training is None:
+    training = spec.typed_training
+    if training is None:
         return
-    for path in training_files(spec.kind, spec.training):
+    for path in training.files:
         _check_file(name, "teacher", path)
     source = resolved.trained_on(name)
     collection = _pick(resolved.collections, source, "collection")
@@ -304,7 +297,7 @@ def _check_training(resolved: Resolved, name: str) -> None:
 def _check_grades(resolved: Resolved) -> None:
     """Systems that judge in three grades have collections whose grades map to these."""
     for system in resolved.judges:
-        if (given := grades_given(resolved.systems[system].kind)) != GRADES:
+        if (given := resolved.systems[system].reranker.grades) != GRADES:
             raise ConfigError(
                 f"system {system!r} gives {given} grades; judgments have {GRADES} here (0 not "
                 "relevant, 1 partly, 2 relevant): give it as many"

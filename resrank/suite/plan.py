@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from resrank.collections.base import CollectionKind
 from resrank.model.trained_models import parts, substitute
-from resrank.registry import asks_dev, encoder_of, option_files, training_files
+from resrank.reranker_entry import options_of
 from resrank.suite.load import Resolved
 
 
@@ -132,7 +132,7 @@ class Plan:
         """
         spec = self.suite.systems[system]
         folder = self.model_folder(system, seed) if spec.training is not None else None
-        options = encoder_of(spec.kind, self._options(system), spec.training, folder)
+        options = self._encoder_options(system, folder)
         if options is None:
             return None
         holders = [(p, self.model_folder(p)) for p in parts(spec.options)]
@@ -164,12 +164,13 @@ class Plan:
     def training_files(self, system: str) -> list[str]:
         """The user's own files that a system is trained with."""
         spec = self.suite.systems[system]
-        return [str(path) for path in training_files(spec.kind, spec.training)]
+        training = spec.typed_training
+        return [str(path) for path in training.files] if training else []
 
     def files(self, system: str) -> list[str]:
         """The user's own files that a system's options name."""
         spec = self.suite.systems[system]
-        return [str(path) for path in option_files(spec.kind, spec.options)]
+        return [str(path) for path in spec.typed_options.files]
 
     def lists_to_encode(self, dataset: str) -> list[str]:
         """Every list of a collection that a system reranks or is trained on."""
@@ -193,7 +194,8 @@ class Plan:
         ]
         if not learners:
             return ["test"]
-        scored = any(asks_dev(spec.kind, spec.training) for spec in learners)
+        trainings = [spec.typed_training for spec in learners]
+        scored = any(training.uses_dev_queries for training in trainings if training)
         return ["train", "dev", "test"] if scored else ["train", "test"]
 
     def runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
@@ -246,9 +248,13 @@ class Plan:
 
     def _own_encoder(self, system: str) -> str:
         """Where a trained system's own encoder lies."""
+        return str(self._encoder_options(system, self.model_folder(system)).model)
+
+    def _encoder_options(self, system: str, model_folder: str | None) -> Any:
+        """The `EncoderOptions` of a system's passage embeddings, or None without any."""
         spec = self.suite.systems[system]
-        found = encoder_of(spec.kind, spec.options, spec.training, self.model_folder(system))
-        return str(found.model)
+        options = options_of(spec.kind, self._options(system))
+        return spec.reranker.encoder_options(options, spec.typed_training, model_folder)
 
 
 def as_json(entry: BaseModel) -> str:

@@ -14,21 +14,18 @@ from pydantic import (
 
 from resrank.candidates.kinds import FirstStage
 from resrank.options import Strict, shown
-from resrank.registry import resolve
+from resrank.reranker_entry import RerankerEntry, training_of
+from resrank.reranker_options import TrainingOptions
 from resrank.suite.entries import CollectionEntry
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Seed = Annotated[int, Field(ge=0)]
 
 
-class System(Strict):
+class System(RerankerEntry):
     """A reranker: its kind, its options, and how it is trained if it is."""
 
-    kind: str = Field(description="A registered kind, or 'package.module:Class'.")
     label: str | None = Field(None, description="Name in tables and figures.")
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="Options of the kind; see the kind's Options."
-    )
     training: dict[str, Any] | None = Field(
         None, description="Training options of the kind; unset if the system is not trained."
     )
@@ -70,22 +67,15 @@ class System(Strict):
         return self
 
     @model_validator(mode="after")
-    def _check_options(self) -> System:
-        cls = resolve(self.kind)
-        lacking = [n for n in ("Options", "load", "rerank", "rerank_many") if not hasattr(cls, n)]
-        if lacking:
-            raise ValueError(
-                f"system kind {self.kind!r} is no reranker: it has no {', '.join(lacking)} (the "
-                "protocol stands in resrank/reranker.py)"
-            )
-        cls.Options.model_validate(self.options)
-        if self.training is not None:
-            if not hasattr(cls, "Training"):
-                raise ValueError(f"system kind {self.kind!r} cannot be trained; drop 'training'")
-            cls.Training.model_validate(self.training)
-            if hasattr(cls, "check_training"):
-                cls.check_training(cls.Options.model_validate(self.options))
+    def _check_training(self) -> System:
+        if self.typed_training is not None:
+            self.reranker.check_training(self.typed_options)
         return self
+
+    @property
+    def typed_training(self) -> TrainingOptions | None:
+        """Return the training options as the kind's type, or None if it is not trained."""
+        return None if self.training is None else training_of(self.kind, self.training)
 
 
 class Measurement(Strict):

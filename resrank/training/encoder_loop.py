@@ -9,10 +9,11 @@ import torch
 
 from resrank.model.encoder import Encoder
 from resrank.records import TrainingExample
+from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import TrainingList, batches, choose, usable
-from resrank.training.loop import OnStep, Phase, fit
+from resrank.training.loop import Phase, fit
 from resrank.training.losses import info_nce
 from resrank.training.options import EncoderTraining, Stage
 from resrank.training.processes import processes
@@ -22,11 +23,9 @@ def train_encoder(
     encoder: Encoder,
     examples: Sequence[TrainingExample],
     options: EncoderTraining,
-    seed: int,
-    checkpoints: Checkpoints,
-    on_step: OnStep | None = None,
+    job: TrainingJob,
 ) -> dict[str, int]:
-    """Fit in place; returns how many queries were used and skipped."""
+    """Train in place, and return how many queries were used and skipped."""
     stage = Stage(
         share=options.share,
         batch_queries=options.batch_queries,
@@ -34,7 +33,7 @@ def train_encoder(
         negatives="sampled",
     )
     found = usable(examples, stage)
-    kept = choose(found, options.max_queries, np.random.default_rng([seed]))
+    kept = choose(found, options.max_queries, np.random.default_rng([job.seed]))
     if not kept:
         raise ValueError("no training query has a relevant passage and candidates")
 
@@ -51,11 +50,11 @@ def train_encoder(
     rates = {name: options.learning_rate for name, _ in encoder.named_parameters()}
     phase = Phase(
         "encoder", rates, options.epochs, options.warmup,
-        lambda epoch: batches(kept, stage, np.random.default_rng([seed, 0, epoch])),
+        lambda epoch: batches(kept, stage, np.random.default_rng([job.seed, 0, epoch])),
         backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),
         accumulate=options.accumulate, mixed=options.autocast,
     )  # fmt: skip
-    fit(encoder, phase, checkpoints, on_step)
+    fit(encoder, phase, Checkpoints(job.checkpoints, job.key), job.on_step)
     encoder.eval()
     return {"queries_used": len(kept), "queries_skipped": len(examples) - len(found)}
 

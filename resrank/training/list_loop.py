@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
 from resrank.records import TrainingExample
-from resrank.reranker import Bench
+from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.lists import TrainingList, batches, choose, usable
 from resrank.training.loop import Phase, fit
@@ -17,45 +18,63 @@ from resrank.training.options import Queries, Stage
 Backward = Callable[[Sequence[TrainingList]], dict[str, float]]
 
 
-def fit_lists(
-    model: nn.Module,
-    name: str,
-    rates: Mapping[str, float],
-    options: Queries,
-    stage: Stage,
-    examples: Sequence[TrainingExample],
-    backward: Backward,
-    seed: int,
-    bench: Bench,
-    prepare: Callable[[Sequence[TrainingExample]], None] | None = None,
-    mixed: bool | None = False,
-) -> dict[str, int]:
-    """Fit in place; returns how many queries were used and skipped.
+@dataclass(frozen=True)
+class ListPhase:
+    """One phase of training on lists.
 
-    options: which queries, how often; stage: how lists are made of them; backward: adds a batch's
-    gradients and returns its losses by name; prepare: is given the queries that are used, once;
+    rates: parameter name -> AdamW's peak rate, for each parameter that is trained.
+    options: which queries are used, and how often.
+    stage: how lists are built from them.
+    backward: adds a batch's gradients and returns its losses by name.
+    prepare: receives the queries that are used, once, before training.
     mixed: whether `backward` computes in bfloat16, as `autocast` takes it.
-    Raises ValueError if no list can teach anything.
     """
-    found = usable(examples, stage)
-    kept = choose(found, options.max_queries, np.random.default_rng([seed]))
+
+    name: str
+    rates: Mapping[str, float]
+    options: Queries
+    stage: Stage
+    backward: Backward
+    prepare: Callable[[Sequence[TrainingExample]], None] | None = None
+    mixed: bool | None = False
+
+
+def fit_lists(
+    model: nn.Module, lists: ListPhase, examples: Sequence[TrainingExample], job: TrainingJob
+) -> dict[str, int]:
+    """Train in place, and return how many queries were used and skipped.
+
+    Raises ValueError if no list has passages of different grades to learn from.
+    """
+    options, stage = lists.options, lists.stage
+    candidates = usable(examples, stage)
+    kept = choose(candidates, options.max_queries, np.random.default_rng([job.seed]))
     if not kept:
-        lists = sum(bool(e.candidates) for e in examples)
-        judged = sum(any(grade > 0 for grade in e.grades.values()) for e in examples)
-        raise ValueError(
-            f"none of {len(examples)} training queries teaches anything: {lists} have candidates, "
-            f"{judged} a relevant passage, {len(found)} passages of different grade among the "
-            f"{stage.list_length} that are shown; train on more queries, a longer `list_length` or "
-            "a better first stage"
-        )
-    if prepare is not None:
-        prepare(kept)
+        raise ValueError(_nothing_to_learn(examples, len(candidates), stage.list_length))
+    if lists.prepare is not None:
+        lists.prepare(kept)
     phase = Phase(
-        name, rates, options.epochs, options.warmup,
-        lambda epoch: batches(kept, stage, np.random.default_rng([seed, epoch])),
-        backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),
-        accumulate=options.accumulate, mixed=mixed,
-    )  # fmt: skip
-    fit(model, phase, Checkpoints(bench.checkpoints, bench.key), bench.on_step)
+        name=lists.name,
+        rates=lists.rates,
+        epochs=options.epochs,
+        warmup=options.warmup,
+        batches=lambda epoch: batches(kept, stage, np.random.default_rng([job.seed, epoch])),
+        backward=lists.backward,
+        describe=lambda batch: ", ".join(item.query_id for item in batch[:3]),
+        accumulate=options.accumulate,
+        mixed=lists.mixed,
+    )
+    fit(model, phase, Checkpoints(job.checkpoints, job.key), job.on_step)
     model.eval()
-    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(found)}
+    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(candidates)}
+
+
+def _nothing_to_learn(examples: Sequence[TrainingExample], usable: int, list_length: int) -> str:
+    listed = sum(bool(e.candidates) for e in examples)
+    judged = sum(any(grade > 0 for grade in e.grades.values()) for e in examples)
+    return (
+        f"none of {len(examples)} training queries teaches anything: {listed} have candidates, "
+        f"{judged} a relevant passage, {usable} passages of different grade among the "
+        f"{list_length} that a list holds; train on more queries, a longer `list_length` or "
+        "a better first stage"
+    )

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from resrank.options import Strict
+from resrank.reranker_options import StageWork, TrainingOptions
 
 
 class Queries(Strict):
@@ -25,6 +26,10 @@ class Queries(Strict):
         1, ge=1, description="Batches whose gradients are averaged for one step: a larger batch in "
         "the memory of a small one (InfoNCE's negatives stay those of one)."
     )  # fmt: skip
+
+    def work(self, texts: int, *, trains_encoder: bool = True) -> StageWork:
+        """Return what a stage over these queries reads, with `texts` passages per query."""
+        return StageWork(self.epochs, texts, self.share, self.max_queries, trains_encoder)
 
 
 class Precision(Strict):
@@ -54,6 +59,11 @@ class Economy(Precision):
         "memory, more time."
     )  # fmt: skip
 
+    @property
+    def recomputes(self) -> bool:
+        """Whether gradient checkpointing runs forward passes twice."""
+        return self.gradient_checkpointing
+
 
 class Retrieval(Precision):
     """How InfoNCE's gradient through an encoder is computed."""
@@ -64,6 +74,11 @@ class Retrieval(Precision):
         "tokens (gradient caching), so that memory does not grow with the batch; unset: at "
         "once."
     )  # fmt: skip
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether gradient caching runs the encoder's forward passes twice."""
+        return self.chunk_tokens is not None
 
 
 class Stage(Queries):
@@ -109,7 +124,7 @@ class Stage(Queries):
         return self
 
 
-class EncoderTraining(Queries, Retrieval):
+class EncoderTraining(Queries, Retrieval, TrainingOptions):
     """InfoNCE on an encoder alone, with in-batch and first-stage negatives."""
 
     batch_queries: int = Field(32, ge=2, description="Queries in one step.")
@@ -119,8 +134,13 @@ class EncoderTraining(Queries, Retrieval):
         None, ge=8, description="Cut passages to this many tokens; unset: the encoder's own limit."
     )
 
+    @property
+    def stage_work(self) -> tuple[StageWork, ...]:
+        """Return the one stage's work."""
+        return (self.work(1 + self.negatives),)
 
-class ResRankTraining(Retrieval, Economy):
+
+class ResRankTraining(Retrieval, Economy, TrainingOptions):
     """Stages one after the other, and what they share."""
 
     stages: tuple[Stage, ...] = Field((Stage(),), min_length=1, description="In their order.")
@@ -141,5 +161,23 @@ class ResRankTraining(Retrieval, Economy):
 
     @property
     def files(self) -> list[Path]:
-        """The user's own files that training reads."""
+        """Return the teachers' files."""
         return [stage.teacher for stage in self.stages if stage.teacher is not None]
+
+    @property
+    def uses_dev_queries(self) -> bool:
+        """Whether any stage scores dev queries after its epochs."""
+        return any(stage.dev_queries for stage in self.stages)
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether forward passes run a second time for the gradients."""
+        return self.gradient_checkpointing or self.chunk_tokens is not None
+
+    @property
+    def stage_work(self) -> tuple[StageWork, ...]:
+        """Return each stage's work."""
+        return tuple(
+            stage.work(stage.list_length, trains_encoder=stage.train_encoder)
+            for stage in self.stages
+        )

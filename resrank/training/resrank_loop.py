@@ -17,7 +17,7 @@ from resrank.model.device import autocast
 from resrank.model.passage_embeddings import PassageEmbeddings
 from resrank.model.resrank import Lists, ResRank
 from resrank.records import Passage, TrainingExample
-from resrank.reranker import Bench
+from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.encoder_loop import embed, retrieval_loss, texts_of
 from resrank.training.gradient_cache import Embedded
@@ -34,28 +34,27 @@ def train_stages(
     model: ResRank,
     examples: Sequence[TrainingExample],
     options: ResRankTraining,
-    seed: int,
-    bench: Bench,
+    job: TrainingJob,
     evaluate: Callable[[Stage], float] | None = None,
 ) -> list[dict[str, int]]:
     """Fit in place, a stage after the other; returns each one's queries used and skipped.
 
     evaluate: the model's dev score as a stage asks for it; used where `dev_queries` is not 0.
     """
-    checkpoints = Checkpoints(bench.checkpoints, bench.key)
+    checkpoints = Checkpoints(job.checkpoints, job.key)
     counts = []
     for number, stage in enumerate(options.stages, start=1):
         taught = taught_by(examples, stage.teacher) if stage.teacher else examples
         found = usable(taught, stage)
-        kept = choose(found, stage.max_queries, np.random.default_rng([seed, number]))
+        kept = choose(found, stage.max_queries, np.random.default_rng([job.seed, number]))
         if not kept:
             raise ValueError("no training query has a relevant passage among its candidates")
-        losses = StageLosses(model, options, stage, kept, bench)
+        losses = StageLosses(model, options, stage, kept, job)
 
         def lists(
             epoch: int, kept: list[TrainingExample] = kept, stage: Stage = stage, n: int = number
         ) -> list[list[TrainingList]]:
-            return batches(kept, stage, np.random.default_rng([seed, n, epoch]))
+            return batches(kept, stage, np.random.default_rng([job.seed, n, epoch]))
 
         phase = Phase(
             f"stage {number}", rates(model, options, stage), stage.epochs, stage.warmup, lists,
@@ -63,7 +62,7 @@ def train_stages(
             partial(evaluate, stage) if evaluate and stage.dev_queries else None, stage.patience,
             stage.accumulate, options.autocast,
         )  # fmt: skip
-        fit(model, phase, checkpoints, bench.on_step)
+        fit(model, phase, checkpoints, job.on_step)
         counts.append({"queries_used": len(kept), "queries_skipped": len(examples) - len(found)})
     model.eval()
     return counts
@@ -95,14 +94,14 @@ class StageLosses:
         options: ResRankTraining,
         stage: Stage,
         examples: Sequence[TrainingExample],
-        bench: Bench,
+        job: TrainingJob,
     ) -> None:
         self.model = model
         self.options = options
         self.stage = stage
         self.embeddings = PassageEmbeddings(model.encoder)
         self.examples = examples
-        self.bench = bench
+        self.job = job
         self.device = model.encoder.device
         self.run = processes()
 
@@ -177,7 +176,7 @@ class StageLosses:
         """The same from the store."""
         if self.embeddings.store is None:
             wanted = (c.passage for e in self.examples for c in e.candidates)
-            self.embeddings.prepare(wanted, self.bench.store)
+            self.embeddings.prepare(wanted, self.job.store)
         slots = self.model.encoder.embed([item.query for item in batch], query=True).clone()
         blocks = [
             torch.from_numpy(self.embeddings([Passage("", t) for t in item.texts])[0])

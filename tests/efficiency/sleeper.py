@@ -2,21 +2,18 @@
 
 import time
 
-from resrank.options import Strict
+from resrank.ranking import ranked
 from resrank.records import Usage
-from resrank.reranker import RanksMany, ranked
+from resrank.reranker import Reranker
+from resrank.reranker_options import RerankerOptions
 
 
-class Sleeper(RanksMany):
-    class Options(Strict):
-        seconds: float
+class SleeperOptions(RerankerOptions):
+    seconds: float
 
-    def __init__(self, options):
-        self.options = options
 
-    @classmethod
-    def load(cls, options, model_dir=None):
-        return cls(options)
+class Sleeper(Reranker):
+    Options = SleeperOptions
 
     def rerank_many(self, requests):
         time.sleep(self.options.seconds * len(requests))

@@ -4,16 +4,15 @@ from functools import partial
 
 import pytest
 
-from resrank.efficiency.costs import Costs, models_of, shape_of, stated
-from resrank.efficiency.work import Asked, Made
+from resrank.efficiency.costs import Costs, models_of, shape_of
 from resrank.jobs.inputs import load
 from resrank.model import cores
 from resrank.model.architectures import published_config
 from resrank.records import Candidate, Passage, Query, Usage
 from resrank.registry import KINDS
-from resrank.reranker import CachesPassages
 from resrank.suite.load import library
 from resrank.suite.schema import System
+from resrank.work import DecoderShape, QueryShape
 from tests.efficiency.test_flops import counted
 from tests.shapes import save_causal, save_t5
 
@@ -92,7 +91,7 @@ def test_flops_are_those_of_a_ranking(name, models, monkeypatch, tmp_path):
     # The two readings behind ICR's passages count as one that sees both.
     within = 0.1 if name == "icr" else 0.02
     assert costs.of(found[0].usage, count).online == pytest.approx(online, rel=within)
-    if isinstance(system, CachesPassages):
+    if system.caches_passages:
         system.prepare([c.passage for c in listed], tmp_path)
         cached = counted(lambda: found.append(rank()))
         assert costs.of(found[1].usage, count).cached == pytest.approx(cached, rel=0.02)
@@ -119,7 +118,7 @@ def test_what_is_expected_is_what_is_used(models):
         passage, asked = (len(tokenizer(text)["input_ids"]) for text in (TEXT, query))
         listed = [Candidate(Passage(f"p{n}", TEXT), -float(n)) for n in range(6)]
         used = system.rerank(Query("q", query), listed).usage
-        expected = stated(spec, "expected")(Asked(6, passage, asked))
+        expected = spec.estimate_usage(QueryShape(6, passage, asked))
         exact = ("embedding_slots", "generated_tokens")
         exact += () if name == "setwise" else ("model_calls",)  # depends on the model's answers
         for counter in exact:
@@ -131,7 +130,7 @@ def test_pe_ranks_two_prompts():
     """Nine windows of 20; a plain prompt has 13 tokens of instruction, 3 of closing, 10 of query."""
     options = {"reranker": "Qwen/Qwen3-4B"}
     plain, chat = (
-        stated(System(kind="pe_rank", options=options | {"chat": chat}), "expected")(Asked())
+        System(kind="pe_rank", options=options | {"chat": chat}).estimate_usage(QueryShape())
         for chat in (False, True)
     )
     assert plain.prompt_tokens == 9 * (13 + 3 + 10)
@@ -173,7 +172,7 @@ def test_what_is_not_known_has_no_figure(tmp_path):
     http = {"kind": "http", "url": "http://localhost:1/v1", "model": "Qwen/Qwen3-4B"}
     endpoint = System(kind="rankgpt", options={"llm": http})
     assert Costs(endpoint, {}).of(usage, 2) is None
-    assert shape_of(Made({}, "somebody/model"), {}) is None
+    assert shape_of(DecoderShape(2, 8, 2, 8, "somebody/model"), {}) is None
 
 
 def test_the_librarys_models_have_shapes():

@@ -8,7 +8,6 @@ import yaml
 
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
-from resrank.efficiency.work import Asked, Work
 from resrank.io.collection import Collection
 from resrank.io.yaml import read_yaml
 from resrank.jobs import growth as growing
@@ -24,6 +23,7 @@ from resrank.model.architectures import architecture, published_config
 from resrank.records import Query
 from resrank.reporting.figures.growth import factors
 from resrank.suite.load import load_suite
+from resrank.work import QueryShape, Work
 from tests.conftest import ROOT
 from tests.test_cli import run
 
@@ -72,16 +72,16 @@ def test_points_end_where_they_are_told_to():
     assert [(axis, at) for axis, at, _ in found] == [
         ("candidates", 10), ("candidates", 20), ("passage_tokens", 32), ("passage_tokens", 64),
     ]  # fmt: skip
-    assert found[-1][2] == Asked(candidates=20, passage_tokens=64)
+    assert found[-1][2] == QueryShape(candidates=20, passage_tokens=64)
 
 
 def test_passages_have_the_asked_length_and_other_words():
     words = [f"w{n}" for n in range(1000)]
-    _, listed = request_of(Query("q", "x"), words, Asked(8, 100))
+    _, listed = request_of(Query("q", "x"), words, QueryShape(8, 100))
     assert {len(c.passage.text.split()) for c in listed} == {77}
     assert len({c.passage.text for c in listed}) == 8
     with pytest.raises(ValueError, match="too short"):
-        request_of(Query("q", "x"), words[:10], Asked(8, 100))
+        request_of(Query("q", "x"), words[:10], QueryShape(8, 100))
 
 
 def test_measured_beside_modelled(tmp_path, beir, monkeypatch):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from baselines.e2rank.options import E2RankOptions
 from baselines.e2rank.reranker import E2Rank
 from tests.llm.test_local import requests
 from tests.shapes import END, save_causal
@@ -11,12 +12,12 @@ def system(tmp_path_factory):
     folder = save_causal(tmp_path_factory.mktemp("e2") / "m", "qwen3")
     encoder = {"model": folder, "pooling": "last", "end_token": END, "dtype": "float32",
                "max_tokens": 32}  # fmt: skip
-    return E2Rank.load(E2Rank.Options.model_validate({"encoder": encoder, "prompt_passages": 3}))
+    return E2Rank.load(E2RankOptions.model_validate({"encoder": encoder, "prompt_passages": 3}))
 
 
 def test_cosine_of_passages_and_prompt(system):
     ((query, listed),) = requests([5])
-    ids = system.prompt_ids(query.text, [c.passage.text for c in listed])
+    ids = system.prompt.ids(query.text, [c.passage.text for c in listed])
     text = system.encoder.tokenizer.decode(ids)
     for place, candidate in enumerate(listed, start=1):
         assert (f"[{place}] {candidate.passage.text}\n" in text) == (place <= 3)
@@ -54,4 +55,4 @@ def test_stored_passages_and_batches_change_nothing(system, tmp_path):
 
 def test_a_prompt_beyond_the_positions_is_refused(system):
     with pytest.raises(ValueError, match="lower `words` or `prompt_passages`"):
-        system.prompt_ids("word " * 5000, ["sort", "path"])
+        system.prompt.ids("word " * 5000, ["sort", "path"])

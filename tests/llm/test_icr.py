@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from baselines.icr.options import ICROptions
 from baselines.icr.reranker import ICR
 from resrank.records import Candidate, Passage
 from tests.llm.test_local import llm, requests
@@ -15,7 +16,7 @@ def folder(request, tmp_path_factory):
 
 
 def load(folder, **more):
-    return ICR.load(ICR.Options.model_validate({"llm": llm(folder), **more}))
+    return ICR.load(ICROptions.model_validate({"llm": llm(folder), **more}))
 
 
 def in_one_piece(system, query, passages):

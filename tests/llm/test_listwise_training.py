@@ -12,7 +12,7 @@ from baselines.llm.options import TransformersOptions
 from baselines.llm.prompts.template import LETTERS, template
 from resrank.records import Candidate, Passage, Query, TrainingExample
 from resrank.registry import resolve
-from resrank.reranker import Bench
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.training.lists import TrainingList
 from resrank.training.losses import ranknet
 from tests.conftest import ROOT
@@ -93,9 +93,9 @@ def test_training_is_learning_and_what_it_writes_can_be_loaded(kind, tmp_path):
         {"epochs": 4, "batch_queries": 4, "list_length": 6, "learning_rate": rate}
     )
     rows = []
-    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key", rows.append)
+    job = TrainingJob(tmp_path / "store", tmp_path / "checkpoints", "key", rows.append, seed=1)
     train = examples()
-    cls.train(options, training, train, [], tmp_path / "model", 1, bench)
+    cls.train(options, training, TrainingData(train), tmp_path / "model", job)
     names = {"rankgpt": ["writing"], "first": ["writing", "ranking"],
              "e2rank": ["retrieval", "ranking"]}[kind]  # fmt: skip
     for name in names:
@@ -132,8 +132,8 @@ def test_adapters_are_trained_alone_and_merged(tmp_path):
     options = cls.Options.model_validate({"llm": llm, "prompt": "short"})
     more = {"lora": {"rank": 4}, "gradient_checkpointing": True, "learning_rate": 1e-2}
     training = cls.Training.model_validate({"batch_queries": 8, "list_length": 6, **more})
-    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key")
-    cls.train(options, training, examples(), [], tmp_path / "out", 1, bench)
+    job = TrainingJob(tmp_path / "store", tmp_path / "checkpoints", "key", seed=1)
+    cls.train(options, training, TrainingData(examples()), tmp_path / "out", job)
     before = TransformersModel(options.llm).model.state_dict()
     after = TransformersModel(options.llm.trained(tmp_path / "out")).model.state_dict()
     assert before.keys() == after.keys()
@@ -146,7 +146,7 @@ def test_adapters_are_trained_alone_and_merged(tmp_path):
 def test_lists_that_teach_nothing_are_counted(tmp_path):
     cls = resolve("rankgpt")
     options = cls.Options.model_validate({"llm": SCRATCH, "prompt": "short"})
-    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key")
+    job = TrainingJob(tmp_path / "store", tmp_path / "checkpoints", "key", seed=1)
     given = examples(4)
     given[0] = dataclasses.replace(given[0], candidates=[])
     given[1] = dataclasses.replace(given[1], grades={})
@@ -155,19 +155,21 @@ def test_lists_that_teach_nothing_are_counted(tmp_path):
     given[2] = dataclasses.replace(given[2], candidates=[*others, last])
     said = (
         "none of 3 training queries teaches anything: 2 have candidates, 2 a relevant passage, "
-        "0 passages of different grade among the 5 that are shown; train on more queries"
+        "0 passages of different grade among the 5 that a list holds; train on more queries"
     )
     with pytest.raises(ValueError, match=said):
-        cls.train(options, cls.Training(list_length=5), given[:3], [], tmp_path / "out", 1, bench)
+        cls.train(
+            options, cls.Training(list_length=5), TrainingData(given[:3]), tmp_path / "out", job
+        )
 
 
 def test_a_model_behind_an_endpoint_cannot_be_trained(tmp_path):
     cls = resolve("rankgpt")
     llm = {"kind": "http", "url": "http://x", "model": "m"}
     options = cls.Options.model_validate({"llm": llm})
-    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key")
+    job = TrainingJob(tmp_path / "store", tmp_path / "checkpoints", "key", seed=1)
     with pytest.raises(ValueError, match="cannot be trained here"):
-        cls.train(options, cls.Training(), examples(), [], tmp_path / "out", 1, bench)
+        cls.train(options, cls.Training(), TrainingData(examples()), tmp_path / "out", job)
 
 
 def test_token_embeddings_of_another_width_are_refused():

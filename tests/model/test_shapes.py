@@ -9,7 +9,7 @@ from resrank import ResRank
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.model.resrank import Lists
-from resrank.reranker import Bench
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.resrank_reranker import ResRankSystem
 from resrank.suite.load import load_suite
 from tests.conftest import PASSAGES, ROOT
@@ -70,8 +70,8 @@ def test_the_papers_configuration_trains_and_reranks_at_tiny_size(tmp_path):
     })  # fmt: skip
     training = ResRankSystem.Training.model_validate(spec.training)
     rows = []
-    bench = Bench(tmp_path / "store", tmp_path / "state", "key", rows.append)
-    ResRankSystem.train(tiny, training, examples(), [], tmp_path / "model", 1, bench)
+    job = TrainingJob(tmp_path / "store", tmp_path / "state", "key", rows.append, seed=1)
+    ResRankSystem.train(tiny, training, TrainingData(examples()), tmp_path / "model", job)
     assert [row["phase"] for row in rows] == ["stage 1", "stage 2"]
     assert all(row["retrieval"] > 0 and row["ranking"] > 0 for row in rows)
     before, after = weights(Path(encoder)), weights(tmp_path / "model" / "encoder")

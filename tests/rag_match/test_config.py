@@ -7,8 +7,9 @@ import pytest
 from baselines.rag_match import training
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
 from baselines.rag_match.teacher import ByRules
-from resrank.registry import asks_endpoint, grades_given, source_files, training_files
-from resrank.reranker import Bench
+from resrank.registry import resolve, source_files
+from resrank.reranker import TrainingJob
+from resrank.reranker_entry import training_of
 from resrank.suite.load import library, load_suite
 from tests.conftest import ROOT
 from tests.rag_match.examples import examples
@@ -45,8 +46,8 @@ def test_a_kind_of_a_folder_is_made_of_all_of_it_and_of_the_language_models():
     assert {f"baselines/rag_match/{name}" for name in own} <= set(files)
     assert "baselines/llm/backends/transformers.py" in files
     assert len(files) == len(set(files))
-    assert grades_given("rag_match") == 3
-    assert not asks_endpoint("rag_match", library().systems["rag_match_8b"].options)
+    assert resolve("rag_match").grades == 3
+    assert not library().systems["rag_match_8b"].typed_options.asks_endpoint
 
 
 def test_files_that_training_reads_are_named(tmp_path):
@@ -56,7 +57,7 @@ def test_files_that_training_reads_are_named(tmp_path):
         "synthesiser": replay, "alignment": {"teacher": replay},
         "knowledge": {"queries": str(tmp_path / "more.jsonl")},
     }  # fmt: skip
-    named = training_files("rag_match", given)
+    named = training_of("rag_match", given).files
     assert [path.name for path in named] == ["more.jsonl", "t.jsonl", "t.jsonl"]
 
 
@@ -86,8 +87,8 @@ def test_the_8b_configuration_trains_a_tiny_model_of_its_shape(tmp_path, monkeyp
     assert made.lora is not None
     assert made.gradient_checkpointing
     rows = []
-    bench = Bench(tmp_path / "store", tmp_path / "checkpoints", "key", rows.append)
-    training.train_stages(options, made, examples(6), tmp_path / "out", 1, bench)
+    job = TrainingJob(tmp_path / "store", tmp_path / "checkpoints", "key", rows.append, seed=1)
+    training.train_stages(options, made, examples(6), tmp_path / "out", job)
     assert {row["phase"] for row in rows} >= {"knowledge", "alignment"}
     about = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert set(about) == {"seed", "training", *STAGES}

@@ -9,7 +9,7 @@ from baselines.rag_match.options import JudgeOptions
 from baselines.rag_match.reranker import RagMatch
 from baselines.rag_match.trace import OPENING
 from resrank.check_ranking import verify
-from resrank.efficiency.work import Asked
+from resrank.work import QueryShape
 from tests.conftest import PASSAGES
 from tests.rag_match.test_trace import TEXT, TRACE
 from tests.shapes import save_causal
@@ -96,7 +96,7 @@ def test_what_is_expected_is_near_what_is_used(folder, request_of):
             [len(judge.model.tokenizer(PASSAGES[p])["input_ids"]) for p in ("p1", "p2")]
         )
         words = len(judge.model.tokenizer(query.text)["input_ids"])
-        told = RagMatch.expected(judge.options, Asked(3, round(tokens), words))
+        told = RagMatch.estimate_usage(judge.options, QueryShape(3, round(tokens), words))
         assert told.generated_tokens == pytest.approx(used.generated_tokens, rel=0.3)
         assert told.model_calls == used.model_calls
         (work,) = RagMatch.passes(judge.options, used, 3)

@@ -14,7 +14,7 @@ from baselines.rag_match.preferences import Trajectory
 from baselines.rag_match.reranker import RagMatch
 from baselines.rag_match.teacher import Asked, ByRules
 from baselines.rag_match.trace import Defect, Malformed
-from resrank.reranker import Bench
+from resrank.reranker import TrainingData, TrainingJob
 from tests.conftest import ROOT
 from tests.rag_match.examples import examples
 from tests.shapes import save_causal
@@ -44,9 +44,11 @@ def options(llm) -> JudgeOptions:
 def trained(folder, llm, on_step=None, given=None, **more):
     """(log rows, provenance, weights) of a training."""
     rows = []
-    bench = Bench(folder / "store", folder / "checkpoints", "key", on_step or rows.append)
+    job = TrainingJob(
+        folder / "store", folder / "checkpoints", "key", on_step or rows.append, seed=1
+    )
     made = JudgeTraining.model_validate(STAGES | more)
-    RagMatch.train(options(llm), made, given or examples(), [], folder / "model", 1, bench)
+    RagMatch.train(options(llm), made, TrainingData(given or examples()), folder / "model", job)
     about = json.loads((folder / "model" / "provenance.json").read_text())
     return rows, about, weights(folder / "model", llm)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
 from baselines.rag_match.reranker import RagMatch
-from resrank.reranker import Bench
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.training.processes import processes
 from tests.rag_match.examples import examples
 
@@ -25,8 +25,8 @@ training = {
 }
 rows = []
 RagMatch.train(
-    JudgeOptions.model_validate(given), JudgeTraining.model_validate(training), examples(), [],
-    folder / "model", 1, Bench(folder / "store", folder / "checkpoints", "key", rows.append),
+    JudgeOptions.model_validate(given), JudgeTraining.model_validate(training), TrainingData(examples()),
+    folder / "model", TrainingJob(folder / "store", folder / "checkpoints", "key", rows.append, seed=1),
 )  # fmt: skip
 if processes().is_main:
     about = json.loads((folder / "model" / "provenance.json").read_text())

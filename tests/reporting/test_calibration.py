@@ -14,12 +14,12 @@ from tests.conftest import write_beir
 from tests.dag import copy_project, snakemake
 
 JUDGE = '''
-from baselines.first_stage import FirstStage
+from baselines.first_stage import FirstStageOrder
 from resrank.records import Usage
-from resrank.reranker import ranked
+from resrank.ranking import ranked
 
 
-class Judge(FirstStage):
+class Judge(FirstStageOrder):
     """Takes every passage for relevant, and keeps the first stage's order."""
 
     grades = 3

@@ -7,11 +7,11 @@ import pytest
 
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
-from resrank.efficiency.work import Work
 from resrank.model.architectures import architecture, published_config
 from resrank.reporting.plan.catalogue import plan
 from resrank.reporting.plan.estimate import Needs, estimate, needs
 from resrank.suite.load import load_suite
+from resrank.work import Work
 from tests.conftest import ROOT
 
 

@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 from resrank.efficiency.flops import flops
-from resrank.efficiency.work import Work
 from resrank.io.run import write_usage
 from resrank.model.architectures import architecture, published_config
 from resrank.records import Ranking, Usage
@@ -12,6 +11,7 @@ from resrank.reporting import results
 from resrank.reporting.report import _columns, _kind, conditions
 from resrank.reporting.results import _usage
 from resrank.suite.load import load_suite
+from resrank.work import Work
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -14,7 +14,7 @@ import sys, tempfile
 from pathlib import Path
 from resrank.model.options import ResRankOptions
 from resrank.records import Candidate, Passage, Query, TrainingExample
-from resrank.reranker import Bench
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.resrank_reranker import ResRankSystem
 from resrank.training.options import ResRankTraining
 
@@ -29,8 +29,8 @@ stage = {"list_length": length, "train_encoder": True}
 with tempfile.TemporaryDirectory() as folder:
     here = Path(folder)
     ResRankSystem.train(
-        options, ResRankTraining(stages=(stage,), chunk_tokens=1024), [example], [], here / "out", 1,
-        Bench(here / "store", here / "state", "key"),
+        options, ResRankTraining(stages=(stage,), chunk_tokens=1024), TrainingData([example]), here / "out",
+        TrainingJob(here / "store", here / "state", "key", seed=1),
     )
 """
 SEARCH = """

@@ -9,7 +9,7 @@ from resrank.model.device import device_name, pick_device
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.records import Candidate, Passage, Query, TrainingExample
-from resrank.reranker import Bench, CachesPassages
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.resrank_reranker import ResRankSystem
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
@@ -90,8 +90,8 @@ def train(tmp_path, name, stages=(FROZEN,), seed=1, on_step=None, chunk=None):
 def train_with(tmp_path, name, training, seed=1, on_step=None):
     losses = []
     ResRankSystem.train(
-        OPTIONS, ResRankTraining.model_validate(training), examples(), [], tmp_path / name, seed,
-        Bench(tmp_path / "store", tmp_path / f"{name}.state", "key", on_step or losses.append),
+        OPTIONS, ResRankTraining.model_validate(training), TrainingData(examples()), tmp_path / name,
+        TrainingJob(tmp_path / "store", tmp_path / f"{name}.state", "key", on_step or losses.append, seed=seed),
     )  # fmt: skip
     return losses
 
@@ -107,7 +107,7 @@ def test_training_learns_repeats_itself_and_is_loadable(tmp_path):
     assert [row["ranking"] for row in train(tmp_path, "c", seed=2)] != losses
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
     system = ResRankSystem.load(OPTIONS, tmp_path / "a")
-    assert isinstance(system, CachesPassages)
+    assert system.caches_passages
     for example in examples():
         ranking = system.rerank(example.query, example.candidates)
         assert ranking.passage_ids[0] == example.positives[0].id
@@ -170,8 +170,8 @@ def test_lists_without_a_relevant_passage_are_refused_when_nothing_is_left(tmp_p
     with pytest.raises(ValueError, match="no training query has a relevant passage"):
         ResRankSystem.train(
             OPTIONS, ResRankTraining(),
-            [TrainingExample(e.query, e.candidates, {}, []) for e in examples()], [],
-            tmp_path / "x", 1, Bench(tmp_path / "store", tmp_path / "state"),
+            TrainingData([TrainingExample(e.query, e.candidates, {}, []) for e in examples()]),
+            tmp_path / "x", TrainingJob(tmp_path / "store", tmp_path / "state", seed=1),
         )  # fmt: skip
     assert not (tmp_path / "x").exists()
 
@@ -186,8 +186,8 @@ def test_a_loss_that_is_not_finite_stops_and_names_its_queries(tmp_path):
 def test_a_bi_encoder_is_trained_saved_and_loaded(tmp_path):
     options, losses = EncoderOptions(dtype="float32"), []
     BiEncoder.train(
-        options, EncoderTraining(epochs=6, batch_queries=4, learning_rate=1e-4), examples(), [],
-        tmp_path / "bi", 1, Bench(tmp_path / "s", tmp_path / "state", "", losses.append),
+        options, EncoderTraining(epochs=6, batch_queries=4, learning_rate=1e-4), TrainingData(examples()),
+        tmp_path / "bi", TrainingJob(tmp_path / "s", tmp_path / "state", "", losses.append, seed=1),
     )  # fmt: skip
     assert losses[-1]["loss"] < losses[0]["loss"]
     system = BiEncoder.load(options, tmp_path / "bi")
@@ -208,8 +208,8 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     stage = {**FROZEN, "epochs": 10, "dev_queries": 2, "patience": 2}
     rows = []
     ResRankSystem.train(
-        OPTIONS, ResRankTraining(stages=[stage]), examples(), examples(), tmp_path / "m", 1,
-        Bench(tmp_path / "store", tmp_path / "state", "", rows.append, worth),
+        OPTIONS, ResRankTraining(stages=[stage]), TrainingData(examples(), examples()), tmp_path / "m",
+        TrainingJob(tmp_path / "store", tmp_path / "state", "", rows.append, worth, seed=1),
     )  # fmt: skip
     assert [row["dev_score"] for row in rows if "dev_score" in row] == [0.3, 0.5, 0.4, 0.4]
     assert len(rows) == 8  # two batches an epoch, four epochs

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from resrank.reranker import Bench
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.resrank_reranker import ResRankSystem
 from resrank.training import loop
 from resrank.training.checkpoints import Checkpoints
@@ -45,14 +45,13 @@ stages = (
     {**JOINT, "batch_queries": 3, "dev_queries": 4},
     {**FROZEN, "epochs": 3, "batch_queries": 4},
 )
-bench = Bench(
+job = TrainingJob(
     folder / "store", folder / "state", "key", after_step,
-    lambda rankings: sum(r.scores[0] for r in rankings) / len(rankings),
-)  # fmt: skip
+    lambda rankings: sum(r.scores[0] for r in rankings) / len(rankings), seed=1)  # fmt: skip
 training = ResRankTraining.model_validate(
     {"stages": stages, "chunk_tokens": 16, "temperature": 1.0, "autocast": False}
 )
-ResRankSystem.train(OPTIONS, training, examples(), examples(), folder / "model", 1, bench)
+ResRankSystem.train(OPTIONS, training, TrainingData(examples(), examples()), folder / "model", job)
 for row, length in zip(rows, lengths, strict=False):
     row["gradient"] = length
 if run.is_main:

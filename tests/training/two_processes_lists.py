@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from resrank.registry import resolve
-from resrank.reranker import Bench
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.training import loop
 from resrank.training.processes import processes
 from tests.llm.test_listwise_training import SCRATCH, examples
@@ -39,10 +39,10 @@ for kind, given in OPTIONS.items():
     # Three lists a batch: two processes have shares of unlike size.
     training = {"batch_queries": 3, "list_length": 6, "learning_rate": 1e-4, "max_queries": 8}
     training |= {"content_tokens": 8} if kind == "pe_rank" else {"autocast": False}
-    bench = Bench(folder / "store", folder / kind / "state", "key", rows.append)
+    job = TrainingJob(folder / "store", folder / kind / "state", "key", rows.append, seed=1)
     cls.train(
         cls.Options.model_validate(given), cls.Training.model_validate(training),
-        examples(), [], folder / kind / "model", 1, bench,
+        TrainingData(examples()), folder / kind / "model", job,
     )  # fmt: skip
     for row, length in zip(rows, lengths, strict=False):
         row["gradient"] = length

@@ -10,7 +10,7 @@ from resrank.io.hashing import files_hash
 from resrank.jobs.parent_process import VARIABLE
 from resrank.suite.plan import Plan, as_json, has_gpu, options_text, source_data
 from resrank.suite.preflight import check_devices, check_models, date_back
-from resrank.registry import asks_endpoint, source_files
+from resrank.registry import source_files
 from resrank.io.seals import read_sealed
 from resrank.io.yaml import ConfigError
 from resrank.suite.load import load_suite
@@ -103,10 +103,14 @@ SHARED = [
     "jobs/train",
     "model/out_of_memory",
     "phases",
+    "ranking",
     "records",
     "reranker",
+    "reranker_entry",
+    "reranker_options",
     "shards",
     "windows",
+    "work",
 ]
 
 
@@ -172,7 +176,7 @@ def recorded_run(wildcards):
     spec = SUITE.systems[wildcards.system]
     folder = f"{OUT}/runs/{wildcards.dataset}/{wildcards.stage}/{wildcards.system}"
     run = f"{folder}/seed{PLAN.first_seed(wildcards.system)}.trec"
-    return [run] if asks_endpoint(spec.kind, spec.options) else []
+    return [run] if spec.typed_options.asks_endpoint else []
 
 
 def model_option(wildcards, input):

@@ -12,8 +12,8 @@ from resrank.efficiency.assumed import Assumed
 from resrank.model.architectures import RANDOM
 from resrank.model.hub import PACKAGED
 from resrank.model.trained_models import PREFIX
-from resrank.registry import resolve
 from resrank.reporting.plan.estimate import estimate
+from resrank.reranker_entry import options_of
 from resrank.suite.load import Resolved, with_parts
 
 HEADERS = ["collection", "source", "licence", "files: size, checksum", "text of a passage",
@@ -92,7 +92,7 @@ def _models_in(options: Mapping[str, Any]) -> Iterator[str]:
         yield f"{options['model']} behind {options['url']}"
         return
     if "options" in options:  # a system's entry: what is not set has a default
-        set_here = resolve(options["kind"]).Options.model_validate(options["options"])
+        set_here = options_of(options["kind"], options["options"])
         yield from _models_in(set_here.model_dump())
         return
     for key in ("model", "reranker", "vocabulary"):

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from resrank.efficiency.assumed import WEIGHT_BYTES, Assumed
-from resrank.efficiency.costs import Cost, Systems, expected_cost, models_of, shape_of
+from resrank.efficiency.costs import Cost, Systems, estimated_cost, models_of, shape_of
 from resrank.efficiency.flops import flops
-from resrank.efficiency.work import Work
 from resrank.model.trained_models import PREFIX
-from resrank.registry import encoder_of, resolve
+from resrank.reranker_options import StageWork
 from resrank.suite.load import Resolved
 from resrank.suite.schema import System
+from resrank.work import Work
 
 TRAINED_BYTES = 4  # as training saves it
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
@@ -70,7 +70,7 @@ def needs(resolved: Resolved, name: str, assumed: Assumed) -> Needs:
     spec = resolved.systems[name]
     seeds = len(resolved.seeds_of(name))
     ranked = _rankings(resolved) if name in resolved.suite.systems else 0
-    cost = expected_cost(spec, resolved.systems, assumed.asked(_depth(resolved)))
+    cost = estimated_cost(spec, resolved.systems, assumed.shape(_depth(resolved)))
     reranking = None
     if cost is not None and ranked is not None:
         how = resolved.suite.measure
@@ -121,36 +121,28 @@ def _rankings(resolved: Resolved) -> int | None:
 def _training_hours(resolved: Resolved, name: str, assumed: Assumed) -> float | None:
     """Hours of all seeds: three forward passes a step, four where some are made again."""
     spec = resolved.systems[name]
-    training = resolve(spec.kind).Training.model_validate(spec.training)
+    training = spec.typed_training
+    if training is None or training.stage_work is None:
+        return None
     sample = resolved.collections[resolved.trained_on(name)].sizes().train_queries
-    again = getattr(training, "gradient_checkpointing", False) or getattr(
-        training, "chunk_tokens", None
-    )
     hours = 0.0
-    for stage in getattr(training, "stages", (training,)):
+    for stage in training.stage_work:
         queries = _queries(stage, sample)
-        cost = expected_cost(spec, resolved.systems, assumed.asked(_list_length(stage)))
+        cost = estimated_cost(spec, resolved.systems, assumed.shape(stage.texts))
         if cost is None or queries is None:
             return None
-        learned = cost.online if getattr(stage, "train_encoder", True) else cost.cached
-        steps = queries * stage.epochs * (4 if again else 3)
+        learned = cost.online if stage.trains_encoder else cost.cached
+        steps = queries * stage.epochs * (4 if training.recomputes else 3)
         hours += assumed.hours(Cost(learned, learned), steps)
     return hours * len(resolved.seeds_of(name))
 
 
-def _queries(stage: Any, sample: int | None) -> int | None:
+def _queries(stage: StageWork, sample: int | None) -> int | None:
     """Training queries that a stage goes through; None if the collection's are not known."""
-    low, high = getattr(stage, "share", (0.0, 1.0))
+    low, high = stage.share
     shared = None if sample is None else round(sample * (high - low))
     known = [n for n in (shared, stage.max_queries) if n is not None]
     return min(known) if known else None
-
-
-def _list_length(stage: Any) -> int:
-    """Passages that a training query is read with."""
-    if hasattr(stage, "list_length"):
-        return int(stage.list_length)
-    return 1 + int(stage.negatives)
 
 
 def _saved(spec: System, systems: Systems, seeds: int) -> float | None:
@@ -164,7 +156,7 @@ def _saved(spec: System, systems: Systems, seeds: int) -> float | None:
 
 def _embeddings(resolved: Resolved, spec: System, rankings: int | None) -> float | None:
     """Bytes of the candidates' stored embeddings."""
-    encoder = encoder_of(spec.kind, spec.options)
+    encoder = spec.reranker.encoder_options(spec.typed_options, None, None)
     if encoder is None or rankings == 0:
         return 0.0
     shape = shape_of(encoder.model, resolved.systems)

@@ -9,10 +9,8 @@ from typing import Any
 import pandas as pd
 
 from resrank.model.trained_models import parts
-from resrank.registry import reads_lists, resolve
 from resrank.reporting.tables.write import WHERE, Column, write_table
 from resrank.suite.load import Resolved
-from resrank.windows import Window
 
 SINGLE = "single pass"
 CAPTION = (
@@ -60,9 +58,9 @@ def modes(resolved: Resolved, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 def mode_of(resolved: Resolved, system: str) -> str | None:
     """How a system reads a list; None of one whose options know no windows."""
     spec = resolved.systems[system]
-    if not reads_lists(spec.kind):
+    if not spec.reranker.reads_lists:
         return None
-    window: Window | None = resolve(spec.kind).Options.model_validate(spec.options).window
+    window = spec.typed_options.list_window
     if window is None:
         return SINGLE
     again = f", {window.passes} passes" if window.passes > 1 else ""

@@ -1,0 +1,84 @@
+"""The base classes of a reranker's options and of its training options.
+
+Every property has a default, so that a reranker overrides only what applies to it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from resrank.options import Strict
+from resrank.windows import Window
+
+
+class RerankerOptions(Strict):
+    """Base of the options that a suite's `options` section sets for one kind of reranker."""
+
+    @property
+    def files(self) -> list[Path]:
+        """Return the user's files that these options name, such as a prompt or a transcript.
+
+        An edit of one of them runs the reranker's jobs again.
+        """
+        return []
+
+    @property
+    def asks_endpoint(self) -> bool:
+        """Whether a server answers. Its recorded times are used instead of timing it again."""
+        return False
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether all answers come from a transcript, so that there is no time to measure."""
+        return False
+
+    @property
+    def list_window(self) -> Window | None:
+        """Return the sliding windows that a list is reranked in, or None for the whole list."""
+        return None
+
+    @property
+    def random_part(self) -> str | None:
+        """Return the name of the part that has random weights until trained, or None."""
+        return None
+
+
+class StageWork(NamedTuple):
+    """What one stage of training reads, from which a plan estimates its time.
+
+    texts: passages read per training query.
+    share: the part of the training queries that is used, as fractions of their hash order.
+    max_queries: upper limit on the queries used.
+    trains_encoder: whether passages are embedded in every step instead of read from a store.
+    """
+
+    epochs: int
+    texts: int
+    share: tuple[float, float] = (0.0, 1.0)
+    max_queries: int | None = None
+    trains_encoder: bool = True
+
+
+class TrainingOptions(Strict):
+    """Base of the options that a suite's `training` section sets for one kind of reranker."""
+
+    @property
+    def files(self) -> list[Path]:
+        """Return the user's files that training reads, such as a teacher's rankings."""
+        return []
+
+    @property
+    def uses_dev_queries(self) -> bool:
+        """Whether dev queries are scored during training, for early stopping."""
+        return False
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether forward passes run a second time for the gradients, to save memory."""
+        return False
+
+    @property
+    def stage_work(self) -> tuple[StageWork, ...] | None:
+        """Return what each stage reads, or None if the training time cannot be estimated."""
+        return None
