@@ -14,7 +14,6 @@ from resrank.io.grades import grades_of, read_grades, write_grades
 from resrank.io.hashing import sha256_file
 from resrank.jobs.merge_shards import merge_runs
 from resrank.jobs.rerank import rerank
-from resrank.options import Strict
 from resrank.ranking import ranked
 from resrank.records import Query, Ranking, Usage
 from resrank.shards import Shard
@@ -27,13 +26,6 @@ class Judge(FirstStageOrder):
     """Grades a passage by its length, and keeps the first stage's order where grades tie."""
 
     grades = 3
-
-    class Options(Strict):
-        pass
-
-    @classmethod
-    def load(cls, options, model_dir=None):
-        return cls()
 
     def rerank_many(self, asked):
         return [self._judged(query, listed) for query, listed in asked]
@@ -98,24 +90,26 @@ def test_what_is_written_is_read(tmp_path_factory, lists):
 )
 def test_what_is_no_probability_is_refused(row, said):
     asked = [(Query("q", "sort"), list(requests([1])[0][1]))]
-    (good,) = Judge().rerank_many(asked)
-    verify("judge", Judge(), asked, [good])
+    (good,) = Judge(FirstStageOptions()).rerank_many(asked)
+    verify("judge", Judge(FirstStageOptions()), asked, [good])
     said = said.replace("d1", good.passage_ids[0])
     with pytest.raises(InvariantError, match=f"'judge' on query 'q'.*{said}"):
-        verify("judge", Judge(), asked, [replace(good, grade_probabilities=(row,))])
+        verify(
+            "judge", Judge(FirstStageOptions()), asked, [replace(good, grade_probabilities=(row,))]
+        )
 
 
 def test_grades_are_given_by_those_that_declare_them_and_by_no_other():
     asked = requests([4])
-    (graded,) = Judge().rerank_many(asked)
+    (graded,) = Judge(FirstStageOptions()).rerank_many(asked)
     plain = replace(graded, grade_probabilities=None)
     with pytest.raises(InvariantError, match="no grade probabilities; 3 a passage expected"):
-        verify("judge", Judge(), asked, [plain])
+        verify("judge", Judge(FirstStageOptions()), asked, [plain])
     with pytest.raises(InvariantError, match="does not declare its number of `grades`"):
         verify("first", FirstStageOrder(FirstStageOptions()), asked, [graded])
     short = replace(graded, grade_probabilities=graded.grade_probabilities[:2])
     with pytest.raises(InvariantError, match="of 2 passages, 4 expected"):
-        verify("judge", Judge(), asked, [short])
+        verify("judge", Judge(FirstStageOptions()), asked, [short])
 
 
 def test_a_job_writes_grades_and_shards_the_same_bytes(frozen, tmp_path):  # noqa: F811

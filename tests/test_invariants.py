@@ -60,7 +60,7 @@ class Honest(FirstStageOrder):
 
     def rerank_many(self, asked):
         usage = Usage(model_calls=1, embedding_slots=4, encoded_passages=4)
-        return [replace(self.rerank(*one), usage=usage) for one in asked]
+        return [replace(ranking, usage=usage) for ranking in super().rerank_many(asked)]
 
 
 class Generates(Honest):

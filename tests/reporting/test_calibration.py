@@ -29,9 +29,6 @@ class Judge(FirstStageOrder):
             ranked(query, listed, range(len(listed), 0, -1), Usage(), [(0.1, 0.2, 0.7)] * len(listed))
             for query, listed in asked
         ]
-
-    def rerank(self, query, candidates):
-        return self.rerank_many([(query, candidates)])[0]
 '''
 
 
