@@ -1,4 +1,4 @@
-"""The base class of every options section, and how a value is shown in an error message."""
+"""The base class of every options section, and how error messages print a value."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Discriminator, model_validator
 
 NAME, SHAPE = "<name>", "<shape>"
-"""Tags of what may be a text or a section; angle brackets: no key, left out of an error's place."""
+"""Tags of a value that may be a text or a section. Angle brackets mark that they are not keys, so
+that error messages leave them out of the path to a key."""
 NAME_OR_SHAPE = Discriminator(lambda value: NAME if isinstance(value, str | Path) else SHAPE)
 
 
 class Strict(BaseModel):
-    """A frozen section in which an unknown key is an error, and no number is endless."""
+    """A frozen section in which an unknown key or a non-finite number is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _known_keys_only(cls, value: Any) -> Any:
+    def _check_keys(cls, value: Any) -> Any:
         if isinstance(value, Mapping):
             unknown = sorted(str(key) for key in value if key not in cls.model_fields)
             if unknown:
-                known = ", ".join(sorted(cls.model_fields))
-                raise ValueError(f"unknown key {', '.join(unknown)}; known: {known}")
+                allowed = ", ".join(sorted(cls.model_fields))
+                raise ValueError(f"unknown key {', '.join(unknown)}; known: {allowed}")
         return value
 
 
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 120
-shown = _short.repr
-"""The repr of a value, its middle left out where it is long."""
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 120
+
+
+def short_repr(value: object) -> str:
+    """Return the repr of a value, without its middle if it is long."""
+    return _repr.repr(value)

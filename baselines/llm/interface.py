@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from baselines.llm.prompts.template import Prompt
-from resrank.options import shown
+from resrank.options import short_repr
 
 MOST = 10**9  # tokens or seconds of a call: sums over a run's calls are stored in 64 bits
 
@@ -25,7 +25,7 @@ class Answer:
         for what in ("prompt_tokens", "generated_tokens", "seconds"):
             if not 0 <= getattr(self, what) <= MOST:
                 raise ValueError(
-                    f"{what} {shown(getattr(self, what))}; from 0 to {MOST:,} is allowed"
+                    f"{what} {short_repr(getattr(self, what))}; from 0 to {MOST:,} is allowed"
                 )
 
 

@@ -19,7 +19,7 @@ from baselines.llm.prompts.template import Message, Prompt
 from resrank.io.hashing import sha256_lines
 from resrank.io.seals import read_line, sealed_line
 from resrank.io.text import DataError, numbered, text_field
-from resrank.options import shown
+from resrank.options import short_repr
 
 ASK_AGAIN = "delete the line, and the call is made again"
 
@@ -181,7 +181,7 @@ def read_answer(row: Mapping[str, Any], where: str) -> Answer:
             float(row["seconds"]),
         )  # fmt: skip
     except (KeyError, OverflowError, TypeError, ValueError) as error:
-        raise DataError(f"{where}: not a record of a call ({shown(error)})") from error
+        raise DataError(f"{where}: not a record of a call ({short_repr(error)})") from error
 
 
 def _text(value: Any) -> str:

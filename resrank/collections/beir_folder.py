@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from resrank.io.text import DataError, id_field, read_jsonl, text_field
-from resrank.options import shown
+from resrank.options import short_repr
 from resrank.records import Passage
 
 
@@ -28,10 +28,12 @@ def read_queries(path: Path) -> dict[str, str]:
         where = f"{path}:{number}"
         query_id, text = id_field(row, "_id", where), text_field(row, "text", where)
         if query_id in queries:
-            raise DataError(f"{where}: query id {shown(query_id)} stands twice; ids must be unique")
+            raise DataError(
+                f"{where}: query id {short_repr(query_id)} stands twice; ids must be unique"
+            )
         if not text.strip():
             raise DataError(
-                f"{where}: query {shown(query_id)} is empty; give it a text or remove it"
+                f"{where}: query {short_repr(query_id)} is empty; give it a text or remove it"
             )
         queries[query_id] = text
     if not queries:

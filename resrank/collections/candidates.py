@@ -14,7 +14,7 @@ from resrank.collections.rankllm import ImportedList, read_lists
 from resrank.collections.remote_file import LocalOrRemote, RemoteFile, local_copy, remote_only
 from resrank.io.text import DataError
 from resrank.io.trec import read_qrels
-from resrank.options import shown
+from resrank.options import short_repr
 from resrank.records import Passage, Query
 
 
@@ -82,7 +82,7 @@ def _passages(lists: Sequence[ImportedList], path: Path) -> list[Passage]:
         for hit in item.hits:
             if texts.setdefault(hit.passage_id, hit.text) != hit.text:
                 raise DataError(
-                    f"{path}: passage {shown(hit.passage_id)} has two texts (one of them under "
-                    f"query {shown(item.query_id)}); an id must name one text"
+                    f"{path}: passage {short_repr(hit.passage_id)} has two texts (one of them "
+                    f"under query {short_repr(item.query_id)}); an id must name one text"
                 )
     return [Passage(passage_id, text) for passage_id, text in texts.items()]

@@ -8,7 +8,7 @@ from pathlib import Path
 from resrank.collections.counting import Counts
 from resrank.io.collection import Seen
 from resrank.io.text import DataError
-from resrank.options import shown
+from resrank.options import short_repr
 from resrank.records import Qrels
 
 
@@ -39,8 +39,8 @@ def check_passages(
 
 def _miss(what: str, judged: str, known: str, source: Path) -> DataError:
     return DataError(
-        f"{source}: no judged {what} is in the collection (judged: {shown(judged)}, ...; "
-        f"collection: {shown(known)}, ...); are the qrels of this collection?"
+        f"{source}: no judged {what} is in the collection (judged: {short_repr(judged)}, ...; "
+        f"collection: {short_repr(known)}, ...); are the qrels of this collection?"
     )
 
 

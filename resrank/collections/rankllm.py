@@ -22,7 +22,7 @@ from resrank.io.text import (
     repeated,
     text_field,
 )
-from resrank.options import shown
+from resrank.options import short_repr
 
 TITLE_PREFIX = re.compile(r"^Title: (.*?)\s?Content: ", re.DOTALL)
 TEXT_FIELDS = ("content", "contents", "text", "segment", "passage", "body")
@@ -52,7 +52,7 @@ def read_lists(path: Path) -> list[ImportedList]:
     lists: dict[str, ImportedList] = {}
     for where, item in stream_lists(path):
         if item.query_id in lists:
-            raise DataError(f"{where}: query id {shown(item.query_id)} stands twice")
+            raise DataError(f"{where}: query id {short_repr(item.query_id)} stands twice")
         lists[item.query_id] = item
     if not lists:
         raise DataError(f"{path}: no query")
@@ -93,10 +93,12 @@ def _list(row: dict[str, Any], where: str) -> ImportedList:
         text = text_field(row, "query", where)
         query_id = _query_id(row, hits, where)
     if not text.strip():
-        raise DataError(f"{where}: query {shown(query_id)} is empty")
+        raise DataError(f"{where}: query {short_repr(query_id)} is empty")
     candidates = [_hit(hit, f"{where}, candidate {place}") for place, hit in enumerate(hits)]
     if (twice := repeated(hit.passage_id for hit in candidates)) is not None:
-        raise DataError(f"{where}: passage {shown(twice)} stands twice for query {shown(query_id)}")
+        raise DataError(
+            f"{where}: passage {short_repr(twice)} stands twice for query {short_repr(query_id)}"
+        )
     return ImportedList(query_id, text, candidates)
 
 
@@ -135,5 +137,5 @@ def _score(value: Any, where: str) -> float:
     except (OverflowError, TypeError, ValueError):
         score = math.nan
     if not math.isfinite(score):
-        raise DataError(f"{where}: score {shown(value)}; a finite number is needed")
+        raise DataError(f"{where}: score {short_repr(value)}; a finite number is needed")
     return score

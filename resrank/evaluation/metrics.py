@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from resrank.options import shown
+from resrank.options import short_repr
 from resrank.records import Qrels
 
 ALIASES = {"MRR": "RR", "Recall": "R"}
@@ -51,7 +51,7 @@ def parse_metric(name: str, relevant_grade: int = 1) -> Any:
     except Exception as error:  # each back end fails in its own way
         reason = str(error) or type(error).__name__
         raise ValueError(
-            f"unknown metric {shown(name)} ({reason[:200]}); write it as in nDCG@10 or "
+            f"unknown metric {short_repr(name)} ({reason[:200]}); write it as in nDCG@10 or "
             f"RR(rel=2)@10; known: {', '.join(KNOWN)}"
         ) from error
     return measure

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from resrank.io.atomic import room_for
 from resrank.io.parquet import naming, read_columns, sealed_writer
-from resrank.options import shown
+from resrank.options import short_repr
 from resrank.records import Passage, Qrels
 
 SCHEMA = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
@@ -28,7 +28,7 @@ class StandsTwice(ValueError):
     """An id that two passages have."""
 
     def __init__(self, passage_id: str) -> None:
-        super().__init__(f"passage id {shown(passage_id)} stands twice; ids must be unique")
+        super().__init__(f"passage id {short_repr(passage_id)} stands twice; ids must be unique")
         self.passage_id = passage_id
 
 

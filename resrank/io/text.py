@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from resrank.options import shown
+from resrank.options import short_repr
 
 LONGEST = 2**26  # characters; a longer line is no record, but perhaps what a few bytes unpack to
 
@@ -72,8 +72,8 @@ def id_field(row: dict[str, Any], name: str, where: str) -> str:
     value = text_field(row, name, where)
     if not value or value != value.strip() or any(c in value for c in "\t\r\n\0"):
         raise DataError(
-            f"{where}: field {name!r} is {shown(value)}; an id must not be empty, begin or end "
-            "with white space, or hold a tab, a line break or a NUL"
+            f"{where}: field {name!r} is {short_repr(value)}; an id must not be empty, begin or "
+            "end with white space, or hold a tab, a line break or a NUL"
         )
     return value
 

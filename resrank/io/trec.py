@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from resrank.io.text import numbered
-from resrank.options import shown
+from resrank.options import short_repr
 
 GREATEST = 1_000_000  # of a grade: trec_eval's memory for a query grows with its highest
 METADATA_START, METADATA_END = "# ir_metadata.start", "# ir_metadata.end"
@@ -43,8 +43,8 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
         listed = run.setdefault(query_id, {})
         if passage_id in listed:
             raise TrecError(
-                f"{path}:{number}: passage {shown(passage_id)} stands twice for query "
-                f"{shown(query_id)}; "
+                f"{path}:{number}: passage {short_repr(passage_id)} stands twice for query "
+                f"{short_repr(query_id)}; "
                 "a run lists each passage once a query"
             )
         listed[passage_id] = _score(score, path, number)
@@ -108,8 +108,8 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
         known = qrels.setdefault(query_id, {}).setdefault(passage_id, grade)
         if known != grade:
             raise TrecError(
-                f"{path}:{number}: passage {shown(passage_id)} of query {shown(query_id)} has "
-                f"grade {grade} here and {known} above; keep one"
+                f"{path}:{number}: passage {short_repr(passage_id)} of query "
+                f"{short_repr(query_id)} has grade {grade} here and {known} above; keep one"
             )
     if not qrels:
         raise TrecError(f"{path}: the qrels are empty")
@@ -146,7 +146,7 @@ def _score(text: str, path: Path, number: int) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise TrecError(f"{path}:{number}: score {shown(text)}; a finite number is needed")
+        raise TrecError(f"{path}:{number}: score {short_repr(text)}; a finite number is needed")
     return value
 
 
@@ -155,11 +155,11 @@ def _grade(text: str, path: Path, number: int) -> int:
         grade = int(text)
     except ValueError as error:
         raise TrecError(
-            f"{path}:{number}: grade {shown(text)}; a whole number is needed"
+            f"{path}:{number}: grade {short_repr(text)}; a whole number is needed"
         ) from error
     if abs(grade) > GREATEST:
         raise TrecError(
-            f"{path}:{number}: grade {shown(text)}; one from {-GREATEST:,} to {GREATEST:,} is "
+            f"{path}:{number}: grade {short_repr(text)}; one from {-GREATEST:,} to {GREATEST:,} is "
             "needed"
         )
     return grade

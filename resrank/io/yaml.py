@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from resrank.options import shown
+from resrank.options import short_repr
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -58,7 +58,7 @@ def explain(error: ValidationError, source: str) -> str:
     lines = []
     for item in error.errors():
         where = ".".join(part for part in map(str, item["loc"]) if not part.startswith("<"))
-        given = "" if isinstance(item["input"], dict) else f" (given: {shown(item['input'])})"
+        given = "" if isinstance(item["input"], dict) else f" (given: {short_repr(item['input'])})"
         lines.append(": ".join(part for part in (source, where, _said(item)) if part) + given)
     return "\n".join(lines)
 

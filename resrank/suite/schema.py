@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from resrank.candidates.kinds import FirstStage
-from resrank.options import Strict, shown
+from resrank.options import Strict, short_repr
 from resrank.reranker_entry import RerankerEntry, training_of
 from resrank.reranker_options import TrainingOptions
 from resrank.suite.entries import CollectionEntry
@@ -192,7 +192,7 @@ class Definitions(Strict):
 def plain_name(value: str) -> str:
     """Names become folders: letters, digits, '_', '-' and '.' only."""
     if not PLAIN.fullmatch(value):
-        raise ValueError(f"name {shown(value)}: use letters, digits, '_', '-' and '.' only")
+        raise ValueError(f"name {short_repr(value)}: use letters, digits, '_', '-' and '.' only")
     return value
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from resrank.io.text import JSON_NAMES, DataError, id_field, read_jsonl, repeated
-from resrank.options import shown
+from resrank.options import short_repr
 from resrank.records import TrainingExample
 
 
@@ -41,9 +41,11 @@ def read_orderings(path: Path) -> dict[str, list[str]]:
             kind = JSON_NAMES.get(type(ranking), "text")
             raise DataError(f"{where}: field 'ranking' is {kind}; a list of passage ids is needed")
         if (twice := repeated(ranking)) is not None:
-            raise DataError(f"{where}: passage {shown(twice)} stands twice in the ranking")
+            raise DataError(f"{where}: passage {short_repr(twice)} stands twice in the ranking")
         if query in orderings:
-            raise DataError(f"{where}: a second ranking of query {shown(query)}; give one a query")
+            raise DataError(
+                f"{where}: a second ranking of query {short_repr(query)}; give one a query"
+            )
         orderings[query] = ranking
     return orderings
 

@@ -18,7 +18,7 @@ from baselines.llm.interface import Answer, Keep, drop, whole
 from baselines.llm.options import HttpOptions
 from baselines.llm.prompts.template import Prompt, sampling_seed
 from resrank.collections.retry_after import retry_after
-from resrank.options import shown
+from resrank.options import short_repr
 
 LONGEST = 4_000_000  # bytes of a reply; a longer one is no ranking
 LATER = (408, 409, 425, 429, 500, 502, 503, 504)
@@ -152,7 +152,7 @@ class HttpModel:
             )
         if reply.status_code != 200:
             to = reply.headers.get("Location")
-            said = f"it is at {shown(to)} now; name that" if to else f"{text[:300]!r}"
+            said = f"it is at {short_repr(to)} now; name that" if to else f"{text[:300]!r}"
             raise EndpointError(
                 f"{self.options.url}: status {reply.status_code}: {said}; answers so far are in "
                 "the transcript, and a rerun asks only for the rest"
