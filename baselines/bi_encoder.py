@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class BiEncoder(EmbedsPassages):
-    """Any sentence-transformers or Hugging Face encoder; passages can be embedded beforehand."""
+    """Any sentence-transformers or Hugging Face encoder; its passage embeddings can be stored."""
 
     Options = EncoderOptions
     Training = EncoderTraining
@@ -66,7 +66,7 @@ class BiEncoder(EmbedsPassages):
         )
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Embed all queries in batches, then rank each one's candidates."""
+        """Embed all queries in batches, then rank each query's candidates."""
         from resrank.model.passage_embeddings import by_cosine
 
         return by_cosine(self.embeddings, requests)

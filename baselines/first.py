@@ -1,7 +1,7 @@
 """Listwise reranking by the logits of the first identifier alone (Gangi Reddy et al., EMNLP 2024).
 
-A model that has learned to write a window's order knows that order before it writes: the logits of
-all identifiers at the first generated position rank the window, in one forward pass.
+A model trained to write a window's order has that order before it writes: the logits of all
+identifiers at the first generated position rank the window, in one forward pass.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class FirstOptions(ListwiseOptions):
-    """Which model, and how it is asked."""
+    """Which model, and how it is prompted."""
 
     BY_LETTER = True
 
@@ -43,7 +43,7 @@ class FirstOptions(ListwiseOptions):
 
 
 class FirstTraining(ListwiseTraining):
-    """Writing the order, and ranking by the first letter's logits (section 3.2)."""
+    """Learns to write the order, and to rank by the first letter's logits (section 3.2)."""
 
     list_length: int = Field(20, ge=2, le=len(LETTERS), description="Passages in a window.")
     ranking_weight: float = Field(
@@ -57,7 +57,7 @@ class FirstTraining(ListwiseTraining):
 
 
 class First(ByLetter):
-    """Exactly one forward pass a window, and no generated token."""
+    """Makes exactly one forward pass per window, and generates no token."""
 
     Options = FirstOptions
     Training = FirstTraining
@@ -92,12 +92,12 @@ class First(ByLetter):
 
     @staticmethod
     def estimate_usage(options: FirstOptions, shape: QueryShape) -> Usage:
-        """The usage of a ranking that has not been made."""
+        """Return the usage of reading each window once."""
         sizes = window_sizes(shape.candidates, options.window)
         return expected_prompts(options, sizes, shape, options.llm.context)
 
     def declared_counts(self, candidates: int) -> DeclaredCounts:
-        """One forward pass a window, and no generated token."""
+        """Return one forward pass per window, and no generated token."""
         windows = window_sizes(candidates, self.options.window)
         return DeclaredCounts(model_calls=len(windows), generated_tokens=0, embedding_slots=0)
 
@@ -115,7 +115,7 @@ class First(ByLetter):
         prompts: Sequence[Prompt],
         usages: Sequence[Usage],
     ) -> list[list[int]]:
-        """Each window's places by the logit of their letter behind an opening bracket."""
+        """Return each window's indices by the logits of their letters after an opening bracket."""
         logits = self.letter_logits(windows, prompts, "[", usages)
         return [
             sorted(range(len(w)), key=lambda place, r=row: -r[place])  # type: ignore[misc]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pydantic import Field
 
@@ -33,7 +32,6 @@ class MonoT5(Pointwise):
     """`Query: q Document: d Relevant:`; the score is log p(true) against false."""
 
     Options = MonoT5Options
-
     model: Any
     tokenizer: Any
 
@@ -52,37 +50,33 @@ class MonoT5(Pointwise):
             folder, dtype=pick_dtype(options.dtype, device), trust_remote_code=False
         )
         self.model.to(device).eval()
-        known = self.tokenizer.get_vocab()
-        lacking = [t for t in (options.true_token, options.false_token) if t not in known]
-        if lacking:
-            raise ValueError(f"{options.model}: its tokenizer has no token {', '.join(lacking)}")
-        self.targets = [known[options.true_token], known[options.false_token]]
-
-    @classmethod
-    def load(cls, options: MonoT5Options, model_dir: Path | None = None) -> Self:
-        """Load the published model."""
-        return cls(options)
+        vocabulary = self.tokenizer.get_vocab()
+        tokens = (options.true_token, options.false_token)
+        missing = [token for token in tokens if token not in vocabulary]
+        if missing:
+            raise ValueError(f"{options.model}: its tokenizer has no token {', '.join(missing)}")
+        self.targets = [vocabulary[token] for token in tokens]
 
     @staticmethod
     def passes(options: MonoT5Options, usage: Usage, candidates: int) -> list[Pass]:
-        """A pair through the encoder, one position through the decoder."""
+        """Return the passes of each pair: the encoder over it, and one decoder position."""
         return scored(options.model, usage)
 
     @staticmethod
     def estimate_usage(options: MonoT5Options, shape: QueryShape) -> Usage:
-        """The usage of a ranking that has not been made."""
+        """Return the usage of reading each pair once."""
         fixed = text_tokens("Query: ", " Document:", "Relevant:") + 1
         return estimated_pairs(shape, fixed, options.max_tokens)
 
     @property
     def dtype(self) -> str:
-        """Number format of the weights."""
+        """Return the number format of the weights."""
         from resrank.model.device import number_format
 
         return number_format(self.model)
 
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
-        """Token ids of a pair; the passage alone is cut."""
+        """Return the token ids of a pair, and whether its passage was cut."""
 
         def ids(text: str) -> list[int]:
             return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
@@ -91,7 +85,7 @@ class MonoT5(Pointwise):
         return fit(ids(f"Query: {query} Document:"), ids(passage), suffix, self.options.max_tokens)
 
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
-        """Log p(true) over true and false, one a pair."""
+        """Return log p(true) over true and false, per pair."""
         import torch
 
         longest, pad = max(map(len, ids)), self.tokenizer.pad_token_id

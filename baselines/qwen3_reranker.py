@@ -44,7 +44,7 @@ class Qwen3RerankerOptions(RerankerOptions):
 
 
 class Qwen3Reranker(Pointwise):
-    """One forward pass a pair; the score is log p(yes) against no."""
+    """One forward pass per pair; the score is log p(yes) against no."""
 
     Options = Qwen3RerankerOptions
 
@@ -66,38 +66,38 @@ class Qwen3Reranker(Pointwise):
 
     @staticmethod
     def passes(options: Qwen3RerankerOptions, usage: Usage, candidates: int) -> list[Pass]:
-        """One pass a pair."""
+        """Return one pass per pair."""
         return scored(options.model, usage)
 
     @staticmethod
     def estimate_usage(options: Qwen3RerankerOptions, shape: QueryShape) -> Usage:
-        """The usage of a ranking that has not been made."""
+        """Return the usage of reading each pair once."""
         fixed = text_tokens(BEFORE, "<Instruct>: <Query>: <Document>:", options.instruction, BEHIND)
         return estimated_pairs(shape, fixed, options.max_tokens)
 
     @property
     def dtype(self) -> str:
-        """Number format of the weights."""
+        """Return the number format of the weights."""
         return self.model.dtype
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What a run's manifest says beside the configuration."""
+        """Return the model's parameters."""
         return {"parameters": dict(self.model.identity)}
 
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
-        """Token ids of a pair; the passage alone is cut."""
+        """Return the token ids of a pair, and whether its passage was cut."""
 
         def ids(text: str) -> list[int]:
             return list(
                 self.model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
             )
 
-        asked = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>:"
+        before = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>:"
         # The space goes with the passage, as in the model's own tokenisation of the whole pair.
-        return fit(ids(BEFORE + asked), ids(f" {passage}"), ids(BEHIND), self.options.max_tokens)
+        return fit(ids(BEFORE + before), ids(f" {passage}"), ids(BEHIND), self.options.max_tokens)
 
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
-        """Log p(yes) over yes and no, one a pair."""
+        """Return log p(yes) over yes and no, per pair."""
         logits = self.model.first_logits(ids, self.targets)
         return [float(x) for x in logits.log_softmax(dim=-1)[:, 0].tolist()]

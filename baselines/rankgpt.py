@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 
 class RankGPTOptions(ListwiseOptions):
-    """Which model, how it is asked, and how its answers are read."""
+    """Which model, how it is prompted, and how its answers are read."""
 
     llm: BackEnd = Field(description="The language model and what serves it.")
     parser: Rule = Field("any_digits", description="How answers are read.")
     max_new_tokens: int | None = Field(
-        None, ge=1, description="Longest answer; unset: 6 tokens a passage of the window."
+        None, ge=1, description="Longest answer; unset: 6 tokens per passage of the window."
     )
 
     @property
     def files(self) -> list[Path]:
-        """The user's own files that this reads."""
+        """Return the prompt's file and the transcript's, if there are any."""
         return super().files + (self.llm.files if self.llm.kind == "replay" else [])
 
     @property
@@ -51,12 +51,12 @@ class RankGPTOptions(ListwiseOptions):
 
     @property
     def is_replayed(self) -> bool:
-        """Whether no model is asked, so that there is no time to measure."""
+        """Whether a transcript answers, so that there is no time to measure."""
         return self.llm.kind == "replay"
 
 
 class RankGPT(Reranker):
-    """Windows from the list's end to its start; the model writes each one's order."""
+    """Slides windows from the list's end to its start; the model writes the order of each."""
 
     Options = RankGPTOptions
     Training = ListwiseTraining
@@ -99,7 +99,7 @@ class RankGPT(Reranker):
         _trainable(options)
 
     def keep_transcript(self, run: Path) -> None:
-        """Write every call down beside the run file, and repeat none that stands there."""
+        """Record every call beside the run file, and repeat none that is already recorded."""
         from baselines.llm.transcript import Recorded
 
         if self.options.llm.kind != "replay":
@@ -116,25 +116,28 @@ class RankGPT(Reranker):
 
     @property
     def dtype(self) -> str:
-        """Number format of a model in this process."""
+        """Return the number format of a model in this process."""
         return str(self.model.parameters.get("dtype", "none"))
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All that the model's answers depend on beside the prompt."""
+        """Return everything that the model's answers depend on beside the prompt."""
         return dict(self.llm.parameters) | {"max_new_tokens": self.longest}
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What a run's manifest says beside the configuration."""
-        found: dict[str, Any] = {"prompt_hash": self.template.hash, "parameters": self.parameters}
+        """Return the prompt's hash, the model's parameters, and what its calls took."""
+        about: dict[str, Any] = {"prompt_hash": self.template.hash, "parameters": self.parameters}
         if self.transcript is not None:
-            found["transcript"] = dict(self.transcript.about)
-        return found | ({"price": self.price} if self.price is not None else {})
+            about["transcript"] = dict(self.transcript.about)
+        return about | ({"price": self.price} if self.price is not None else {})
 
     @staticmethod
     def passes(options: RankGPTOptions, usage: Usage, candidates: int) -> list[Pass] | None:
-        """A window's prompt, then its order, token by token; the prompt's pass gives the first."""
+        """Return each window's prompt, then its order token by token.
+
+        The prompt's pass gives the first token.
+        """
         if options.llm.kind != "transformers":
             return None
         calls, written = usage.model_calls, usage.generated_tokens
@@ -143,7 +146,7 @@ class RankGPT(Reranker):
 
     @staticmethod
     def estimate_usage(options: RankGPTOptions, shape: QueryShape) -> Usage:
-        """The usage of a ranking that has not been made, whose answers have the usual form."""
+        """Return the usage of windows whose answers have the requested form."""
         sizes = window_sizes(shape.candidates, options.window)
         limit = options.llm.context if options.llm.kind == "transformers" else None
         return expected_prompts(options, sizes, shape, limit) + Usage(
@@ -151,12 +154,12 @@ class RankGPT(Reranker):
         )
 
     def declared_counts(self, candidates: int) -> DeclaredCounts:
-        """An answer a window."""
+        """Return one answer per window."""
         windows = window_sizes(candidates, self.options.window)
         return DeclaredCounts(model_calls=len(windows), embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Rank many queries; the windows of one round are asked together."""
+        """Rank many queries; the windows of one round are sent together."""
         usages = [Usage() for _ in requests]
         prompts = Prompts(
             self.template, self.options.words, self.longest, self.llm, requests, usages
@@ -171,7 +174,7 @@ class RankGPT(Reranker):
         prompts: Sequence[Prompt],
         usages: Sequence[Usage],
     ) -> list[list[int]]:
-        """Each window's places as the model's answer has them, counted as used."""
+        """Return each window's indices in the order that the model answers, counted as used."""
         places: list[list[int]] = [[] for _ in windows]
         for number, answer in self.model.answers(prompts, self._answer_tokens(windows)):
             window = windows[number]
@@ -189,7 +192,7 @@ class RankGPT(Reranker):
         return places
 
     def _answer_tokens(self, windows: Sequence[Sequence[Listed]]) -> int:
-        """The longest answer; where answers are exact, a permutation of the largest window."""
+        """Return the longest answer; with `exact_answers`, a permutation of the largest window."""
         llm = self.options.llm
         if llm.kind != "transformers" or not llm.exact_answers:
             return self.longest
@@ -198,7 +201,7 @@ class RankGPT(Reranker):
         return len(tokenizer(order, add_special_tokens=False)["input_ids"]) + 1  # and the end
 
     def _charge(self, answer: Answer) -> None:
-        """Add what an answer costs, where the endpoint's prices are given."""
+        """Add the price of an answer, where the endpoint's prices are given."""
         llm = self.options.llm
         if llm.kind == "http" and llm.price_in is not None and llm.price_out is not None:
             cost = answer.prompt_tokens * llm.price_in + answer.generated_tokens * llm.price_out

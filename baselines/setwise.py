@@ -1,8 +1,8 @@
-"""Setwise reranking: a heap sort whose comparison is "which of these is the most relevant?"
-(Zhuang et al., SIGIR 2024, arXiv 2310.09497).
+"""Setwise reranking: a heap sort that asks which passage of a set is the most relevant.
 
-A node of the heap is compared with all its children in one forward pass, by the logits of the
-passages' letters; only as much of the heap is sorted as the first ranks need.
+Zhuang et al., SIGIR 2024, arXiv 2310.09497. One forward pass compares a node of the heap with all
+its children, by the logits of the passages' letters. Only as much of the heap is sorted as the
+first ranks need.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from baselines.llm.backends.transformers import TransformersModel
 
 Comparisons = Generator[list[int], int, list[int]]
-"""Yields a set's places, is sent the best one's number in it, returns the places it ranked."""
+"""Yields a set of indices, receives the position of its best one, returns the ranked indices."""
 
 
 class SetwiseOptions(PromptOptions):
-    """Which model, how it is asked, and how much is sorted."""
+    """Which model, how it is prompted, and how many ranks are sorted."""
 
     BY_LETTER = True
 
@@ -45,7 +45,7 @@ class SetwiseOptions(PromptOptions):
 
 
 class Setwise(ByLetter):
-    """The first `top` ranks by heap sort; the rest keeps its first-stage order."""
+    """Sorts the first `top` ranks by heap sort; the rest keeps its first-stage order."""
 
     Options = SetwiseOptions
 
@@ -53,8 +53,8 @@ class Setwise(ByLetter):
         self.options = options
         self.model = model
         self.template = template(options.prompt)
-        shown = LETTERS[: options.children + 1]
-        self.letters = [model.token_behind(options.opening, f" {letter}") for letter in shown]
+        letters = LETTERS[: options.children + 1]
+        self.letters = [model.token_behind(options.opening, f" {letter}") for letter in letters]
 
     @classmethod
     def load(cls, options: SetwiseOptions, model_dir: Path | None = None) -> Self:
@@ -65,39 +65,39 @@ class Setwise(ByLetter):
 
     @staticmethod
     def estimate_usage(options: SetwiseOptions, shape: QueryShape) -> Usage:
-        """The usage of a ranking that has not been made, of a list in a fixed random order."""
+        """Return the usage of sorting a list in a fixed random order."""
         places = list(range(shape.candidates))
         random.Random(0).shuffle(places)
         sizes = comparisons(places, options.children, options.top)
         return expected_prompts(options, sizes, shape, options.llm.context)
 
     def declared_counts(self, candidates: int) -> DeclaredCounts:
-        """As many comparisons as a heap sort can take, and no generated token."""
+        """Return the range of comparisons that a heap sort can take, and no generated token."""
         most = heap_comparisons(candidates, self.options.children, self.options.top)
         return DeclaredCounts(model_calls=most, generated_tokens=0, embedding_slots=0)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Rank many queries; each one's next comparison is asked together with the others'."""
+        """Rank many queries; their next comparisons share a batch."""
         usages = [Usage() for _ in requests]
         prompts = Prompts(self.template, self.options.words, 1, self.model, requests, usages)
         sorts = [
             heap_top(len(listed), self.options.children, self.options.top) for _, listed in requests
         ]
         first: list[list[int]] = [[] for _ in requests]
-        asked: dict[int, list[int]] = {}
+        pending: dict[int, list[int]] = {}
 
         def advance(row: int, best: int | None) -> None:
             try:
-                asked[row] = next(sorts[row]) if best is None else sorts[row].send(best)
+                pending[row] = next(sorts[row]) if best is None else sorts[row].send(best)
             except StopIteration as end:
-                asked.pop(row, None)
+                pending.pop(row, None)
                 first[row] = end.value
 
         for row in range(len(requests)):
             advance(row, None)
-        while asked:
-            rows = list(asked)
-            sets = [[(row, place) for place in asked[row]] for row in rows]
+        while pending:
+            rows = list(pending)
+            sets = [[(row, place) for place in pending[row]] for row in rows]
             for row, best in zip(rows, self._best(sets, prompts, usages), strict=True):
                 advance(row, best)
         return [
@@ -108,7 +108,7 @@ class Setwise(ByLetter):
     def _best(
         self, sets: Sequence[Sequence[Listed]], prompts: Prompts, usages: Sequence[Usage]
     ) -> list[int]:
-        """The number of each set's best passage; one forward pass a set, counted as used."""
+        """Return the position of each set's best passage; one forward pass per set, counted."""
         logits = self.letter_logits(sets, prompts(sets), self.options.opening, usages)
         return [
             max(range(len(members)), key=row.__getitem__)
@@ -117,7 +117,7 @@ class Setwise(ByLetter):
 
 
 def comparisons(places: Sequence[int], children: int, top: int) -> list[int]:
-    """Passages of each comparison where the one of the lowest place is always the best."""
+    """Return the size of each comparison if the passage of the lowest place always wins."""
     sort, sizes = heap_top(len(places), children, top), []
     try:
         members = next(sort)
@@ -156,7 +156,7 @@ def heap_top(length: int, children: int, top: int) -> Comparisons:
 
 
 def heap_comparisons(length: int, children: int, top: int) -> range:
-    """How many comparisons `heap_top` may take; each node with a child takes at least one."""
+    """Return how many comparisons `heap_top` may take; each node with a child takes one or more."""
     nodes = max(0, (length - 2) // children + 1)
     levels, node = 0, 0
     while children * node + 1 < length:
@@ -165,7 +165,7 @@ def heap_comparisons(length: int, children: int, top: int) -> range:
 
 
 def _ranked(request: Request, first: Sequence[int], usage: Usage) -> Ranking:
-    """The sorted places, then the others in the first stage's order."""
+    """Return the sorted passages, then the others in the first stage's order."""
     query, candidates = request
     scores = [0.0] * len(candidates)
     for rank, place in enumerate(first):

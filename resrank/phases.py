@@ -1,14 +1,14 @@
-"""Named stretches of a ranking's work, marked where it is done.
+"""Named phases of a ranking's work, marked in the code that does it.
 
-Whoever does the work says which part of it begins; whether anybody listens, or has a clock, is not
-known here. Without a listener a mark costs a look-up.
+The code marks which phase begins. It does not know whether a listener, with or without a clock, is
+there. Without a listener a mark costs one look-up.
 
 encode: an encoder reads passages or queries, to embed them.
-prefill: a model reads what it ranks by, text or embeddings: a prompt, a list, a pair.
+prefill: a model reads its ranking input, text or embeddings: a prompt, a list, a pair.
 decode: a model writes, after its first token's logits.
 score: logits, states, embeddings or answers become scores and an order.
-Whatever is not marked (tokenising, building prompts, a store's look-up, waiting for an endpoint)
-is overhead.
+Everything without a mark is overhead: tokenising, building prompts, look-ups in a store, waiting
+for an endpoint.
 """
 
 from __future__ import annotations
@@ -22,20 +22,23 @@ Phase = Literal["encode", "prefill", "decode", "score"]
 
 
 class Listener(Protocol):
-    """Is told when phases begin and end; they nest, and the innermost counts."""
+    """Gets notified when phases begin and end; they nest, and the innermost counts."""
 
     def begin(self, phase: Phase) -> None:
-        """A phase begins."""
+        """Note that a phase begins."""
         ...
 
     def end(self) -> None:
-        """The phase that began last ends."""
+        """Note that the phase that began last ends."""
         ...
 
 
 class _Thread(local):
-    """A thread's listener. A worker has none: a batch a core is marked once, by the thread that
-    waits for all of them. No context variable: setting one slows every call of numpy's."""
+    """A thread's listener.
+
+    Worker threads have none: the thread that waits for the workers marks their batches once. A
+    context variable would slow down every call of numpy's.
+    """
 
     listener: Listener | None = None
 
@@ -43,8 +46,8 @@ class _Thread(local):
 _thread = _Thread()
 
 
-class _Heard:
-    """A block that a listener is told of; a class, since a generator takes longer."""
+class _MarkedBlock:
+    """A block whose listener is notified. It is a class, because a generator is slower."""
 
     __slots__ = ("listener", "name")
 
@@ -59,17 +62,17 @@ class _Heard:
         self.listener.end()
 
 
-_UNHEARD = nullcontext()
+_UNMARKED = nullcontext()
 
 
 def phase(name: Phase) -> AbstractContextManager[None]:
-    """The block is this phase's work."""
+    """Mark a block as work of this phase."""
     listener = _thread.listener
-    return _UNHEARD if listener is None else _Heard(listener, name)
+    return _UNMARKED if listener is None else _MarkedBlock(listener, name)
 
 
 def turn(name: Phase) -> None:
-    """The rest of the innermost block is another phase's: a prompt is read, its answer follows."""
+    """Mark the rest of the innermost block as another phase: after a prompt comes its answer."""
     listener = _thread.listener
     if listener is not None:
         listener.end()
@@ -77,8 +80,8 @@ def turn(name: Phase) -> None:
 
 
 @contextmanager
-def heard_by(listener: Listener) -> Iterator[None]:
-    """What this thread does in the block is told to `listener`."""
+def listening(listener: Listener) -> Iterator[None]:
+    """Notify `listener` of the phases that this thread marks in the block."""
     before, _thread.listener = _thread.listener, listener
     try:
         yield

@@ -1,4 +1,4 @@
-"""The plain records that travel between the rooms: no behaviour, no file, no model."""
+"""The plain records that all parts of the project exchange: no behaviour, no file, no model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 GRADES = 3
-"""Not relevant (0), partly (1), relevant (2): what judgments are mapped to, and judges give."""
+"""Not relevant (0), partly (1), relevant (2): the grades of mapped judgments and of judges."""
 
 
 class Split(StrEnum):
@@ -22,8 +22,11 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One information need. `excluded` is a passage that must never be retrieved for it
-    (the object that a docstrings query was taken from, an ArguAna self-hit)."""
+    """One information need.
+
+    excluded: a passage that must never be retrieved for it, such as the object that a docstrings
+        query was taken from, or ArguAna's argument itself.
+    """
 
     id: str
     text: str
@@ -33,14 +36,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One retrievable text; a title, where there is one, is already joined to it."""
+    """One retrievable text, already joined with its title if it has one."""
 
     id: str
     text: str
 
 
 class Candidate(NamedTuple):
-    """A passage at its place in a first stage's list, with that first stage's score."""
+    """A passage in a first stage's list, with that first stage's score."""
 
     passage: Passage
     score: float
@@ -50,19 +53,21 @@ class Candidate(NamedTuple):
 class Usage:
     """What one ranking consumed, counted where it happened.
 
-    passage_encoder_tokens: tokens that an encoder reads to embed every candidate, whether those
-        embeddings were computed now or taken from a store (`cached_encoder_tokens` says how many
-        of them came from a store, so the online part is the difference).
+    passage_encoder_tokens: tokens that an encoder reads to embed every candidate, whether the
+        embeddings were computed now or came from a store.
+    cached_encoder_tokens: the part of these tokens whose embeddings came from a store, so that the
+        online part is the difference.
     prompt_tokens: text tokens read at query time: query, instruction, and passage text in prompts.
-    query_encoder_tokens: of the prompt's tokens, those that an encoder reads: the query's, or a
-        prompt's that is embedded in its place.
-    embedding_slots: positions of a language model fed with an embedding in place of a token.
+    query_encoder_tokens: the part of the prompt's tokens that an encoder reads: the query, or a
+        prompt that is embedded in its place.
+    embedding_slots: positions of a language model that hold an embedding instead of a token.
     generated_tokens: tokens decoded.
-    model_calls: forward passes over a (sub)list, or scored pairs for a pointwise system.
-    truncated_passages: candidates of which the model did not see the whole text.
-    clean_answers, repaired_answers, rejected_answers: of a language model's written answers, those
-        in the asked form and whole, those made whole, those that left the order as it was.
-    encoded_passages: embeddings of passages asked for, computed now or taken from a store.
+    model_calls: forward passes over a list or window; scored pairs for a pointwise system.
+    truncated_passages: candidates whose text the model did not read to its end.
+    clean_answers: written answers that have the requested form and are complete.
+    repaired_answers: written answers that had to be completed.
+    rejected_answers: written answers that could not be used, so that the order stayed the same.
+    encoded_passages: passage embeddings used, whether computed now or taken from a store.
     """
 
     passage_encoder_tokens: int = 0
@@ -86,9 +91,10 @@ class Usage:
 class Ranking:
     """A reranker's answer for one query: passage ids, best first, and what it consumed.
 
-    `scores` are the system's own (may tie, any scale); a run is written with strictly
-    decreasing ones. `grade_probabilities`, of a system that gives grades: for each passage, in the
-    same order, the probability of every grade from 0 up; each sums to 1.
+    scores: the reranker's scores, on any scale and possibly tied. A run is written with strictly
+        decreasing ones instead.
+    grade_probabilities: for each passage, in the same order, the probability of every grade from 0
+        up, which sum to 1; None from a reranker that gives no grades.
     """
 
     query_id: str
@@ -106,9 +112,9 @@ Qrels = Mapping[str, Mapping[str, int]]
 class TrainingExample:
     """A query with its first-stage list and the grades of its judged passages.
 
-    `positives` holds the passages of grade > 0, also those that the first stage missed. `graded`:
-    the judged in three grades, 0 to 2, if the collection says how its own map to them; of one
-    whose judgments are complete, the other candidates too, with grade 0.
+    positives: the passages of grade > 0, including those that the first stage missed.
+    graded: passages in three grades, 0 to 2, if the collection maps its grades to them. If its
+        judgments are complete, the candidates that are not judged have grade 0.
     """
 
     query: Query

@@ -70,7 +70,7 @@ class Reranker(ABC):
     reorders: ClassVar[bool] = True
     """Whether it may change the first stage's order. Only the first stage itself does not."""
     reads_lists: ClassVar[bool] = False
-    """Whether it ranks a list as a whole or by windows, rather than each passage by itself."""
+    """Whether it reads a list whole or in sliding windows (`RerankerOptions.list_window`)."""
     reads_queries_together: bool = False
     """Whether a run hands over all queries at once, because queries are all that it reads."""
     caches_passages: bool = False

@@ -1,5 +1,7 @@
-"""Sliding windows over a ranked list, from its end to its start: one implementation for every
-listwise system (Sun et al., EMNLP 2023, section 3.2)."""
+"""Sliding windows over a ranked list, from its end to its start (Sun et al., EMNLP 2023).
+
+Every listwise reranker uses this one implementation of their section 3.2.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,15 @@ from pydantic import Field, model_validator
 
 from resrank.options import Strict
 
-Item = TypeVar("Item")
+WindowItem = TypeVar("WindowItem")
 
 
 class Window(Strict):
-    """How a list longer than a model can read is reranked piece by piece."""
+    """How a list that is too long for a model is reranked piece by piece."""
 
-    size: int = Field(20, ge=2, description="Passages a window.")
-    step: int = Field(10, ge=1, description="Passages a window moves up.")
-    passes: int = Field(1, ge=1, description="Times the whole list is gone through.")
+    size: int = Field(20, ge=2, description="Passages per window.")
+    step: int = Field(10, ge=1, description="Passages that a window moves up.")
+    passes: int = Field(1, ge=1, description="Passes over the whole list.")
 
     @model_validator(mode="after")
     def _step_within_size(self) -> Window:
@@ -31,10 +33,10 @@ class Window(Strict):
 
 
 def spans(length: int, window: Window) -> Iterator[tuple[int, int]]:
-    """(start, end) of each window of one pass, from the list's end to its start.
+    """Yield (start, end) of each window of one pass, from the list's end to its start.
 
-    The last one starts at 0 and is a whole window, unless the list itself is shorter; so each
-    passage stands in at least one window. An empty list and a list of one have none.
+    The last window starts at 0 and has full size, unless the list itself is shorter. So each
+    passage is in at least one window. Lists of fewer than two passages have no window.
     """
     if length < 2:
         return
@@ -48,22 +50,22 @@ def spans(length: int, window: Window) -> Iterator[tuple[int, int]]:
 
 
 def window_sizes(length: int, window: Window | None) -> list[int]:
-    """Items of each window of all passes over a list; of the whole list at once without windows."""
+    """Return the size of each window of all passes; without windows, that of the whole list."""
     if window is None:
         return [length] if length else []
     return [end - start for start, end in spans(length, window)] * window.passes
 
 
 def slide(
-    lists: Sequence[Sequence[Item]],
+    lists: Sequence[Sequence[WindowItem]],
     window: Window,
-    order: Callable[[Sequence[Sequence[Item]]], Sequence[Sequence[int]]],
-) -> list[list[Item]]:
-    """The lists after `order` has permuted each window in turn.
+    order: Callable[[Sequence[Sequence[WindowItem]]], Sequence[Sequence[int]]],
+) -> list[list[WindowItem]]:
+    """Return the lists after `order` has permuted each window in turn.
 
-    order: windows -> each one's places, best first. Windows of one round, one of each list, are
-    ordered together, so that a model can batch them. Raises ValueError on places that are no
-    permutation.
+    order: takes windows, and returns each window's indices, best first. It gets the windows of one
+    round together, one per list, so that a model can batch them. Raises ValueError if its indices
+    are no permutation.
     """
     ranked = [list(items) for items in lists]
     for _ in range(window.passes):
@@ -77,7 +79,7 @@ def slide(
     return ranked
 
 
-def _permuted(piece: Sequence[Item], places: Sequence[int]) -> list[Item]:
+def _permuted(piece: Sequence[WindowItem], places: Sequence[int]) -> list[WindowItem]:
     if sorted(places) != list(range(len(piece))):
         raise ValueError(f"{list(places)!r} is no permutation of a window of {len(piece)}")
     return [piece[place] for place in places]

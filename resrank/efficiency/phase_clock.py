@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-from resrank.phases import Phase, heard_by
+from resrank.phases import Phase, listening
 
 Clock = Callable[[], int]
 Part = Phase | Literal["overhead"]
@@ -34,7 +34,7 @@ class PhaseClock:
         self._wait = device_wait()
         self._wait()
         self._since = self.clock()
-        with heard_by(self):
+        with listening(self):
             yield parts
         self._charge()
         parts.update((name, spent / 1e6) for name, spent in self._spent.items())
