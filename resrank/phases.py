@@ -18,13 +18,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import local
 from typing import Literal, Protocol
 
-Phase = Literal["encode", "prefill", "decode", "score"]
+PhaseName = Literal["encode", "prefill", "decode", "score"]
 
 
 class Listener(Protocol):
     """Gets notified when phases begin and end; they nest, and the innermost counts."""
 
-    def begin(self, phase: Phase) -> None:
+    def begin(self, phase: PhaseName) -> None:
         """Note that a phase begins."""
         ...
 
@@ -51,7 +51,7 @@ class _MarkedBlock:
 
     __slots__ = ("listener", "name")
 
-    def __init__(self, listener: Listener, name: Phase) -> None:
+    def __init__(self, listener: Listener, name: PhaseName) -> None:
         self.listener = listener
         self.name = name
 
@@ -65,13 +65,13 @@ class _MarkedBlock:
 _UNMARKED = nullcontext()
 
 
-def phase(name: Phase) -> AbstractContextManager[None]:
+def phase(name: PhaseName) -> AbstractContextManager[None]:
     """Mark a block as work of this phase."""
     listener = _thread.listener
     return _UNMARKED if listener is None else _MarkedBlock(listener, name)
 
 
-def turn(name: Phase) -> None:
+def turn(name: PhaseName) -> None:
     """Mark the rest of the innermost block as another phase: after a prompt comes its answer."""
     listener = _thread.listener
     if listener is not None:

@@ -15,7 +15,7 @@ from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.lists import choose
-from resrank.training.loop import Phase, fit
+from resrank.training.loop import TrainingPhase, fit
 from resrank.training.processes import processes
 
 LabelledPair = tuple[str, str, float]
@@ -58,7 +58,7 @@ def train_pairs(
         return {"loss": run.add_up(loss.detach().clone()).item()}
 
     model.train()
-    phase = Phase(
+    phase = TrainingPhase(
         name="cross-encoder",
         rates={name: options.learning_rate for name, _ in model.named_parameters()},
         epochs=options.epochs,

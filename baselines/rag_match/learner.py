@@ -28,7 +28,7 @@ from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.device import autocast, set_seeds
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
-from resrank.training.loop import Phase, fit
+from resrank.training.loop import TrainingPhase, fit
 from resrank.training.lora import recompute_layers, with_adapters
 from resrank.training.processes import processes
 
@@ -94,7 +94,7 @@ class Learner:
         if self.training.gradient_checkpointing:
             recompute_layers(self.base)
         rates = dict.fromkeys(self.trained, stage.learning_rate)
-        phase = Phase(
+        phase = TrainingPhase(
             name, rates, stage.epochs, stage.warmup, partial(self._batches, items, size),
             partial(self._backward, weights, losses),
             lambda batch: ", ".join(describe(item) for item in batch[:3]),

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-from resrank.phases import Phase, listening
+from resrank.phases import PhaseName, listening
 
 Clock = Callable[[], int]
-Part = Phase | Literal["overhead"]
-PARTS: tuple[Part, ...] = (*get_args(Phase), "overhead")
+Part = PhaseName | Literal["overhead"]
+PARTS: tuple[Part, ...] = (*get_args(PhaseName), "overhead")
 
 
 class PhaseClock:
@@ -39,7 +39,7 @@ class PhaseClock:
         self._charge()
         parts.update((name, spent / 1e6) for name, spent in self._spent.items())
 
-    def begin(self, phase: Phase) -> None:
+    def begin(self, phase: PhaseName) -> None:
         """What follows is this phase's."""
         self._charge()
         self._open.append(phase)

@@ -13,7 +13,7 @@ from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import TrainingList, batches, choose, usable
-from resrank.training.loop import Phase, fit
+from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import info_nce
 from resrank.training.options import EncoderTraining, Stage
 from resrank.training.processes import processes
@@ -48,7 +48,7 @@ def train_encoder(
         return {"loss": loss.item()}
 
     rates = {name: options.learning_rate for name, _ in encoder.named_parameters()}
-    phase = Phase(
+    phase = TrainingPhase(
         "encoder", rates, options.epochs, options.warmup,
         lambda epoch: batches(kept, stage, np.random.default_rng([job.seed, 0, epoch])),
         backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),

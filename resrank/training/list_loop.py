@@ -12,7 +12,7 @@ from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.lists import TrainingList, batches, choose, usable
-from resrank.training.loop import Phase, fit
+from resrank.training.loop import TrainingPhase, fit
 from resrank.training.options import Queries, Stage
 
 Backward = Callable[[Sequence[TrainingList]], dict[str, float]]
@@ -53,7 +53,7 @@ def fit_lists(
         raise ValueError(_nothing_to_learn(examples, len(candidates), stage.list_length))
     if lists.prepare is not None:
         lists.prepare(kept)
-    phase = Phase(
+    phase = TrainingPhase(
         name=lists.name,
         rates=lists.rates,
         epochs=options.epochs,

@@ -21,7 +21,7 @@ OnStep = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
-class Phase:
+class TrainingPhase:
     """One stage of a training run.
 
     rates: parameter name -> AdamW's peak rate, for each parameter that is trained.
@@ -50,7 +50,9 @@ class Phase:
     unit: str = "queries"
 
 
-def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnStep | None) -> None:
+def fit(
+    model: nn.Module, phase: TrainingPhase, checkpoints: Checkpoints, on_step: OnStep | None
+) -> None:
     """Train in place. Raises FloatingPointError on a non-finite loss, naming step and batch.
 
     on_step: gets of each step its losses, how many of what it learned from, device and formats.
@@ -97,7 +99,7 @@ def fit(model: nn.Module, phase: Phase, checkpoints: Checkpoints, on_step: OnSte
     best.restore(named)
 
 
-def _conditions(phase: Phase, trained: nn.Parameter) -> dict[str, str]:
+def _conditions(phase: TrainingPhase, trained: nn.Parameter) -> dict[str, str]:
     """What all steps of a phase have in common, for whoever draws their losses."""
     return {
         "unit": phase.unit,
@@ -106,7 +108,7 @@ def _conditions(phase: Phase, trained: nn.Parameter) -> dict[str, str]:
     }
 
 
-def _plan(phase: Phase) -> list[tuple[int, Sequence[Any]]]:
+def _plan(phase: TrainingPhase) -> list[tuple[int, Sequence[Any]]]:
     """(epoch, batches) of each step; an epoch's last step may have fewer batches."""
     plan = []
     for epoch in range(phase.epochs):
@@ -117,7 +119,7 @@ def _plan(phase: Phase) -> list[tuple[int, Sequence[Any]]]:
 
 
 def _backward(
-    phase: Phase, step: int, batches: Sequence[Any], checkpoints: Checkpoints
+    phase: TrainingPhase, step: int, batches: Sequence[Any], checkpoints: Checkpoints
 ) -> dict[str, float]:
     """Add the gradients of a step's batches; returns their mean losses."""
     rows = []
@@ -136,7 +138,11 @@ def _average(parameters: Iterable[nn.Parameter], batches: int) -> None:
 
 
 def _check(
-    losses: Mapping[str, float], phase: Phase, step: int, batch: Any, checkpoints: Checkpoints
+    losses: Mapping[str, float],
+    phase: TrainingPhase,
+    step: int,
+    batch: Any,
+    checkpoints: Checkpoints,
 ) -> None:
     if not all(math.isfinite(value) for value in losses.values()):
         raise FloatingPointError(

@@ -22,7 +22,7 @@ from resrank.training.checkpoints import Checkpoints
 from resrank.training.encoder_loop import embed, retrieval_loss, texts_of
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import TrainingList, batches, choose, usable
-from resrank.training.loop import Phase, fit
+from resrank.training.loop import TrainingPhase, fit
 from resrank.training.lora import is_replaced
 from resrank.training.losses import ranknet
 from resrank.training.options import ResRankTraining, Stage
@@ -56,7 +56,7 @@ def train_stages(
         ) -> list[list[TrainingList]]:
             return batches(kept, stage, np.random.default_rng([job.seed, n, epoch]))
 
-        phase = Phase(
+        phase = TrainingPhase(
             f"stage {number}", rates(model, options, stage), stage.epochs, stage.warmup, lists,
             losses, lambda batch: ", ".join(item.query_id for item in batch[:3]),
             partial(evaluate, stage) if evaluate and stage.dev_queries else None, stage.patience,

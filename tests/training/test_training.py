@@ -14,7 +14,7 @@ from resrank.resrank_reranker import ResRankSystem
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import share
-from resrank.training.loop import Phase, fit
+from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import info_nce, ranknet
 from resrank.training.options import EncoderTraining, ResRankTraining
 from resrank.training.schedule import linear
@@ -256,7 +256,9 @@ def test_a_gradient_that_is_not_finite_stops_before_the_step(tmp_path):
         loss.backward()
         return {"ranking": float(loss)}
 
-    phase = Phase("p", {"weight": 0.1}, 1, 0.0, lambda _: [["q1"]], backward, lambda b: b[0])
+    phase = TrainingPhase(
+        "p", {"weight": 0.1}, 1, 0.0, lambda _: [["q1"]], backward, lambda b: b[0]
+    )
     with pytest.raises(FloatingPointError, match=r"length of the gradient.*step 0.*q1"):
         fit(model, phase, Checkpoints(tmp_path, "key"), None)
     assert torch.equal(model.weight, before)

@@ -9,13 +9,13 @@ from typing import Any, get_args
 import pandas as pd
 
 from resrank.efficiency.tokens import processed_by_lm
-from resrank.phases import Phase
+from resrank.phases import PhaseName
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.write import COST, WHERE, Column, write_table
 from resrank.suite.load import Resolved
 
 NOT_MEASURED = "not measured"
-PHASES = (*get_args(Phase), "overhead")
+PHASES = (*get_args(PhaseName), "overhead")
 MEGABYTE = 1e6
 
 
