@@ -39,6 +39,17 @@ COLLECTIONS = KindTable(
         "ir_datasets": "resrank.collections.ir_datasets:IrDatasetsCollection",
     },
 )
+FIRST_STAGES = KindTable(
+    "first stage",
+    {
+        "bm25": "resrank.candidates.bm25:Bm25Stage",
+        "dense": "resrank.candidates.dense:DenseStage",
+        "frozen": "resrank.candidates.frozen:FrozenStage",
+        "fusion": "resrank.candidates.fusion:FusionStage",
+        "imported": "resrank.candidates.imported:ImportedStage",
+        "run": "resrank.candidates.run:RunStage",
+    },
+)
 SYSTEMS = KindTable("system", KINDS)
 
 

@@ -148,7 +148,7 @@ def test_a_model_of_random_weights_says_so(tmp_path):
 def test_an_unknown_kind_of_stage_or_back_end_lists_the_known():
     stage = {"first_stages": {"x": {"kind": "bm52"}}}
     with pytest.raises(
-        ConfigError, match="first_stages.x: unknown 'kind' 'bm52'; known: 'bm25', 'd"
+        ConfigError, match="first_stages.x: unknown first stage kind 'bm52'; known: bm25, d"
     ):
         load_suite(SUITE | {"define": stage})
     llm = {"systems": {"x": {"kind": "rankgpt", "options": {"llm": {"kind": "vllm", "url": "u"}}}}}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.archives import unpack
 from resrank.collections.base import parse_collection
 from resrank.collections.fetch import FetchError, fetch, place_of

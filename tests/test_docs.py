@@ -19,11 +19,11 @@ import yaml
 from markdown_it import MarkdownIt
 from typer.main import get_command
 
-from resrank.candidates import kinds as first_stage_kinds
 from resrank.cli import app
-from resrank.collections import kinds as collection_kinds
+from resrank.collections.counting import Counts
+from resrank.collections.remote_file import RemoteFile
 from resrank.options import Strict
-from resrank.registry import KINDS, resolve
+from resrank.registry import COLLECTIONS, FIRST_STAGES, KINDS, resolve
 from resrank.suite import schema
 from resrank.suite.load import load_suite
 from resrank.suite.schema import Suite
@@ -166,10 +166,9 @@ def test_site(tmp_path):
     kinds = [resolve(kind) for kind in KINDS]
     models = [cls.Options for cls in kinds]
     models += [cls.Training for cls in kinds if cls.Training is not None]
-    models += [
-        m for module in (schema, collection_kinds, first_stage_kinds) for m in vars(module).values()
-        if isinstance(m, type) and issubclass(m, Strict) and not m.__name__.startswith("_")
-    ]  # fmt: skip
+    models += [m for m in vars(schema).values() if isinstance(m, type) and issubclass(m, Strict)]
+    models += [table.resolve(k) for table in (COLLECTIONS, FIRST_STAGES) for k in table.classes]
+    models += [RemoteFile, Counts]
     assert Suite in models
     keys = {key for model in models for key in model.model_fields}
     assert not sorted(key for key in keys if f"<code>{key}</code>" not in page)

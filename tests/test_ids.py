@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.base import parse_collection
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs

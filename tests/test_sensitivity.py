@@ -3,8 +3,8 @@ import json
 import pytest
 
 from baselines.first_stage import FirstStageOptions, FirstStageOrder
+from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.beir import BeirCollection
 from resrank.evaluation.agreement import mean_tau
 from resrank.io.collection import Collection

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines.llm.backends.transformers import TransformersModel
-from resrank.candidates import dense
+from resrank.candidates import dense_index
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.io.seals import SEAL, sealed_line
@@ -225,13 +225,13 @@ def test_embeddings_are_the_same_in_any_number_of_shards(frozen, tmp_path, encod
 
 def test_a_dense_first_stage_is_the_same_in_any_number_of_shards(frozen, tmp_path, monkeypatch):
     collection, _ = frozen
-    monkeypatch.setattr(dense, "BLOCK", 2)
+    monkeypatch.setattr(dense_index, "BLOCK", 2)
     spec = parse_first_stage({"kind": "dense", "encoder": {"dtype": "float32"}, "depth": 4})
     freeze(collection, spec, tmp_path / "one.parquet", tmp_path / "one")
     for count in (2, 7):
         shards = [tmp_path / f"{n}of{count}" for n in range(count)]
         for n, store in enumerate(shards):
-            dense.embed_shard(
+            dense_index.embed_shard(
                 collection.passages, spec.encoder, store, Shard(n, count), tmp_path / "x.json"
             )
         lists = tmp_path / f"{count}.parquet"

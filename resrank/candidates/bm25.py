@@ -1,120 +1,41 @@
-"""The first stage: BM25 (Robertson et al., TREC-3) over a whole collection, by bm25s.
-
-bm25s's `lucene` method (Lu, 2024) with Lucene-like analysis. A passage that shares no term with
-the query is no hit, so a list can be shorter than the depth. Equal scores are ordered by passage
-id, so that a list is the same on every machine.
-"""
+"""The kind `bm25`: BM25 (Robertson et al., TREC-3) over a whole collection, by bm25s."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
-import bm25s
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from bm25s.tokenization import Tokenized
-from numpy.typing import NDArray
+from pydantic import Field
 from tqdm import tqdm
 
-from resrank.candidates.analysis import analyse
-from resrank.candidates.kinds import Bm25Stage
-from resrank.io.candidates import RankedList
-from resrank.io.passage_table import BLOCK
+from resrank.candidates.base import FirstStageKind, StageInputs
 from resrank.records import Passage, Query
 
-
-def search(
-    queries: Sequence[Query], passages: Iterable[Passage], spec: Bm25Stage
-) -> dict[str, RankedList]:
-    """Each query's best `depth` passages; a query's excluded passage never stands among them.
-
-    passages: ordered by id, gone through once. Raises ValueError if there is none.
-    """
-    index = Index(passages, spec)
-    place = _places(index.ids, {q.excluded for q in queries if q.excluded is not None})
-    return {
-        query.id: index.best(query.text, place.get(query.excluded or ""))
-        for query in tqdm(queries, desc="BM25", unit="query")
-    }
+if TYPE_CHECKING:
+    from resrank.io.candidates import RankedList
 
 
-class Index:
-    """BM25 scores of every term in every passage."""
+class Bm25Stage(FirstStageKind):
+    """BM25 over the whole collection, by bm25s with Lucene-like analysis."""
 
-    def __init__(self, passages: Iterable[Passage], spec: Bm25Stage) -> None:
-        terms, self.ids = _terms(passages)
-        self.depth = spec.depth
-        self.vocabulary = terms.vocabulary
-        # scipy's matrix takes less memory to build than bm25s's own, and holds the same
-        self.index = bm25s.BM25(k1=spec.k1, b=spec.b, method="lucene", csc_backend="scipy")
-        self.index.index(Tokenized(ids=terms, vocab=self.vocabulary), show_progress=False)
+    kind: Literal["bm25"]
+    k1: float = Field(0.9, ge=0, description="Term-frequency saturation.")
+    b: float = Field(0.4, ge=0, le=1, description="Length normalisation.")
 
-    def best(self, text: str, excluded: int | None = None) -> RankedList:
-        """The best `depth` passages for a query's text, without the one at the place `excluded`."""
-        terms = [self.vocabulary[t] for t in analyse(text) if t in self.vocabulary]
-        if not terms:
-            return []
-        scores = self.index.get_scores_from_ids(terms)
-        if excluded is not None:
-            scores[excluded] = 0.0
-        return [(self.ids[i].as_py(), float(scores[i])) for i in _best(scores, self.depth)]
+    def search(self, inputs: StageInputs) -> Mapping[str, RankedList]:
+        """Return the best passages of every query that has a text."""
+        return self.rank(inputs.queries, inputs.collection.passages)
 
+    def rank(self, queries: Sequence[Query], passages: Iterable[Passage]) -> dict[str, RankedList]:
+        """Return each query's best `depth` passages, without its excluded passage.
 
-class Terms:
-    """Each passage's terms as numbers, end to end in one array: 4 bytes a term, where lists of
-    Python's numbers take ten times as much."""
+        passages: ordered by id, iterated over once. Raises ValueError if there is none.
+        """
+        from resrank.candidates.bm25_index import Index
 
-    def __init__(self) -> None:
-        self.vocabulary: dict[str, int] = {}
-        self.numbers = array("i")
-        self.ends = array("q", [0])
-
-    def add(self, terms: Iterable[str]) -> None:
-        """Put a passage's terms behind the others'."""
-        known = self.vocabulary
-        self.numbers.extend(known.setdefault(term, len(known)) for term in terms)
-        self.ends.append(len(self.numbers))
-
-    def __len__(self) -> int:
-        return len(self.ends) - 1
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for start, end in pairwise(self.ends):
-            yield self.numbers[start:end].tolist()
-
-    def __getitem__(self, row: int) -> list[int]:
-        return self.numbers[self.ends[row] : self.ends[row + 1]].tolist()
-
-
-def _terms(passages: Iterable[Passage]) -> tuple[Terms, pa.ChunkedArray]:
-    """Terms and ids of all passages, in their order."""
-    terms, blocks, ids = Terms(), [], list[str]()
-    for passage in tqdm(passages, desc="analysing", unit="passage"):
-        terms.add(analyse(passage.text))
-        ids.append(passage.id)
-        if len(ids) == BLOCK:
-            blocks.append(pa.array(ids, pa.string()))
-            ids.clear()
-    blocks.append(pa.array(ids, pa.string()))
-    if not len(terms):
-        raise ValueError("no passage to index")
-    return terms, pa.chunked_array(blocks)
-
-
-def _places(ids: pa.ChunkedArray, wanted: set[str]) -> dict[str, int]:
-    """Where the wanted ids stand, of those that are there."""
-    found = np.flatnonzero(pc.is_in(ids, pa.array(sorted(wanted), pa.string())).to_numpy())
-    return {ids[int(i)].as_py(): int(i) for i in found}
-
-
-def _best(scores: NDArray[np.float32], depth: int) -> list[int]:
-    """Places of the `depth` highest positive scores, ties by place, that is by passage id."""
-    hits = np.flatnonzero(scores > 0)
-    if len(hits) > depth:
-        threshold = np.partition(scores[hits], -depth)[-depth]
-        hits = hits[scores[hits] >= threshold]
-    ranked = hits[np.lexsort((hits, -scores[hits]))]
-    return [int(i) for i in ranked[:depth]]
+        index = Index(passages, self.k1, self.b)
+        place = index.places({q.excluded for q in queries if q.excluded is not None})
+        return {
+            query.id: index.best(query.text, self.depth, place.get(query.excluded or ""))
+            for query in tqdm(queries, desc="BM25", unit="query")
+        }

@@ -1,21 +1,45 @@
-"""Reciprocal-rank fusion of first stages (Cormack et al., SIGIR 2009)."""
+"""The kind `fusion`: reciprocal-rank fusion of other first stages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
+from resrank.candidates.base import FirstStageKind, StageInputs
 from resrank.candidates.reciprocal_rank import fused_scores
-from resrank.io.candidates import RankedList
+
+if TYPE_CHECKING:
+    from resrank.io.candidates import RankedList
 
 
-def fuse(stages: Sequence[Mapping[str, RankedList]], k: int, depth: int) -> dict[str, RankedList]:
-    """Each query's passages by the sum of 1 / (k + rank) over the stages that list them.
+class FusionStage(FirstStageKind):
+    """Reciprocal-rank fusion of other first stages."""
 
-    Ranks start at 1; equal sums are ordered by passage id.
-    """
-    fused: dict[str, RankedList] = {}
-    for query_id in sorted({q for stage in stages for q in stage}):
-        listed = ([passage_id for passage_id, _ in s.get(query_id, [])] for s in stages)
-        sums = fused_scores(listed, k)
-        fused[query_id] = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:depth]
-    return fused
+    kind: Literal["fusion"]
+    of: list[str] = Field(min_length=2, description="Names of the first stages to fuse.")
+    k: int = Field(60, ge=0, description="Constant of reciprocal-rank fusion.")
+
+    def names_of_fused(self) -> list[str]:
+        """Return the fused first stages."""
+        return self.of
+
+    def search(self, inputs: StageInputs) -> Mapping[str, RankedList]:
+        """Return the fused lists. ValueError names first stages without candidates."""
+        from resrank.io.candidates import read_candidates
+
+        missing = [name for name in self.of if name not in inputs.fused]
+        if missing:
+            raise ValueError(f"no candidates given for {', '.join(missing)}; give --fused")
+        return self.fuse([read_candidates(inputs.fused[name]) for name in self.of])
+
+    def fuse(self, stages: Sequence[Mapping[str, RankedList]]) -> dict[str, RankedList]:
+        """Return each query's passages by their fused score; equal scores by passage id."""
+        lists: dict[str, RankedList] = {}
+        for query_id in sorted({q for stage in stages for q in stage}):
+            rankings = ([p for p, _ in stage.get(query_id, [])] for stage in stages)
+            scores = fused_scores(rankings, self.k)
+            ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+            lists[query_id] = ranked[: self.depth]
+        return lists

@@ -68,8 +68,8 @@ def candidates(
     shard_store: ShardStores = None,
 ) -> None:
     """Freeze a first stage's candidate lists, with their recall and oracle."""
+    from resrank.candidates.base import parse_first_stage
     from resrank.candidates.freeze import freeze
-    from resrank.candidates.kinds import parse_first_stage
     from resrank.io.collection import Collection
 
     stages = json_of(fused, "--fused", dict[str, Path], "{stage: candidates file}")
@@ -97,7 +97,7 @@ def encode(
 ) -> None:
     """Embed every candidate passage once, for all systems that share the encoder."""
     take_card()
-    from resrank.candidates.dense import embed_shard
+    from resrank.candidates.dense_index import embed_shard
     from resrank.io.collection import Collection
     from resrank.jobs.encode import encode as embed
     from resrank.model.options import EncoderOptions

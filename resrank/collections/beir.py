@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from resrank.collections.base import CollectionContent, CollectionKind
 from resrank.collections.counting import Sizes, count_lines, judged_queries
-from resrank.collections.remote_file import RemoteFile, local_copy, remote_only
+from resrank.collections.remote_file import RemoteFile, remote_only
 from resrank.io.text import DataError
 from resrank.io.trec import read_qrels
 from resrank.records import Qrels, Query, Split
@@ -133,6 +133,7 @@ class BeirCollection(CollectionKind):
 
     def _unpacked(self, archive: RemoteFile) -> Path:
         from resrank.collections.archives import unpack
+        from resrank.collections.fetch import local_copy
 
         folder = unpack(local_copy(archive), self.unpacked_bytes) / self.folder
         if not (folder / "corpus.jsonl").is_file():

@@ -11,7 +11,7 @@ from pydantic import Field
 from resrank.collections.base import CollectionContent, CollectionKind
 from resrank.collections.counting import Sizes, judged_queries
 from resrank.collections.rankllm import ImportedList, read_lists
-from resrank.collections.remote_file import LocalOrRemote, RemoteFile, local_copy, remote_only
+from resrank.collections.remote_file import LocalOrRemote, RemoteFile, remote_only
 from resrank.io.text import DataError
 from resrank.io.trec import read_qrels
 from resrank.options import short_repr
@@ -54,6 +54,7 @@ class CandidatesCollection(CollectionKind):
         Raises DataError that names the file and the place of a mistake.
         """
         from resrank.collections.checks import check_passages, check_queries
+        from resrank.collections.fetch import local_copy
 
         path, judged = local_copy(self.path), local_copy(self.qrels)
         lists = read_lists(path)

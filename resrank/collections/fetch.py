@@ -88,6 +88,11 @@ def fetch(file: RemoteFile) -> Path:
     return place
 
 
+def local_copy(file: Path | RemoteFile) -> Path:
+    """Return a file on this machine, fetched if it is remote and not here yet."""
+    return file if isinstance(file, Path) else fetch(file)
+
+
 def address_of(file: RemoteFile) -> str:
     """The address that a file is asked from, or the path in a mirror's folder."""
     mirror = os.environ.get("RESRANK_MIRROR")

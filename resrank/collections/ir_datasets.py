@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 from tqdm import tqdm
 
 from resrank.collections.base import CollectionContent, CollectionKind
-from resrank.collections.remote_file import RemoteFile, local_copy
+from resrank.collections.remote_file import RemoteFile
 from resrank.io.atomic import NoRoom
 from resrank.io.data_folder import data_folder
 from resrank.io.hashing import sha256_file
@@ -60,6 +60,7 @@ class IrDatasetsCollection(CollectionKind):
 
     def write(self, out: Path) -> None:
         """Fetch the named files, read the collection, check it, and write the common form."""
+        from resrank.collections.fetch import local_copy
         from resrank.io.passage_table import StandsTwice
 
         paths = [local_copy(file) for file in self.files]

@@ -33,12 +33,3 @@ LocalOrRemote = Annotated[
 def remote_only(*files: Path | RemoteFile | None) -> list[RemoteFile]:
     """Return those of the files that are on the network."""
     return [file for file in files if isinstance(file, RemoteFile)]
-
-
-def local_copy(file: Path | RemoteFile) -> Path:
-    """Return the file on this machine, fetched if it is remote and not here yet."""
-    if isinstance(file, Path):
-        return file
-    from resrank.collections.fetch import fetch
-
-    return fetch(file)

@@ -8,9 +8,10 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Type
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.kinds import KindTable
-from resrank.registry import COLLECTIONS
+from resrank.registry import COLLECTIONS, FIRST_STAGES
 
 
 class OfKind:
@@ -43,3 +44,4 @@ class OfKind:
 
 
 CollectionEntry = Annotated[CollectionKind, OfKind(COLLECTIONS, CollectionKind)]
+FirstStageEntry = Annotated[FirstStageKind, OfKind(FIRST_STAGES, FirstStageKind)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from resrank.candidates.kinds import FirstStage
+from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.io.yaml import ConfigError, read_yaml, validated
 from resrank.model.architectures import RANDOM
@@ -25,7 +25,7 @@ class Resolved(BaseModel):
 
     suite: Suite
     collections: dict[str, CollectionKind]
-    first_stages: dict[str, FirstStage]
+    first_stages: dict[str, FirstStageKind]
     systems: dict[str, System]
     given: Suite
     """The suite as it was written, skipped collections among it."""
@@ -40,9 +40,8 @@ class Resolved(BaseModel):
     def stage_parts(self, stage: str) -> list[str]:
         """The trained systems that a first stage stands on, by itself or through a fusion."""
         spec = self.first_stages[stage]
-        if spec.kind == "fusion":
-            return sorted({part for name in spec.of for part in self.stage_parts(name)})
-        return parts(spec.encoder.model) if spec.kind == "dense" else []
+        fused = (part for name in spec.names_of_fused() for part in self.stage_parts(name))
+        return sorted({*spec.trained_models(), *fused})
 
     def stages_of(self, collection: str) -> list[str]:
         """The first stages that a collection is evaluated under."""
@@ -196,14 +195,9 @@ def _resolve(suite: Suite) -> Resolved:
     systems = known.systems | suite.define.systems
     systems = {name: _scaled(spec, suite.scale) for name, spec in systems.items()}
     stages = known.first_stages | suite.define.first_stages
-    encoders = {
-        f"first stage {name}": System(kind="bi_encoder", options={"model": stage.encoder.model})
-        for name, stage in stages.items()
-        if stage.kind == "dense"
-    }
-    below = with_parts(systems | encoders, list(encoders))
-    needed = {name: spec for name, spec in below.items() if name not in encoders}
     compared = with_parts(systems, suite.systems)
+    for name, stage in stages.items():
+        compared |= parts_of(systems, f"first stage {name}", stage.trained_models())
     chosen = {"ablation": [suite.ablation], "baseline": [suite.baseline]}
     for key, names in (chosen | {"sensitivity": suite.sensitivity}).items():
         for named in set(names) - {None, *suite.systems}:
@@ -215,7 +209,7 @@ def _resolve(suite: Suite) -> Resolved:
         given=suite,
         collections=known.collections | suite.define.collections,
         first_stages=stages,
-        systems=compared | needed,
+        systems=compared,
     )
 
 
@@ -265,7 +259,7 @@ def _check_collection(resolved: Resolved, name: str) -> None:
         spec = _pick(stages, stage, "first stage")
         _check_paths(stage, spec)
         _check_stage(name, collection, stage, spec)
-        for part in spec.of if spec.kind == "fusion" else []:
+        for part in spec.names_of_fused():
             _check_stage(name, collection, part, _pick(stages, part, "first stage"))
 
 
@@ -315,25 +309,35 @@ def with_parts(
     systems: Mapping[str, System], names: Sequence[str], above: tuple[str, ...] = ()
 ) -> dict[str, System]:
     """The named systems and those that they stand on."""
-    found = {name: _pick(systems, name, "system") for name in names}
-    for name, spec in list(found.items()):
-        for part in parts(spec.options):
-            if part in (*above, name):
-                raise ConfigError(f"system {part!r} stands on itself: 'trained:{part}'")
-            if _pick(systems, part, "system").training is None:
-                raise ConfigError(
-                    f"{name!r} names 'trained:{part}', but system {part!r} has no 'training'"
-                )
-            found |= with_parts(systems, [part], (*above, name))
-    return found
+    named = {name: _pick(systems, name, "system") for name in names}
+    for name, spec in list(named.items()):
+        named |= parts_of(systems, name, parts(spec.options), above)
+    return named
+
+
+def parts_of(
+    systems: Mapping[str, System], owner: str, needed: Sequence[str], above: tuple[str, ...] = ()
+) -> dict[str, System]:
+    """Return the trained systems that `owner` uses, and those that these use.
+
+    above: what uses the owner. ConfigError if one uses itself or is not trained.
+    """
+    systems_below: dict[str, System] = {}
+    for part in needed:
+        if part in (*above, owner):
+            raise ConfigError(f"system {part!r} stands on itself: 'trained:{part}'")
+        if _pick(systems, part, "system").training is None:
+            raise ConfigError(
+                f"{owner!r} names 'trained:{part}', but system {part!r} has no 'training'"
+            )
+        systems_below |= with_parts(systems, [part], (*above, owner))
+    return systems_below
 
 
 def _check_paths(name: str, spec: Any) -> None:
     """The user's own files must be there before anything is planned."""
-    for key in ("path", "qrels"):
-        path = getattr(spec, key, None)
-        if isinstance(path, Path):
-            _check_file(name, key, path)
+    for key, path in spec.local_paths().items():
+        _check_file(name, key, path)
 
 
 def _check_file(name: str, key: str, path: Path) -> None:
@@ -345,10 +349,8 @@ def _check_file(name: str, key: str, path: Path) -> None:
 
 
 def _check_stage(name: str, collection: Any, stage_name: str, stage: Any) -> None:
-    if stage.kind == "frozen":  # of any collection; the hashes say whether it is of this one
-        return
-    if (collection.kind == "candidates") != (stage.kind == "imported"):
-        wanted = "'imported'" if collection.kind == "candidates" else "another kind"
+    if not stage.suits(collection):
+        wanted = "'imported'" if collection.brings_lists else "another kind"
         raise ConfigError(
             f"collection {name!r} is of kind {collection.kind!r}; its first stage "
             f"{stage_name!r} is of kind {stage.kind!r}, but must be {wanted}"

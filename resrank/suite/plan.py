@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.trained_models import parts, substitute
 from resrank.reranker_entry import options_of
@@ -82,16 +83,13 @@ class Plan:
 
     def stage_spec(self, stage: str) -> str:
         """A first stage's entry as JSON, with the folder of a trained encoder that it names."""
-        spec = self.suite.first_stages[stage]
-        if spec.kind == "dense":
-            model = substitute(spec.encoder.model, self._own_encoder)
-            encoder = spec.encoder.model_copy(update={"model": model})
-            spec = spec.model_copy(update={"encoder": encoder})
-        return as_json(spec)
+        return as_json(self.suite.first_stages[stage].with_models(self._own_encoder))
 
     def stage_encoder(self, stage: str) -> str:
-        """The options of a dense first stage's encoder, as JSON."""
-        return json.dumps(json.loads(self.stage_spec(stage))["encoder"], sort_keys=True)
+        """The options of the encoder of a first stage that has one, as JSON."""
+        encoder = self.suite.first_stages[stage].with_models(self._own_encoder).passage_encoder()
+        assert encoder is not None
+        return as_json(encoder)
 
     def shards(self, name: str, ending: str) -> list[str]:
         """What the shards of a job write, by its path without an ending; none if it is whole."""
@@ -102,12 +100,9 @@ class Plan:
 
     def stage_shards(self, dataset: str, stage: str) -> list[str]:
         """What says that the shards of a dense first stage have embedded the collection."""
-        dense = self.suite.first_stages[stage].kind == "dense"
-        return (
-            self.shards(f"{self.out}/embeddings/{dataset}/first_stages/{stage}", ".json")
-            if dense
-            else []
-        )
+        if self.suite.first_stages[stage].passage_encoder() is None:
+            return []
+        return self.shards(f"{self.out}/embeddings/{dataset}/first_stages/{stage}", ".json")
 
     def shard_stores(self, stamps: list[str]) -> str:
         """The stores that such shards have filled, for the command line."""
@@ -115,13 +110,11 @@ class Plan:
 
     def stage_models(self, stage: str) -> list[str]:
         """Manifests of the trained models that a dense first stage stands on."""
-        spec = self.suite.first_stages[stage]
-        return self.model_manifests(parts(spec.encoder.model)) if spec.kind == "dense" else []
+        return self.model_manifests(self.suite.first_stages[stage].trained_models())
 
     def fused(self, dataset: str, stage: str) -> dict[str, str]:
         """The candidates of each stage that a fusion names."""
-        spec = self.suite.first_stages[stage]
-        names = spec.of if spec.kind == "fusion" else []
+        names = self.suite.first_stages[stage].names_of_fused()
         return {name: self.candidates(dataset, name) for name in names}
 
     def encoder_name(self, system: str, seed: int | str) -> str | None:
@@ -267,15 +260,9 @@ def has_gpu() -> bool:
     return Path("/proc/driver/nvidia").exists()
 
 
-def source_data(spec: Any) -> list[str]:
-    """The user's own files behind a collection or a first stage: a change runs the job again."""
-    if isinstance(spec, CollectionKind):
-        return [str(path) for path in spec.source_files()]
-    if spec.kind == "frozen":
-        paths = sorted(spec.path.glob("*"))
-    else:
-        paths = [getattr(spec, name, None) for name in ("path", "qrels")]
-    return [str(path) for path in paths if isinstance(path, Path) and path.is_file()]
+def source_data(entry: CollectionKind | FirstStageKind) -> list[str]:
+    """The user's files behind a collection or a first stage: a change runs the job again."""
+    return [str(path) for path in entry.source_files()]
 
 
 def options_text(name: str, values: list[str]) -> str:

@@ -99,8 +99,7 @@ def check_models(resolved: Resolved) -> None:
 
 def _below(resolved: Resolved, stages: set[str]) -> set[str]:
     """First stages with those that they fuse."""
-    fused = [resolved.first_stages[name] for name in stages]
-    return stages | {part for spec in fused if spec.kind == "fusion" for part in spec.of}
+    return stages.union(*(resolved.first_stages[name].names_of_fused() for name in stages))
 
 
 def _texts(value: Any) -> Iterator[str]:

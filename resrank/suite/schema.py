@@ -12,11 +12,10 @@ from pydantic import (
     model_validator,
 )
 
-from resrank.candidates.kinds import FirstStage
 from resrank.options import Strict, short_repr
 from resrank.reranker_entry import RerankerEntry, training_of
 from resrank.reranker_options import TrainingOptions
-from resrank.suite.entries import CollectionEntry
+from resrank.suite.entries import CollectionEntry, FirstStageEntry
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Seed = Annotated[int, Field(ge=0)]
@@ -178,7 +177,7 @@ class Definitions(Strict):
     """Named collections, first stages and systems: the library, or a suite's own additions."""
 
     collections: dict[str, CollectionEntry] = Field(default_factory=dict)
-    first_stages: dict[str, FirstStage] = Field(default_factory=dict)
+    first_stages: dict[str, FirstStageEntry] = Field(default_factory=dict)
     systems: dict[str, System] = Field(default_factory=dict)
 
     @model_validator(mode="after")

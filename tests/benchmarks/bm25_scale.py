@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resrank.candidates.bm25 import Index
-from resrank.candidates.kinds import Bm25Stage
+from resrank.candidates.bm25_index import Index
 from resrank.collections.see_also import Objects
 from resrank.io.collection import Collection, write_collection
 from resrank.io.environment import processor
@@ -58,10 +57,10 @@ def measure(size: int) -> dict[str, float]:
         write_collection(out, queries, passages(text, size), qrels, config={}, inputs={})
         found = {"write_s": time.perf_counter() - start, "write_gb": peak_gb()}
         start = time.perf_counter()
-        index = Index(Collection(out).passages, Bm25Stage(kind="bm25"))
+        index = Index(Collection(out).passages)
         found["index_s"] = time.perf_counter() - start
         start = time.perf_counter()
-        lists = [index.best(query.text) for query in queries]
+        lists = [index.best(query.text, 100) for query in queries]
         found["search_ms"] = (time.perf_counter() - start) / QUERIES * 1e3
         assert all(len(ranked) == 100 for ranked in lists)
     return {"passages": size, **found, "peak_gb": peak_gb()}

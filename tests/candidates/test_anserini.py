@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from resrank.candidates.bm25 import search
-from resrank.candidates.kinds import Bm25Stage
+from resrank.candidates.bm25 import Bm25Stage
 from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
@@ -61,7 +60,7 @@ def test_the_first_ten_on_scifact_are_lucenes(real_data, tmp_path, anserini, cap
         "-index", tmp_path / "index", "-output", tmp_path / "run", "-bm25", "-hits", 10,
     )  # fmt: skip
     theirs = read_run(tmp_path / "run")
-    ours = search(queries, made.passages, Bm25Stage(kind="bm25", k1=0.9, b=0.4, depth=10))
+    ours = Bm25Stage(kind="bm25", depth=10).rank(queries, made.passages)
     same = [len({p for p, _ in ours[q.id]} & {p for p, _ in theirs[q.id]}) / 10 for q in queries]
     overlap = sum(same) / len(same)
     with capsys.disabled():

@@ -4,9 +4,9 @@ import math
 import pytest
 
 from resrank.candidates.analysis import analyse
-from resrank.candidates.bm25 import search
+from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import Bm25Stage, RunStage
+from resrank.candidates.run import RunStage
 from resrank.collections.beir import BeirCollection
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
@@ -33,7 +33,7 @@ SPEC = Bm25Stage(kind="bm25", k1=0.9, b=0.4, depth=2)
 
 def test_scores_by_hand():
     passages = [Passage("a", "sort sort array"), Passage("b", "sort"), Passage("c", "graph")]
-    found = dict(search([Query("q", "sort")], passages, SPEC)["q"])
+    found = dict(SPEC.rank([Query("q", "sort")], passages)["q"])
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
     mean = 5 / 3
     for name, tf, length in (("a", 2, 3), ("b", 1, 1)):
@@ -43,10 +43,10 @@ def test_scores_by_hand():
 
 def test_ties_by_id_short_lists_and_excluded():
     passages = [Passage(i, "same words") for i in "abcd"] + [Passage("x", "other")]
-    lists = search(
+    lists = SPEC.rank(
         [Query("q1", "same"), Query("q2", "same", excluded="a"), Query("q3", "absent"),
          Query("q4", "other")],
-        passages, SPEC,
+        passages,
     )  # fmt: skip
     assert [[p for p, _ in lists[q]] for q in ("q1", "q2", "q3", "q4")] == [
         ["a", "b"], ["b", "c"], [], ["x"],

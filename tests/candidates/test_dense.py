@@ -3,11 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resrank.candidates import dense
-from resrank.candidates.dense import nearest, search
+from resrank.candidates import nearest as module
+from resrank.candidates.bm25 import Bm25Stage
+from resrank.candidates.dense import DenseStage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.fusion import fuse
-from resrank.candidates.kinds import Bm25Stage, DenseStage, FusionStage
+from resrank.candidates.fusion import FusionStage
+from resrank.candidates.nearest import nearest
 from resrank.collections.beir import BeirCollection
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
@@ -33,8 +34,8 @@ def test_blocks_change_nothing_and_ties_go_by_place(seed, size, depth, block):
     vectors = rng.integers(-2, 3, (size, 3)).astype(np.float32)  # many equal scores
     queries = rng.integers(-2, 3, (4, 3)).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense, "PASSAGES", block)
-        patch.setattr(dense, "QUERIES", 3)
+        patch.setattr(module, "PASSAGES", block)
+        patch.setattr(module, "QUERIES", 3)
         scores, places = nearest(queries, Rows(vectors), np.arange(size), depth)
     whole = queries @ vectors.T
     wanted = np.argsort(-whole, axis=1, kind="stable")[:, :depth]
@@ -45,7 +46,7 @@ def test_blocks_change_nothing_and_ties_go_by_place(seed, size, depth, block):
 def test_search_is_the_encoders_cosine_without_the_excluded(tmp_path):
     passages = [Passage(i, text) for i, text in sorted(PASSAGES.items())]
     queries = [Query("a", "sort an array"), Query("b", "sort an array", excluded="p1")]
-    lists = search(queries, passages, SPEC, tmp_path)
+    lists = SPEC.rank(queries, passages, tmp_path)
     encoder = Encoder.from_options(SPEC.encoder)
     cosines = (
         encoder.embed([p.text for p in passages]).numpy()
@@ -60,7 +61,8 @@ def test_search_is_the_encoders_cosine_without_the_excluded(tmp_path):
 def test_fusion_by_hand():
     first = {"q": [("a", 9.0), ("b", 8.0)]}
     second = {"q": [("b", 0.5), ("c", 0.4)], "r": [("a", 1.0)]}
-    fused = fuse([first, second], k=1, depth=2)
+    stage = FusionStage(kind="fusion", of=["first", "second"], k=1, depth=2)
+    fused = stage.fuse([first, second])
     assert fused["q"] == [("b", pytest.approx(1 / 3 + 1 / 2)), ("a", pytest.approx(1 / 2))]
     assert fused["r"] == [("a", 0.5)]
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.records import Split

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import ImportedStage
+from resrank.candidates.imported import ImportedStage
 from resrank.collections.candidates import CandidatesCollection
 from resrank.collections.rankllm import read_lists, unwrap
 from resrank.io.candidates import read_candidates

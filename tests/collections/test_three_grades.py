@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.base import parse_collection
 from resrank.collections.beir import BeirCollection
 from resrank.collections.see_also_graph import graded

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from tests.conftest import ROOT, write_beir

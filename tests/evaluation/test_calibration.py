@@ -11,8 +11,8 @@ from scipy.stats import somersd
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.beir import BeirCollection
 from resrank.evaluation.calibration import (
     Judged,

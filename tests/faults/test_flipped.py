@@ -10,8 +10,8 @@ from torch import nn
 
 from baselines.llm.transcript import read_transcript
 from baselines.rag_match.documents import Documents, Found, write_documents
-from resrank.candidates.exported import export, take_over
-from resrank.candidates.kinds import parse_first_stage
+from resrank.candidates.base import StageInputs, parse_first_stage
+from resrank.candidates.exported import export
 from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
@@ -156,7 +156,8 @@ def test_exported_candidates(results, tmp_path):
     spec, collection = parse_first_stage(entry), Collection(results / "collections/mine")
 
     def taken(path):
-        return take_over(spec, collection, tmp_path / "taken.parquet")
+        written = spec.write(StageInputs(collection), tmp_path / "taken.parquet")
+        return written.lists, written.origin
 
     for name in ("candidates.parquet", "manifest.json"):
         assert named(tmp_path / "out" / name, taken, random.Random(name)) > FLIPS / 2

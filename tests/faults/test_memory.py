@@ -8,8 +8,8 @@ import torch
 from baselines.cross_encoder.reranker import CrossEncoder
 from baselines.llm.backends.transformers import TransformersModel
 from baselines.pe_rank.model import PERankModel
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run

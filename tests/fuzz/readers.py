@@ -23,8 +23,7 @@ from baselines.llm.prompts.template import Message, Template
 from baselines.llm.replay_run import InOrder
 from baselines.llm.transcript import read_transcript
 from baselines.rag_match import trace
-from resrank.candidates.exported import _manifest
-from resrank.collections import folder, imported
+from resrank.candidates.exported import read_about
 from resrank.collections.beir import BeirCollection
 from resrank.collections.candidates import CandidatesCollection
 from resrank.collections.retry_after import retry_after
@@ -106,7 +105,7 @@ def beir(part: str) -> Target:
         (at / "qrels").mkdir(exist_ok=True)
         for name, data in files.items():
             (at / name).write_bytes(path.read_bytes() if name == part else data)
-        folder.collect(BeirCollection(kind="beir", path=at), at / "out")
+        BeirCollection(kind="beir", path=at).write(at / "out")
 
     return of_file(read, ValueError)
 
@@ -116,7 +115,7 @@ def candidates(path: Path) -> None:
     qrels = path.parent / "qrels"
     qrels.write_text("1 0 d1 1\n")
     spec = CandidatesCollection(kind="candidates", path=path, qrels=qrels)
-    imported.collect(spec, path.parent / "out")
+    spec.write(path.parent / "out")
 
 
 def answers(data: bytes, at: Path) -> bool:
@@ -282,7 +281,7 @@ READERS: dict[str, Reader] = {
         json_variants,
     ),
     "manifest": Reader(
-        of_file(_manifest, DataError), [b'{"hash": "h", "depth": 1, "inputs": {}}'], json_variants
+        of_file(read_about, DataError), [b'{"hash": "h", "depth": 1, "inputs": {}}'], json_variants
     ),
     "answers": Reader(answers, [b"[2] > [1] > [3]", TRACE]),
     "http": Reader(Http(), REPLIES, completions),

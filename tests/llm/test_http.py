@@ -16,8 +16,8 @@ from baselines.llm.options import HttpOptions
 from baselines.llm.prompts.template import template
 from baselines.llm.transcript import read_transcript
 from baselines.rankgpt import RankGPT
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run

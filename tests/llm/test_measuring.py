@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.beir import BeirCollection
 from resrank.efficiency.meter import measure
 from resrank.io.collection import Collection

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
+from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import Bm25Stage
 from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.io.grades import grades_of, read_grades

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import Bm25Stage, ImportedStage
+from resrank.candidates.imported import ImportedStage
 from resrank.collections.beir import BeirCollection
 from resrank.collections.candidates import CandidatesCollection
 from resrank.evaluation.candidate_set import CandidateSet

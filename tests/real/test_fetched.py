@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.collections.base import parse_collection
 from resrank.evaluation.metrics import averages, per_query
 from resrank.io.candidates import read_candidates

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import parse_first_stage
 from resrank.evaluation.calibration import calibrate_runs
 from resrank.io.collection import Collection
 from resrank.jobs.rerank import rerank

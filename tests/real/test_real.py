@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from resrank.candidates.bm25 import Bm25Stage
+from resrank.candidates.dense import DenseStage
 from resrank.candidates.freeze import freeze
-from resrank.candidates.kinds import Bm25Stage, DenseStage, ImportedStage
+from resrank.candidates.imported import ImportedStage
 from resrank.collections.beir import BeirCollection
 from resrank.collections.candidates import CandidatesCollection
 from resrank.evaluation.evaluate import evaluate

@@ -36,7 +36,7 @@ with tempfile.TemporaryDirectory() as folder:
 SEARCH = """
 import sys
 import numpy as np
-from resrank.candidates.dense import nearest
+from resrank.candidates.nearest import nearest
 
 class Rows:
     def __init__(self, path):

@@ -56,7 +56,7 @@ rule candidates:
     conda:
         "../../environment.yml"
     # A dense first stage embeds a whole collection; the others use one core.
-    threads: lambda w: workflow.cores if SUITE.first_stages[w.stage].kind == "dense" else 1
+    threads: lambda w: workflow.cores if SUITE.first_stages[w.stage].needs_all_cores else 1
     params:
         library=library(
             "candidates", "model", "evaluation/metrics.py", "evaluation/audits.py"

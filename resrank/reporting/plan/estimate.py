@@ -83,26 +83,23 @@ def needs(resolved: Resolved, name: str, assumed: Assumed) -> Needs:
 
 def _dense(resolved: Resolved) -> list[str]:
     """The suite's dense first stages, and those that its fusions are of."""
-    found: dict[str, None] = {}
-    for _, name in resolved.pairs:
-        stage = resolved.first_stages[name]
-        parts = stage.of if stage.kind == "fusion" else [name]
-        found |= {part: None for part in parts if resolved.first_stages[part].kind == "dense"}
-    return list(found)
+    stages = resolved.first_stages
+    names = [n for _, name in resolved.pairs for n in stages[name].names_of_fused() or [name]]
+    return list(dict.fromkeys(n for n in names if stages[n].passage_encoder() is not None))
 
 
 def _index(resolved: Resolved, name: str, assumed: Assumed) -> tuple[float | None, float | None]:
     """Hours and bytes of every collection's passages, embedded; None where not known."""
-    stage = resolved.first_stages[name]
-    assert stage.kind == "dense"
-    shape = shape_of(stage.encoder.model, resolved.systems)
+    encoder = resolved.first_stages[name].passage_encoder()
+    assert encoder is not None
+    shape = shape_of(encoder.model, resolved.systems)
     counts = [resolved.collections[c].sizes().passages for c in resolved.suite.collections]
     known = [n for n in counts if n is not None]
     if shape is None or len(known) < len(counts):
         return None, None
-    tokens = min(assumed.passage_tokens, stage.encoder.max_tokens)
+    tokens = min(assumed.passage_tokens, encoder.max_tokens)
     work = flops(shape, Work(1, tokens))
-    held = float(sum(known) * shape.stack.hidden * ITEM_BYTES[stage.encoder.store_dtype])
+    held = float(sum(known) * shape.stack.hidden * ITEM_BYTES[encoder.store_dtype])
     return assumed.hours(Cost(work, work), sum(known)), held
 
 
