@@ -1,35 +1,24 @@
-"""What every request to an endpoint goes by: the key that it carries and the pace that is kept."""
+"""The key for an endpoint, the pace of its requests, and the error that it raises."""
 
 from __future__ import annotations
 
 import os
-import threading
 import time
 
-import requests
-from requests.auth import AuthBase
+import anyio
 
 from baselines.llm.options import HttpOptions
 
 
 class EndpointError(ValueError):
-    """The endpoint did not give a usable answer; says what it gave."""
-
-
-class Bearer(AuthBase):
-    """The key as a header; an object, so that no `.netrc` takes its place."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the header on a request."""
-        request.headers["Authorization"] = f"Bearer {self.key}"
-        return request
+    """The endpoint gave no usable answer; the message quotes what it gave."""
 
 
 def read_key(options: HttpOptions) -> str:
-    """The key from the environment. ValueError, which never shows it, if it is none."""
+    """Return the key from the environment.
+
+    ValueError if it is missing or malformed; the message never holds the key.
+    """
     name = options.key_variable or ""
     key = os.environ.get(name, "").strip()
     if not key:
@@ -42,18 +31,15 @@ def read_key(options: HttpOptions) -> str:
 
 
 class Pace:
-    """At most so many starts a minute, evenly spaced."""
+    """A limit on the requests per minute, which are evenly spaced."""
 
     def __init__(self, per_minute: float | None) -> None:
         self.gap = 60.0 / per_minute if per_minute else 0.0
-        self.lock = threading.Lock()
         self.next = 0.0
 
-    def wait(self, stopped: threading.Event) -> None:
-        """Until it is this caller's turn. EndpointError if it is stopped before."""
-        with self.lock:
-            now = time.monotonic()
-            mine = max(now, self.next)
-            self.next = mine + self.gap
-        if stopped.wait(mine - now):
-            raise EndpointError("stopped before it was asked")
+    async def wait(self) -> None:
+        """Wait for the caller's turn. All callers run in one event loop."""
+        now = time.monotonic()
+        turn = max(now, self.next)
+        self.next = turn + self.gap
+        await anyio.sleep(turn - now)

@@ -1,209 +1,161 @@
-"""Any OpenAI-compatible endpoint, many requests at a time."""
+"""Any OpenAI-compatible endpoint, with many requests in flight."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
-import warnings
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from queue import SimpleQueue
 from typing import Any
 
-import requests
-from urllib3.exceptions import HTTPError
+import anyio
+import httpx2
+from anyio.from_thread import start_blocking_portal
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
-from baselines.llm.backends.endpoint import Bearer, EndpointError, Pace, read_key
-from baselines.llm.interface import Answer, Keep, drop, whole
+from baselines.llm.backends.bounded_client import BoundedClient
+from baselines.llm.backends.endpoint import EndpointError
+from baselines.llm.interface import Answer, Keep, drop
 from baselines.llm.options import HttpOptions
 from baselines.llm.prompts.template import Prompt, sampling_seed
-from resrank.collections.retry_after import retry_after
 from resrank.options import short_repr
 
-LONGEST = 4_000_000  # bytes of a reply; a longer one is no ranking
-LATER = (408, 409, 425, 429, 500, 502, 503, 504)
-UNREADABLE = (
-    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
-)  # fmt: skip
-LONGEST_WAIT = 300.0  # seconds that a Retry-After may ask for
-
-
-class Later(Exception):
-    """A try that may be repeated, after `seconds` at least."""
-
-    def __init__(self, said: str, seconds: float = 0.0) -> None:
-        super().__init__(said)
-        self.seconds = seconds
-
-
-class Straight(requests.Session):
-    """A session that follows no redirect: requests reads all of one's body, however long it is."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None; what is asked is an address that the user has named, and no other."""
-        return None
+RETRY_COUNT = "x-stainless-retry-count"  # a header of the client's: how often it has tried before
+LONGEST_QUOTE = 1000  # characters of a message that the endpoint decides on
+RERUN = "answers so far are in the transcript, and a rerun asks only for the rest"
 
 
 class HttpModel:
     """Chat completions (or completions, for a prompt of role `text`) over HTTP.
 
-    A try that fails with a timeout, a lost connection, a status that says "later" (with its
-    Retry-After) or a reply that is no JSON is repeated with growing waits; what still fails then
-    stops the run, whose transcript keeps every answer so far.
+    `openai`'s client repeats a request after a timeout, a lost connection, a reply that is no
+    completion, or a status that asks for it (with its Retry-After), with growing waits. A request
+    that still fails stops the run, whose transcript keeps every answer so far.
     """
 
     def __init__(self, options: HttpOptions) -> None:
         self.options = options
-        self.pace = Pace(options.requests_per_minute)
-        self.local = threading.local()
-        self.auth = Bearer(read_key(options)) if options.key_variable else None
-        self.stopped = threading.Event()
+        self.http = BoundedClient(options)
+        self.client = AsyncOpenAI(
+            base_url=options.url,
+            api_key="unused",  # BoundedClient sends the key that `key_variable` names, or none
+            max_retries=options.tries - 1,
+            timeout=options.timeout_s,
+            http_client=self.http,
+        )
+        # One event loop, in a thread of its own, so that connections outlive a call.
+        loop = ExitStack()
+        self.portal = loop.enter_context(start_blocking_portal())
+        loop.callback(self.portal.call, self.http.aclose)
+        weakref.finalize(self, loop.close)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Address, and every field of a request but the prompt and the answer's length."""
+        """Address, and every field of a request except the prompt and the answer's length."""
         seed = {"seed": self.options.seed} if self.options.temperature > 0 else {}
         return {"url": self.options.url, **self.fields, **seed}
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What is asked for, beside a prompt and a length; the rest is the endpoint's default."""
+        """Fields of every request; the endpoint's defaults apply to all others."""
         o = self.options
         return {"model": o.model, "temperature": o.temperature, "top_p": 1.0, **o.more}
 
     def answers(
         self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield answers as they come. EndpointError names the first prompt that got none.
+        """Yield answers as they come. EndpointError if a prompt gets none.
 
-        Whatever ends this, an interrupt say, asks for nothing more, and waits until what is in
-        flight has arrived and been given to `keep`: at most `timeout_s`.
+        Whatever ends this, such as an interrupt, sends no further request. It waits until the
+        requests in flight are answered, at most `timeout_s`, and gives their answers to `keep`.
         """
-        self.stopped.clear()
-        pool = ThreadPoolExecutor(self.options.in_flight)
-
-        def job(place: int) -> Answer:
-            answer = self._ask(prompts[place], max_new_tokens)
-            keep(place, answer)
-            return answer
-
-        jobs = {pool.submit(job, place): place for place in range(len(prompts))}
-        failed: EndpointError | None = None
+        batch = _Batch(prompts, max_new_tokens, keep)
+        run = self.portal.start_task_soon(self._ask_all, batch)
         try:
-            for done in as_completed(jobs):
-                try:
-                    answer = done.result()
-                except CancelledError:
-                    continue
-                except EndpointError as error:  # what is in flight still comes, and is kept
-                    failed = failed or error
-                    self.stopped.set()
-                    _cancel(jobs)
-                    continue
-                yield jobs[done], answer
+            while (item := batch.arrived.get()) is not None:
+                yield item
         finally:
-            self.stopped.set()
-            _cancel(jobs)
-            pool.shutdown(wait=True)
-        if failed is not None:
-            raise failed
+            run.cancel()
+            batch.ended.wait()
+        if batch.error is not None:
+            raise batch.error
 
-    def _ask(self, prompt: Prompt, max_new_tokens: int) -> Answer:
-        plain = prompt[0].role == "text"
+    def _request(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, bytes]:
+        """Return a request's path and body."""
         body: dict[str, Any] = {**self.fields, "max_tokens": max_new_tokens}
         if self.options.temperature > 0:
             body["seed"] = sampling_seed(prompt, self.options.seed)
-        if plain:
-            body["prompt"] = prompt[0].content
+        if prompt[0].role == "text":
+            path, body["prompt"] = "/completions", prompt[0].content
         else:
+            path = "/chat/completions"
             body["messages"] = [message._asdict() for message in prompt]
-        said = ""
-        for attempt in range(self.options.tries):
-            self.pace.wait(self.stopped)
-            try:
-                return self._try("completions" if plain else "chat/completions", body)
-            except Later as error:
-                said = str(error)
-                last = attempt + 1 == self.options.tries
-                if last or self.stopped.wait(max(min(30.0, 0.25 * 2**attempt), error.seconds)):
-                    break
-        raise EndpointError(
-            f"{self.options.url}: no answer after {attempt + 1} tries; the last one gave "
-            f"{said}; answers so far are in the transcript, and a rerun asks only for the rest"
-        )
+        return path, json.dumps(body, allow_nan=False).encode()
 
-    def _try(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """One request. Later if it may be repeated, EndpointError if that would not help."""
-        start = time.monotonic()
+    async def _ask_all(self, batch: _Batch) -> None:
+        """Send a batch's requests, `in_flight` at a time, until all are answered or one fails."""
         try:
-            reply = self._session().post(
-                f"{self.options.url.rstrip('/')}/{path}",
-                json=body,
-                timeout=self.options.timeout_s,
-                stream=True,
-                auth=self.auth,
-            )
-            text = self._without_key(_text(reply, start + self.options.timeout_s))
-        except (requests.RequestException, HTTPError) as error:
-            raise Later(self._without_key(f"{type(error).__name__}: {error}")) from error
-        if reply.status_code in LATER:
-            raise Later(
-                f"status {reply.status_code}: {text[:200]!r}", min(LONGEST_WAIT, retry_after(reply))
-            )
-        if reply.status_code != 200:
-            to = reply.headers.get("Location")
-            said = f"it is at {short_repr(to)} now; name that" if to else f"{text[:300]!r}"
-            raise EndpointError(
-                f"{self.options.url}: status {reply.status_code}: {said}; answers so far are in "
-                "the transcript, and a rerun asks only for the rest"
-            )
+            async with anyio.create_task_group() as group:
+
+                async def work() -> None:
+                    try:
+                        for place, prompt in batch.waiting:
+                            path, body = self._request(prompt, batch.max_new_tokens)
+                            answer = await self._ask(path, body)
+                            with anyio.CancelScope(shield=True):
+                                await anyio.to_thread.run_sync(batch.keep, place, answer)
+                            batch.arrived.put((place, answer))
+                    except Exception as error:
+                        batch.error = batch.error or error
+                        group.cancel_scope.cancel()
+
+                for _ in range(self.options.in_flight):
+                    group.start_soon(work)
+        finally:
+            batch.arrived.put(None)
+            batch.ended.set()
+
+    async def _ask(self, path: str, body: bytes) -> Answer:
+        """Return one request's answer. EndpointError if the client gives up."""
         try:
-            return _read(text, time.monotonic() - start)
-        except UNREADABLE as error:
-            raise Later(f"a reply that is no completion ({error!r}): {text[:200]!r}") from error
+            reply = await self.client.post(path, cast_to=httpx2.Response, content=body)
+        except APIStatusError as error:
+            raise EndpointError(self._failure(error, _status(error.response))) from error
+        except APIConnectionError as error:
+            cause = error.__cause__ or error
+            what = f"{type(cause).__name__}: {cause}"
+            raise EndpointError(self._failure(error, what)) from error
+        answer = reply.extensions["answer"]
+        assert isinstance(answer, Answer)
+        return answer
 
-    def _without_key(self, text: str) -> str:
-        """What the endpoint said, to be shown or kept: some repeat the key that they refuse."""
-        return text.replace(self.auth.key, "***") if self.auth else text
-
-    def _session(self) -> requests.Session:
-        """A session a thread: requests does not say that they may be shared."""
-        if not hasattr(self.local, "session"):
-            self.local.session = Straight()
-        session = self.local.session
-        assert isinstance(session, requests.Session)
-        return session
-
-
-def _cancel(jobs: Mapping[Future[Answer], int]) -> None:
-    for job in jobs:
-        job.cancel()
+    def _failure(self, error: APIStatusError | APIConnectionError, what: str) -> str:
+        """Return the message for a request that the client has given up."""
+        tries = int(error.request.headers.get(RETRY_COUNT, 0)) + 1
+        if tries > 1:
+            what = f"no answer after {tries} tries; the last one gave {what}"
+        return self.http.without_key(f"{self.options.url}: {what[:LONGEST_QUOTE]}; {RERUN}")
 
 
-def _text(reply: requests.Response, deadline: float) -> str:
-    """The reply's text, at most `LONGEST` bytes of it, as it arrives.
+class _Batch:
+    """Prompts of one call of `answers`, and what has come of them so far."""
 
-    Raises requests.Timeout if the deadline passes before it is whole.
-    """
-    data = bytearray()
-    with reply:
-        while len(data) <= LONGEST and (chunk := reply.raw.read1(65536, decode_content=True)):
-            data += chunk
-            if time.monotonic() > deadline and reply.raw.length_remaining != 0:
-                raise requests.Timeout("the reply took too long to arrive")
-    return data.decode("utf-8", "replace")
+    def __init__(self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep) -> None:
+        self.waiting = iter(enumerate(prompts))
+        self.max_new_tokens = max_new_tokens
+        self.keep = keep
+        self.arrived: SimpleQueue[tuple[int, Answer] | None] = SimpleQueue()  # None ends it
+        self.ended = threading.Event()
+        self.error: Exception | None = None
 
 
-def _read(text: str, seconds: float) -> Answer:
-    """A completion's answer; one without text, as of a model that was cut off, is empty."""
-    reply = json.loads(text)
-    choice = reply["choices"][0]
-    content = choice["message"]["content"] if "message" in choice else choice["text"]
-    if not isinstance(content, str | None):
-        raise ValueError(f"content is {type(content).__name__}")
-    usage = reply.get("usage") or {}
-    counts = [usage.get(f"{name}_tokens") for name in ("prompt", "completion")]
-    if None in counts:
-        warnings.warn("the endpoint leaves out tokens; they are counted as 0", stacklevel=1)
-    read, written = (int(count or 0) for count in counts)
-    return Answer(whole(content or ""), read, written, seconds)
+def _status(reply: httpx2.Response) -> str:
+    """Return a description of a reply that refuses a request."""
+    status = f"status {reply.status_code}"
+    if address := reply.headers.get("Location"):
+        return f"{status}: it is at {short_repr(address)} now; name that address"
+    wait = reply.headers.get("Retry-After")
+    asks = f" (Retry-After: {short_repr(wait)})" if wait else ""
+    return f"{status}: {reply.text[:300]!r}{asks}"
