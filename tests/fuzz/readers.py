@@ -143,20 +143,25 @@ class Http:
 
     @cached_property
     def server(self) -> RawServer:
-        """Started when it is first asked."""
+        """Return the server, which starts at the first request."""
         return RawServer()
 
+    @cached_property
+    def model(self) -> HttpModel:
+        """Return one client for all inputs: a hostile reply must not spoil the next one."""
+        options = {"kind": "http", "url": self.server.url, "model": "m", "tries": 1, "timeout_s": 5}
+        return HttpModel(HttpOptions.model_validate(options))
+
     def __call__(self, data: bytes, at: Path) -> bool:
-        """Ask once. What comes is an answer or an EndpointError."""
+        """Send one request. The result is an answer or an EndpointError."""
         self.server.reply = data
-        options = HttpOptions(kind="http", url=self.server.url, model="m", tries=1, timeout_s=5)
         try:
-            [(_, answer)] = HttpModel(options).answers([PROMPT], 8)
+            [(_, answer)] = self.model.answers([PROMPT], 8)
             answer.text.encode()
             return True
-        except EndpointError as said:
-            assert self.server.url in str(said)
-            assert len(str(said)) < 10_000
+        except EndpointError as error:
+            assert self.server.url in str(error)
+            assert len(str(error)) < 10_000
             return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import struct
@@ -28,6 +29,7 @@ class Endpoint:
         self.headers: list[dict[str, str]] = []
         self.bodies: list[dict] = []
         self.active = self.most_active = 0
+        self.sent = 0  # bytes of endless replies
         self.delay = 0.0
         self.lock = threading.Lock()
         self.url = ""
@@ -92,6 +94,15 @@ class Handler(BaseHTTPRequestHandler):
             said = self.headers.get("Authorization", "")
             self.send(401, json.dumps({"error": f"bad {said}"}).encode())
             return
+        if fault == "busy for long":
+            self.send(429, b"{}", {"Retry-After": "600"})
+            return
+        if fault == "encoded":
+            self.send(200, gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
+            return
+        if fault == "endless":
+            self.endless()
+            return
         if fault in ("wait a second", "wait until a date"):
             date = formatdate(time.time() + 2, usegmt=True)  # in whole seconds
             self.send(429, b"{}", {"Retry-After": "1" if fault == "wait a second" else date})
@@ -111,6 +122,16 @@ class Handler(BaseHTTPRequestHandler):
         choice = {"text": text} if "prompt" in body else {"message": {"content": text}}
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
         self.send(200, json.dumps({"choices": [choice], "usage": usage}).encode())
+
+    def endless(self) -> None:
+        """Send a reply without an end, at most 100 MB of it, until the client hangs up."""
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        with suppress(ConnectionError):
+            for _ in range(100):
+                self.wfile.write(b" " * 1_000_000)
+                self.state.sent += 1_000_000
 
     def hostile(self, fault: str, prompt: str) -> None:
         if fault == "deep":

@@ -89,6 +89,7 @@ def test_many_in_flight_give_the_same_run(wanted):
         "infinite",
         "negative",
         "huge",
+        "encoded",
     ],
 )
 def test_a_failed_request_is_tried_again(fault):
@@ -105,6 +106,52 @@ def test_the_wait_that_is_asked_for_is_kept(fault):
         reranker(server.url).rerank_many([requests(1, depth=4)[0]])
         first, second = server.times
     assert 0.9 < second - first < 4  # by itself it would try again after a quarter
+
+
+def test_a_wait_of_minutes_stops_the_run():
+    with (
+        endpoint(reverse, lambda *_: "busy for long") as server,
+        pytest.raises(EndpointError, match=r"status 429: '\{\}' \(Retry-After: '600'\)"),
+    ):
+        reranker(server.url).rerank_many(requests(1))
+
+
+def test_an_interrupt_does_not_wait_for_the_next_try():
+    """A request that is waiting to be repeated is not in flight."""
+    with endpoint(reverse, lambda *_: "wait a second") as server:
+        system = reranker(server.url)
+        answers = system.llm.answers([template("short").build("x", ["a", "b"])], 8)
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            next(answers)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        assert time.monotonic() - start < 0.9
+        assert sum(server.asked().values()) == 1
+
+
+def test_an_endless_reply_is_read_in_part():
+    with endpoint(reverse, lambda *_: "endless") as server:
+        with pytest.raises(EndpointError, match="no completion"):
+            reranker(server.url, tries=1).rerank_many(requests(1))
+        assert server.sent < 40_000_000  # 4 MB are read; the rest was in buffers
+
+
+def test_variables_for_another_endpoint_are_not_sent(monkeypatch):
+    for name, value in {
+        "OPENAI_API_KEY": "sk-other", "OPENAI_ADMIN_KEY": "sk-other", "OPENAI_ORG_ID": "other-org",
+        "OPENAI_PROJECT_ID": "other-project", "OPENAI_BASE_URL": "http://elsewhere/v1",
+        "OPENAI_CUSTOM_HEADERS": "X-Other: other-value\nAuthorization: other-value",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with endpoint(reverse) as server:
+        reranker(server.url).rerank_many(requests(1))
+        monkeypatch.setenv("MY_KEY", "sk-mine")
+        reranker(server.url, key_variable="MY_KEY").rerank_many(requests(1))
+    assert "Authorization" not in server.headers[0]
+    assert server.headers[-1]["Authorization"] == "Bearer sk-mine"
+    assert "other" not in str(server.headers)
 
 
 def test_a_passage_that_is_none_and_an_answer_of_a_megabyte():
