@@ -103,7 +103,8 @@ def claims(
 
     Example: `python -m resrank claims --root results/small`.
     """
-    from resrank.reporting.tables.claims import claims_text, judge_all
+    from resrank.reporting.claims import judge_all
+    from resrank.reporting.tables.claims import claims_text
 
     typer.echo(claims_text(judge_all(root), all_of_them))
 

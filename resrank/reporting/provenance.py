@@ -1,4 +1,4 @@
-"""What a suite's numbers come from, read from the manifests beside its files."""
+"""Provenance of a suite's numbers, read from the manifests beside its files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ ENDING = "manifest.json"
 
 
 def read_manifests(root: Path) -> Manifests:
-    """Every manifest under a suite's folder, by its path below it."""
+    """Return every manifest under a suite's folder by its relative path."""
     return {path.relative_to(root): read_json(path) for path in sorted(root.rglob(f"*{ENDING}"))}
 
 
 def stage_of(path: Path) -> str:
-    """The stage that wrote a file: its folder's, or its own name."""
+    """Return the stage that wrote a file: the name of its top folder, or of the file itself."""
     return path.parts[0].removesuffix(f".{ENDING}")
 
 
 def environments(manifests: Manifests) -> list[dict[str, Any]]:
-    """Each environment that the suite's files were made in, and how many; the commonest first."""
+    """Return the environments in which the files were made, each with their number, most first."""
     counted = Counter(
         json.dumps(about["environment"], sort_keys=True)
         for about in manifests.values()
@@ -36,7 +36,7 @@ def environments(manifests: Manifests) -> list[dict[str, Any]]:
 
 
 def hashes(manifests: Manifests) -> list[tuple[str, str]]:
-    """(file or folder, its hash) of everything that a manifest states a hash of."""
+    """Return (file or folder, hash) for everything whose hash is in a manifest."""
     rows = []
     for path, about in manifests.items():
         below = path.parent
@@ -48,13 +48,13 @@ def hashes(manifests: Manifests) -> list[tuple[str, str]]:
 
 
 def outputs(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """The files that a manifest states, with their hashes."""
-    found = manifest.get("outputs")
-    return found if isinstance(found, dict) else {}
+    """Return the files that a manifest lists, with their hashes."""
+    files = manifest.get("outputs")
+    return files if isinstance(files, dict) else {}
 
 
 def lineage(root: Path, manifests: Manifests) -> set[tuple[str, str]]:
-    """(stage, stage that read it): a hash that one stage wrote stands in the other's inputs."""
+    """Return (stage, reading stage) wherever a hash that one wrote is among the other's inputs."""
     writer = {
         digest: stage_of(path)
         for path, about in manifests.items()
@@ -69,7 +69,7 @@ def lineage(root: Path, manifests: Manifests) -> set[tuple[str, str]]:
 
 
 def _written(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """The hashes by which others may name what a manifest stands beside."""
+    """Yield the hashes under which other manifests may refer to this one's files."""
     yield sha256_file(path)
     yield from outputs(manifest).values()
     if "hash" in manifest:

@@ -11,7 +11,7 @@ import pytest
 
 from resrank.reporting.page.build import write_page
 from tests.browser.test_page import browser  # noqa: F401
-from tests.reporting.page_results import write_results
+from tests.reporting.results_folder import write_results
 
 LARGE = {"systems": 10, "collections": 10, "queries": 300, "depth": 100}
 SMALL = {"systems": 2, "collections": 1, "queries": 3, "depth": 5}

@@ -13,7 +13,7 @@ import pytest
 
 from resrank.reporting.page.build import write_page
 from tests.conftest import ROOT
-from tests.reporting.page_results import HOSTILE, write_results
+from tests.reporting.results_folder import HOSTILE, write_results
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -41,14 +41,14 @@ def address(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory) -> str:
-    """A page of as many systems as the demo has."""
+    """Return a page with as many systems as the demo has."""
     root = write_results(tmp_path_factory.mktemp("results") / "crowded", 12, 1, 2)
     return write_page(root).as_uri()
 
 
 @pytest.fixture(scope="module")
 def long_names(tmp_path_factory) -> str:
-    """A page of systems whose names are longer than a narrow window."""
+    """Return a page of systems whose names are longer than a narrow window."""
     folder = tmp_path_factory.mktemp("results") / "long"
     named = "RankGPT-style in sliding windows of 20 by 10"
     return write_page(write_results(folder, 4, 1, 2, label=named)).as_uri()
@@ -56,8 +56,8 @@ def long_names(tmp_path_factory) -> str:
 
 @pytest.fixture
 def opened(browser, address):
-    """Opens the page; at the end nothing may have been asked for or complained about."""
-    said, asked, contexts, addresses = [], [], [], []
+    """Open the page. In the end there must be no message and no request except for the page."""
+    messages, requests, contexts, addresses = [], [], [], []
 
     def open_page(width=1280, scheme="light", at=address):
         context = browser.new_context(
@@ -65,9 +65,9 @@ def opened(browser, address):
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
         addresses.append(at)
         page.goto(at)
         page.wait_for_selector("#chart .main-svg")
@@ -77,8 +77,8 @@ def opened(browser, address):
     yield open_page
     for context in contexts:
         context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == addresses
+    assert messages == []
+    assert [url for url in requests if not url.startswith(("data:", "blob:"))] == addresses
 
 
 def column(page, table, place):
@@ -102,7 +102,7 @@ def test_a_header_sorts_its_table_both_ways(opened):
 
 
 def marks(page):
-    """Each drawn system's (name, x, y)."""
+    """Return each drawn system's (name, x, y)."""
     return page.evaluate(
         "document.getElementById('chart').data.filter(t => t.mode == 'markers')"
         ".map(t => [t.name, t.x[0], t.y[0]])"
@@ -116,7 +116,7 @@ def test_the_chart_follows_its_selectors(opened):
     page.get_by_label("Passages").select_option("cached")
     cached = marks(page)
     assert [x for _, x, _ in cached] == [first[0][1], 2, 3]  # the first has no embeddings
-    page.get_by_label("Across").select_option("tokens_per_passage")
+    page.get_by_label("Horizontal axis").select_option("tokens_per_passage")
     assert [x for _, x, _ in marks(page)] == [0, 2, 4]
     page.locator("#chart-set").select_option("c1 over bm25")
     assert [y for _, _, y in marks(page)] != [y for _, _, y in first]
@@ -129,7 +129,7 @@ def boxes_of_the_chart(page):
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_the_legend_stands_below_the_axis_title(opened, crowded, width):
+def test_the_legend_is_below_the_axis_title(opened, crowded, width):
     page = opened(width, at=crowded)
     title, legend = boxes_of_the_chart(page)
     assert title["y"] + title["height"] <= legend["y"]
@@ -140,7 +140,7 @@ def test_the_legend_stands_below_the_axis_title(opened, crowded, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_long_names_are_whole_in_the_legend(opened, long_names, width):
+def test_long_names_are_complete_in_the_legend(opened, long_names, width):
     page = opened(width, at=long_names)
     chart = page.locator("#chart").bounding_box()
     for text in page.locator("#chart .legendtext").all():
@@ -151,7 +151,7 @@ def test_long_names_are_whole_in_the_legend(opened, long_names, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_chosen_texts_are_not_cut(opened, width):
+def test_selected_texts_are_not_cut_off(opened, width):
     cut = opened(width).evaluate("""[...document.querySelectorAll('#chart-section select')].filter(s => {
         const pen = document.createElement('canvas').getContext('2d');
         pen.font = getComputedStyle(s).font;
@@ -180,14 +180,14 @@ def places(page, side):
     return ids, dict(zip(ids, rows.locator(".other").all_text_contents(), strict=True))
 
 
-def test_two_rankings_stand_side_by_side(opened):
+def test_two_rankings_are_side_by_side(opened):
     page = opened()
     left, elsewhere = places(page, "left")
     right, _ = places(page, "right")
     assert len(left) == len(right) == 8
     assert set(left) == set(right)
-    for passage, said in elsewhere.items():
-        assert said == f"System <b>1</b>: {right.index(passage) + 1}"
+    for passage, text in elsewhere.items():
+        assert text == f"System <b>1</b>: {right.index(passage) + 1}"
     page.get_by_label("Right").select_option("s2")
     assert places(page, "left")[0] == left
     assert places(page, "right")[0] != right
@@ -200,16 +200,16 @@ def test_two_rankings_stand_side_by_side(opened):
     assert "4 of 4 queries" in page.locator("#query-count").text_content()
 
 
-def test_moves_and_grades_are_those_of_the_candidates(opened):
+def test_moves_and_grades_match_the_candidates(opened):
     page = opened()
     item = page.locator("#left-list li", has=page.get_by_text("p0", exact=True))
     now = int(item.locator(".place").text_content())
     assert item.locator(".grade").text_content() == "grade 2"
-    wanted = "= stays" if now == 1 else f"▼ {now - 1} from 1"  # p0 leads every list
+    wanted = "= same place" if now == 1 else f"▼ {now - 1} from 1"  # p0 leads every list
     assert item.locator(".move").text_content() == wanted
 
 
-def test_a_passage_that_is_a_script_shows_as_text(opened):
+def test_a_script_in_a_passage_is_displayed_as_text(opened):
     page = opened()
     item = page.locator("#left-list li", has=page.get_by_text("p0", exact=True))
     assert item.locator("p").text_content() == HOSTILE
@@ -230,7 +230,7 @@ def test_the_keyboard_reaches_everything(opened):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS.keys())
-def test_it_fits_its_window_in_light_and_dark(opened, width, scheme, tmp_path):
+def test_the_page_fits_its_window_in_light_and_dark(opened, width, scheme, tmp_path):
     page = opened(width, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -249,7 +249,7 @@ def test_printing_opens_every_part(opened):
     assert not page.locator("nav").is_visible()
 
 
-def test_no_table_is_cut_on_paper(opened, tmp_path):
+def test_no_table_is_cut_off_in_print(opened, tmp_path):
     root = write_results(tmp_path / "wide")
     for ending in ("csv", "md"):  # the widest that there is
         shutil.copy(ROOT / f"results/demo/tables/efficiency.{ending}", root / "tables")
@@ -274,7 +274,7 @@ def test_axe_finds_no_serious_violation(opened, scheme):
     page = opened(scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.add_script_tag(content=Path(axe).read_text("utf-8"))
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 10
-    serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
+    report = page.evaluate("axe.run()")
+    assert len(report["passes"]) > 10
+    serious = [v for v in report["violations"] if v["impact"] in ("serious", "critical")]
     assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []

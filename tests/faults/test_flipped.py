@@ -28,8 +28,8 @@ from resrank.model.embedding_store import EmbeddingStore
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions
 from resrank.model.resrank import ResRank
-from resrank.reporting.figures.training_curves import read_log
 from resrank.reporting.results import read_json
+from resrank.reporting.training_logs import read_log
 from resrank.suite.schema import System
 from resrank.training.checkpoints import Checkpoints
 from tests.faults.kills import SMOKE, TINY, Undisturbed

@@ -4,14 +4,13 @@ import json
 
 import pytest
 
-from resrank.efficiency.costs import Costs, models_of, shape_of
+from resrank.efficiency.costs import Costs, is_random, models_of, shape_of
 from resrank.io.yaml import read_yaml
 from resrank.jobs.inputs import load
 from resrank.model.architectures import architecture, config_of, published_config, random_config
 from resrank.model.hub import locate
 from resrank.records import Candidate, Passage, Query
 from resrank.reporting.plan.catalogue import plan
-from resrank.reporting.results import is_random
 from resrank.suite.load import load_suite
 from tests.conftest import ROOT
 

@@ -16,7 +16,7 @@ from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
 from resrank.io.seals import read_sealed
 from resrank.jobs.rerank import rerank
-from resrank.reporting.tables.claims import judge_all
+from resrank.reporting.claims import judge_all
 from resrank.suite.schema import System
 
 pytestmark = pytest.mark.real

@@ -1,4 +1,4 @@
-"""A suite's scores as Hugging Face's model-index: metadata for a model card, a file a system."""
+"""A suite's scores as Hugging Face's model-index: model card metadata, one file per system."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TASK = "text-ranking"
 
 
 def export_model_index(root: Path, out: Path) -> list[Path]:
-    """Write `<system>.yaml` for each system with scores: what stands at a model card's head.
+    """Write `<system>.yaml`, the head of a model card, for each system with scores.
 
     Raises FileNotFoundError if the suite has no comparison.
     """
@@ -27,7 +27,7 @@ def export_model_index(root: Path, out: Path) -> list[Path]:
     metrics = [
         m for m in read_json(root / "report.manifest.json")["config"]["metrics"] if m in frame
     ]
-    frame = frame[frame["queries"].notna()]  # means over collections have none
+    frame = frame[frame["queries"].notna()]  # means over collections have no queries
     written = []
     for system, rows in frame.groupby("system", sort=False):
         results = [
@@ -41,7 +41,7 @@ def export_model_index(root: Path, out: Path) -> list[Path]:
 
 
 def metric_type(metric: str) -> str:
-    """A metric's name as the hub's leaderboards write it: `nDCG@10` is `ndcg_at_10`."""
+    """Return a metric's name as the hub's leaderboards write it: `nDCG@10` is `ndcg_at_10`."""
     return re.sub(r"[^a-z0-9]+", "_", metric.lower().replace("@", "_at_")).strip("_")
 
 
@@ -50,16 +50,20 @@ def _results(root: Path, row: Mapping[Any, Any], metrics: list[str]) -> list[Any
 
     collection, stage = row["collection"], row["first_stage"]
     candidates = read_json(root / "candidates" / collection / f"{stage}.manifest.json")
-    about = {"first_stage": stage, "depth": candidates.get("depth"),
-             "candidates": candidates["hash"], "queries": int(row["queries"]),
-             "seeds": int(row["seeds"])}  # fmt: skip
+    arguments = {
+        "first_stage": stage,
+        "depth": candidates.get("depth"),
+        "candidates": candidates["hash"],
+        "queries": int(row["queries"]),
+        "seeds": int(row["seeds"]),
+    }
     return [
         EvalResult(
             task_type=TASK,
             dataset_type=collection,
             dataset_name=collection,
             dataset_split="test",
-            dataset_args={name: value for name, value in about.items() if value is not None},
+            dataset_args={name: value for name, value in arguments.items() if value is not None},
             metric_type=metric_type(metric),
             metric_name=f"{metric}, mean over queries and seeds",
             metric_value=round(float(row[metric]), 4),

@@ -1,4 +1,4 @@
-"""All exports of a suite, from its folder alone."""
+"""All exports of a suite, made from its folder alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resrank.reporting.exports.runs import export_runs, run_files
 def export_suite(root: Path, out: Path, team: str | None = None) -> list[Path]:
     """Write runs/, model_index/ and references.bib under `out`.
 
-    Raises FileNotFoundError that says what is missing, if `root` holds no finished suite.
+    Raises FileNotFoundError, which names what is missing, if `root` holds no finished suite.
     """
     if not run_files(root):
         raise FileNotFoundError(f"no runs under {root}; give the folder results/<suite>")

@@ -9,50 +9,48 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from resrank.reporting.figures.difference_matrix import best_first
-from resrank.reporting.figures.effectiveness_cost import (
-    ACROSS,
+from resrank.reporting.figures.difference_matrix import StatisticsBySet, best_first
+from resrank.reporting.figures.style import (
+    PANELS_PER_ROW,
     STYLE,
-    explain,
+    add_caption,
     grid,
+    label_width,
     name_panel,
     save,
-    width_of,
 )
 
 ROW = 0.24  # inches
 LEGEND = (
-    "Dot: {metric}, mean over queries and seeds; line: its 95% bootstrap interval over queries; "
-    "bars: the least and the largest mean over seeds. Intervals that overlap say nothing of a "
-    "difference between two systems on the same queries: the matrix of significance does."
+    "Dot: {metric}, mean over queries and seeds. Line: its 95% bootstrap interval over queries. "
+    "Bars: the least and the largest mean over seeds. Overlapping intervals do not show whether "
+    "two systems differ on the same queries; the matrix of significance does."
 )
 
 
 def scores_with_intervals(
-    found: Mapping[tuple[str, str], Mapping[str, Any]],
-    labels: Mapping[str, str],
-    note: str,
-    out: Path,
+    statistics: StatisticsBySet, labels: Mapping[str, str], note: str, out: Path
 ) -> list[Path]:
-    """Draw a panel a candidate set, as `<out>.svg` and `<out>.png`; systems in one order."""
-    names = best_first(found)
-    metric = next(iter(found.values()))["metric"]
-    beside = width_of(labels.get(name, name) for name in names) / min(ACROSS, len(found))
+    """Draw one panel per candidate set, as `<out>.svg` and `<out>.png`; one order of systems."""
+    names = best_first(statistics)
+    metric = next(iter(statistics.values()))["metric"]
+    texts = [labels.get(name, name) for name in names]
+    width = 2.6 + label_width(texts) / min(PANELS_PER_ROW, len(statistics))
     with mpl.rc_context(STYLE):
-        figure, axes = grid(len(found), 2.6 + beside, ROW * len(names) + 0.85)
-        for number, ((dataset, stage), statistics) in enumerate(found.items()):
+        figure, axes = grid(len(statistics), width, ROW * len(names) + 0.85)
+        for number, ((collection, stage), results) in enumerate(statistics.items()):
             axis = axes[number]
-            _panel(axis, statistics, names)
+            _draw_panel(axis, results, names)
             axis.set_xlabel(metric, fontsize=9)
-            name_panel(axis, dataset, stage)
-            shown = [labels.get(name, name) for name in names] if number % ACROSS == 0 else []
-            axis.set_yticks(range(len(names)), shown or [""] * len(names), fontsize=8)
-        explain(figure, f"{note}\n{LEGEND.format(metric=metric)}")
-        return [save(figure, out.with_suffix(f".{ending}")) for ending in ("svg", "png")]
+            name_panel(axis, collection, stage)
+            first = number % PANELS_PER_ROW == 0
+            axis.set_yticks(range(len(names)), texts if first else [""] * len(names), fontsize=8)
+        add_caption(figure, f"{note}\n{LEGEND.format(metric=metric)}")
+        return save(figure, out)
 
 
-def _panel(axis: Axes, statistics: Mapping[str, Any], names: Sequence[str]) -> None:
-    for system in statistics["systems"]:
+def _draw_panel(axis: Axes, results: Mapping[str, Any], names: Sequence[str]) -> None:
+    for system in results["systems"]:
         row = names.index(system["system"])
         axis.plot([system["low"], system["high"]], [row, row], color="#0072B2", lw=1.4)
         axis.plot([system["mean"]], [row], "o", color="#0072B2", ms=5)

@@ -1,4 +1,4 @@
-"""The stages of a suite as a picture: places of boxes and arrows for an inline SVG."""
+"""Drawing of a suite's stages: positions of boxes and arrows for an inline SVG."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import NamedTuple
 import networkx as nx
 
 BOX = (128, 44)  # width, height
-STEP = (168, 64)  # from a box to the next one of its row, of its column
+STEP = (168, 64)  # distance to the next box of the row, of the column
+MARGIN = 8
 
 
 class Box(NamedTuple):
-    """A stage: its name, how many outputs with a manifest, its upper left corner."""
+    """A stage: its name, its number of outputs with a manifest, its upper left corner."""
 
     name: str
     outputs: int
@@ -21,7 +22,7 @@ class Box(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """Boxes, the SVG paths of arrows, and the picture's size."""
+    """Boxes, the SVG paths of arrows, the size, and the edges that are drawn."""
 
     boxes: list[Box]
     arrows: list[str]
@@ -31,9 +32,9 @@ class Drawing(NamedTuple):
 
 
 def draw(counts: Mapping[str, int], edges: Iterable[tuple[str, str]]) -> Drawing:
-    """Stages in columns from left to right, each behind all that it reads.
+    """Place stages in columns from left to right, each after all stages that it reads from.
 
-    An arrow that others already lead along is left out (the transitive reduction).
+    An edge that a longer path replaces is left out (transitive reduction).
     """
     graph = nx.DiGraph()
     graph.add_nodes_from(sorted(counts))
@@ -42,20 +43,19 @@ def draw(counts: Mapping[str, int], edges: Iterable[tuple[str, str]]) -> Drawing
     columns = [sorted(column) for column in nx.topological_generations(graph)]
     tallest = max(map(len, columns), default=0)
     boxes = {
-        name: Box(name, counts[name], 8 + column * STEP[0], _top(row, len(names), tallest))
+        name: Box(name, counts[name], MARGIN + column * STEP[0], _top(row, len(names), tallest))
         for column, names in enumerate(columns)
         for row, name in enumerate(names)
     }
     kept = sorted(graph.edges)
     arrows = [_arrow(boxes[one], boxes[other]) for one, other in kept]
-    return Drawing(
-        list(boxes.values()), arrows, len(columns) * STEP[0], tallest * STEP[1] + 16, kept
-    )
+    size = (len(columns) * STEP[0], tallest * STEP[1] + 2 * MARGIN)
+    return Drawing(list(boxes.values()), arrows, *size, kept)
 
 
 def _top(row: int, rows: int, tallest: int) -> int:
-    """A column stands in the middle of the tallest one."""
-    return 8 + row * STEP[1] + (tallest - rows) * STEP[1] // 2
+    """Return a box's upper edge, with its column centred on the tallest one."""
+    return MARGIN + row * STEP[1] + (tallest - rows) * STEP[1] // 2
 
 
 def _arrow(one: Box, other: Box) -> str:

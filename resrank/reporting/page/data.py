@@ -1,4 +1,4 @@
-"""What the page of a suite shows, as plain values, from the suite's files alone."""
+"""The content of a suite's page as plain values, from the suite's files alone."""
 
 from __future__ import annotations
 
@@ -13,14 +13,8 @@ import yaml
 from resrank.io.manifest import check_report
 from resrank.reporting.page.dag import draw
 from resrank.reporting.page.explorer import CHARACTERS, DEPTH, samples
-from resrank.reporting.page.shown import Shown, read_tables
-from resrank.reporting.provenance import (
-    environments,
-    hashes,
-    lineage,
-    read_manifests,
-    stage_of,
-)
+from resrank.reporting.page.tables import PageTable, read_tables
+from resrank.reporting.provenance import environments, hashes, lineage, read_manifests, stage_of
 from resrank.reporting.results import read_json
 
 SECTIONS = {
@@ -31,14 +25,15 @@ COSTS = {
     "p50_ms": "median latency of a query (ms)",
     "p95_ms": "95th percentile of latency (ms)",
     "tokens_per_passage": "tokens per passage",
-    "flops_per_query": "FLOPs of a query",
+    "flops_per_query": "FLOPs per query",
 }
 
 
 def page_data(root: Path) -> dict[str, Any]:
-    """Everything that the template shows.
+    """Return all values that the template uses.
 
-    Raises FileNotFoundError if the suite has no report, Damaged if a file is not as it was written.
+    Raises FileNotFoundError if the suite has no report, and Damaged if a file has changed since it
+    was written.
     """
     check_report(root)
     suite = read_json(root / "report.manifest.json")["config"]
@@ -59,9 +54,9 @@ def page_data(root: Path) -> dict[str, Any]:
         "samples": samples(root, pairs, suite["metrics"][0]),
         "limits": {"depth": DEPTH, "characters": CHARACTERS},
         "chart": {
-            "rows": _plain(frame),
+            "rows": _json_rows(frame),
             "metrics": [m for m in suite["metrics"] if m in frame and frame[m].notna().any()],
-            "costs": {k: v for k, v in COSTS.items() if _known(frame, k)},
+            "costs": {key: label for key, label in COSTS.items() if _is_measured(frame, key)},
         },
         "labels": dict(zip(frame["system"], frame["label"], strict=True)),
     }
@@ -74,7 +69,7 @@ def _pairs(root: Path) -> list[tuple[str, str]]:
 def _summary(
     suite: dict[str, Any], frame: pd.DataFrame, pairs: list[tuple[str, str]]
 ) -> dict[str, Any]:
-    """How much there is, and the best system of each candidate set by the first metric."""
+    """Return the suite's size, and the best system of each candidate set by the first metric."""
     metric = suite["metrics"][0]
     best = []
     for dataset, stage in pairs:
@@ -93,30 +88,30 @@ def _summary(
     }
 
 
-def _sections(tables: list[Shown]) -> dict[str, list[Shown]]:
-    """Tables by the page's sections; one that no section names stands among the results."""
-    named = {name: title for title, names in SECTIONS.items() for name in names}
-    found: dict[str, list[Shown]] = {"Results": []}
+def _sections(tables: list[PageTable]) -> dict[str, list[PageTable]]:
+    """Return the tables by section; those that no section names are under Results."""
+    titles = {name: title for title, names in SECTIONS.items() for name in names}
+    sections: dict[str, list[PageTable]] = {"Results": []}
     for table in sorted(tables, key=lambda t: (t.name != "comparison", t.name)):
-        found.setdefault(named.get(table.name, "Results"), []).append(table)
-    return found
+        sections.setdefault(titles.get(table.name, "Results"), []).append(table)
+    return sections
 
 
 def _verdicts(path: Path) -> list[tuple[str, int]]:
-    """How many claims have which verdict; the reasons behind 'not run' are left to the table."""
+    """Count the claims with each verdict; the reasons behind 'not run' are only in the table."""
     if not path.is_file():
         return []
     verdicts = pd.read_csv(path, dtype=str)["verdict"]
     return Counter(verdict.partition(" (")[0] for verdict in verdicts).most_common()
 
 
-def _known(frame: pd.DataFrame, cost: str) -> bool:
+def _is_measured(frame: pd.DataFrame, cost: str) -> bool:
     columns = [f"{cost}_{mode}" for mode in ("online", "cached") if f"{cost}_{mode}" in frame]
     return bool(frame[columns].notna().any().any())
 
 
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON has them: no not-a-number."""
+def _json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows that JSON can hold: None in place of not-a-number."""
     return [
         {
             str(key): None if isinstance(value, float) and not math.isfinite(value) else value

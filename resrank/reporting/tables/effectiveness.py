@@ -1,4 +1,4 @@
-"""Effectiveness as papers print it: systems by collections, one metric, the mean at the end."""
+"""The table `effectiveness`, as papers print it: systems by collections, one metric, means last."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.reporting.tables.write import Column, write_table
+from resrank.reporting.tables.column import Column
+from resrank.reporting.tables.write import write_table
 from resrank.suite.load import Resolved
 
-CAPTION = " {metric} of each collection, mean over seeds ± their standard deviation. "
+CAPTION = " {metric} on each collection, mean over seeds ± their standard deviation. "
 
 
 def write_effectiveness(
-    resolved: Resolved, root: Path, compared: pd.DataFrame, caption: str, marks: str
+    resolved: Resolved, root: Path, compared: pd.DataFrame, caption: str, legend: str
 ) -> list[Path]:
     """Write the table `effectiveness`.
 
-    compared: the rows of `means.with_means`; caption: the conditions; marks: what arrows mean.
+    compared: the rows of `means.with_means`. caption: the conditions. legend: of the arrows.
     """
     metric = resolved.suite.metrics[0]
     stages = [resolved.stages_of(name) for name in resolved.suite.collections]
@@ -32,20 +33,23 @@ def write_effectiveness(
         columns[key] = Column(name, 4, 1, f"{key} sd", mark=mark)
     columns["seeds"] = Column("seeds")
     groups = [] if one_each else ["first_stage"]
-    said = caption + CAPTION.format(metric=metric) + marks
-    return write_table(root / "tables", "effectiveness", frame, columns, groups, said)
+    text = caption + CAPTION.format(metric=metric) + legend
+    return write_table(root / "tables", "effectiveness", frame, columns, groups, text)
 
 
 def pivot(compared: pd.DataFrame, metric: str, by_stage: bool) -> pd.DataFrame:
-    """A row a system (and first stage), with `<metric> <collection>`, its sd and its mark."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for found in compared.to_dict("records"):
-        stage = found["first_stage"] if by_stage else ""
-        about = {"first_stage": stage} if by_stage else {}
-        about |= {name: found[name] for name in ("system", "label", "seeds")}
-        row = rows.setdefault((stage, found["system"]), about)
-        key = f"{metric} {found['collection']}"
-        row[key], row[f"{key} sd"] = found[metric], found.get(f"{metric} sd")
-        if isinstance(found.get("mark"), str):
-            row[f"{key} mark"] = found["mark"]
-    return pd.DataFrame(list(rows.values()))
+    """Return one row per system (and first stage), with each collection's score, sd and mark.
+
+    The columns are `<metric> <collection>`, and the same followed by ` sd` and ` mark`.
+    """
+    table: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in compared.to_dict("records"):
+        stage = row["first_stage"] if by_stage else ""
+        names = {"first_stage": stage} if by_stage else {}
+        names |= {name: row[name] for name in ("system", "label", "seeds")}
+        entry = table.setdefault((stage, row["system"]), names)
+        key = f"{metric} {row['collection']}"
+        entry[key], entry[f"{key} sd"] = row[metric], row.get(f"{metric} sd")
+        if isinstance(row.get("mark"), str):
+            entry[f"{key} mark"] = row["mark"]
+    return pd.DataFrame(list(table.values()))

@@ -1,7 +1,7 @@
-"""Means over a suite's collections, labelled by how many of them they are over.
+"""Means over a suite's collections, labelled with how many collections they cover.
 
-A collection counts once, whatever its number of queries, as in the papers' tables. A set that was
-skipped leaves a mean over fewer than the suite asks for, and its label says so.
+Each collection has the same weight, whatever its number of queries, as in the papers' tables. If a
+set was skipped, the mean covers fewer than the suite names, and its label gives both numbers.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ NOTE = " A mean over collections counts each one once, and has no times or token
 
 
 def with_means(resolved: Resolved, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `results.comparison`, and behind them each system's means over collections.
+    """Append each system's means over collections to the rows of `comparison.comparison`.
 
-    The frame as it is where the suite asks for one collection.
+    Returns the frame unchanged if the suite names only one collection.
     """
-    asked = len(resolved.given.collections)
-    if asked == 1:
+    named = len(resolved.given.collections)
+    if named == 1:
         return frame
     rows = [frame]
     for stage, part in _groups(resolved, frame):
         means = part.groupby("system", sort=False)[resolved.suite.metrics].mean().reset_index()
         means["label"] = means["system"].map(resolved.label)
-        means["collection"] = mean_label(part["collection"].nunique(), asked)
+        means["collection"] = mean_label(part["collection"].nunique(), named)
         means["first_stage"] = stage
         rows.append(means)
     return pd.concat(rows, ignore_index=True)
 
 
-def mean_label(found: int, asked: int) -> str:
-    """What a mean is over: 'mean of 10', or 'mean of 7 of 10' where some are lacking."""
-    return f"mean of {found}" if found == asked else f"mean of {found} of {asked}"
+def mean_label(present: int, named: int) -> str:
+    """Return what a mean covers: 'mean of 10', or 'mean of 7 of 10' if some sets are missing."""
+    return f"mean of {present}" if present == named else f"mean of {present} of {named}"
 
 
 def _groups(resolved: Resolved, frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """What is averaged together: all, if each collection has one first stage; else each stage."""
+    """Yield the rows to average: all if each collection has one first stage, else each stage's."""
     stages = [resolved.stages_of(name) for name in resolved.suite.collections]
     if all(len(names) == 1 for names in stages):
         yield ", ".join(dict.fromkeys(names[0] for names in stages)), frame

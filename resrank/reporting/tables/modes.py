@@ -1,4 +1,4 @@
-"""Single pass against sliding windows: what the way of reading a list is worth, and costs."""
+"""The table `modes`: listwise systems in a single pass and in sliding windows."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from typing import Any
 import pandas as pd
 
 from resrank.model.trained_models import parts
-from resrank.reporting.tables.write import WHERE, Column, write_table
+from resrank.reporting.tables.column import CANDIDATE_SET, Column
+from resrank.reporting.tables.write import write_table
 from resrank.suite.load import Resolved
 
-SINGLE = "single pass"
+SINGLE_PASS = "single pass"
 CAPTION = (
-    " Systems that rerank lists, by how they read them: all candidates in a single pass, or "
-    "windows of so many passages that move up by so many. Difference: from the single pass of the "
-    "same model, where the suite has that."
+    " Listwise systems by mode. Single pass: the model reads all candidates at once. Windows "
+    "20/10: it reads windows of 20 passages that move up by 10. Difference: from the single pass "
+    "of the same model, if the suite has it."
 )
 
 
 def write_modes(resolved: Resolved, root: Path, frame: pd.DataFrame, caption: str) -> list[Path]:
-    """Write the table `modes`; nothing where no system reads lists. frame: the comparison's."""
+    """Write the table `modes`; nothing if the suite has no listwise system.
+
+    frame: the rows of `comparison.comparison`.
+    """
     metric = resolved.suite.metrics[0]
     table = modes(resolved, frame, metric)
     if table.empty:
         return []
-    columns = WHERE | {
+    columns = CANDIDATE_SET | {
         "label": Column("system"),
         "mode": Column("mode"),
         metric: Column(metric, 4, 1, f"{metric} sd"),
@@ -38,43 +42,45 @@ def write_modes(resolved: Resolved, root: Path, frame: pd.DataFrame, caption: st
         "p50_ms_cached": Column("cached", 1, -1),
         "seeds": Column("seeds"),
     }
-    return write_table(root / "tables", "modes", table, columns, list(WHERE), caption + CAPTION)
+    groups = list(CANDIDATE_SET)
+    return write_table(root / "tables", "modes", table, columns, groups, caption + CAPTION)
 
 
 def modes(resolved: Resolved, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The comparison's rows of systems that read lists, with `mode`, `model` and `difference`."""
-    ways = {name: way for name in resolved.suite.systems if (way := mode_of(resolved, name))}
-    table = frame[frame["system"].isin(list(ways))].copy()
-    table.insert(4, "mode", table["system"].map(ways))
+    """Return the rows of listwise systems, with `mode`, `model` and `difference`."""
+    by_system = {name: mode for name in resolved.suite.systems if (mode := mode_of(resolved, name))}
+    table = frame[frame["system"].isin(list(by_system))].copy()
+    table.insert(4, "mode", table["system"].map(by_system))
     table.insert(5, "model", [model_of(resolved, name) for name in table["system"]])
     keys = ["collection", "first_stage", "model"]
-    single = table[table["mode"] == SINGLE].groupby(keys)[metric].first()
+    single = table[table["mode"] == SINGLE_PASS].groupby(keys)[metric].first()
     base = [single.get(key) for key in table[keys].itertuples(index=False, name=None)]
     table["difference"] = table[metric].astype(float) - pd.Series(base, table.index, float)
-    table.loc[table["mode"] == SINGLE, "difference"] = None
+    table.loc[table["mode"] == SINGLE_PASS, "difference"] = None
     return table
 
 
 def mode_of(resolved: Resolved, system: str) -> str | None:
-    """How a system reads a list; None of one whose options know no windows."""
+    """Return how a system reads a list; None if it does not read lists."""
     spec = resolved.systems[system]
     if not spec.reranker.reads_lists:
         return None
     window = spec.typed_options.list_window
     if window is None:
-        return SINGLE
-    again = f", {window.passes} passes" if window.passes > 1 else ""
-    return f"windows {window.size}/{window.step}{again}"
+        return SINGLE_PASS
+    passes = f", {window.passes} passes" if window.passes > 1 else ""
+    return f"windows {window.size}/{window.step}{passes}"
 
 
 def model_of(resolved: Resolved, system: str) -> str:
-    """What two systems share that are one model in two modes: a trained system's name, or options.
+    """Return a key that two systems share if they are one model in two modes.
 
-    A system that is trained here is a model of its own, as is one that stands on it and no other.
+    For a system that is trained in the suite, or that uses exactly one trained system, the key is
+    that system's name. For any other it is its kind and options without the window.
     """
     spec = resolved.systems[system]
     below = parts(spec.options)
     if spec.training is not None or len(below) == 1:
         return system if spec.training is not None else below[0]
-    shared: dict[str, Any] = {n: value for n, value in spec.options.items() if n != "window"}
-    return json.dumps([spec.kind, shared], sort_keys=True)
+    options: dict[str, Any] = {n: value for n, value in spec.options.items() if n != "window"}
+    return json.dumps([spec.kind, options], sort_keys=True)

@@ -1,4 +1,4 @@
-"""What a suite's statistics show: tables of pairs and seeds, marks in the comparison."""
+"""The tables `scores` and `significance`, and the arrows in the comparison."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from resrank.reporting.results import read_json
-from resrank.reporting.tables.write import WHERE, Column, write_table
+from resrank.reporting.tables.column import CANDIDATE_SET, Column
+from resrank.reporting.tables.write import write_table
 from resrank.suite.load import Resolved
 
 Statistics = Mapping[tuple[str, str], Mapping[str, Any]]
-"""(collection, first stage) -> what `compare` wrote."""
+"""(collection, first stage) -> the statistics that `significance` wrote."""
 MARKS = (
     "↑, ↓: significantly above or below {reference} (randomisation test over queries, p below 0.05 "
     "after Holm's correction over all pairs of systems of a candidate set)."
@@ -29,84 +30,95 @@ SCORES = (
     "least and largest mean over seeds."
 )
 PAIR_COLUMNS = {
-    "a_label": Column("a"), "b_label": Column("b"), "difference": Column("difference", 4),
-    "low": Column("from", 4), "high": Column("to", 4),
+    "a_label": Column("a"),
+    "b_label": Column("b"),
+    "difference": Column("difference", 4),
+    "low": Column("from", 4),
+    "high": Column("to", 4),
     "p_randomisation": Column("p (randomisation)", 4, p=True),
-    "p_t": Column("p (t)", 4, p=True), "p_holm": Column("p (Holm)", 4, p=True),
-    "effect_size": Column("effect size", 2), "within_seeds": Column("within seeds"),
-}  # fmt: skip
+    "p_t": Column("p (t)", 4, p=True),
+    "p_holm": Column("p (Holm)", 4, p=True),
+    "effect_size": Column("effect size", 2),
+    "within_seeds": Column("within seeds"),
+}
 SCORE_COLUMNS = {
-    "label": Column("system"), "mean": Column("mean", 4), "low": Column("from", 4),
-    "high": Column("to", 4), "seeds": Column("seeds"), "sd": Column("sd", 4),
-    "min": Column("least", 4), "max": Column("largest", 4), "range": Column("range", 4),
-}  # fmt: skip
+    "label": Column("system"),
+    "mean": Column("mean", 4),
+    "low": Column("from", 4),
+    "high": Column("to", 4),
+    "seeds": Column("seeds"),
+    "sd": Column("sd", 4),
+    "min": Column("least", 4),
+    "max": Column("largest", 4),
+    "range": Column("range", 4),
+}
 
 
 def read_statistics(resolved: Resolved, root: Path) -> Statistics:
-    """The statistics of each candidate set of a suite."""
+    """Read the statistics of each candidate set of a suite."""
     return {
         (dataset, stage): read_json(root / "statistics" / dataset / f"{stage}.json")
         for dataset, stage in resolved.pairs
     }
 
 
-def write_significance(resolved: Resolved, found: Statistics, note: str, root: Path) -> list[Path]:
+def write_significance(
+    resolved: Resolved, statistics: Statistics, title: str, root: Path
+) -> list[Path]:
     """Write the tables `scores` and `significance`."""
-    metric = resolved.suite.metrics[0]
-    labels = resolved.labels
+    metric, labels = resolved.suite.metrics[0], resolved.labels
     written = []
     for name, frame, columns, caption in (
-        ("scores", seeds(found, labels), SCORE_COLUMNS, SCORES),
-        ("significance", pairs(found, labels), PAIR_COLUMNS, PAIRS),
+        ("scores", seeds(statistics, labels), SCORE_COLUMNS, SCORES),
+        ("significance", pairs(statistics, labels), PAIR_COLUMNS, PAIRS),
     ):
-        written += write_table(
-            root / "tables", name, frame, WHERE | columns, [], note + caption.format(metric=metric)
-        )
+        text = title + caption.format(metric=metric)
+        written += write_table(root / "tables", name, frame, CANDIDATE_SET | columns, [], text)
     return written
 
 
-def pairs(found: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
-    """A row a pair of systems on a candidate set."""
-    said = {True: "yes", False: "no", None: None}
+def pairs(statistics: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row per pair of systems on a candidate set."""
+    words = {True: "yes", False: "no", None: None}
     rows = [
         {"collection": dataset, "first_stage": stage}
         | pair
         | {"a_label": labels[pair["a"]], "b_label": labels[pair["b"]]}
-        | {"within_seeds": said[pair["within_seeds"]]}
-        for (dataset, stage), statistics in found.items()
-        for pair in statistics["pairs"]
+        | {"within_seeds": words[pair["within_seeds"]]}
+        for (dataset, stage), results in statistics.items()
+        for pair in results["pairs"]
     ]
-    return pd.DataFrame(rows, columns=[*WHERE, "a", "b", *PAIR_COLUMNS])
+    return pd.DataFrame(rows, columns=[*CANDIDATE_SET, "a", "b", *PAIR_COLUMNS])
 
 
-def seeds(found: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
-    """A row a system on a candidate set: its mean, interval, and spread over seeds."""
+def seeds(statistics: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return a system's mean, interval and spread over seeds, one row per candidate set."""
     rows = [
         {"collection": dataset, "first_stage": stage, "label": labels[system["system"]]} | system
-        for (dataset, stage), statistics in found.items()
-        for system in statistics["systems"]
+        for (dataset, stage), results in statistics.items()
+        for system in results["systems"]
     ]
     frame = pd.DataFrame(rows)
     frame["range"] = frame["max"].astype(float) - frame["min"].astype(float)
     return frame
 
 
-def marks(frame: pd.DataFrame, found: Statistics, baseline: str | None) -> list[str]:
-    """An arrow for each row of the comparison that differs significantly from the reference.
+def marks(frame: pd.DataFrame, statistics: Statistics, baseline: str | None) -> list[str]:
+    """Return an arrow for each row that differs significantly from the reference, else "".
 
-    The reference is `baseline`, or the system of the best mean on the row's candidate set.
+    The reference is `baseline`, or the system with the best mean on the row's candidate set.
     """
-    below = {key: _below(statistics, baseline) for key, statistics in found.items()}
+    arrows = {key: _arrows(results, baseline) for key, results in statistics.items()}
     keys = zip(frame["collection"], frame["first_stage"], frame["system"], strict=True)
-    return [below[dataset, stage].get(system, "") for dataset, stage, system in keys]
+    return [arrows[dataset, stage].get(system, "") for dataset, stage, system in keys]
 
 
-def _below(statistics: Mapping[str, Any], baseline: str | None) -> dict[str, str]:
-    means = {row["system"]: row["mean"] for row in statistics["systems"]}
+def _arrows(results: Mapping[str, Any], baseline: str | None) -> dict[str, str]:
+    means = {row["system"]: row["mean"] for row in results["systems"]}
     reference = baseline or max(means, key=means.__getitem__)
     arrows = {}
-    for pair in statistics["pairs"]:
-        if reference in (pair["a"], pair["b"]) and pair["p_holm"] < statistics["level"]:
+    for pair in results["pairs"]:
+        if reference in (pair["a"], pair["b"]) and pair["p_holm"] < results["level"]:
             other = pair["b"] if pair["a"] == reference else pair["a"]
             arrows[other] = "↑" if means[other] > means[reference] else "↓"
     return arrows

@@ -1,4 +1,4 @@
-"""The token ledger of a suite's systems as a table: counters, and the papers' ways of counting."""
+"""The table `tokens`: each system's token counts, and two papers' ways of counting them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import pandas as pd
 
 from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, tokens
 from resrank.reporting.results import read_usage
-from resrank.reporting.tables.write import WHERE, Column, write_table
+from resrank.reporting.tables.column import CANDIDATE_SET, Column
+from resrank.reporting.tables.write import write_table
 from resrank.suite.load import Resolved
 
 COUNTED = {
-    "passage_encoder_tokens": "encoder tokens", "prompt_tokens": "prompt tokens",
-    "embedding_slots": "embedding slots", "generated_tokens": "generated tokens",
+    "passage_encoder_tokens": "encoder tokens",
+    "prompt_tokens": "prompt tokens",
+    "embedding_slots": "embedding slots",
+    "generated_tokens": "generated tokens",
     "model_calls": "calls",
-}  # fmt: skip
+}
 COLUMNS = {
-    **WHERE,
+    **CANDIDATE_SET,
     "label": Column("system"),
     "candidates": Column("candidates", 1),
     **{name: Column(header, 1) for name, header in COUNTED.items()},
@@ -28,25 +31,24 @@ COLUMNS = {
     "processed_resrank": Column("processed, ResRank's way", 1),
 }
 CAPTION = (
-    "Means a query, over all test queries and seeds. Encoder tokens: to embed the candidates, once "
-    "each. Prompt tokens: text read at query time. Embedding slots: positions fed with an "
-    "embedding. Calls: forward passes over a list or window, or scored pairs. Tokens/passage: all "
-    "of them over the candidates; cached: without the encoder's. Processed, PE-Rank's way: prompt "
-    "tokens and slots; ResRank's way: slots alone, – where passages are read as text; both ways "
-    "state generated tokens beside it."
+    "Means per query, over all test queries and seeds. Encoder tokens: read to embed the "
+    "candidates, once each. Prompt tokens: text read at query time. Embedding slots: input "
+    "positions filled with an embedding. Calls: forward passes over a list or window, or scored "
+    "pairs. Tokens/passage: all tokens divided by the candidates; cached: without the encoder's. "
+    "Processed, PE-Rank's way: prompt tokens and slots. ResRank's way: slots alone, – where "
+    "passages are read as text. Both ways report generated tokens separately."
 )
 
 
-def write_tokens(resolved: Resolved, root: Path, note: str) -> list[Path]:
-    """Write `tables/tokens.*`; note: opens the caption."""
+def write_tokens(resolved: Resolved, root: Path, title: str) -> list[Path]:
+    """Write the table `tokens`. title: opens the caption."""
     rows = [
         _row(resolved, root, dataset, stage, system)
         for dataset, stage in resolved.pairs
         for system in resolved.suite.systems
     ]
-    return write_table(
-        root / "tables", "tokens", pd.DataFrame(rows), COLUMNS, ["collection"], note + CAPTION
-    )
+    frame = pd.DataFrame(rows)
+    return write_table(root / "tables", "tokens", frame, COLUMNS, ["collection"], title + CAPTION)
 
 
 def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) -> dict[str, Any]:

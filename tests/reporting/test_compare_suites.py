@@ -9,7 +9,7 @@ from resrank.reporting.compare_suites import (
     changes_text,
     write_changes,
 )
-from tests.reporting.page_results import write_results
+from tests.reporting.results_folder import write_results
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,14 @@ def after(tmp_path):
     return write_results(tmp_path / "generated", queries=40)
 
 
-def test_a_folder_beside_itself_has_not_changed(before):
+def test_a_folder_compared_with_itself_has_no_changes(before):
     frame = changes(before, before)
     assert set(frame["kind"]) == {"score", "cost", "data", "version", "configuration"}
     assert changed(frame).empty
     assert "## score: 0 of 6 changed" in changes_text(frame)
 
 
-def test_two_runs_of_the_same_differ_in_nothing(before, after):
+def test_two_runs_of_one_suite_do_not_differ(before, after):
     assert changed(changes(before, after)).empty
 
 
@@ -39,7 +39,7 @@ def edit(path, change):
     write_sealed(path, about)
 
 
-def test_each_kind_of_change_is_found(before, after):
+def test_each_kind_of_change_is_detected(before, after):
     path = after / "scores/c0/bm25.parquet"
     scores = pd.read_parquet(path)
     scores.loc[scores["system"] == "s1", "value"] += 0.1
@@ -58,7 +58,9 @@ def test_each_kind_of_change_is_found(before, after):
     frame = changed(changes(before, after)).set_index("name")
     better = frame.loc["c0 over bm25, s1 nDCG@10"]
     assert better["difference"] == pytest.approx(0.1)
-    assert better["p_holm"] == pytest.approx(6e-4)  # twice the least of 9,999 draws, three systems
+    assert better["p_holm"] == pytest.approx(
+        6e-4
+    )  # the smallest p of 9,999 draws, two-sided, times three systems
     assert better["queries"] == 40
     one_query = frame.loc["c0 over bm25, s2 nDCG@10"]
     assert one_query["difference"] == pytest.approx(-0.2 / 40)
@@ -69,23 +71,23 @@ def test_each_kind_of_change_is_found(before, after):
     assert frame.loc["title", ["a", "b"]].tolist() == ["Generated <results>", "Mine"]
     assert "1.0" in frame.loc["numpy", "b"]
     assert len(frame) == 6
-    said = changes_text(changes(before, after))
-    assert "(+0.1), p 0.0006 over 40 queries: significant" in said
-    assert "p 1.0000 over 40 queries: not significant" in said
+    text = changes_text(changes(before, after))
+    assert "(+0.1), p 0.0006 over 40 queries: significant" in text
+    assert "p 1.0000 over 40 queries: not significant" in text
 
 
-def test_what_only_one_has_is_named(before, after):
+def test_an_item_in_only_one_folder_is_named(before, after):
     (after / "scores/c1/bm25.parquet").unlink()
-    assert "scores/c1/bm25.parquet: scores/c1/bm25.parquet -> not there" in changes_text(
+    assert "scores/c1/bm25.parquet: scores/c1/bm25.parquet -> missing" in changes_text(
         changes(before, after)
     )
 
 
-def test_out_takes_csv_and_markdown(before, tmp_path):
+def test_changes_are_written_as_csv_or_markdown(before, tmp_path):
     frame = changes(before, before)
     write_changes(frame, tmp_path / "x.csv")
     assert len(pd.read_csv(tmp_path / "x.csv")) == len(frame)
     write_changes(frame, tmp_path / "x.md")
     assert (tmp_path / "x.md").read_text() == changes_text(frame) + "\n"
-    with pytest.raises(ValueError, match=r"ends in \.csv"):
+    with pytest.raises(ValueError, match=r"name a \.csv file"):
         write_changes(frame, tmp_path / "x.txt")

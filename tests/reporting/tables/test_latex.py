@@ -1,4 +1,4 @@
-"""Every LaTeX table compiles: hand-made cells of every kind, and the tables of this repository."""
+"""LaTeX tables compile: cells of every kind, and the tables of this repository."""
 
 import shutil
 import subprocess
@@ -7,13 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from resrank.reporting.tables.write import LATEX, Column, write_table
+from resrank.reporting.tables.column import Column
+from resrank.reporting.tables.formats import LATEX
+from resrank.reporting.tables.write import write_table
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def has_booktabs() -> bool:
-    """Whether LaTeX is here, and the package that the tables are set with."""
+    """Return whether LaTeX and the package that the tables need are installed."""
     if shutil.which("pdflatex") is None or shutil.which("kpsewhich") is None:
         return False
     return bool(subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).stdout)
@@ -23,7 +25,7 @@ latex = pytest.mark.skipif(not has_booktabs(), reason="no pdflatex with booktabs
 
 
 def compile_tables(folder: Path, tables: list[Path]) -> None:
-    """Set all tables in one document. AssertionError that ends with what LaTeX said."""
+    """Compile all tables in one document. The AssertionError ends with LaTeX's output."""
     inputs = [rf"\input{{{path}}}\clearpage" for path in tables]
     head = [r"\documentclass{article}", r"\usepackage[utf8]{inputenc}", r"\usepackage{booktabs}"]
     text = [*head, r"\begin{document}", *inputs, r"\end{document}"]
@@ -48,8 +50,8 @@ def test_cells_of_every_kind(tmp_path):
         "low": Column("low", 2, interval=("low", "high")),
         "p": Column("p", 4, p=True),
     }
-    made = write_table(tmp_path / "tables", "t", frame, columns, [], "–: 95% of “a” ± nDCG – …")
-    compile_tables(tmp_path, [path for path in made if path.suffix == ".tex"])
+    written = write_table(tmp_path / "tables", "t", frame, columns, [], "–: 95% of “a” ± nDCG – …")
+    compile_tables(tmp_path, [path for path in written if path.suffix == ".tex"])
 
 
 @latex

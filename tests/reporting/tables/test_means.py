@@ -1,11 +1,12 @@
-"""Means over collections say over how many; a skipped set is named wherever results are."""
+"""Means over collections give their number; skipped sets are named with the results."""
 
 import json
 
 import pandas as pd
 import pytest
 
-from resrank.reporting.report import _columns, conditions
+from resrank.reporting.conditions import conditions
+from resrank.reporting.tables.comparison import comparison_columns
 from resrank.reporting.tables.means import with_means
 from resrank.reporting.tables.write import write_table
 from resrank.suite.load import load_suite
@@ -13,7 +14,7 @@ from tests.conftest import write_beir
 
 
 def suite(tmp_path, names, **more):
-    """A suite of folders of which those called 'gone' are not there and optional."""
+    """Return a suite of optional folders; those whose names start with 'gone' are missing."""
     collections = {}
     for name in names:
         folder = tmp_path / name if name.startswith("gone") else write_beir(tmp_path / name)
@@ -30,8 +31,8 @@ def frame(resolved, scores):
          "label": resolved.systems[system].label, "nDCG@10": score, "nDCG@10 sd": None, "seeds": 1,
          "queries": 100 * n, "dtype": "float32", "timed_queries": 2, "threads": 1,
          "processor": "P", "p50_ms_online": 3.0, "timed": "here", "reranks": system != "bm25"}
-        for n, ((c, stage), found) in enumerate(zip(resolved.pairs, scores, strict=True), start=1)
-        for system, score in zip(resolved.suite.systems, found, strict=True)
+        for n, ((c, stage), values) in enumerate(zip(resolved.pairs, scores, strict=True), start=1)
+        for system, score in zip(resolved.suite.systems, values, strict=True)
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -41,7 +42,7 @@ def means_of(table):
     return list(rows[["collection", "first_stage", "system", "nDCG@10"]].itertuples(index=False))
 
 
-def test_a_collection_counts_once_whatever_its_queries(tmp_path):
+def test_each_collection_has_the_same_weight(tmp_path):
     resolved = suite(tmp_path, ["a", "b"])
     table = with_means(resolved, frame(resolved, [(0.2, 0.4), (0.3, 0.8)]))
     assert means_of(table) == [
@@ -51,37 +52,39 @@ def test_a_collection_counts_once_whatever_its_queries(tmp_path):
     assert table["label"].notna().all()
 
 
-def test_a_mean_over_fewer_sets_than_asked_for_says_so(tmp_path):
+def test_a_mean_over_fewer_sets_than_the_suite_names_gives_both_numbers(tmp_path):
     resolved = suite(tmp_path, ["a", "gone", "b"])
-    found = frame(resolved, [(0.2, 0.4), (0.3, 0.8)])
-    found["mark"] = ""
-    table = with_means(resolved, found)
+    rows = frame(resolved, [(0.2, 0.4), (0.3, 0.8)])
+    rows["mark"] = ""
+    table = with_means(resolved, rows)
     assert [row[0] for row in means_of(table)] == ["mean of 2 of 3"] * 2
-    note = conditions(resolved, found)  # under the tables, and under the figures
+    note = conditions(resolved, rows)  # under the tables, and under the figures
     assert f"Skipped: gone, no {tmp_path / 'gone'} (licence: theirs). " in note
-    shown = {
-        k: v for k, v in _columns(resolved, found).items() if k in table or v.header == "system"
+    columns = {
+        k: v
+        for k, v in comparison_columns(resolved, rows).items()
+        if k in table or v.header == "system"
     }
-    write_table(tmp_path, "t", table, shown, ["collection", "first_stage"], note)
+    write_table(tmp_path, "t", table, columns, ["collection", "first_stage"], note)
     lines = (tmp_path / "t.md").read_text().splitlines()
     last = next(line for line in lines if line.startswith("| mean of 2 of 3 | bm25 | Bi-enc"))
     assert "| **0.6000** | – |" in last
 
 
-def test_a_mean_of_what_is_left_of_two_is_not_hidden(tmp_path):
+def test_a_mean_over_the_one_remaining_set_of_two_is_labelled(tmp_path):
     resolved = suite(tmp_path, ["a", "gone"])
-    found = frame(resolved, [(0.2, 0.4)])
-    assert [row[0] for row in means_of(with_means(resolved, found))] == ["mean of 1 of 2"] * 2
-    assert "collection" in _columns(resolved, found)
+    rows = frame(resolved, [(0.2, 0.4)])
+    assert [row[0] for row in means_of(with_means(resolved, rows))] == ["mean of 1 of 2"] * 2
+    assert "collection" in comparison_columns(resolved, rows)
 
 
 def test_one_collection_has_no_mean(tmp_path):
     resolved = suite(tmp_path, ["a"])
-    found = frame(resolved, [(0.2, 0.4)])
-    assert with_means(resolved, found) is found
+    rows = frame(resolved, [(0.2, 0.4)])
+    assert with_means(resolved, rows) is rows
 
 
-def test_each_first_stage_has_its_own_mean(tmp_path):
+def test_each_first_stage_has_a_mean(tmp_path):
     run = tmp_path / "r.run"
     run.write_text("q1 Q0 p1 1 1.0 t\n")
     names = ["a", "b"]

@@ -1,7 +1,9 @@
 import pandas as pd
 
 from resrank.reporting.readme import readme_block, update_readme
-from resrank.reporting.tables.write import Column, best_cells, write_table
+from resrank.reporting.tables.column import Column
+from resrank.reporting.tables.ranking import best_cells
+from resrank.reporting.tables.write import write_table
 
 FRAME = pd.DataFrame(
     {"g": ["x", "x", "x", "y"], "name": ["a|1", "b_2", "c", "d"],
@@ -14,20 +16,20 @@ COLUMNS = {
 }
 
 
-def test_best_is_by_group_as_shown_and_ties_share_it():
+def test_the_best_is_by_group_as_displayed_and_ties_share_it():
     assert best_cells(FRAME, COLUMNS, ["g"]) == {
         (0, "score"): 1, (1, "score"): 1, (1, "ms"): 1,
     }  # fmt: skip
 
 
-def test_second_best_and_rows_that_do_not_compete():
+def test_the_second_best_and_rows_that_do_not_compete():
     frame = pd.DataFrame({"ms": [0.1, 5.0, 7.0, 9.0], "reranks": [False, True, True, True]})
     columns = {"ms": Column("ms", 1, -1, among="reranks")}
     assert best_cells(frame, columns, []) == {(1, "ms"): 1, (2, "ms"): 2}
     assert best_cells(frame, {"ms": Column("ms", 1, 1)}, []) == {(3, "ms"): 1, (2, "ms"): 2}
 
 
-def test_three_forms(tmp_path):
+def test_a_table_as_markdown_latex_and_csv(tmp_path):
     write_table(tmp_path, "t", FRAME, COLUMNS, ["g"], "A 100% caption.")
     markdown = (tmp_path / "t.md").read_text().splitlines()
     assert markdown[0] == "| system | nDCG@10 | ms |"

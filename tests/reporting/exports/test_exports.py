@@ -1,4 +1,4 @@
-"""What leaves the house: runs with headers that are read back, model cards, BibTeX."""
+"""Exports: runs with headers that can be read back, model cards, BibTeX."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from resrank.reporting.exports.references import bibtex, read_references
 from resrank.reporting.exports.runs import commented, run_files
 from resrank.reporting.exports.suite import export_suite
 from resrank.suite.load import library
-from tests.reporting.page_results import write_results
+from tests.reporting.results_folder import write_results
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def exported(suite, tmp_path_factory) -> Path:
     return out
 
 
-def test_runs_are_read_back_headers_and_all(suite, exported):
+def test_exported_runs_and_their_headers_can_be_read_back(suite, exported):
     runs = run_files(exported)
     assert [p.relative_to(exported) for p in runs] == [
         p.relative_to(suite) for p in run_files(suite)
@@ -52,7 +52,7 @@ def test_runs_are_read_back_headers_and_all(suite, exported):
     assert read_metadata(run_files(suite)[0]) == {}
 
 
-def test_what_a_system_learned_from_is_named_by_its_hash(suite, tmp_path):
+def test_training_data_is_identified_by_its_hash(suite, tmp_path):
     shutil.copytree(suite, tmp_path / "copy")
     digest = json.loads((suite / "collections/c1/manifest.json").read_text())["hash"]
     model = tmp_path / "copy" / "models" / "s1" / "seed0.manifest.json"
@@ -64,12 +64,12 @@ def test_what_a_system_learned_from_is_named_by_its_hash(suite, tmp_path):
     assert "actor" not in header
 
 
-def test_a_folder_without_runs_is_named(tmp_path):
+def test_a_folder_without_runs_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="no runs under"):
         export_suite(tmp_path, tmp_path / "out")
 
 
-def test_evaluate_scores_an_exported_run_alike(suite, exported, tmp_path):
+def test_an_exported_run_has_the_same_scores(suite, exported, tmp_path):
     (tmp_path / "qrels").write_text("".join(f"q{n} 0 p0 2\n" for n in range(4)))
     path = run_files(exported)[0]
     one, other = (
@@ -79,7 +79,7 @@ def test_evaluate_scores_an_exported_run_alike(suite, exported, tmp_path):
     assert one == other
 
 
-def test_a_header_that_does_not_end_is_named(tmp_path):
+def test_a_header_without_an_end_is_an_error(tmp_path):
     run = tmp_path / "run"
     run.write_text("# ir_metadata.start\n# tag: x\n1 Q0 a 1 1 t\n")
     with pytest.raises(TrecError, match="run:3: within the header"):
@@ -92,7 +92,7 @@ def test_a_header_that_does_not_end_is_named(tmp_path):
     assert read_metadata(run) == {"tag": "a\nb"}
 
 
-def test_scores_are_a_model_index(exported):
+def test_scores_are_exported_as_a_model_index(exported):
     files = sorted((exported / "model_index").glob("*.yaml"))
     assert [path.stem for path in files] == ["s0", "s1", "s2"]
     card = yaml.safe_load(files[1].read_text())
@@ -104,30 +104,32 @@ def test_scores_are_a_model_index(exported):
     assert ModelCardData(**card | {"model_name": name}).tags == ["reranking"]
 
 
-def test_what_has_no_reference_is_named(exported):
+def test_items_without_a_reference_are_listed(exported):
     text = (exported / "references.bib").read_text()
     assert "@article{jarvelin2002ndcg," in text
     assert "@inproceedings{sun2023rankgpt," in text
-    assert "% no reference known of collection c0" in text
+    assert "% no reference for collection c0" in text
     assert "craswell" not in text
 
 
-def test_every_kind_data_set_and_metric_has_its_entry():
-    known = read_references()
-    assert set(KINDS) <= set(known.kinds)
-    assert set(known.collections) == set(library().collections)
-    assert set(known.systems) <= set(library().systems)
-    assert {stage.kind for stage in library().first_stages.values()} <= set(known.first_stages)
+def test_every_kind_collection_and_metric_has_an_entry():
+    references = read_references()
+    assert set(KINDS) <= set(references.kinds)
+    assert set(references.collections) == set(library().collections)
+    assert set(references.systems) <= set(library().systems)
+    assert {stage.kind for stage in library().first_stages.values()} <= set(references.first_stages)
     families = {name.partition("@")[0].partition(" ")[0] for name in KNOWN}
-    assert {ALIASES.get(name, name) for name in families} <= set(known.metrics)
+    assert {ALIASES.get(name, name) for name in families} <= set(references.metrics)
 
 
-def test_identifiers_and_pages_have_their_forms():
+def test_identifiers_and_pages_are_well_formed():
     forms = {"doi": r"10\.\d{4,}/\S+", "pages": r"(\d+)--(\d+)", "year": r"\d{4}"}
     for key, entry in read_references().entries.items():
-        found = {name: re.fullmatch(form, str(entry.get(name, ""))) for name, form in forms.items()}
-        assert all(found[name] for name in forms if name in entry), key
-        if pages := found["pages"]:
+        matches = {
+            name: re.fullmatch(form, str(entry.get(name, ""))) for name, form in forms.items()
+        }
+        assert all(matches[name] for name in forms if name in entry), key
+        if pages := matches["pages"]:
             assert int(pages[1]) < int(pages[2]), key
         for written in re.findall(r"arXiv:(\d\d)\d\d\.\d{5}", " ".join(map(str, entry.values()))):
             assert 2000 + int(written) <= int(entry["year"]), key
@@ -135,11 +137,11 @@ def test_identifiers_and_pages_have_their_forms():
 
 @pytest.mark.skipif(shutil.which("bibtex") is None, reason="no bibtex")
 def test_bibtex_reads_every_entry(tmp_path):
-    known = read_references()
-    text = "\n".join(bibtex(key, entry) for key, entry in known.entries.items())
+    references = read_references()
+    text = "\n".join(bibtex(key, entry) for key, entry in references.entries.items())
     (tmp_path / "all.bib").write_text(text)
     (tmp_path / "all.aux").write_text("\\citation{*}\n\\bibdata{all}\n\\bibstyle{plain}\n")
     done = subprocess.run(["bibtex", "all"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert "Warning" not in done.stdout, done.stdout
-    assert (tmp_path / "all.bbl").read_text().count("\\bibitem") == len(known.entries)
+    assert (tmp_path / "all.bbl").read_text().count("\\bibitem") == len(references.entries)

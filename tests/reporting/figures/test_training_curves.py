@@ -1,22 +1,17 @@
-"""Training curves from logs as `train` leaves them."""
+"""Training curves from logs in the form that `train` writes."""
 
 import json
 
 import pandas as pd
 
 from resrank.io.manifest import write_manifest
-from resrank.reporting.figures.training_curves import (
-    conditions,
-    looks,
-    read_log,
-    sizes,
-    training_curves,
-)
+from resrank.reporting.figures.training_curves import conditions, looks, sizes, training_curves
+from resrank.reporting.training_logs import read_log
 from resrank.suite.load import load_suite
 
 
 def write_log(folder, seed=1, steps=6, dtype="float32", device="cpu", phases=("stage 1",)):
-    """Two epochs a phase: batches of 4, 4 and 2 queries."""
+    """Write a log with two epochs per phase, in batches of 4, 4 and 2 queries."""
     rows = [
         {"phase": phase, "step": step, "epoch": (step - 1) // 3, "ranking": 1 / (step + seed),
          "batch": 2 if step % 3 == 0 else 4, "unit": "queries", "dtype": dtype, "device": device}
@@ -29,15 +24,15 @@ def write_log(folder, seed=1, steps=6, dtype="float32", device="cpu", phases=("s
     return path
 
 
-def test_what_was_learned_from_and_in_which_batches(tmp_path):
+def test_the_sample_and_the_batch_size(tmp_path):
     log = pd.concat([read_log(write_log(tmp_path, seed), seed) for seed in (1, 2)])
-    assert sizes(log) == "10 queries, 4 a step"
+    assert sizes(log) == "10 queries, 4 per step"
     two = read_log(write_log(tmp_path, phases=("stage 1", "stage 2")), 1)
-    assert sizes(two) == "stage 1: 10 queries, 4 a step\nstage 2: 10 queries, 4 a step"
+    assert sizes(two) == "stage 1: 10 queries, 4 per step\nstage 2: 10 queries, 4 per step"
     assert two["at"].tolist() == list(range(1, 13))
 
 
-def test_where_and_in_which_formats(tmp_path):
+def test_machines_and_number_formats(tmp_path):
     log = read_log(write_log(tmp_path), 1).assign(processor="A chip")
     other = log.assign(device="A card", dtype="bfloat16, weights float32")
     assert conditions([("one", log), ("two", log)]) == "Trained on A chip, float32."
@@ -46,22 +41,22 @@ def test_where_and_in_which_formats(tmp_path):
     )
 
 
-def test_a_loss_looks_alike_in_every_panel_and_no_two_do(tmp_path):
+def test_each_loss_has_one_look_in_every_panel(tmp_path):
     log = read_log(write_log(tmp_path), 1)
     other = log.assign(**dict.fromkeys("abcdef", 1.0))
-    found = looks([("one", log), ("two", other)])
-    assert list(found) == ["ranking", *"abcdef"]
-    assert len(set(found.values())) == 7
-    assert found["ranking"] == looks([("one", log)])["ranking"]
+    by_name = looks([("one", log), ("two", other)])
+    assert list(by_name) == ["ranking", *"abcdef"]
+    assert len(set(by_name.values())) == 7
+    assert by_name["ranking"] == looks([("one", log)])["ranking"]
 
 
-def test_the_figure_says_all_of_it(tmp_path):
-    own = {"tiny": {"kind": "resrank", "label": "Tiny", "training": {}}}
+def test_the_figure_has_labels_samples_and_conditions(tmp_path):
+    systems = {"tiny": {"kind": "resrank", "label": "Tiny", "training": {}}}
     suite = {"name": "x", "collections": ["docstrings"], "systems": ["tiny"], "seeds": [1, 2]}
     for seed in (1, 2):
         write_log(tmp_path / "models" / "tiny", seed)
-    resolved = load_suite(suite | {"define": {"systems": own}})
+    resolved = load_suite(suite | {"define": {"systems": systems}})
     drawn = training_curves(resolved, tmp_path, "Note. ", tmp_path / "figures" / "training_curves")
     svg = drawn[0].read_text()
-    for said in ("Tiny", "10 queries, 4 a step", "step of the optimiser", ", float32."):
-        assert f"{said}" in svg
+    for part in ("Tiny", "10 queries, 4 per step", "optimiser step", ", float32."):
+        assert part in svg

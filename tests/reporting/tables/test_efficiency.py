@@ -1,4 +1,4 @@
-"""The tables of costs and tokens, from files as the jobs write them."""
+"""The tables of costs and tokens, from files in the form that the jobs write."""
 
 import json
 
@@ -21,7 +21,7 @@ SUITE = {
         "systems": {"slots": {"kind": "first_stage", "label": "Slots"}, "text": {"kind": "first_stage"}},
     },
 }  # fmt: skip
-# ResRank over 100 candidates of 80 tokens, a query of 12; the same read as text in 9 windows.
+# ResRank over 100 candidates of 80 tokens and a query of 12; then the same as text in 9 windows.
 COMPRESSED = Usage(
     passage_encoder_tokens=8000, prompt_tokens=12, embedding_slots=100, model_calls=1
 )
@@ -36,15 +36,15 @@ def root(tmp_path):
         write_usage(tmp_path / f"runs/c/bm25/{name}/seed0.usage.parquet", [ranking])
         about = {"dtype": "bfloat16", "threads": 2, "batch": 1, "warmup": 1,
                  "query_ids": [q.id for q, _ in REQUESTS], "machine": {"processor": "P"}}  # fmt: skip
-        found = measure(system, REQUESTS, [], clock=system.clock)
-        found["online"]["joules"] = {
+        measured = measure(system, REQUESTS, [], clock=system.clock)
+        measured["online"]["joules"] = {
             "cpu": 7.0 if name == "text" else None,
             "memory": None,
             "gpu": None,
         }
         path = tmp_path / f"efficiency/c/bm25/{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(about | found))
+        path.write_text(json.dumps(about | measured))
     return tmp_path
 
 
@@ -65,10 +65,10 @@ def test_tokens(root):
     assert table.loc["slots", "processed_pe_rank"] == 112
     assert table.loc["slots", "online_per_passage"] == pytest.approx(81.12)
     assert table.loc["text", "cached_per_passage"] == table.loc["text", "online_per_passage"] == 157
-    shown = (root / "tables" / "tokens.md").read_text()
+    text = (root / "tables" / "tokens.md").read_text()
     assert (
         "| c | bm25 | text | 100.0 | 0.0 | 15,000.0 | 0.0 | 700.0 | 9.0 | 157.0 | 157.0 | 15,000.0 | – |"
-        in shown
+        in text
     )
 
 
@@ -89,12 +89,12 @@ def test_costs(root):
     parts = [f"{name}_ms" for name in ("encode", "prefill", "decode", "score", "overhead")]
     assert table[parts].sum(axis=1).tolist() == [5.0, 2.0, 5.0]
     assert table["queries_per_second"].tolist() == [4000.0] * 3
-    shown = (root / "tables" / "efficiency.md").read_text()
-    assert "| 5.0 [5.0, 5.0] |" in shown
-    assert shown.count("| not measured |") >= 1
+    text = (root / "tables" / "efficiency.md").read_text()
+    assert "| 5.0 [5.0, 5.0] |" in text
+    assert text.count("| not measured |") >= 1
     assert table["joules_per_query"].tolist()[2] == 7.0 / 4
     assert pd.isna(table["joules_per_query"][0])
-    assert "Note. 4 queries after 1 for warming up, batch 1, 2 threads of P, bfloat16" in shown
+    assert "Note. 4 queries after 1 warm-up queries, batch 1, 2 threads of P, bfloat16" in text
 
 
 def test_replayed_systems_have_no_cost(root):

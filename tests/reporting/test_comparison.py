@@ -1,4 +1,4 @@
-"""FLOPs of a comparison's rows: the mean over what each query used; nothing where not known."""
+"""Rows of the comparison: FLOPs, scores of random weights, and the conditions."""
 
 import pandas as pd
 import pytest
@@ -7,16 +7,17 @@ from resrank.efficiency.flops import flops
 from resrank.io.run import write_usage
 from resrank.model.architectures import architecture, published_config
 from resrank.records import Ranking, Usage
-from resrank.reporting import results
-from resrank.reporting.report import _columns, _kind, conditions
-from resrank.reporting.results import _usage
+from resrank.reporting import comparison
+from resrank.reporting.comparison import _usage
+from resrank.reporting.conditions import conditions, suite_title
+from resrank.reporting.tables.comparison import comparison_columns
 from resrank.suite.load import load_suite
 from resrank.work import Work
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_flops_of_a_row(known, tmp_path):
-    name = "sentence-transformers/all-MiniLM-L6-v2" if known else "somebody/model"
+@pytest.mark.parametrize("has_shape", [True, False])
+def test_flops_of_a_row(has_shape, tmp_path):
+    name = "sentence-transformers/all-MiniLM-L6-v2" if has_shape else "somebody/model"
     system = {"kind": "bi_encoder", "options": {"model": name}}
     suite = {"name": "s", "collections": ["docstrings"], "systems": ["x"]}
     resolved = load_suite(suite | {"define": {"systems": {"x": system}}})
@@ -26,7 +27,7 @@ def test_flops_of_a_row(known, tmp_path):
     ]
     write_usage(tmp_path / "runs/docstrings/bm25/x/seed0.usage.parquet", rankings)
     row = _usage(resolved, tmp_path, "docstrings", "bm25", "x")
-    if not known:
+    if not has_shape:
         assert row["flops_per_query_online"] is row["flops_per_query_cached"] is None
         return
     shape = architecture(published_config(name))
@@ -37,8 +38,8 @@ def test_flops_of_a_row(known, tmp_path):
 
 
 def test_scores_of_random_weights_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "_usage", lambda *_: {})
-    monkeypatch.setattr(results, "_times", lambda *_: {})
+    monkeypatch.setattr(comparison, "_usage", lambda *_: {})
+    monkeypatch.setattr(comparison, "_times", lambda *_: {})
     systems = {
         name: {"kind": "bi_encoder", "options": {"model": model}}
         for name, model in (("x", "random:Qwen/Qwen3-4B"), ("y", "Qwen/Qwen3-4B"))
@@ -51,24 +52,24 @@ def test_scores_of_random_weights_are_left_out(tmp_path, monkeypatch):
     ]  # fmt: skip
     (tmp_path / "scores" / "docstrings").mkdir(parents=True)
     pd.DataFrame(rows).to_parquet(tmp_path / "scores" / "docstrings" / "bm25.parquet")
-    frame = results.comparison(resolved, tmp_path)
+    frame = comparison.comparison(resolved, tmp_path)
     assert frame["nDCG@10"].tolist()[1] == 0.375
     assert pd.isna(frame["nDCG@10"][0])
     assert frame["queries"].tolist() == [2, 2]
-    columns = _columns(resolved, frame)
+    columns = comparison_columns(resolved, frame)
     assert "nDCG@10" not in columns
     assert columns["flops_per_query_online"].header == "GFLOPs/query online"
-    assert "divided by 8" in _kind(resolved)
+    assert "divided by 8" in suite_title(resolved)
 
 
 @pytest.mark.parametrize(
-    ("grade", "said"), [(1, ""), (2, " Binary metrics count grades from 2 of c.")]
+    ("grade", "sentence"), [(1, ""), (2, " Binary metrics count grades from 2 for c.")]
 )
-def test_the_relevant_grade_is_said_where_it_is_not_one(beir, grade, said):
-    own = {"kind": "beir", "path": str(beir), "relevant_grade": grade}
+def test_conditions_name_a_relevant_grade_above_one(beir, grade, sentence):
+    collection = {"kind": "beir", "path": str(beir), "relevant_grade": grade}
     suite = {"name": "s", "collections": ["c"], "systems": ["bm25"]}
-    resolved = load_suite(suite | {"define": {"collections": {"c": own}}})
+    resolved = load_suite(suite | {"define": {"collections": {"c": collection}}})
     row = {"collection": "c", "queries": 2, "dtype": "none", "timed_queries": 1, "threads": 1,
            "processor": "P", "label": "x", "timed": "here"}  # fmt: skip
-    wanted = f"Scores: 2 judged queries of c.{said} Times: 1 queries"
+    wanted = f"Scores: 2 judged queries of c.{sentence} Times: 1 queries"
     assert conditions(resolved, pd.DataFrame([row])).startswith(wanted)

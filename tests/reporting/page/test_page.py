@@ -1,4 +1,4 @@
-"""The page's data and its one file; what a browser makes of it stands in tests/browser."""
+"""The page's data and its HTML file; tests/browser opens it in a browser."""
 
 import base64
 import gzip
@@ -14,10 +14,11 @@ from resrank.io.trec import read_run
 from resrank.reporting.page.build import write_page
 from resrank.reporting.page.dag import draw
 from resrank.reporting.page.data import _verdicts
-from resrank.reporting.page.explorer import CHARACTERS, cut, pack, samples
-from resrank.reporting.page.shown import Cell, read_tables
+from resrank.reporting.page.explorer import CHARACTERS, pack, samples, truncate
+from resrank.reporting.page.tables import read_tables
 from resrank.reporting.provenance import environments, hashes, lineage, read_manifests
-from tests.reporting.page_results import HOSTILE, write_results
+from resrank.reporting.tables.formats import Cell
+from tests.reporting.results_folder import HOSTILE, write_results
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def page(root) -> str:
     return write_page(root).read_text("utf-8")
 
 
-def test_nothing_is_asked_of_the_network(page):
+def test_the_page_requests_nothing_from_the_network(page):
     assert not re.search(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)', page)
     assert len(page) < 8_000_000
 
@@ -44,10 +45,10 @@ def test_hostile_text_is_escaped_everywhere(page):
     assert json.loads(data)["labels"]["s0"] == "System <b>0</b>"
 
 
-def test_a_sample_holds_what_the_files_say(root):
-    found = samples(root, [("c0", "bm25")], "nDCG@10")[0]
-    assert (found["shown"], found["of"]) == (4, 4)
-    lines = gzip.decompress(base64.b64decode(found["data"])).splitlines()
+def test_a_sample_has_the_content_of_the_files(root):
+    sample = samples(root, [("c0", "bm25")], "nDCG@10")[0]
+    assert (sample["shown"], sample["of"]) == (4, 4)
+    lines = gzip.decompress(base64.b64decode(sample["data"])).splitlines()
     query = next(q for q in map(json.loads, lines) if q["id"] == "q1")
     run = read_run(root / "runs/c0/bm25/s1/seed0.trec")["q1"]
     listed = [query["passages"][n] for n in query["rankings"]["s1"]]
@@ -70,9 +71,9 @@ def test_packing_stops_at_the_budget():
     assert gzip.decompress(pack(lines, 0)[0]) == b""
 
 
-def test_a_passage_is_cut_where_the_page_says():
-    assert cut("x" * CHARACTERS) == "x" * CHARACTERS
-    assert cut("x" * (CHARACTERS + 1)) == "x" * CHARACTERS + " […]"
+def test_a_passage_is_truncated_at_the_documented_length():
+    assert truncate("x" * CHARACTERS) == "x" * CHARACTERS
+    assert truncate("x" * (CHARACTERS + 1)) == "x" * CHARACTERS + " […]"
 
 
 def test_tables_keep_marks_bars_and_captions(tmp_path):
@@ -84,7 +85,7 @@ def test_tables_keep_marks_bars_and_captions(tmp_path):
     assert plain.rows == [[Cell("3")]]
 
 
-def test_stages_follow_the_hashes(root):
+def test_edges_between_stages_follow_the_hashes(root):
     manifests = read_manifests(root)
     edges = lineage(root, manifests)
     assert edges == {
@@ -101,7 +102,7 @@ def test_stages_follow_the_hashes(root):
     assert dict(hashes(manifests))[run] == sha256_file(root / run)
 
 
-def test_an_arrow_that_others_lead_along_is_left_out():
+def test_an_edge_that_a_longer_path_replaces_is_left_out():
     drawing = draw({"a": 1, "b": 1, "c": 1}, [("a", "b"), ("b", "c"), ("a", "c")])
     assert drawing.edges == [("a", "b"), ("b", "c")]
 
@@ -111,16 +112,16 @@ def test_a_suite_without_a_report_is_an_error(tmp_path):
         write_page(tmp_path)
 
 
-def test_a_line_separator_within_a_cell_ends_no_row(tmp_path):
+def test_a_line_separator_within_a_cell_does_not_end_the_row(tmp_path):
     (tmp_path / "odd.csv").write_text("system\nx\n")
     table = "| system | n |\n| :-- | --: |\n| a\u2028b | 1 |\n\nA caption.\n"
     (tmp_path / "odd.md").write_text(table, encoding="utf-8")
-    (shown,) = read_tables(tmp_path)
-    assert [[cell.text for cell in row] for row in shown.rows] == [["a\u2028b", "1"]]
-    assert shown.caption == "A caption."
+    (odd,) = read_tables(tmp_path)
+    assert [[cell.text for cell in row] for row in odd.rows] == [["a\u2028b", "1"]]
+    assert odd.caption == "A caption."
 
 
-def test_a_suite_that_no_claim_is_about_has_no_verdicts(tmp_path):
+def test_a_suite_without_claims_has_no_verdicts(tmp_path):
     path = tmp_path / "claims.csv"
     path.write_text("claim,verdict\n")
     assert _verdicts(path) == []

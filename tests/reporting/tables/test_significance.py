@@ -9,20 +9,21 @@ from resrank.reporting.figures.difference_matrix import (
     best_first,
     difference_matrix,
 )
+from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.significance import marks, pairs, seeds
-from resrank.reporting.tables.write import Column, write_table
-from tests.reporting.synthetic import SCORES
+from resrank.reporting.tables.write import write_table
+from tests.reporting.synthetic_scores import SCORES
 
-FOUND = {("c", "bm25"): json.loads(json.dumps(statistics(SCORES, "nDCG@10")))}
+STATISTICS = {("c", "bm25"): json.loads(json.dumps(statistics(SCORES, "nDCG@10")))}
 LABELS = {"low": "Low", "middle": "Middle", "level": "Level", "high": "High"}
 FRAME = pd.DataFrame(
     {"collection": "c", "first_stage": "bm25", "system": ["low", "middle", "level", "high"]}
 )
 
 
-def test_marks_are_against_the_baseline_or_the_best():
-    assert marks(FRAME, FOUND, None) == ["↓", "↓", "", ""]
-    assert marks(FRAME, FOUND, "middle") == ["↓", "", "↑", "↑"]
+def test_marks_compare_with_the_baseline_or_the_best():
+    assert marks(FRAME, STATISTICS, None) == ["↓", "↓", "", ""]
+    assert marks(FRAME, STATISTICS, "middle") == ["↓", "", "↑", "↑"]
 
 
 def test_a_mark_follows_its_number(tmp_path):
@@ -34,7 +35,7 @@ def test_a_mark_follows_its_number(tmp_path):
     assert r"0.50 $\pm$ 0.01 $\uparrow$ \\" in (tmp_path / "t.tex").read_text()
 
 
-def test_no_probability_is_shown_as_nought(tmp_path):
+def test_no_probability_is_displayed_as_zero(tmp_path):
     frame = pd.DataFrame({"p": [1e-9, 0.0001, 0.25, None]})
     write_table(tmp_path, "t", frame, {"p": Column("p", 4, p=True)}, [], "Caption.")
     rows = (tmp_path / "t.md").read_text().splitlines()[2:6]
@@ -44,7 +45,7 @@ def test_no_probability_is_shown_as_nought(tmp_path):
 
 
 def test_tables_of_pairs_and_seeds():
-    table = pairs(FOUND, LABELS)
+    table = pairs(STATISTICS, LABELS)
     assert len(table) == 6
     assert table.loc[0, ["a_label", "b_label"]].tolist() == [
         LABELS[table["a"][0]],
@@ -53,15 +54,15 @@ def test_tables_of_pairs_and_seeds():
     both = table[table["a"].isin(["high", "level"]) & table["b"].isin(["high", "level"])]
     assert both["within_seeds"].tolist() == ["yes"]
     assert set(table["within_seeds"].dropna()) == {"yes", "no"}
-    spread = seeds(FOUND, LABELS).set_index("system")
+    spread = seeds(STATISTICS, LABELS).set_index("system")
     assert spread.loc["high", "range"] == pytest.approx(
         spread.loc["high", "max"] - spread.loc["high", "min"]
     )
     assert pd.isna(spread.loc["low", "range"])
 
 
-def test_the_matrix_has_a_panel_a_candidate_set_and_labels_left_of_each_row(tmp_path):
-    ten = {(f"collection {place}", "bm25"): FOUND["c", "bm25"] for place in range(10)}
+def test_the_matrix_has_one_panel_per_candidate_set_and_labels_left_of_each_row(tmp_path):
+    ten = {(f"collection {place}", "bm25"): STATISTICS["c", "bm25"] for place in range(10)}
     svg, png = difference_matrix(ten, {"low": "A long label"}, "Note. ", tmp_path / "m")
     text = svg.read_text()
     assert text.count("<!-- collection ") == 10
@@ -70,10 +71,10 @@ def test_the_matrix_has_a_panel_a_candidate_set_and_labels_left_of_each_row(tmp_
     assert height < 1.5 * width
 
 
-def test_panels_of_the_matrix_have_one_order_of_systems():
+def test_all_panels_of_the_matrix_have_one_order_of_systems():
     means = {("c", "bm25"): {"a": 0.9, "b": 0.2}, ("d", "bm25"): {"a": 0.1, "b": 0.4, "x": 0.6}}
-    found = {
+    statistics_by_set = {
         key: {"systems": [{"system": name, "mean": mean} for name, mean in systems.items()]}
         for key, systems in means.items()
     }
-    assert best_first(found) == ["x", "a", "b"]
+    assert best_first(statistics_by_set) == ["x", "a", "b"]

@@ -1,4 +1,4 @@
-"""Tables and figure of grades: from the DAG with a judge of the user's own, and by hand."""
+"""Tables and figure of grades: by a full run with a user's judge, and by hand."""
 
 import json
 
@@ -20,7 +20,7 @@ from resrank.ranking import ranked
 
 
 class Judge(FirstStageOrder):
-    """Takes every passage for relevant, and keeps the first stage's order."""
+    """Judges every passage as relevant, and keeps the first stage's order."""
 
     grades = 3
 
@@ -34,7 +34,7 @@ class Judge(FirstStageOrder):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A suite of the first stage and of a judge, its whole DAG run."""
+    """Return a suite of the first stage and a judge that has run completely."""
     entry = {"kind": "beir", "path": "data", "train": None, "grades_from": [1, 2]}
     suite = {
         "name": "graded", "collections": ["mine"], "systems": ["bm25", "judge"],
@@ -52,7 +52,7 @@ def project(tmp_path_factory):
 def test_a_suite_with_a_judge_has_its_calibration(project):
     root = project / "results" / "graded"
     (row,) = pd.read_csv(root / "tables" / "calibration.csv").to_dict("records")
-    # Of the candidates, p5 and p1 of q1 have grades 2 and 1, p4 of q2 has 1; all are judged 2.
+    # Three candidates have grades: p5 and p1 of q1 have 2 and 1, p4 of q2 has 1. All are judged 2.
     assert (row["system"], row["pairs"], row["grades"]) == ("judge", 3, "0 / 2 / 1")
     assert row["over_estimation"] == pytest.approx(2 / 3, abs=1e-5)
     assert row["mean_bias"] == pytest.approx(2 / 3, abs=1e-5)
@@ -67,7 +67,7 @@ def test_a_suite_with_a_judge_has_its_calibration(project):
     assert page.index("Audits") < page.index("expected calibration error")
 
 
-def test_a_suite_without_a_judge_asks_for_none(project):
+def test_a_suite_without_a_judge_plans_no_calibration(project):
     (project / "plain.yaml").write_text(
         (project / "suite.yaml").read_text().replace("- judge\n", "").replace("graded", "plain")
     )
@@ -80,7 +80,7 @@ def test_a_suite_without_a_judge_asks_for_none(project):
 
 @pytest.fixture
 def results(tmp_path):
-    """Measures of one judge with two seeds, written where a report finds them."""
+    """Write the measures of one judge with two seeds into a suite's folder."""
     entry = {"kind": "beir", "path": str(write_beir(tmp_path / "b")), "grades_from": [1, 1]}
     suite = load_suite(
         {"name": "x", "collections": ["mine"], "systems": ["judge"], "define": {
@@ -98,12 +98,12 @@ def results(tmp_path):
     return suite, tmp_path
 
 
-def test_the_table_by_hand_says_what_is_binary(results):
+def test_the_table_by_hand_explains_missing_grades(results):
     suite, root = results
     write_calibration(suite, "Note. ", root)
     text = (root / "tables" / "calibration.md").read_text()
     (row,) = [[c.strip(" *") for c in line.split("|")[1:-1]] for line in text.splitlines()[2:3]]
-    # one seed ranks both pairs rightly, the other both wrongly
+    # One seed ranks its pair correctly, the other one wrongly.
     assert row == [
         "mine", "bm25", "judge", "0.2500 ± 0.3536", "0.0000 ± 0.0000", "0.00",
         "0.5000 ± 0.7071", "0.5000 ± 0.3536", "2", "2", "1 / 0 / 1", "0", "4",
@@ -116,19 +116,19 @@ def test_the_table_by_hand_says_what_is_binary(results):
         "Note. Means over seeds ± standard deviation, over pairs of a query and a judged passage"
         in text
     )
-    assert "mine: no judged passage has grade 1; a predicted 1 is too high for the one" in text
+    assert "mine: no judged passage has grade 1; a predicted 1 is too high for grade 0" in text
     path = root / "calibration" / "mine" / "bm25.json"
-    found = json.loads(path.read_text())
-    for row in found["systems"]:
+    results = json.loads(path.read_text())
+    for row in results["systems"]:
         row["true_grades"] = [0, 0, 2]
-    path.write_text(json.dumps(found))
+    path.write_text(json.dumps(results))
     write_calibration(suite, "", root)
-    said = (root / "tables" / "calibration.md").read_text()
-    assert "mine: every judged passage has one grade; nothing is said of errors" in said
-    assert "no judged passage has grade 1" not in said
+    text = (root / "tables" / "calibration.md").read_text()
+    assert "mine: every judged passage has one grade, so errors on one side" in text
+    assert "no judged passage has grade 1" not in text
 
 
-def test_the_figure_puts_the_pairs_of_seeds_together(results):
+def test_the_figure_pools_the_pairs_of_all_seeds(results):
     suite, root = results
     paths = write_calibration(suite, "", root)
     assert {p.name for p in paths} >= {"reliability.svg", "reliability.png"}

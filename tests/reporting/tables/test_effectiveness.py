@@ -1,39 +1,39 @@
-"""Systems by collections, and single pass against windows, on hand-made rows."""
+"""The tables `effectiveness`, `modes` and `first_stages` on hand-made rows."""
 
 import pandas as pd
 import pytest
 
-from resrank.reporting.results import before_and_after
 from resrank.reporting.tables.effectiveness import write_effectiveness
+from resrank.reporting.tables.first_stages import before_and_after
 from resrank.reporting.tables.means import with_means
 from resrank.reporting.tables.modes import mode_of, modes
 from resrank.suite.load import load_suite
-from tests.reporting.test_means import frame, suite
+from tests.reporting.tables.test_means import frame, suite
 
 
 def test_systems_by_collections_with_the_mean_at_the_end(tmp_path):
     resolved = suite(tmp_path, ["a", "gone", "b"])
-    found = frame(resolved, [(0.2, 0.4), (0.3, 0.8)])
-    found["mark"] = ["↓", "", "↓", ""]
-    write_effectiveness(resolved, tmp_path, with_means(resolved, found), "Note.", "Arrows.")
+    rows = frame(resolved, [(0.2, 0.4), (0.3, 0.8)])
+    rows["mark"] = ["↓", "", "↓", ""]
+    write_effectiveness(resolved, tmp_path, with_means(resolved, rows), "Note.", "Arrows.")
     table = pd.read_csv(tmp_path / "tables" / "effectiveness.csv").set_index("system")
     assert table.loc["bi_encoder", "nDCG@10 mean of 2 of 3"] == pytest.approx(0.6)
-    shown = (tmp_path / "tables" / "effectiveness.md").read_text().splitlines()
-    assert shown[0] == "| system | a | b | mean of 2 of 3 | seeds |"
-    assert shown[2] == "| First stage | 0.2000 ↓ | 0.3000 ↓ | 0.2500 | 1 |"
-    assert shown[3].endswith("| **0.4000** | **0.8000** | **0.6000** | 1 |")
+    lines = (tmp_path / "tables" / "effectiveness.md").read_text().splitlines()
+    assert lines[0] == "| system | a | b | mean of 2 of 3 | seeds |"
+    assert lines[2] == "| First stage | 0.2000 ↓ | 0.3000 ↓ | 0.2500 | 1 |"
+    assert lines[3].endswith("| **0.4000** | **0.8000** | **0.6000** | 1 |")
 
 
-def test_first_stages_are_groups_where_a_collection_has_several(tmp_path):
+def test_first_stages_are_groups_if_a_collection_has_several(tmp_path):
     resolved = suite(tmp_path, ["a"], first_stages=["bm25", "dense"])
-    found = frame(resolved, [(0.2, 0.4), (0.3, 0.8)])
-    write_effectiveness(resolved, tmp_path, found, "Note.", "")
+    rows = frame(resolved, [(0.2, 0.4), (0.3, 0.8)])
+    write_effectiveness(resolved, tmp_path, rows, "Note.", "")
     table = pd.read_csv(tmp_path / "tables" / "effectiveness.csv")
     assert table["first_stage"].tolist() == ["bm25", "bm25", "dense", "dense"]
     assert table["nDCG@10 a"].tolist() == [0.2, 0.4, 0.3, 0.8]
 
 
-def test_a_model_in_two_modes_is_held_against_itself():
+def test_a_model_in_two_modes_is_compared_with_itself():
     systems = ["bm25", "resrank_joint_window", "resrank_joint", "rank_zephyr"]
     resolved = load_suite({"name": "s", "collections": ["docstrings"], "systems": systems})
     rows = pd.DataFrame(

@@ -3,20 +3,20 @@ from resrank.suite.load import library, load_suite
 from tests.conftest import ROOT
 
 
-def test_the_docs_show_the_table_of_the_library():
+def test_the_docs_contain_the_librarys_table():
     assert catalogue(library().collections) in (ROOT / "docs" / "collections.md").read_text()
 
 
-def test_the_librarys_figures_are_those_of_ir_datasets_catalogue():
-    """Sizes and checksums by address, for every file that ir_datasets lists too."""
+def test_sizes_and_checksums_equal_those_of_ir_datasets():
+    """Compare by URL, for every file that ir_datasets also lists."""
     import json
     import pkgutil
 
-    known = {}
+    listed = {}
 
     def walk(entry):
         if isinstance(entry, dict) and "url" in entry:
-            known[entry["url"]] = (entry.get("size_hint"), f"md5:{entry.get('expected_md5')}")
+            listed[entry["url"]] = (entry.get("size_hint"), f"md5:{entry.get('expected_md5')}")
         elif isinstance(entry, dict):
             for value in entry.values():
                 walk(value)
@@ -25,13 +25,13 @@ def test_the_librarys_figures_are_those_of_ir_datasets_catalogue():
     compared = 0
     for spec in library().collections.values():
         for file in spec.remote_files():
-            if file.url in known:
-                assert (file.bytes, file.checksum) == known[file.url]
+            if file.url in listed:
+                assert (file.bytes, file.checksum) == listed[file.url]
                 compared += 1
     assert compared >= 11
 
 
-def test_a_plan_says_what_is_fetched_skipped_and_run(tmp_path, monkeypatch):
+def test_a_plan_names_what_is_fetched_skipped_and_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path))
     text = plan(load_suite(ROOT / "config" / "paper.yaml"))

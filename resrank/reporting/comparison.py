@@ -1,0 +1,116 @@
+"""A suite's results as one tidy data frame: a row per collection, first stage and system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from resrank.efficiency.costs import Costs, is_random
+from resrank.efficiency.tokens import tokens
+from resrank.evaluation.all_pairs import SCORES
+from resrank.evaluation.score import ENCODER
+from resrank.io.parquet import read_columns
+from resrank.records import Usage
+from resrank.reporting.results import read_json, read_usage
+from resrank.suite.load import Resolved
+
+USAGE = [
+    "passage_encoder_tokens",
+    "prompt_tokens",
+    "embedding_slots",
+    "generated_tokens",
+    "model_calls",
+    "truncated_passages",
+]
+
+
+def comparison(resolved: Resolved, root: Path) -> pd.DataFrame:
+    """Return scores over seeds, usage and times, one row per candidate set and system."""
+    rows = [
+        _row(resolved, root, dataset, stage, system)
+        for dataset, stage in resolved.pairs
+        for system in resolved.suite.systems
+    ]
+    return pd.DataFrame(rows)
+
+
+def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) -> dict[str, Any]:
+    scores = read_columns(root / "scores" / dataset / f"{stage}.parquet", SCORES).to_pandas()
+    scores = scores[scores["system"] == system]
+    row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
+    row["label"] = resolved.label(system)
+    row["reranks"] = resolved.reranks(system)
+    random_weights = is_random(resolved.systems[system])  # whose scores mean nothing
+    row |= _means(scores[:0] if random_weights else scores, resolved.suite.metrics)
+    row["seeds"] = int(scores["seed"].nunique())
+    row["queries"] = int(scores["query_id"].nunique())
+    return (
+        row
+        | _usage(resolved, root, dataset, stage, system)
+        | _times(root / "efficiency" / dataset / stage / f"{system}.json")
+    )
+
+
+def _means(scores: pd.DataFrame, metrics: list[str]) -> dict[str, float | None]:
+    """Return each metric's mean and standard deviation over seeds, None without scores.
+
+    The first metric's values for the system's encoder alone are added where it has any.
+    """
+    by_seed = scores.groupby(["metric", "seed"])["value"].mean()
+    means: dict[str, float | None] = {}
+    names = {metric: metric for metric in metrics}
+    encoder = f"{ENCODER}{metrics[0]}"
+    if encoder in by_seed:
+        names["encoder alone"] = encoder
+    for name, metric in names.items():
+        if metric not in by_seed:
+            means[name] = means[f"{name} sd"] = None
+            continue
+        values = by_seed[metric]
+        means[name] = float(values.mean())
+        means[f"{name} sd"] = float(values.std()) if len(values) > 1 else None
+    return means
+
+
+def _usage(
+    resolved: Resolved, root: Path, dataset: str, stage: str, system: str
+) -> dict[str, float | None]:
+    usage = read_usage(resolved, root, dataset, stage, system)
+    work = Costs(resolved.systems[system], resolved.systems).mean(_rankings(usage))
+    means = {name: float(usage[name].mean()) for name in USAGE}
+    candidates = float(usage["candidates"].mean()) or 1.0
+    return {
+        "tokens_per_passage_online": tokens(means) / candidates,
+        "tokens_per_passage_cached": tokens(means, cached=True) / candidates,
+        "truncated_share": means["truncated_passages"] / candidates,
+        "flops_per_query_online": None if work is None else work.online,
+        "flops_per_query_cached": None if work is None else work.cached,
+        "caches_passages": means["passage_encoder_tokens"] > 0,
+        **{name: means[name] for name in USAGE[1:]},
+    }
+
+
+def _rankings(usage: pd.DataFrame) -> Iterator[tuple[Usage, int]]:
+    """Yield each ranking's usage and its number of candidates."""
+    counters = [field.name for field in fields(Usage)]
+    for candidates, *counts in usage[["candidates", *counters]].itertuples(index=False):
+        yield Usage(*map(int, counts)), int(candidates)
+
+
+def _times(path: Path) -> dict[str, Any]:
+    measured: Mapping[str, Any] = read_json(path)
+    times: dict[str, Any] = {}
+    for mode in ("online", "cached"):
+        for point in ("p50_ms", "p95_ms"):
+            times[f"{point}_{mode}"] = measured.get(mode, {}).get(point)
+    return times | {
+        "dtype": measured["dtype"],
+        "threads": measured["threads"],
+        "timed": measured["timed"],
+        "processor": measured["machine"]["processor"],
+        "timed_queries": len(measured["query_ids"]),
+    }
