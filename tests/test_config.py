@@ -3,9 +3,11 @@ import re
 import pytest
 
 from resrank.evaluation.metrics import averages, per_query
+from resrank.io.yaml import ConfigError
 from resrank.registry import resolve, source_files
 from resrank.reporting.plan.catalogue import _models_in
-from resrank.suite.load import ConfigError, library, load_suite
+from resrank.suite.library import library
+from resrank.suite.load import load_suite
 from resrank.suite.schema import System
 
 SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
@@ -68,7 +70,7 @@ def on_part(model, **more):
             {"define": {"collections": {"c": {"kind": "candidates", "path": 3, "qrels": {}}}}},
             r"collections.c.path: Input should be .*\n.*collections.c.qrels.url: Field required",
         ),
-        (on_part("trained:x", training={}), "system 'x' stands on itself"),
+        (on_part("trained:x", training={}), "system 'x' uses itself"),
         ({"seeds": [-1]}, "greater than or equal to 0"),
         (on_part("x", seeds=[]), "at least 1 item"),
         ({"metrics": ["nDCG@0"]}, "unknown metric 'nDCG@0'"),
@@ -204,7 +206,7 @@ def test_lists_for_training_come_from_a_stage_that_needs_no_training():
     suite = load_suite(SUITE | {"systems": ["resrank"], "first_stages": ["f"], "define": define})
     assert suite.stage_parts("f") == ["bi_encoder_tuned"]
     define["systems"] = {"x": {"kind": "resrank", "training": {}, "trained_with": "f"}}
-    with pytest.raises(ConfigError, match="stands on a trained model; name another"):
+    with pytest.raises(ConfigError, match="needs a trained model; name another"):
         load_suite(SUITE | {"systems": ["x"], "define": define})
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resrank.suite.load import ConfigError, load_suite
+from resrank.io.yaml import ConfigError
+from resrank.suite.load import load_suite
 from resrank.suite.preflight import check_models
 from tests.conftest import ROOT
 

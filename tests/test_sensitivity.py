@@ -8,13 +8,14 @@ from resrank.candidates.freeze import freeze
 from resrank.collections.beir import BeirCollection
 from resrank.evaluation.agreement import mean_tau
 from resrank.io.collection import Collection
+from resrank.io.yaml import ConfigError
 from resrank.jobs.sensitivity import LARGE, changed, expanded, sensitivity
 from resrank.model.device import set_seeds
 from resrank.model.options import ResRankOptions
 from resrank.model.resrank import ResRank
 from resrank.reporting.tables.sensitivity import largest
 from resrank.resrank_reranker import ResRankSystem
-from resrank.suite.load import ConfigError, load_suite
+from resrank.suite.load import load_suite
 from resrank.suite.schema import System
 
 

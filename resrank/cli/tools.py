@@ -168,7 +168,7 @@ def growth(
 def collections() -> None:
     """Print the library's collections as a Markdown table: origin, licence, files, counts."""
     from resrank.reporting.plan.catalogue import catalogue
-    from resrank.suite.load import library
+    from resrank.suite.library import library
 
     typer.echo(catalogue(library().collections))
 

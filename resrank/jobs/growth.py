@@ -18,7 +18,7 @@ from resrank.jobs.growth_points import USUAL, measured, modelled, running_text
 from resrank.jobs.parent_process import end_with_parent
 from resrank.records import Split
 from resrank.reporting.figures.growth import write_growth
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 
 def grow(

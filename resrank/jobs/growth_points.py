@@ -10,7 +10,7 @@ from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.costs import Costs
 from resrank.ranking import Request
 from resrank.records import Candidate, Passage, Query, Usage
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 from resrank.work import QueryShape
 
 CANDIDATES = [10, 20, 50, 100, 200, 500, 1000]

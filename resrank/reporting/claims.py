@@ -11,9 +11,9 @@ from resrank.evaluation.all_pairs import read_scores, seed_values
 from resrank.evaluation.claims import Claim, Judgement, Measured, Source, SuiteResult, judge
 from resrank.evaluation.significance import Values
 from resrank.io.parquet import column_names, read_columns
-from resrank.io.yaml import read_source
+from resrank.io.yaml import ConfigError, read_source
 from resrank.reporting.results import read_json
-from resrank.suite.load import CONFIG_DIR, ConfigError
+from resrank.suite.library import CONFIG_DIR
 
 FOLDER = CONFIG_DIR / "claims"
 

@@ -16,7 +16,7 @@ from resrank.evaluation.score import ENCODER
 from resrank.io.parquet import read_columns
 from resrank.records import Usage
 from resrank.reporting.results import read_json, read_usage
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 USAGE = [
     "passage_encoder_tokens",

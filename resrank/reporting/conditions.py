@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 DEMONSTRATION = "A demonstration of the pipeline on a small collection, not a benchmark. "
 

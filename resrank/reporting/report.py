@@ -26,7 +26,7 @@ from resrank.reporting.tables.modes import write_modes
 from resrank.reporting.tables.sensitivity import write_sensitivity
 from resrank.reporting.tables.significance import Statistics, read_statistics, write_significance
 from resrank.reporting.tables.tokens import write_tokens
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 FILLED = (
     "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached. "

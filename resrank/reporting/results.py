@@ -10,7 +10,7 @@ import pandas as pd
 from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE, usage_of
 from resrank.io.seals import read_sealed
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 
 def read_json(path: Path) -> Any:

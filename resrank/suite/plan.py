@@ -16,7 +16,7 @@ from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.trained_models import parts, substitute
 from resrank.reranker_entry import options_of
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 
 class Encoder(NamedTuple):

@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from resrank.io.yaml import read_yaml
-from resrank.suite.load import CONFIG_DIR, ConfigError, Resolved
+from resrank.io.yaml import ConfigError, read_yaml
+from resrank.suite.library import CONFIG_DIR
+from resrank.suite.resolved import Resolved
 
 SKEW = 60.0  # seconds that a file server's clock may be ahead
 OLD = 86_400.0  # a day of 1970; Snakemake takes 0 for no date at all

@@ -10,7 +10,8 @@ import pytest
 from resrank.collections import fetch as module
 from resrank.collections.base import parse_collection
 from resrank.collections.fetch import FetchError
-from resrank.suite.load import ConfigError, load_suite
+from resrank.io.yaml import ConfigError
+from resrank.suite.load import load_suite
 from tests.collections.files_server import serve
 from tests.conftest import write_beir
 from tests.dag import copy_project, snakemake

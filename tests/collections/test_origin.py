@@ -23,8 +23,9 @@ from resrank.collections.fetch import place_of
 from resrank.collections.remote_file import RemoteFile
 from resrank.io.collection import Collection
 from resrank.io.text import DataError
+from resrank.io.yaml import ConfigError
 from resrank.records import Split
-from resrank.suite.load import ConfigError, load_suite
+from resrank.suite.load import load_suite
 from resrank.suite.plan import Plan, as_json
 from tests.collections.files_server import serve
 from tests.conftest import ROOT

@@ -17,9 +17,11 @@ from resrank.collections.see_also_graph import graded
 from resrank.collections.three_grades import three_grades
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
+from resrank.io.yaml import ConfigError
 from resrank.jobs.train import training_examples
 from resrank.records import Split
-from resrank.suite.load import ConfigError, library, load_suite
+from resrank.suite.library import library
+from resrank.suite.load import load_suite
 from tests.conftest import write_beir
 
 

@@ -10,7 +10,7 @@ from resrank.model import cores
 from resrank.model.architectures import published_config
 from resrank.records import Candidate, Passage, Query, Usage
 from resrank.registry import KINDS
-from resrank.suite.load import library
+from resrank.suite.library import library
 from resrank.suite.schema import System
 from resrank.work import DecoderShape, QueryShape
 from tests.efficiency.test_flops import counted

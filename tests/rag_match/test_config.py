@@ -10,7 +10,8 @@ from baselines.rag_match.teacher import ByRules
 from resrank.registry import resolve, source_files
 from resrank.reranker import TrainingJob
 from resrank.reranker_entry import training_of
-from resrank.suite.load import library, load_suite
+from resrank.suite.library import library
+from resrank.suite.load import load_suite
 from tests.conftest import ROOT
 from tests.rag_match.examples import examples
 from tests.shapes import save_causal

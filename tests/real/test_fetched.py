@@ -14,7 +14,7 @@ from resrank.evaluation.metrics import averages, per_query
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.records import Split
-from resrank.suite.load import library
+from resrank.suite.library import library
 from tests.collections.files_server import serve
 
 pytestmark = pytest.mark.real

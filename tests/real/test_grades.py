@@ -12,7 +12,7 @@ from resrank.evaluation.calibration import calibrate_runs
 from resrank.io.collection import Collection
 from resrank.jobs.rerank import rerank
 from resrank.records import Split
-from resrank.suite.load import library
+from resrank.suite.library import library
 from resrank.suite.schema import System
 
 pytestmark = pytest.mark.real

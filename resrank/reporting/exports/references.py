@@ -17,7 +17,7 @@ from resrank.io.yaml import read_source
 from resrank.options import Strict
 from resrank.reporting.exports.runs import run_files
 from resrank.reporting.results import read_json
-from resrank.suite.load import CONFIG_DIR
+from resrank.suite.library import CONFIG_DIR
 
 Entry = dict[str, str | int]
 Citations = dict[str, list[str]]

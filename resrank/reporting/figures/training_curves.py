@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from resrank.reporting.figures.style import COLOURS, STYLE, add_caption, grid, save
 from resrank.reporting.training_logs import CONDITIONS, read_log
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed", *CONDITIONS}
 LOG_RATIO = 100  # of the largest to the smallest loss, above which an axis is logarithmic

@@ -14,7 +14,8 @@ from resrank.model.hub import PACKAGED
 from resrank.model.trained_models import PREFIX
 from resrank.reporting.plan.estimate import estimate
 from resrank.reranker_entry import options_of
-from resrank.suite.load import Resolved, with_parts
+from resrank.suite.parts import with_parts
+from resrank.suite.resolved import Resolved
 
 HEADERS = ["collection", "source", "licence", "files: size, checksum", "text of a passage",
            "relevant from grade", "three grades from", "passages", "test queries",

@@ -13,7 +13,7 @@ from resrank.efficiency.costs import Cost, Systems, estimated_cost, models_of, s
 from resrank.efficiency.flops import flops
 from resrank.model.trained_models import PREFIX
 from resrank.reranker_options import StageWork
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 from resrank.suite.schema import System
 from resrank.work import Work
 

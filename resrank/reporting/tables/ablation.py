@@ -10,7 +10,7 @@ from resrank.reporting.conditions import conditions
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
 from resrank.reporting.tables.leak import leaks
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 CAPTION = (
     " Difference: from `{base}`, between means over seeds. Encoder alone: the same candidates by "

@@ -9,7 +9,7 @@ import pandas as pd
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import Column, label_for_system
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 COUNTS = {
     "missing_queries": "missing queries",

@@ -13,7 +13,7 @@ from resrank.reporting.figures.reliability import reliability_figure
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 CalibratedRun = Mapping[str, Any]
 """The measures of one seed of a system, with its candidate set."""

@@ -10,7 +10,7 @@ from resrank.evaluation.claims import counts
 from resrank.reporting.claims import judge_all, read_claims
 from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 from resrank.suite.schema import Suite
 
 COLUMNS = {

@@ -12,7 +12,7 @@ from resrank.reporting.tables.effectiveness import write_effectiveness
 from resrank.reporting.tables.means import NOTE, with_means
 from resrank.reporting.tables.significance import MARKS, Statistics, marks
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 CAPTION = (
     " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "

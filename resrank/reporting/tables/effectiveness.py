@@ -9,7 +9,7 @@ import pandas as pd
 
 from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 CAPTION = " {metric} on each collection, mean over seeds ± their standard deviation. "
 

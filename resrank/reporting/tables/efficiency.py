@@ -13,7 +13,7 @@ from resrank.phases import PhaseName
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import CANDIDATE_SET, COST, Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 NOT_MEASURED = "not measured"
 PHASES = (*get_args(PhaseName), "overhead")

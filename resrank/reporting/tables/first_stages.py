@@ -10,7 +10,7 @@ import pandas as pd
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 UNTIDY = ["empty_passages", "judged_passages_absent", "judged_queries_without_text"]
 CAPTION = (

@@ -9,7 +9,7 @@ import pandas as pd
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import Column, label_for_system
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 CAPTION = (
     "Leak audit, nDCG@10. Overlap: share of test positives that were training positives (by text). "

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 NOTE = " A mean over collections counts each one once, and has no times or tokens."
 

@@ -11,7 +11,7 @@ import pandas as pd
 from resrank.model.trained_models import parts
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 SINGLE_PASS = "single pass"
 CAPTION = (

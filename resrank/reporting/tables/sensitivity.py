@@ -12,7 +12,7 @@ from resrank.reporting.figures.sensitivity import KINDS, SensitivityResults, cha
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 DIGITS = 4
 COLUMNS = {

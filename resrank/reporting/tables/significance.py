@@ -11,7 +11,7 @@ import pandas as pd
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 Statistics = Mapping[tuple[str, str], Mapping[str, Any]]
 """(collection, first stage) -> the statistics that `significance` wrote."""

@@ -11,7 +11,7 @@ from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, token
 from resrank.reporting.results import read_usage
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
 from resrank.reporting.tables.write import write_table
-from resrank.suite.load import Resolved
+from resrank.suite.resolved import Resolved
 
 COUNTED = {
     "passage_encoder_tokens": "encoder tokens",

@@ -18,7 +18,7 @@ from resrank.registry import KINDS
 from resrank.reporting.exports.references import bibtex, read_references
 from resrank.reporting.exports.runs import commented, run_files
 from resrank.reporting.exports.suite import export_suite
-from resrank.suite.load import library
+from resrank.suite.library import library
 from tests.reporting.results_folder import write_results
 
 

@@ -1,5 +1,6 @@
 from resrank.reporting.plan.catalogue import catalogue, plan
-from resrank.suite.load import library, load_suite
+from resrank.suite.library import library
+from resrank.suite.load import load_suite
 from tests.conftest import ROOT
 
 

@@ -1,0 +1,115 @@
+"""Checks of a suite before anything is planned: files, first stages, training, grades, network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resrank.candidates.base import FirstStageKind
+from resrank.collections.base import CollectionKind
+from resrank.io.yaml import ConfigError
+from resrank.records import GRADES
+from resrank.suite.library import pick
+from resrank.suite.resolved import Resolved
+
+
+def check(resolved: Resolved) -> None:
+    """Raise ConfigError on the first mistake."""
+    for name in resolved.suite.collections:
+        _check_collection(resolved, name)
+    for name, spec in resolved.systems.items():
+        for path in spec.typed_options.files:
+            _check_file(name, "file", path)
+        _check_training(resolved, name)
+    _check_grades(resolved)
+    _check_offline(resolved)
+
+
+def _check_collection(resolved: Resolved, name: str) -> None:
+    """Check that the files exist, and that each of the first stages can be made."""
+    collection = pick(resolved.collections, name, "collection")
+    _check_paths(name, collection)
+    for stage_name in resolved.stages_of(name):
+        stage = pick(resolved.first_stages, stage_name, "first stage")
+        _check_paths(stage_name, stage)
+        _check_stage(name, collection, stage_name, stage)
+        for part in stage.names_of_fused():
+            fused = pick(resolved.first_stages, part, "first stage")
+            _check_stage(name, collection, part, fused)
+
+
+def _check_training(resolved: Resolved, name: str) -> None:
+    """Check that a trained system has lists to learn from, and the files it names."""
+    spec = resolved.systems[name]
+    training = spec.typed_training
+    if training is None:
+        return
+    for path in training.files:
+        _check_file(name, "teacher", path)
+    source = resolved.trained_on(name)
+    collection = pick(resolved.collections, source, "collection")
+    _check_paths(source, collection)
+    stage = pick(resolved.first_stages, spec.trained_with, "first stage")
+    _check_stage(source, collection, spec.trained_with, stage)
+    if resolved.stage_parts(spec.trained_with):
+        raise ConfigError(
+            f"system {name!r} is to be trained on the lists of {spec.trained_with!r}, which needs "
+            "a trained model; name another first stage in its 'trained_with'"
+        )
+    if not collection.has_train_split():
+        raise ConfigError(
+            f"system {name!r} is to be trained on {source!r}, which has no train split; name "
+            "another collection in its 'trained_on'"
+        )
+
+
+def _check_grades(resolved: Resolved) -> None:
+    """Check that systems that give three grades have collections whose grades map to these."""
+    for system in resolved.judges:
+        if (given := resolved.systems[system].reranker.grades) != GRADES:
+            raise ConfigError(
+                f"system {system!r} gives {given} grades; judgments have {GRADES} here (0 not "
+                "relevant, 1 partly, 2 relevant): give it as many"
+            )
+        for name in resolved.suite.collections + resolved.learns_from(system):
+            if resolved.collections[name].grades_from is None:
+                raise ConfigError(
+                    f"collection {name!r} does not say how its grades map to the three of system "
+                    f"{system!r}; give its entry `grades_from`, the lowest grades that count as "
+                    "partly relevant and as relevant: [1, 2], say, or [1, 1] if they are binary"
+                )
+
+
+def _check_offline(resolved: Resolved) -> None:
+    """Check that an offline suite has everything that it evaluates or learns from."""
+    if not resolved.suite.offline:
+        return
+    for name in resolved.suite.collections + resolved.only_learned_from:
+        if reason := resolved.collections[name].lacks(offline=True):
+            raise ConfigError(
+                f"collection {name!r}: {reason}; fetch it on a machine with a network and name its "
+                "folder in RESRANK_DATA or RESRANK_MIRROR, or leave the collection out"
+            )
+
+
+def _check_paths(name: str, entry: CollectionKind | FirstStageKind) -> None:
+    for option, path in entry.local_paths().items():
+        _check_file(name, option, path)
+
+
+def _check_file(name: str, option: str, path: Path) -> None:
+    if not path.exists():
+        raise ConfigError(
+            f"{name!r}: no {option} {path} (from {Path.cwd()}); paths are relative to the "
+            "directory that snakemake is started in"
+        )
+
+
+def _check_stage(
+    name: str, collection: CollectionKind, stage_name: str, stage: FirstStageKind
+) -> None:
+    if not stage.suits(collection):
+        wanted = "'imported'" if collection.brings_lists else "another kind"
+        raise ConfigError(
+            f"collection {name!r} is of kind {collection.kind!r}; its first stage "
+            f"{stage_name!r} is of kind {stage.kind!r}, but must be {wanted}"
+        )

@@ -1,0 +1,31 @@
+"""The library: the collections, first stages and systems that config/ defines for every suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from resrank.io.yaml import ConfigError, read_yaml, validated
+from resrank.suite.schema import Definitions
+
+CONFIG_DIR = Path(__file__).resolve().parents[2] / "config"
+
+Definition = TypeVar("Definition")
+
+
+@cache
+def library() -> Definitions:
+    """Return what config/ defines."""
+    merged: dict[str, Any] = {}
+    for file in ("datasets.yaml", "systems.yaml"):
+        merged |= read_yaml(CONFIG_DIR / file)
+    return validated(Definitions, merged, "config/")
+
+
+def pick(section: Mapping[str, Definition], name: str, thing: str) -> Definition:
+    """Return a definition by its name. ConfigError lists the names that are defined."""
+    if name not in section:
+        raise ConfigError(f"unknown {thing} {name!r}; known: {', '.join(sorted(section))}")
+    return section[name]

@@ -1,0 +1,161 @@
+"""A suite with every name replaced by its definition: what the workflow plans from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from resrank.candidates.base import FirstStageKind
+from resrank.collections.base import CollectionKind
+from resrank.model.architectures import RANDOM
+from resrank.model.trained_models import parts
+from resrank.suite.schema import Suite, System
+
+
+class Resolved(BaseModel):
+    """A suite with its collections, first stages and systems, and what follows from them."""
+
+    suite: Suite
+    collections: dict[str, CollectionKind]
+    first_stages: dict[str, FirstStageKind]
+    systems: dict[str, System]
+    given: Suite
+    """The suite as it was written, with the skipped collections."""
+    skipped: dict[str, str] = {}
+    """Optional collections that the suite goes on without, and why."""
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every (collection, first stage) that systems are compared on."""
+        return [(c, stage) for c in self.suite.collections for stage in self.stages_of(c)]
+
+    def stage_parts(self, stage: str) -> list[str]:
+        """Return the trained systems that a first stage uses, itself or through a fusion."""
+        spec = self.first_stages[stage]
+        fused = (part for name in spec.names_of_fused() for part in self.stage_parts(name))
+        return sorted({*spec.trained_models(), *fused})
+
+    def stages_of(self, collection: str) -> list[str]:
+        """Return the first stages that a collection is evaluated under."""
+        return self.collections[collection].stages(self.suite.first_stages)
+
+    def seeds_of(self, system: str) -> list[int]:
+        """Return the seeds of a system's runs; an untrained system has the one seed 0."""
+        spec = self.systems[system]
+        if spec.training is None:
+            return [0]
+        return spec.seeds if spec.seeds is not None else self.suite.seeds
+
+    def label(self, system: str) -> str:
+        """Return a system's name in tables and figures, with a note if its weights are random."""
+        spec = self.systems[system]
+        named = spec.label or system
+        options = spec.typed_options
+        if spec.training is not None:
+            return named
+        if made_here(options.model_dump()):
+            return f"{named} (untrained: random weights)"
+        part = options.random_part
+        return f"{named} (untrained: {part} of random weights)" if part else named
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Every system's name in tables and figures."""
+        return {name: self.label(name) for name in self.systems}
+
+    def reranks(self, system: str) -> bool:
+        """Return whether a system changes the first stage's order."""
+        return self.systems[system].reranker.reorders
+
+    def is_optional(self, collection: str) -> bool:
+        """Return whether the suite goes on without a collection that cannot be had."""
+        if self.suite.optional is not None:
+            return collection in self.suite.optional
+        return self.collections[collection].optional
+
+    @property
+    def in_doubt(self) -> list[str]:
+        """Optional collections with files still to be fetched, which a network may not give."""
+        return [
+            name
+            for name in self.suite.collections
+            if self.is_optional(name) and self.collections[name].out_of_reach()
+        ]
+
+    @property
+    def costs_alone(self) -> bool:
+        """Whether models have random weights: costs are meaningful then, scores are not."""
+        from resrank.efficiency.costs import is_random
+
+        return any(is_random(spec) for spec in self.systems.values())
+
+    @property
+    def judges(self) -> list[str]:
+        """The systems that give grades, whose calibration is measured; none if `costs_alone`."""
+        named = [] if self.costs_alone else self.suite.systems
+        return [name for name in named if self.systems[name].reranker.grades]
+
+    @property
+    def timed(self) -> list[str]:
+        """The systems whose cost is measured: all but those that replay a transcript."""
+        specs = {name: self.systems[name] for name in self.suite.systems}
+        return [name for name, s in specs.items() if not s.typed_options.is_replayed]
+
+    @property
+    def list_readers(self) -> list[str]:
+        """The systems that read lists, by windows or at once; none if `costs_alone`."""
+        named = [] if self.costs_alone else self.suite.systems
+        return [name for name in named if self.systems[name].reranker.reads_lists]
+
+    @property
+    def trained(self) -> list[str]:
+        """The systems that the suite trains, each after those that it uses."""
+        ordered: dict[str, None] = {}
+
+        def add(system: str) -> None:
+            for part in parts(self.systems[system].options):
+                add(part)
+            if self.systems[system].training is not None:
+                ordered[system] = None
+
+        for name in self.suite.systems:
+            add(name)
+        return list(ordered)
+
+    def learns_from(self, system: str) -> list[str]:
+        """Return the collections that a system, or a trained part of it, learns from."""
+        spec = self.systems[system]
+        sources = [self.trained_on(system)] if spec.training is not None else []
+        sources += [name for part in parts(spec.options) for name in self.learns_from(part)]
+        return list(dict.fromkeys(sources))
+
+    @property
+    def only_learned_from(self) -> list[str]:
+        """Collections that are not evaluated, but that systems or first stages learn from."""
+        parts_below = [part for _, stage in self.pairs for part in self.stage_parts(stage)]
+        sources = {c for name in self.suite.systems + parts_below for c in self.learns_from(name)}
+        return sorted(sources - set(self.suite.collections))
+
+    def trained_on(self, system: str) -> str:
+        """Return the collection that a trained system learns from."""
+        named = self.systems[system].trained_on
+        if named != "auto":
+            return named
+        for name in self.suite.collections:
+            if self.collections[name].has_train_split():
+                return name
+        return "docstrings"
+
+
+def made_here(options: Any) -> bool:
+    """Return whether options hold a model that is made here with random weights.
+
+    Such a model is given by a shape, or by `random:` and the name of a published model.
+    """
+    if not isinstance(options, Mapping):
+        return False
+    models = [options.get(key) for key in ("model", "reranker")]
+    made = any(isinstance(m, Mapping) or str(m).startswith(RANDOM) for m in models)
+    return made or any(made_here(value) for value in options.values())
