@@ -13,7 +13,7 @@ __all__ = ["ResRank", "ResRankOptions"]
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from resrank.model import resrank
+        from resrank.model.resrank import ResRank, ResRankOptions
 
-        return getattr(resrank, name)
+        return {"ResRank": ResRank, "ResRankOptions": ResRankOptions}[name]
     raise AttributeError(f"module 'resrank' has no attribute {name!r}")

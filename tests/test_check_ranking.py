@@ -123,7 +123,7 @@ def test_an_impossible_ledger_and_a_missing_ranking():
 
 
 def test_a_violated_invariant_fails_the_jobs_and_writes_nothing(lists, tmp_path):  # noqa: F811
-    spec = json.dumps({"kind": "tests.test_invariants:Generates"})
+    spec = json.dumps({"kind": "tests.test_check_ranking:Generates"})
     about = ["--collection", lists / "collection", "--candidates", lists / "bm25.parquet", "--name",
              "cheat", "--spec", spec]  # fmt: skip
     for verb, out, more in (
