@@ -15,7 +15,7 @@ from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
-from resrank.io.seals import SEAL, sealed_line
+from resrank.io.manifest import CONTENT_SHA256, checked_line
 from resrank.jobs.encode import encode
 from resrank.jobs.merge_shards import merge_runs
 from resrank.jobs.rerank import BLOCK, rerank
@@ -118,7 +118,9 @@ def test_a_run_is_the_same_in_any_number_of_shards(frozen, tmp_path, name):
 def _without_times(files):
     """Answers as they are found again: in any order, whatever they took."""
     (name,) = (file for file in files if "transcript" in file)
-    rows = [json.loads(line) | {"seconds": 0, SEAL: ""} for line in files[name].splitlines()]
+    rows = [
+        json.loads(line) | {"seconds": 0, CONTENT_SHA256: ""} for line in files[name].splitlines()
+    ]
     return files | {name: sorted(json.dumps(row) for row in rows)}
 
 
@@ -129,7 +131,7 @@ def test_what_was_answered_before_a_run_was_split_is_not_asked_again(frozen, tmp
     (whole,) = tmp_path.glob("seed0.transcript.*")
     answered, ranked = whole.read_text(), run.read_bytes()
     first = json.loads(answered.splitlines()[0])
-    other = sealed_line({k: v for k, v in first.items() if k != SEAL} | {"key": "other"})
+    other = checked_line({k: v for k, v in first.items() if k != CONTENT_SHA256} | {"key": "other"})
     whole.write_text(other + answered)  # to a prompt that is asked no more
     parts = [tmp_path / "seed0.shards" / f"{n}of2.trec" for n in range(2)]
     for n, part in enumerate(parts):

@@ -17,7 +17,7 @@ from typing import Any
 from baselines.llm.interface import Answer, Keep, LanguageModel, drop, whole
 from baselines.llm.prompts.template import Message, Prompt
 from resrank.io.hashing import sha256_lines
-from resrank.io.seals import read_line, sealed_line
+from resrank.io.manifest import checked_line, read_line
 from resrank.io.text import DataError, numbered, text_field
 from resrank.options import short_repr
 
@@ -76,7 +76,7 @@ class Recorded:
             "parameters": dict(self.parameters),
             **asdict(answer),
         }
-        self._add(key, sealed_line(row), answer)
+        self._add(key, checked_line(row), answer)
 
     def _take_over(self, key: str) -> None:
         """Copy the answer that a shard has recorded: replay and merging read the file alone."""

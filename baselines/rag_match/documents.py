@@ -17,7 +17,7 @@ from baselines.rag_match.prompts import for_writer
 from baselines.rag_match.terms import sentences, terms
 from resrank.collections.rankllm import stream_lists
 from resrank.io.atomic import atomic_file
-from resrank.io.seals import read_line, sealed_line
+from resrank.io.manifest import checked_line, read_line
 from resrank.records import TrainingExample
 
 BLOCK = 256  # queries whose documents are asked for at once
@@ -113,7 +113,7 @@ def write_documents(path: Path, found: Iterable[Found], synthesise: Synthesises)
         left = iter(found)
         while block := list(islice(left, BLOCK)):
             for item, text in zip(block, synthesise(block), strict=True):
-                file.write(sealed_line({"query": item.query, "text": text}))
+                file.write(checked_line({"query": item.query, "text": text}))
 
 
 def evidence(examples: Iterable[TrainingExample], more: Path | None, size: int) -> Iterator[Found]:

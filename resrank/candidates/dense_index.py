@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from resrank.io.manifest import write_sealed
+from resrank.io.manifest import write_checked_json
 from resrank.io.passage_table import BLOCK, PassageTable
 from resrank.model.options import EncoderOptions
 from resrank.model.out_of_memory import Halvings
@@ -52,7 +52,7 @@ def embed_shard(
             index.fill([p.text for p in block])
             embedded += len(block)
     facts = {"folder": index.folder.name, "passages": embedded, "shard": shard}
-    write_sealed(out, facts | {"halved_batches": halved.batches})
+    write_checked_json(out, facts | {"halved_batches": halved.batches})
 
 
 def _blocks(passages: Iterable[Passage]) -> Iterator[list[Passage]]:

@@ -13,9 +13,7 @@ from typing import Any
 
 from resrank.io.atomic import atomic_folder
 from resrank.io.candidates import candidates_hash, read_candidates
-from resrank.io.hashing import sha256_file
-from resrank.io.manifest import write_sealed
-from resrank.io.seals import read_sealed
+from resrank.io.manifest import output_hashes, read_checked_json, write_checked_json
 from resrank.io.text import DataError
 
 LISTS, ABOUT = "candidates.parquet", "manifest.json"
@@ -32,21 +30,23 @@ def export(candidates: Path, out: Path) -> dict[str, Any]:
         raise DataError(f"{candidates}: not what its manifest says was frozen; freeze it again")
     with atomic_folder(out) as folder:
         shutil.copyfile(candidates, folder / LISTS)
-        write_sealed(folder / ABOUT, about | {"sha256": sha256_file(folder / LISTS)})
+        outputs = output_hashes([folder / LISTS], folder)
+        write_checked_json(folder / ABOUT, about | {"outputs": outputs})
     return {"kind": "frozen", "path": str(out), "hash": about["hash"], "depth": about["depth"]}
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """Return the manifest of frozen candidates: `hash`, `depth`, `inputs` and more.
+    """Return the manifest of frozen candidates: `hash`, `depth`, `inputs`, `outputs`, more.
 
     Raises DataError if the file is missing or is no such manifest.
     """
     try:
-        about: dict[str, Any] = read_sealed(path, "copy the folder again")
+        about: dict[str, Any] = read_checked_json(path, "copy the folder again")
         return about | {
             "hash": about["hash"],
             "depth": about["depth"],
             "inputs": dict(about["inputs"]),
+            "outputs": dict(about["outputs"]),
         }
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error

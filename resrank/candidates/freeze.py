@@ -38,6 +38,7 @@ def freeze(
         | dict(written.inputs)
         | {name: sha256_file(path) for name, path in inputs.fused.items()},
         config=stage.model_dump(mode="json"),
+        outputs=[out],
         depth=stage.depth,
         halved_batches=halved.batches,
         hash=written.hash,

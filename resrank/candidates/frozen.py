@@ -63,11 +63,11 @@ class FrozenStage(FirstStageKind):
                 shutil.copyfile(source, partial)
             except FileNotFoundError as error:
                 raise DataError(f"no {source}; export the candidates again") from error
-            digest = sha256_file(partial)
-            if digest != about.get("sha256"):
+            digest, expected = sha256_file(partial), about["outputs"].get(LISTS)
+            if digest != expected:
                 raise DataError(
-                    f"{source}: damaged, its SHA-256 is {digest}, not {about.get('sha256')}; copy "
-                    "the folder again"
+                    f"{source}: damaged, its SHA-256 is {digest}, not {expected}; copy the folder "
+                    "again"
                 )
             lists = read_candidates(partial)
             self._check(source, lists, about, inputs.collection)

@@ -26,7 +26,7 @@ from resrank.cli.options import (
     runs_of,
     system,
 )
-from resrank.jobs.gpu_lock import take_card
+from resrank.jobs.gpu_lock import take_gpu
 
 LEARNED_SHOWN = "{system: [collection folder, ...]}"
 METRICS_SHOWN = "[metric, ...]"
@@ -52,9 +52,9 @@ def fetch(spec: Spec, out: Out) -> None:
     What is written decides which jobs there are: none over a collection that is absent.
     """
     from resrank.collections.base import parse_collection
-    from resrank.io.manifest import write_sealed
+    from resrank.io.manifest import write_checked_json
 
-    write_sealed(out, {"absent": parse_collection(json_of(spec, "--spec")).fetch()})
+    write_checked_json(out, {"absent": parse_collection(json_of(spec, "--spec")).fetch()})
 
 
 def candidates(
@@ -96,7 +96,7 @@ def encode(
     shard_store: ShardStores = None,
 ) -> None:
     """Embed every candidate passage once, for all systems that share the encoder."""
-    take_card()
+    take_gpu()
     from resrank.candidates.dense_index import embed_shard
     from resrank.io.collection import Collection
     from resrank.jobs.encode import encode as embed
@@ -122,7 +122,7 @@ def train(
     ], seed: Seed = 1, part: Parts = None,
 ) -> None:  # fmt: skip
     """Train one system with one seed on a collection's train split; resumes if it was killed."""
-    take_card()
+    take_gpu()
     from resrank.io.collection import Collection
     from resrank.jobs.train import train as run_training
 
@@ -138,7 +138,7 @@ def rerank(
     shard: ShardName = "0of1",
 ) -> None:  # fmt: skip
     """Rerank every test query's candidates: a TREC run and what each query consumed."""
-    take_card()
+    take_gpu()
     from resrank.io.collection import Collection
     from resrank.jobs.rerank import rerank as run_reranker
     from resrank.shards import Shard
@@ -176,7 +176,7 @@ def measure(
 
     An endpoint is not asked again: its times are those that were recorded with the run's answers.
     """
-    take_card()
+    take_gpu()
     from resrank.io.collection import Collection
     from resrank.jobs.measure import measure as run_meter
     from resrank.suite.schema import Measurement
@@ -197,7 +197,7 @@ def sensitivity(
     queries: Annotated[int, typer.Option(min=1, help="Judged test queries, by hash of id.")] = 20,
 ) -> None:  # fmt: skip
     """Rerank again with other batches, number formats, orders and seeds; say what that changes."""
-    take_card()
+    take_gpu()
     from resrank.io.collection import Collection
     from resrank.jobs.sensitivity import sensitivity as rerank_again
 

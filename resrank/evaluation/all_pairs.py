@@ -20,8 +20,7 @@ from resrank.evaluation.significance import (
     randomisation_p,
     t_test_p,
 )
-from resrank.io.hashing import sha256_file
-from resrank.io.manifest import write_manifest, write_sealed
+from resrank.io.manifest import write_checked_json, write_manifest
 from resrank.io.parquet import read_columns
 
 ScoreRow = tuple[str, int, str, str, float]
@@ -35,12 +34,12 @@ def compare(scores: Path, metric: str, out: Path) -> None:
     rows = read_scores(scores, metric)
     if not rows:
         raise ValueError(f"{scores} holds no {metric!r}; name a metric that the suite scores")
-    write_sealed(out, statistics(rows, metric))
+    write_checked_json(out, statistics(rows, metric))
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={"scores": scores},
         config={"metric": metric, "level": LEVEL, "resamples": RESAMPLES},
-        outputs={out.name: sha256_file(out)},
+        outputs=[out],
     )
 
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.io.grades import Probabilities, grades_of, read_grades
-from resrank.io.hashing import sha256_file
-from resrank.io.manifest import write_manifest, write_sealed
+from resrank.io.manifest import write_checked_json, write_manifest
 from resrank.records import GRADES, Qrels, Split
 
 BINS = 10  # of confidence, of equal width
@@ -50,13 +49,13 @@ def calibrate_runs(
         counts = {"not_judged": unjudged, "taken_for_0": _unjudged(stated, grades) - unjudged}
         about = {"system": system, "seed": seed} | counts
         systems.append(about | measures(_by_query(judged, grades)))
-    write_sealed(out, {"judged_queries": len(judged), "systems": systems})
+    write_checked_json(out, {"judged_queries": len(judged), "systems": systems})
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={f"{s}/seed{k}": grades_of(path) for (s, k), path in runs.items()}
         | {"candidates": candidates, "collection": collection.hash},
         config={n: collection.manifest["config"].get(n) for n in ("grades_from", "complete")},
-        outputs={out.name: sha256_file(out)},
+        outputs=[out],
     )
 
 

@@ -12,7 +12,7 @@ from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.ties import tie_bounds
 from resrank.io.candidate_lists import candidate_lists
 from resrank.io.collection import Collection
-from resrank.io.seals import read_sealed
+from resrank.io.manifest import read_checked_json
 from resrank.records import Split
 
 
@@ -30,7 +30,7 @@ class LeakAuditor:
         self.lists = candidate_lists(collection, candidates, Split.TEST)
         self.passages = collection.passages.judged(self.qrels)
         self.trained_on = trained_on
-        manifest = read_sealed(candidates.with_suffix(".manifest.json"))
+        manifest = read_checked_json(candidates.with_suffix(".manifest.json"))
         self.manifest: dict[str, Any] = manifest["splits"]["test"]
         self.depth = int(manifest["depth"])
         self.positives: dict[Path, Counter[str]] = {}

@@ -14,8 +14,7 @@ from resrank.evaluation.leak_auditor import LeakAuditor
 from resrank.evaluation.metrics import per_query
 from resrank.io.atomic import atomic_file
 from resrank.io.collection import Collection
-from resrank.io.hashing import sha256_file
-from resrank.io.manifest import check_run, write_manifest, write_sealed
+from resrank.io.manifest import check_run, write_checked_json, write_manifest
 from resrank.io.parquet import read_columns, write_table
 from resrank.io.run import encoder_run, usage_of
 from resrank.io.trec import read_run
@@ -60,7 +59,7 @@ def score_runs(
         rows += [(system, seed, *row) for row in scores]
         audited.append({"system": system, "seed": seed} | _audit(system, path, run, auditor))
     _write_scores(out, rows)
-    write_sealed(
+    write_checked_json(
         audits,
         {
             "judged_queries": len(auditor.qrels),
@@ -74,7 +73,7 @@ def score_runs(
         inputs=_inputs(candidate_set, runs, trained_on),
         config={"metrics": list(metrics), "relevant_grade": candidate_set.relevant_grade},
         judged_queries=len(auditor.qrels),
-        outputs={path.name: sha256_file(path) for path in (out, audits)},
+        outputs=[out, audits],
     )
 
 

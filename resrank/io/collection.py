@@ -12,10 +12,9 @@ import pyarrow as pa
 from resrank.io.atomic import atomic_folder
 from resrank.io.candidates import RankedList, write_candidates
 from resrank.io.hashing import LinesHash
-from resrank.io.manifest import write_manifest
+from resrank.io.manifest import files_below, read_checked_json, write_manifest
 from resrank.io.parquet import read_columns, write_table
 from resrank.io.passage_table import PassageTable, sorted_by_id, write_passages
-from resrank.io.seals import read_sealed
 from resrank.records import Passage, Qrels, Query, Split
 
 GRADED = "graded.parquet"
@@ -31,7 +30,7 @@ class Collection:
                 f"{folder} holds no collection (no manifest.json); make one with "
                 "`python -m resrank collect`"
             )
-        self.manifest: dict[str, Any] = read_sealed(folder / "manifest.json")
+        self.manifest: dict[str, Any] = read_checked_json(folder / "manifest.json")
 
     def queries(self, *splits: Split) -> list[Query]:
         """Queries of the given splits (all if none is given), ordered by id."""
@@ -165,6 +164,7 @@ def write_collection(
             out / "manifest.json",
             inputs=inputs,
             config=config,
+            outputs=files_below(out),
             hash=digest.hexdigest(),
             counts={
                 "passages": seen.passages,

@@ -1,6 +1,4 @@
-"""Parquet files of ours: each is sealed, and its pages carry checksums; a damaged file, or one of
-another kind, is said by name.
-"""
+"""Read and write the project's parquet files, with page checksums and errors that name the file."""
 
 from __future__ import annotations
 
@@ -12,34 +10,31 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resrank.io.seals import BLANK, SEAL, Damaged, check, seal
+from resrank.io.manifest import Damaged, check_output
 
-MAGIC = b"PAR1"  # what such a file begins with
+MAGIC = b"PAR1"  # the first bytes of a parquet file
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a table with its seal, without which a flipped byte is another value."""
-    with sealed_writer(path, table.schema) as writer:
+    """Write a table with page checksums."""
+    with table_writer(path, table.schema) as writer:
         writer.write_table(table)
 
 
-@contextmanager
-def sealed_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """What writes a table in blocks; the file is sealed at the end."""
-    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
-        yield writer
-        writer.add_key_value_metadata({SEAL: BLANK})
-    seal(path)
+def table_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer that takes a table in blocks and adds page checksums."""
+    return pq.ParquetWriter(path, schema, write_page_checksum=True)
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Check a file's seal, and turn what a damaged one raises into Damaged.
+def checked(path: Path) -> Iterator[None]:
+    """Check a file against its manifest, and turn pyarrow's errors in the block into Damaged.
 
-    The seal comes first: on a damaged footer pyarrow may ask for any amount of memory.
+    The manifest is checked first because pyarrow may ask for any amount of memory on a damaged
+    footer, which page checksums do not cover.
     """
+    check_output(path)
     try:
-        check(path)
         yield
     except FileNotFoundError:
         raise
@@ -48,32 +43,34 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def column_names(path: Path) -> list[str]:
-    """The columns of a file. ValueError that names it if it is damaged."""
-    with naming(path):
+    """Return a file's column names. Raises Damaged."""
+    with checked(path):
         return list(pq.read_schema(path).names)
 
 
 def read_columns(
     path: Path, columns: Sequence[str], filters: Sequence[tuple[str, str, Any]] | None = None
 ) -> pa.Table:
-    """The named columns of a file, of the rows that pass the filters.
+    """Return the named columns, of the rows that pass the filters.
 
-    Raises Damaged, or ValueError if the file has other columns or is no parquet.
+    Raises Damaged, or ValueError if a column is missing or the file is not parquet.
     """
-    check(path)
+    check_output(path)
     with path.open("rb") as file:
         head = file.read(len(MAGIC))
     if head not in (MAGIC, b""):
         raise ValueError(f"{path} is no parquet file; give one that a job of resrank wrote")
-    known = column_names(path)
-    absent = [name for name in columns if name not in known]
-    if absent:
+    names = column_names(path)
+    missing = [name for name in columns if name not in names]
+    if missing:
         raise ValueError(
-            f"{path} has no column {', '.join(absent)} (it has {', '.join(known)}); "
+            f"{path} has no column {', '.join(missing)} (it has {', '.join(names)}); "
             "it is another kind of file than is needed here"
         )
-    with naming(path):
+    with checked(path):
         return pq.read_table(
-            path, columns=list(columns), filters=filters and list(filters),
+            path,
+            columns=list(columns),
+            filters=filters and list(filters),
             page_checksum_verification=True,
-        )  # fmt: skip
+        )

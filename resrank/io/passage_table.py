@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resrank.io.atomic import room_for
-from resrank.io.parquet import naming, read_columns, sealed_writer
+from resrank.io.parquet import checked, read_columns, table_writer
 from resrank.options import short_repr
 from resrank.records import Passage, Qrels
 
@@ -39,11 +39,11 @@ class PassageTable:
         self.path = path
 
     def __len__(self) -> int:
-        with naming(self.path):
+        with checked(self.path):
             return int(pq.read_metadata(self.path).num_rows)
 
     def __iter__(self) -> Iterator[Passage]:
-        with naming(self.path), self._file() as file:
+        with checked(self.path), self._file() as file:
             for batch in file.iter_batches(BLOCK):
                 columns = batch.to_pydict()
                 yield from map(Passage, columns["passage_id"], columns["text"])
@@ -69,7 +69,7 @@ class PassageTable:
 def write_passages(path: Path, passages: Iterable[Passage]) -> None:
     """Write passages that come in the order of their ids."""
     stream = iter(passages)
-    with sealed_writer(path, SCHEMA) as writer:
+    with table_writer(path, SCHEMA) as writer:
         while block := list(islice(stream, BLOCK)):
             columns = {"passage_id": [p.id for p in block], "text": [p.text for p in block]}
             writer.write_table(pa.table(columns, SCHEMA), row_group_size=BLOCK)

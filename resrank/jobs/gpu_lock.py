@@ -1,44 +1,43 @@
-"""A GPU of its own for every job, on a machine with several."""
+"""One GPU per job on a machine with several."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-DEVICES = Path("/dev")  # a container has its own cards alone there; torch would take seconds
-_held: list[IO[str]] = []
+DEVICES = Path("/dev")  # a container sees only its GPUs there; torch would take seconds to count
+_held: list[FileLock] = []
 
 
-def take_card() -> None:
-    """Let this process see one card alone, the first that no other job of this user holds.
+def take_gpu() -> None:
+    """Make the first GPU that no other job of this user holds the only one visible here.
 
-    It is held until the process ends, however that is. To be called before torch is imported.
-    Nothing is done with fewer than two cards, under a launcher, which hands out cards itself, and
-    where every card is held: then the first serves two jobs, as without this.
+    The process holds it until it ends, for whatever reason. Call this before torch is imported.
+    Nothing happens with fewer than two GPUs, under a launcher, which assigns GPUs itself, and where
+    every GPU is held: then the first one serves two jobs, as it would without this function.
     """
-    cards = _cards()
-    if len(cards) < 2 or "LOCAL_RANK" in os.environ:
+    gpus = _gpus()
+    if len(gpus) < 2 or "LOCAL_RANK" in os.environ:
         return
-    for card in cards:
-        name = f"resrank-card-{os.getuid()}-{card.replace('/', '-')}.lock"
-        lock = (Path(tempfile.gettempdir()) / name).open("w")
+    for gpu in gpus:
+        name = f"resrank-gpu-{os.getuid()}-{gpu.replace('/', '-')}.lock"
+        lock = FileLock(Path(tempfile.gettempdir()) / name)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
+            lock.acquire(timeout=0)
+        except Timeout:
             continue
         _held.append(lock)
-        os.environ[VISIBLE] = card
+        os.environ[VISIBLE] = gpu
         return
 
 
-def _cards() -> list[str]:
-    """The cards that this process may see, as the variable names them."""
+def _gpus() -> list[str]:
+    """Return the GPUs that this process may see, as the variable names them."""
     visible = os.environ.get(VISIBLE)
     if visible is not None:
-        return [card.strip() for card in visible.split(",") if card.strip()]
+        return [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
     return [str(number) for number in range(len(list(DEVICES.glob("nvidia[0-9]*"))))]

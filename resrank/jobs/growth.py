@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from resrank.efficiency.assumed import Assumed
-from resrank.io.atomic import write_json
 from resrank.io.collection import Collection
 from resrank.io.environment import environment
+from resrank.io.manifest import read_checked_json, write_checked_json
 from resrank.jobs.growth_points import USUAL, measured, modelled, running_text
 from resrank.jobs.parent_process import end_with_parent
 from resrank.records import Split
@@ -72,12 +71,12 @@ def _kept(
 ) -> list[dict[str, Any]]:
     """Rows that an earlier call measured under the same conditions, or new ones, kept there."""
     if path.is_file():
-        found = json.loads(path.read_text("utf-8"))
+        found = read_checked_json(path)
         if found["about"] == about:
             rows: list[dict[str, Any]] = found["rows"]
             return rows
     rows = measure()
-    write_json(path, {"about": about, "rows": rows})
+    write_checked_json(path, {"about": about, "rows": rows})
     return rows
 
 

@@ -11,8 +11,7 @@ from typing import Any
 from resrank.check_ranking import verify
 from resrank.io.collection import Collection
 from resrank.io.environment import environment
-from resrank.io.hashing import sha256_file
-from resrank.io.manifest import write_manifest, write_sealed
+from resrank.io.manifest import write_checked_json, write_manifest
 from resrank.jobs.inputs import in_sample_order, inputs_of, load, test_requests
 from resrank.suite.schema import Measurement, System
 
@@ -57,12 +56,12 @@ def measure(
             reranker, sample, warmup, store, recorded or time.perf_counter_ns,
             scenarios=scenarios, check=check, elsewhere=elsewhere,
         )  # fmt: skip
-    write_sealed(out, result | times)
+    write_checked_json(out, result | times)
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs=inputs_of(collection, candidates, parts, model, spec.typed_options.files),
         config={"system": spec.model_dump(mode="json"), "measure": how.model_dump(mode="json")},
         system=name,
         seed=seed,
-        outputs={out.name: sha256_file(out)},
+        outputs=[out],
     )

@@ -9,11 +9,15 @@ from typing import Any
 
 from resrank.io.atomic import atomic_file, write_text
 from resrank.io.grades import grades_of, merge_grades
-from resrank.io.hashing import sha256_file
-from resrank.io.manifest import check_run, write_sealed
+from resrank.io.manifest import (
+    check_run,
+    output_hashes,
+    read_checked_json,
+    read_line,
+    write_checked_json,
+)
 from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE, encoder_run, usage_of, write_usage_rows
-from resrank.io.seals import read_line, read_sealed
 
 SAME = ("inputs", "config", "system", "seed", "dtype")
 
@@ -41,12 +45,12 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
     if merge_grades(shards, out):
         written.append(grades_of(out))
     _join_transcripts(shards, out)
-    write_sealed(
+    write_checked_json(
         out.with_suffix(".manifest.json"),
         manifests[0]
         | {"shards": len(shards), "about": _about(manifests, out)}
         | {"halved_batches": sum(manifest["halved_batches"] for manifest in manifests)}
-        | {"outputs": {path.name: sha256_file(path) for path in written}},
+        | {"outputs": output_hashes(written, out.parent)},
     )
 
 
@@ -54,7 +58,7 @@ def _manifest(run: Path) -> dict[str, Any]:
     path = run.with_suffix(".manifest.json")
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; remove {run}, and its job makes both anew")
-    found: dict[str, Any] = read_sealed(path)
+    found: dict[str, Any] = read_checked_json(path)
     return found
 
 

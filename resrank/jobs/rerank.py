@@ -8,7 +8,6 @@ from pathlib import Path
 from resrank.check_ranking import verify
 from resrank.io.collection import Collection
 from resrank.io.grades import grades_of, write_grades
-from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest
 from resrank.io.run import encoder_run, usage_of, write_run, write_usage
 from resrank.jobs.inputs import inputs_of, load, test_requests
@@ -65,5 +64,5 @@ def rerank(
         dtype=reranker.dtype,
         about=reranker.about,
         halved_batches=halved.batches,
-        outputs={path.name: sha256_file(path) for path in written},
+        outputs=written,
     )

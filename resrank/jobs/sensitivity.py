@@ -16,8 +16,7 @@ import numpy as np
 from resrank.evaluation.agreement import mean_tau
 from resrank.evaluation.metrics import averages, falling, per_query
 from resrank.io.collection import Collection
-from resrank.io.hashing import sha256_file
-from resrank.io.manifest import write_manifest, write_sealed
+from resrank.io.manifest import write_checked_json, write_manifest
 from resrank.jobs.inputs import in_sample_order, inputs_of, load, test_requests
 from resrank.ranking import Request
 from resrank.records import Qrels, Split
@@ -71,13 +70,13 @@ def sensitivity(
         "score": score,
         "variants": [_change(judged, base.orders, score, other) for other in others],
     }
-    write_sealed(out, result)
+    write_checked_json(out, result)
     manifests = [model.parent / f"{model.name}.manifest.json" for model in models]
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs=inputs_of(collection, candidates, [*manifests, *parts]),
         config={"system": spec.model_dump(mode="json"), "queries": queries},
-        outputs={out.name: sha256_file(out)},
+        outputs=[out],
     )
 
 

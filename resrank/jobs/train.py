@@ -11,8 +11,8 @@ from resrank.io.atomic import write_text
 from resrank.io.candidate_lists import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.environment import environment
-from resrank.io.hashing import hashed, sha256_file, sha256_lines, sources_hash
-from resrank.io.manifest import manifest_of, write_manifest
+from resrank.io.hashing import hashed, sha256_lines, sources_hash
+from resrank.io.manifest import files_below, manifest_of, write_manifest
 from resrank.jobs.inputs import inputs_of
 from resrank.records import Ranking, Split, TrainingExample
 from resrank.reranker import TrainingData, TrainingJob
@@ -54,8 +54,7 @@ def train(
         config=spec.model_dump(mode="json"),
         system=name,
         seed=seed,
-        log=sha256_file(curve),
-        outputs={p.relative_to(out).as_posix(): sha256_file(p) for p in _files(out)},
+        outputs=[curve, *files_below(out)],
     )
 
 
@@ -129,7 +128,3 @@ class TrainingLog:
                 continue  # torn by a kill; the step was done again
             rows[row["phase"], row["step"]] = line + "\n"
         return "".join(rows.values())
-
-
-def _files(folder: Path) -> Sequence[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file())

@@ -1,13 +1,12 @@
 """Passage embeddings on disk, keyed by content, so that each text is encoded once.
 
-Two append-only files in a folder named by the encoder's fingerprint: `vectors.bin` (one row a
-text) and `rows.bin` (text hash, token count, truncated, checksums of the vector and of the row). A
-row counts once both files hold it, so a killed fill loses at most the batch it was in.
+Two append-only files in a folder named by the encoder's fingerprint: `vectors.bin` (one row per
+text) and `rows.bin` (text hash, token count, truncated, CRC-32 of these and of the vector). A row
+counts once both files hold it, so a killed fill loses at most the batch it was in.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from resrank.io.seals import Damaged
+from resrank.io.manifest import Damaged
 from resrank.model.batches import token_budget_batches
 from resrank.model.encoder import Encoder, Tokens
 from resrank.model.vector_codec import VectorCodec
@@ -27,10 +27,8 @@ from resrank.shards import WHOLE, Shard
 
 COPIED = 65_536  # rows that are copied at once
 KEY = 32  # bytes
-ROW = np.dtype(
-    [("key", f"S{KEY}"), ("tokens", "<i4"), ("truncated", "?"), ("vector", "<u4"), ("row", "<u4")]
-)
-CHECKED = ROW.itemsize - 4  # bytes of a row that its own checksum, the last field, is of
+ROW = np.dtype([("key", f"S{KEY}"), ("tokens", "<i4"), ("truncated", "?"), ("checksum", "<u4")])
+CHECKED = ROW.itemsize - 4  # bytes of a row in front of its checksum
 
 
 class EmbeddingStore:
@@ -38,13 +36,13 @@ class EmbeddingStore:
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self.encoder = encoder
-        self.folder = root / f"{encoder.fingerprint()[:32]}.checked"  # not as without checksums
+        self.folder = root / f"{encoder.fingerprint()[:32]}.crc"  # older versions wrote other rows
         self.folder.mkdir(parents=True, exist_ok=True)
         self._place: dict[bytes, int] = {}
         self._rows = np.empty(0, ROW)
         self.codec = VectorCodec(encoder.options.store_dtype, encoder.width)
         self._vectors = np.empty((0, self.codec.row_bytes), np.uint8)
-        self._whole = np.empty(0, np.bool_)  # vectors whose checksum was looked at
+        self._intact = np.empty(0, np.bool_)  # rows whose checksum was compared
         self._open()
 
     def fill(self, texts: Sequence[str], shard: Shard = WHOLE) -> None:
@@ -96,17 +94,27 @@ class EmbeddingStore:
         return self.codec.decode(self._checked(rows))
 
     def _checked(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Stored vectors by row number; a checksum is looked at once."""
-        found = np.asarray(self._vectors[rows])
-        new = np.flatnonzero(~self._whole[rows])
-        if not np.array_equal(_checksums(found[new]), self._rows["vector"][rows[new]]):
-            raise self._damaged("vectors.bin")
-        self._whole[rows[new]] = True
-        return found
+        """Return stored vectors by row number. Each row's checksum is compared once."""
+        vectors = np.asarray(self._vectors[rows])
+        new = np.flatnonzero(~self._intact[rows])
+        expected = self._rows["checksum"][rows[new]]
+        if not np.array_equal(_checksums(self._rows[rows[new]], vectors[new]), expected):
+            raise Damaged(
+                self.folder / "rows.bin",
+                "or vectors.bin: a row does not match its checksum",
+                f"delete {self.folder}, and run again with `--forcerun encode`",
+            )
+        self._intact[rows[new]] = True
+        return vectors
 
     def tokens(self, texts: Sequence[str]) -> tuple[int, int]:
-        """Encoder tokens of stored texts in all, and how many of the texts were cut."""
-        rows = self._rows[self.rows(texts)]
+        """Return the encoder tokens of stored texts, and the number of truncated texts.
+
+        Raises Damaged if a row differs from what was stored.
+        """
+        numbers = self.rows(texts)
+        self._checked(numbers)
+        rows = self._rows[numbers]
         return int(rows["tokens"].sum()), int(rows["truncated"].sum())
 
     @property
@@ -129,13 +137,12 @@ class EmbeddingStore:
                 vectors = self.codec.encode(block.numpy()[missing])
                 rows = np.array(
                     [
-                        (_key(texts[p]), len(tokens.ids[p]), tokens.truncated[p], 0, 0)
+                        (_key(texts[p]), len(tokens.ids[p]), tokens.truncated[p], 0)
                         for p in (places[i] for i in missing)
                     ],
                     ROW,
                 )
-                rows["vector"] = _checksums(vectors)
-                rows["row"] = _checksums(_bytes(rows)[:, :CHECKED])
+                rows["checksum"] = _checksums(rows, vectors)
                 vectors_file.write(vectors.tobytes())
                 vectors_file.flush()
                 rows_file.write(rows.tobytes())
@@ -151,35 +158,26 @@ class EmbeddingStore:
             yield vectors, rows
 
     def _open(self) -> None:
-        """Map what is stored whole, dropping a torn tail that a killed process left.
+        """Map the rows that both files hold, without the torn tail of a killed process.
 
-        Raises Damaged if a row is not as it was written.
+        A row whose key is damaged is never matched: its text is encoded again.
         """
         rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.bin"
         width = self.codec.row_bytes
         rows_path.touch()
         vectors_path.touch()
-        whole = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
-        self._rows = np.fromfile(rows_path, ROW, whole)
-        data = _bytes(self._rows)
-        if not np.array_equal(_checksums(data[:, :CHECKED]), self._rows["row"]):
-            raise self._damaged("rows.bin")
-        self._place = {row.tobytes(): i for i, row in enumerate(data[:, :KEY])}
-        self._whole = np.zeros(whole, np.bool_)
-        if whole:
-            shape = (whole, self.codec.row_bytes)
+        count = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
+        self._rows = np.fromfile(rows_path, ROW, count)
+        keys = _bytes(self._rows)[:, :KEY]
+        self._place = {key.tobytes(): row for row, key in enumerate(keys)}
+        self._intact = np.zeros(count, np.bool_)
+        if count:
+            shape = (count, width)
             self._vectors = np.memmap(vectors_path, np.uint8, "r", shape=shape)
-
-    def _damaged(self, name: str) -> Damaged:
-        return Damaged(
-            self.folder / name, "a checksum is another than the one that is stored",
-            f"delete {self.folder}, and run again with `--forcerun encode`",
-        )  # fmt: skip
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(self.folder / "lock"):
             self._drop_torn_tail()
             yield
 
@@ -194,13 +192,14 @@ class EmbeddingStore:
 
 
 def _bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:
-    """Rows as they lie on the disk, (n, bytes of a row)."""
+    """Return rows as their bytes on disk, (n, bytes per row)."""
     return rows.view(np.uint8).reshape(len(rows), ROW.itemsize)
 
 
-def _checksums(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """CRC-32 of each row of bytes, (n,)."""
-    return np.fromiter((zlib.crc32(row) for row in rows), np.uint32, len(rows))
+def _checksums(rows: NDArray[np.void], vectors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return the CRC-32 of each row and its vector, (n,)."""
+    pairs = zip(_bytes(rows)[:, :CHECKED], vectors, strict=True)
+    return np.fromiter((zlib.crc32(v, zlib.crc32(row)) for row, v in pairs), np.uint32, len(rows))
 
 
 def _key(text: str) -> bytes:

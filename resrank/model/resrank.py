@@ -17,13 +17,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from resrank.io.atomic import atomic_folder, write_text
-from resrank.io.manifest import write_sealed
+from resrank.io.manifest import files_below, output_hashes, write_checked_json
 from resrank.model.encoder import Encoder
 from resrank.model.hub import locate
 from resrank.model.model_card import model_card
 from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
-from resrank.model.saved import hashes, read_about, read_tensors
+from resrank.model.saved import read_about, read_tensors
 from resrank.phases import phase
 from resrank.windows import slide
 
@@ -275,9 +275,9 @@ class ResRank(nn.Module):
                 "encoder": "encoder" if encoder_trained else self.encoder.weights_hash(),
                 "token_norm": self.token_norm,
                 "provenance": provenance,
-                "files": hashes(out),
+                "outputs": output_hashes(files_below(out), out),
             }
-            write_sealed(out / "resrank.json", about)
+            write_checked_json(out / "resrank.json", about)
             write_text(out / "README.md", model_card(about))
 
     @classmethod

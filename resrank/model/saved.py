@@ -10,9 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from resrank.io.hashing import sha256_file
-from resrank.io.manifest import check_file
-from resrank.io.seals import Damaged, read_sealed
+from resrank.io.manifest import Damaged, check_outputs, read_checked_json
 
 AGAIN = "copy the folder again, or train again"
 KEYS = {"format", "options", "encoder", "token_norm"}
@@ -26,7 +24,7 @@ def read_about(folder: Path, version: int) -> dict[str, Any]:
     path = folder / "resrank.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no ResRank model (no resrank.json)")
-    about: dict[str, Any] = read_sealed(path, AGAIN)
+    about: dict[str, Any] = read_checked_json(path, AGAIN)
     if about.get("format", version) != version:
         raise ValueError(
             f"{folder}: saved in format {about['format']}, this version reads {version}; "
@@ -36,15 +34,8 @@ def read_about(folder: Path, version: int) -> dict[str, Any]:
     if absent:
         raise Damaged(path, f"it says no {', '.join(absent)}", AGAIN)
     _check_weights(folder, ["reranker", *(["encoder"] if about["encoder"] == "encoder" else [])])
-    for name, digest in about.get("files", {}).items():  # none of a model of an older version
-        check_file(folder / name, digest, AGAIN)
+    check_outputs(path, AGAIN)
     return about
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """The hash of every file of a model that is being saved, by its path in the folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -43,7 +44,10 @@ def hashes(manifests: Manifests) -> list[tuple[str, str]]:
         if "hash" in about:
             name = path.name.removesuffix(ENDING).removesuffix(".")
             rows.append(((below / name).as_posix(), str(about["hash"])))
-        rows += [((below / name).as_posix(), digest) for name, digest in outputs(about).items()]
+        rows += [
+            (Path(os.path.normpath(below / name)).as_posix(), digest)
+            for name, digest in outputs(about).items()
+        ]
     return sorted(rows)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest
 from resrank.reporting.comparison import comparison
 from resrank.reporting.conditions import conditions, suite_title
@@ -57,7 +56,7 @@ def report(resolved: Resolved, root: Path) -> None:
         root / "report.manifest.json",
         inputs=_inputs(resolved, root),
         config=resolved.suite.model_dump(mode="json"),
-        outputs={p.relative_to(root).as_posix(): sha256_file(p) for p in written},
+        outputs=written,
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from resrank.io.manifest import read_checked_json
 from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE, usage_of
-from resrank.io.seals import read_sealed
 from resrank.suite.resolved import Resolved
 
 
@@ -17,7 +17,7 @@ def read_json(path: Path) -> Any:
     """Read a result file. FileNotFoundError names the command that makes it."""
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; run `snakemake --cores 2 all` to make it")
-    return read_sealed(path)
+    return read_checked_json(path)
 
 
 def read_usage(

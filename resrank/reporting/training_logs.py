@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.io.manifest import check_file, manifest_of
-from resrank.io.seals import read_sealed
+from resrank.io.manifest import check_output, manifest_of, read_checked_json
 
 CONDITIONS = ["batch", "unit", "dtype", "device", "processor"]
 """Columns that describe the sample, the batches and the machine."""
@@ -21,9 +20,8 @@ def read_log(path: Path, seed: int) -> pd.DataFrame:
     `processor` comes from the model's manifest, beside the log. Raises Damaged if the log's hash is
     not the one in that manifest.
     """
-    manifest = read_sealed(manifest_of(path.with_name(path.name.removesuffix(".log.jsonl"))))
-    if digest := manifest.get("log"):
-        check_file(path, digest)
+    manifest = read_checked_json(manifest_of(path.with_name(path.name.removesuffix(".log.jsonl"))))
+    check_output(path)
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     frame = pd.DataFrame(rows)
     phases = frame["phase"].drop_duplicates().tolist()

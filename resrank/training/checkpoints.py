@@ -1,6 +1,8 @@
-"""Where a killed training run takes up again: weights, optimiser, random state, as safetensors.
+"""Checkpoints from which a killed training run resumes: weights, optimiser, random state.
 
 A run that resumes ends with the weights of one that was never killed, bit for bit on one device.
+A checkpoint is a safetensors file and a small JSON file, its manifest, which names it and holds its
+SHA-256. The two names of safetensors files alternate, so that the manifest's file is always whole.
 """
 
 from __future__ import annotations
@@ -8,22 +10,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from resrank.io.atomic import atomic_file
-from resrank.io.seals import BLANK, SEAL, Damaged, check, seal
+from resrank.io.manifest import (
+    check_outputs,
+    output_hashes,
+    read_checked_json,
+    write_checked_json,
+)
 from resrank.training.processes import processes, put, spread_like
 
 
 class Checkpoints:
-    """One file a phase under `folder`, written every `SECONDS` and at the phase's end; less often
-    where writing takes long.
+    """One checkpoint per phase under `folder`, written every `SECONDS` and at the phase's end.
 
-    key: a hash of all that training depends on; a file of another key is never resumed from.
+    Writing is rarer where it takes long. key: a hash of all that training depends on; training
+    never resumes from a checkpoint with another key.
     """
 
     SECONDS = 60.0
@@ -43,19 +51,15 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         extra: dict[str, str],
     ) -> int:
-        """Load the phase's state, if there is one; returns the number of steps it has done.
+        """Load the phase's state, if there is one; return its number of completed steps.
 
         extra: text values of the caller's, replaced by those that were saved. Raises Damaged if
-        the file is not as it was written.
+        a file differs from what was written.
         """
-        path = self._path(phase)
-        if not path.is_file():
+        about = self._manifest(phase)
+        if about.get("key") != self.key:
             return 0
-        self._check(path)
-        with safe_open(path, "pt") as file:
-            about = file.metadata()
-            if about["key"] != self.key:
-                return 0
+        with safe_open(self._weights(phase, about), "pt") as file:
             names = list(file.keys())
             with torch.no_grad():
                 for name, parameter in named.items():
@@ -98,33 +102,54 @@ class Checkpoints:
         self._write(phase, self.run.on_main(named.items()), {"key": self.key})
 
     def read(self, phase: str, named: Mapping[str, nn.Parameter]) -> None:
-        """Load weights that `write` kept. Raises Damaged if they are not as they were written."""
-        path = self._path(phase)
-        self._check(path)
+        """Load weights that `write` kept. Raises Damaged if they differ from what was written."""
+        path = self._weights(phase, self._manifest(phase))
         with safe_open(path, "pt") as file, torch.no_grad():
             for name, parameter in named.items():
                 put(parameter, file.get_tensor(name))
 
     def _write(self, phase: str, tensors: dict[str, Tensor], about: dict[str, str]) -> None:
-        """One process writes; none goes on before it has."""
+        """Write in the main process; the others wait for it.
+
+        The new weights count once the manifest names them; the old ones are deleted then.
+        """
         if self.run.is_main:
-            with atomic_file(self._path(phase)) as partial:
-                save_file(tensors, partial, {SEAL: BLANK, **about})
-                seal(partial)
+            before = self._manifest(phase).get("weights")
+            names = [f"{_file_name(phase)}.{slot}.safetensors" for slot in "ab"]
+            path = self.folder / next(name for name in names if name != before)
+            with atomic_file(path) as partial:
+                save_file(tensors, partial)
+            outputs = output_hashes([path], self.folder)
+            write_checked_json(
+                self._manifest_path(phase), {**about, "weights": path.name, "outputs": outputs}
+            )
+            if before is not None:
+                (self.folder / before).unlink(missing_ok=True)
         self.run.wait()
 
-    def _check(self, path: Path) -> None:
-        """Every byte, before any is taken over."""
-        advice = f"delete {self.folder}, and the training begins anew"
-        try:
-            check(path, advice)
-            with safe_open(path, "pt"):
-                pass
-        except SafetensorError as error:
-            raise Damaged(path, error, advice) from error
+    def _manifest(self, phase: str) -> dict[str, Any]:
+        """Return a checkpoint's manifest, or an empty one if there is no checkpoint."""
+        path = self._manifest_path(phase)
+        if not path.is_file():
+            return {}
+        manifest: dict[str, Any] = read_checked_json(path, self._advice)
+        return manifest
 
-    def _path(self, phase: str) -> Path:
-        return self.folder / f"{phase.replace(' ', '_')}.safetensors"
+    def _weights(self, phase: str, manifest: Mapping[str, Any]) -> Path:
+        """Return the path of a checkpoint's tensors, after a check of every byte."""
+        check_outputs(self._manifest_path(phase), self._advice)
+        return self.folder / str(manifest["weights"])
+
+    def _manifest_path(self, phase: str) -> Path:
+        return self.folder / f"{_file_name(phase)}.manifest.json"
+
+    @property
+    def _advice(self) -> str:
+        return f"delete {self.folder}, and the training starts from the beginning"
+
+
+def _file_name(phase: str) -> str:
+    return phase.replace(" ", "_")
 
 
 def _load_optimizer(

@@ -89,7 +89,7 @@ def test_what_is_no_export_is_named(collection, exported, tmp_path):
 
 def test_a_changed_candidate_file_is_not_exported(collection, exported, tmp_path):
     (tmp_path / "a" / "bm25.manifest.json").write_text(
-        json.dumps({"hash": "0" * 64, "depth": 3, "inputs": {}})
+        json.dumps({"hash": "0" * 64, "depth": 3, "inputs": {}, "outputs": {}})
     )
     words = ["--candidates", str(tmp_path / "a/bm25.parquet"), "--out", str(tmp_path / "again")]
     done = CliRunner().invoke(app, ["export-candidates", *words])

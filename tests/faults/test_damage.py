@@ -1,4 +1,4 @@
-"""A flipped byte in what the DAG has written: the same values, or an error that names the file."""
+"""Flip a bit in a file that the DAG wrote: the same values, or an error that names the file."""
 
 import random
 
@@ -14,14 +14,14 @@ FLIPS = 60
 
 
 def flipped(data: bytes, rng: random.Random, start: int = 4, end: int | None = None) -> bytes:
-    """The bytes with one bit another one."""
+    """Return the bytes with one bit flipped."""
     changed = bytearray(data)
     changed[rng.randrange(start, end or len(data))] ^= 1 << rng.randrange(8)
     return bytes(changed)
 
 
 def pages_end(data: bytes) -> int:
-    """Where a parquet file's pages end and its footer begins."""
+    """Return the offset at which a parquet file's pages end and its footer begins."""
     return len(data) - 8 - int.from_bytes(data[-8:-4], "little")
 
 

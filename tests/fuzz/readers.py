@@ -29,7 +29,7 @@ from resrank.collections.candidates import CandidatesCollection
 from resrank.collections.retry_after import retry_after
 from resrank.evaluation.claims import Source
 from resrank.evaluation.metrics import per_query
-from resrank.io.seals import Damaged
+from resrank.io.manifest import Damaged
 from resrank.io.text import DataError
 from resrank.io.trec import TrecError, read_metadata, read_qrels, read_run
 from resrank.io.yaml import ConfigError, read_source
@@ -286,7 +286,9 @@ READERS: dict[str, Reader] = {
         json_variants,
     ),
     "manifest": Reader(
-        of_file(read_about, DataError), [b'{"hash": "h", "depth": 1, "inputs": {}}'], json_variants
+        of_file(read_about, DataError),
+        [b'{"hash": "h", "depth": 1, "inputs": {}, "outputs": {}}'],
+        json_variants,
     ),
     "answers": Reader(answers, [b"[2] > [1] > [3]", TRACE]),
     "http": Reader(Http(), REPLIES, completions),

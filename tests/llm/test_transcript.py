@@ -6,7 +6,7 @@ import pytest
 
 from baselines.llm.interface import Answer, drop
 from baselines.rankgpt import RankGPT
-from resrank.io.seals import SEAL, Damaged
+from resrank.io.manifest import CONTENT_SHA256, Damaged
 from resrank.io.text import DataError
 from tests.llm.test_http import WINDOW, orders, requests, reverse
 
@@ -81,8 +81,8 @@ def test_the_content_hash_is_of_what_was_said_alone(tmp_path):
     with pytest.raises(Damaged, match=said):
         recorded(tmp_path / "a")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    unsealed = [{name: row[name] for name in row if name != SEAL} for row in rows]
-    path.write_text("".join(json.dumps(row) + "\n" for row in unsealed))  # as older versions wrote
+    plain = [{name: row[name] for name in row if name != CONTENT_SHA256} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in plain))  # as older versions wrote
     changed, _ = recorded(tmp_path / "a")
     assert changed.about["transcript"]["content"] != about["content"]
 
@@ -122,7 +122,7 @@ def test_a_line_that_is_no_record_is_named(tmp_path, change, said):
     path = made.transcript.path
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     for row in rows:
-        del row[SEAL]  # as another tool, or an older version, writes them
+        del row[CONTENT_SHA256]  # as another tool, or an older version, writes them
     path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0] | change]))
     with pytest.raises(DataError, match=f"jsonl:13: not a record of a call .*{said}"):
         replayed(path)

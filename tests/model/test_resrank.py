@@ -6,8 +6,7 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from resrank.io.manifest import write_sealed
-from resrank.io.seals import read_sealed
+from resrank.io.manifest import read_checked_json, write_checked_json
 from resrank.model.encoder import Encoder
 from resrank.model.hub import ModelNotFound, locate
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder, TwoModels
@@ -218,7 +217,7 @@ def test_what_is_no_text_is_refused(model):
 def test_a_model_of_another_format_is_refused(model, tmp_path):
     model.save_pretrained(str(tmp_path / "m"))
     about = tmp_path / "m" / "resrank.json"
-    write_sealed(about, read_sealed(about) | {"format": 9})
+    write_checked_json(about, read_checked_json(about) | {"format": 9})
     with pytest.raises(ValueError, match="saved in format 9, this version reads 1"):
         ResRank.from_pretrained(tmp_path / "m")
 
@@ -231,7 +230,10 @@ def test_a_model_of_another_format_is_refused(model, tmp_path):
             "resrank.json is damaged",
         ),
         (lambda m: (m / "resrank.json").write_text('{"format": 1}'), "says no encoder, options"),
-        (lambda m: (m / "extra.safetensors").unlink(), "extra.safetensors is damaged .it is gone"),
+        (
+            lambda m: (m / "extra.safetensors").unlink(),
+            "extra.safetensors is damaged .it is missing",
+        ),
         (lambda m: shutil.rmtree(m / "reranker"), "its reranker/ lacks weights"),
         (lambda m: cut(m / "reranker" / "model.safetensors"), "model.safetensors is damaged"),
     ],

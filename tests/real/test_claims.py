@@ -14,7 +14,7 @@ from resrank.collections.candidates import CandidatesCollection
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
-from resrank.io.seals import read_sealed
+from resrank.io.manifest import read_checked_json
 from resrank.jobs.rerank import rerank
 from resrank.reporting.claims import judge_all
 from resrank.suite.schema import System
@@ -112,7 +112,7 @@ def test_the_verb_prints_what_was_run(root):
 def test_another_number_of_queries_or_candidates_answers_no_claim(root):
     path = root / "candidates/scifact/bm25.manifest.json"
     whole = path.read_text()
-    path.write_text(json.dumps(read_sealed(path) | {"depth": 50}))
+    path.write_text(json.dumps(read_checked_json(path) | {"depth": 50}))
     try:
         found = judge_all(root).set_index("claim")
     finally:

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from resrank.evaluation.score import SCHEMA
 from resrank.io.candidates import write_candidates
 from resrank.io.collection import write_collection
-from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest
 from resrank.io.run import write_run, write_usage
 from resrank.records import Passage, Query, Ranking, Split, Usage
@@ -52,7 +51,7 @@ def write_results(
     scores = {f"scores/{c}": root / "scores" / c / "bm25.parquet" for c in sets}
     write_manifest(
         root / "report.manifest.json", inputs=scores, config=config,
-        outputs={path.relative_to(root).as_posix(): sha256_file(path) for path in made},
+        outputs=made,
     )  # fmt: skip
     return root
 
@@ -88,7 +87,7 @@ def _collection(root, name, systems, queries, depth, rng):
         write_manifest(
             run.with_suffix(".manifest.json"), inputs={"candidates": path}, seed=0,
             config={"kind": "rankgpt", "options": {}, "training": None},
-            outputs={run.name: sha256_file(run)},
+            outputs=[run],
         )  # fmt: skip
         values = rng.uniform(0.3, 0.9, len(asked))
         scores += [(system, 0, q.id, "nDCG@10", float(v)) for q, v in zip(asked, values, strict=True)]  # fmt: skip
@@ -104,7 +103,7 @@ def _collection(root, name, systems, queries, depth, rng):
     out.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns, SCHEMA), out)
     runs = {s: root / "runs" / name / "bm25" / s / "seed0.trec" for s in systems}
-    write_manifest(out.with_suffix(".manifest.json"), inputs=runs, config={}, outputs={out.name: sha256_file(out)})  # fmt: skip
+    write_manifest(out.with_suffix(".manifest.json"), inputs=runs, config={}, outputs=[out])  # fmt: skip
     return rows
 
 

@@ -1,8 +1,7 @@
 import pandas as pd
 import pytest
 
-from resrank.io.manifest import write_sealed
-from resrank.io.seals import read_sealed
+from resrank.io.manifest import output_hashes, read_checked_json, write_checked_json
 from resrank.reporting.compare_suites import (
     changed,
     changes,
@@ -34,9 +33,9 @@ def test_two_runs_of_one_suite_do_not_differ(before, after):
 
 
 def edit(path, change):
-    about = read_sealed(path)
+    about = read_checked_json(path)
     change(about)
-    write_sealed(path, about)
+    write_checked_json(path, about)
 
 
 def test_each_kind_of_change_is_detected(before, after):
@@ -46,6 +45,8 @@ def test_each_kind_of_change_is_detected(before, after):
     one = (scores["system"] == "s2") & (scores["query_id"] == "q3")
     scores.loc[one, "value"] -= 0.2
     scores.to_parquet(path)
+    hashes = output_hashes([path], path.parent)
+    edit(path.with_suffix(".manifest.json"), lambda about: about.update(outputs=hashes))
     table = pd.read_csv(after / "tables/comparison.csv")
     table.loc[0, "p50_ms_online"] *= 2
     table.to_csv(after / "tables/comparison.csv", index=False)

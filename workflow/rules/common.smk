@@ -11,7 +11,7 @@ from resrank.jobs.parent_process import VARIABLE
 from resrank.suite.plan import Plan, as_json, has_gpu, options_text, source_data
 from resrank.suite.preflight import check_devices, check_models, date_back
 from resrank.registry import source_files
-from resrank.io.seals import read_sealed
+from resrank.io.manifest import read_checked_json
 from resrank.io.yaml import ConfigError
 from resrank.suite.load import load_suite
 
@@ -94,7 +94,6 @@ SHARED = [
     "io/parquet",
     "io/passage_table",
     "io/run",
-    "io/seals",
     "io/trec",
     "jobs/encode",
     "jobs/inputs",
@@ -117,7 +116,7 @@ SHARED = [
 def absent(wildcards):
     """The collections that no network gave, and why; waits until all in doubt were asked for."""
     marks = {d: checkpoints.fetch.get(dataset=d).output[0] for d in IN_DOUBT}
-    found = {d: read_sealed(Path(mark))["absent"] for d, mark in marks.items()}
+    found = {d: read_checked_json(Path(mark))["absent"] for d, mark in marks.items()}
     lacking = {d: reason for d, reason in found.items() if reason}
     for d, reason in lacking.items():
         say_skipped(d, reason)
