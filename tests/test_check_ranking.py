@@ -32,13 +32,13 @@ WINDOWED = {"window": {"size": 8, "step": 4, "passes": 2}}
 def test_every_system_holds_what_it_declares(kind, more, folder):  # noqa: F811
     cls = resolve(kind)
     system = cls.load(cls.Options.model_validate(options_of(kind, folder) | more))
-    asked = requests(SIZES)
-    rankings = system.rerank_many(asked)
-    verify(kind, system, asked, rankings)
+    batch = requests(SIZES)
+    rankings = system.rerank_many(batch)
+    verify(kind, system, batch, rankings)
     used = system.declared_counts(25)
     assert used.model_calls is not None
     with pytest.raises(InvariantError, match="model_calls is 99"):
-        verify(kind, system, asked[4:], [with_usage(rankings[4], model_calls=99)])
+        verify(kind, system, batch[4:], [with_usage(rankings[4], model_calls=99)])
 
 
 def test_every_registered_kind_declares():
@@ -58,68 +58,68 @@ class Honest(FirstStageOrder):
     def declared_counts(self, candidates):
         return DeclaredCounts(1, 0, candidates, candidates)
 
-    def rerank_many(self, asked):
+    def rerank_many(self, batch):
         usage = Usage(model_calls=1, embedding_slots=4, encoded_passages=4)
-        return [replace(ranking, usage=usage) for ranking in super().rerank_many(asked)]
+        return [replace(ranking, usage=usage) for ranking in super().rerank_many(batch)]
 
 
 class Generates(Honest):
     """Writes a permutation where logits would do: the fast path that vanished unnoticed."""
 
-    def rerank_many(self, asked):
-        return [with_usage(ranking, generated_tokens=20) for ranking in super().rerank_many(asked)]
+    def rerank_many(self, batch):
+        return [with_usage(ranking, generated_tokens=20) for ranking in super().rerank_many(batch)]
 
 
 class Encodes(Honest):
     """Encodes each passage once a window."""
 
-    def rerank_many(self, asked):
-        return [with_usage(ranking, encoded_passages=7) for ranking in super().rerank_many(asked)]
+    def rerank_many(self, batch):
+        return [with_usage(ranking, encoded_passages=7) for ranking in super().rerank_many(batch)]
 
 
 class Drops(Honest):
     """Answers with the first passage twice."""
 
-    def rerank_many(self, asked):
+    def rerank_many(self, batch):
         return [
             replace(r, passage_ids=(r.passage_ids[0], *r.passage_ids[:-1]))
-            for r in super().rerank_many(asked)
+            for r in super().rerank_many(batch)
         ]
 
 
 @pytest.mark.parametrize(
-    ("cheat", "said"),
+    ("cheat", "message"),
     [
         (Generates, "generated_tokens is 20, 0 expected"),
         (Encodes, "encoded_passages is 7, 4 expected"),
         (Drops, r"no permutation of the candidates: 4 passages, without \['0-3'\], foreign \[\]"),
     ],
 )
-def test_cheats_are_named_with_system_query_found_and_expected(cheat, said):
-    asked = requests([4])
+def test_cheats_are_named_with_system_query_count_and_expectation(cheat, message):
+    batch = requests([4])
     verify(
-        "honest", Honest(FirstStageOptions()), asked, Honest(FirstStageOptions()).rerank_many(asked)
+        "honest", Honest(FirstStageOptions()), batch, Honest(FirstStageOptions()).rerank_many(batch)
     )
-    with pytest.raises(InvariantError, match=rf"system 'mine' on query 'q0' with 4 .*{said}"):
+    with pytest.raises(InvariantError, match=rf"system 'mine' on query 'q0' with 4 .*{message}"):
         verify(
-            "mine", cheat(FirstStageOptions()), asked, cheat(FirstStageOptions()).rerank_many(asked)
+            "mine", cheat(FirstStageOptions()), batch, cheat(FirstStageOptions()).rerank_many(batch)
         )
 
 
 def test_an_impossible_ledger_and_a_missing_ranking():
-    asked = requests([4])
-    (ranking,) = FirstStageOrder(FirstStageOptions()).rerank_many(asked)
-    for counters, said in (
+    batch = requests([4])
+    (ranking,) = FirstStageOrder(FirstStageOptions()).rerank_many(batch)
+    for counters, message in (
         ({"prompt_tokens": -1}, "prompt_tokens is -1, less than 0"),
         ({"cached_encoder_tokens": 3}, "cached_encoder_tokens is 3, at most 0"),
         ({"truncated_passages": 5}, "truncated_passages is 5, at most 4"),
     ):
-        with pytest.raises(InvariantError, match=said):
-            verify("mine", None, asked, [with_usage(ranking, **counters)])
+        with pytest.raises(InvariantError, match=message):
+            verify("mine", None, batch, [with_usage(ranking, **counters)])
     with pytest.raises(InvariantError, match="0 rankings for 1 queries"):
-        verify("mine", None, asked, [])
+        verify("mine", None, batch, [])
     with pytest.raises(InvariantError, match="the ranking is of query 'other'"):
-        verify("mine", None, asked, [replace(ranking, query_id="other")])
+        verify("mine", None, batch, [replace(ranking, query_id="other")])
 
 
 def test_a_violated_invariant_fails_the_jobs_and_writes_nothing(lists, tmp_path):  # noqa: F811
@@ -129,10 +129,10 @@ def test_a_violated_invariant_fails_the_jobs_and_writes_nothing(lists, tmp_path)
     for verb, out, more in (
         ("rerank", "cheat.trec", ["--store", tmp_path]), ("measure", "cheat.json", []),
     ):  # fmt: skip
-        said = run(verb, *about, *more, "--out", tmp_path / out)
-        assert said.returncode != 0
-        assert "error: system 'cheat' on query 'q" in said.stderr
-        assert "Traceback" not in said.stderr
+        result = run(verb, *about, *more, "--out", tmp_path / out)
+        assert result.returncode != 0
+        assert "error: system 'cheat' on query 'q" in result.stderr
+        assert "Traceback" not in result.stderr
     assert not list(tmp_path.glob("cheat*"))
 
 

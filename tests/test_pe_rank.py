@@ -62,7 +62,7 @@ def test_the_encoder_reads_each_passage_once_whatever_the_windows(options, step)
 def test_each_step_takes_the_best_of_those_left(system):
     ((query, listed),) = requests([6])
     embeddings = system.model.encoder.embed([c.passage.text for c in listed])
-    (found,) = system.model.decode([query.text], [embeddings])
+    (order,) = system.model.decode([query.text], [embeddings])
     with torch.inference_mode():
         tokens = system.model.project(embeddings)
         row, left, wanted = system.model._prompt(query.text, tokens), set(range(6)), []
@@ -72,13 +72,13 @@ def test_each_step_takes_the_best_of_those_left(system):
             left.remove(best)
             wanted.append(best)
             row = torch.cat([row, tokens[best : best + 1]])
-    assert found == wanted
+    assert order == wanted
 
 
 def test_batches_change_nothing(system):
-    asked = requests([0, 1, 3, 20, 35])
-    together = [r.passage_ids for r in system.rerank_many(asked)]
-    assert together == [system.rerank(*request).passage_ids for request in asked]
+    batch = requests([0, 1, 3, 20, 35])
+    together = [r.passage_ids for r in system.rerank_many(batch)]
+    assert together == [system.rerank(*request).passage_ids for request in batch]
 
 
 # Token embeddings of a model that is not trained are short: choices would begin flat.
@@ -107,9 +107,9 @@ def test_the_divergence_by_hand():
     inf = math.inf
     plain = torch.tensor([[0.0, math.log(3.0)], [1.0, -inf]], requires_grad=True)
     content = torch.tensor([[0.0, 0.0], [5.0, -inf]], requires_grad=True)
-    found = divergence(plain, content)  # choices of 1/2, 1/2 against 1/4, 3/4; then no choice
-    assert found.item() == pytest.approx(0.5 * math.log(2.0) + 0.5 * math.log(2.0 / 3.0))
-    found.backward()
+    loss = divergence(plain, content)  # choices of 1/2, 1/2 against 1/4, 3/4; then no choice
+    assert loss.item() == pytest.approx(0.5 * math.log(2.0) + 0.5 * math.log(2.0 / 3.0))
+    loss.backward()
     assert plain.grad.isfinite().all()
     assert content.grad.isfinite().all()
     assert plain.grad[0, 0] < 0 < plain.grad[0, 1]
@@ -123,19 +123,19 @@ def test_losses_are_of_the_steps_that_matter(system):
     item = TrainingList("q", query.text, texts, [0, 2, 0, 1], frozenset())
     options = PERankTraining(normalise=False, temperature=2.0, content_tokens=2)
     with torch.inference_mode():
-        found = list_losses(system.model, item, embeddings, options)
-        for name, shown in (
+        losses = list_losses(system.model, item, embeddings, options)
+        for name, shown_texts in (
             ("ranking", None),
             ("content", system.model.prompt.fitting("", texts, 2)),
         ):
-            prompt = system.model._prompt(query.text, tokens, shown)
+            prompt = system.model._prompt(query.text, tokens, shown_texts)
             row = torch.cat([prompt, tokens[1:2]])
             hidden = system.model.decoder(row.unsqueeze(0), torch.ones(1, len(row)).long())[0]
             first = (hidden[-2] @ tokens.T / 2).log_softmax(-1)[1]
             second = (hidden[-1] @ tokens[[0, 2, 3]].T / 2).log_softmax(-1)[2]
             wanted = -(first + second / 2).item()
-            assert found[name].item() == pytest.approx(wanted, abs=1e-5)
-    assert found["divergence"] > 0
+            assert losses[name].item() == pytest.approx(wanted, abs=1e-5)
+    assert losses["divergence"] > 0
     without = PERankTraining(content_weight=0, divergence_weight=0)
     alone = list_losses(system.model, item, embeddings, without)
     assert list(alone) == ["ranking"]
@@ -147,15 +147,16 @@ def test_the_prompt_has_a_slot_a_passage_and_its_text_behind_it(system):
     def text(around):
         return "(P)".join(map(decode, around))
 
-    said = text(system.model.prompt.segments("sort \ue000an array", 2))
-    assert said.startswith("<user>I will provide you with 2 passages, each with a special token")
+    prompt = text(system.model.prompt.segments("sort \ue000an array", 2))
+    assert prompt.startswith("<user>I will provide you with 2 passages, each with a special token")
     assert (
-        "query: sort an array.\nPassage 1: [(P)]\n\nPassage 2: [(P)]\n\nSearch Query: sort" in said
+        "query: sort an array.\nPassage 1: [(P)]\n\nPassage 2: [(P)]\n\nSearch Query: sort"
+        in prompt
     )
-    assert said.endswith("unique special token in the ranking.\n\n<assistant>")
-    said = text(system.model.prompt.segments("sort", 2, ["a graph", "a plot"]))
-    assert "enclosed in [], followed by original text.\n" in said
-    assert "Passage 1: [(P)] a graph\n\nPassage 2: [(P)] a plot\n\n" in said
+    assert prompt.endswith("unique special token in the ranking.\n\n<assistant>")
+    prompt = text(system.model.prompt.segments("sort", 2, ["a graph", "a plot"]))
+    assert "enclosed in [], followed by original text.\n" in prompt
+    assert "Passage 1: [(P)] a graph\n\nPassage 2: [(P)] a plot\n\n" in prompt
     long = system.model.prompt.fitting("sort", ["word " * 3000] * 3, 180)
     assert len(system.model.prompt._ids(long[0])) == 180
     long = system.model.prompt.fitting("sort", ["word " * 3000] * 40, 180)
@@ -203,5 +204,5 @@ def test_a_teacher_grades_the_lists(options, tmp_path):
     job = TrainingJob(tmp_path / "store", tmp_path / "state", "key", seed=1)
     PERank.train(options, training, TrainingData(examples()), tmp_path / "m", job)
     example = examples()[1]
-    found = PERank.load(options, tmp_path / "m").rerank(example.query, example.candidates)
-    assert found.passage_ids[:3] == ("p3", "p1", "p0")
+    ranking = PERank.load(options, tmp_path / "m").rerank(example.query, example.candidates)
+    assert ranking.passage_ids[:3] == ("p3", "p1", "p0")

@@ -61,21 +61,21 @@ class NotAReranker:
 def test_a_minimal_reranker_loads_and_ranks():
     minimal = RerankerEntry(kind=f"{__name__}:Minimal", options={"factor": 2}).load()
     assert minimal.options == MinimalOptions(factor=2)
-    (query, listed), *_ = asked = requests([4])
-    (ranking,) = minimal.rerank_many(asked)
+    (query, listed), *_ = batch = requests([4])
+    (ranking,) = minimal.rerank_many(batch)
     assert ranking == minimal.rerank(query, listed)
     assert ranking.passage_ids == tuple(c.passage.id for c in reversed(listed))
 
 
 def test_the_defaults_of_a_reranker(tmp_path):
     minimal = Minimal(MinimalOptions())
-    asked = requests([2])
+    batch = requests([2])
     assert Minimal.Training is None
     assert Minimal.grades is None
     assert Minimal.reorders
     assert not any((minimal.caches_passages, minimal.reads_queries_together, Minimal.reads_lists))
-    assert minimal.by_encoder(asked) is None
-    assert minimal.prepare([c.passage for c in asked[0][1]], tmp_path) == Usage()
+    assert minimal.by_encoder(batch) is None
+    assert minimal.prepare([c.passage for c in batch[0][1]], tmp_path) == Usage()
     assert minimal.forget() is minimal.keep_transcript(tmp_path / "run.trec") is None
     assert minimal.recorded_clock(None) is None
     assert minimal.bytes_per_passage is None

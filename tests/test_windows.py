@@ -11,8 +11,8 @@ windows = st.integers(2, 12).flatmap(
 
 
 def test_a_hundred_candidates_take_nine_windows():
-    found = list(spans(100, Window(size=20, step=10)))
-    assert found == [(start, start + 20) for start in range(80, -1, -10)]
+    places = list(spans(100, Window(size=20, step=10)))
+    assert places == [(start, start + 20) for start in range(80, -1, -10)]
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,8 @@ def test_edges(length, wanted):
 
 @given(st.integers(2, 60), windows)
 def test_every_passage_is_read_and_the_best_rises_to_the_top(length, window):
-    found = list(spans(length, window))
-    assert {place for start, end in found for place in range(start, end)} == set(range(length))
+    places = list(spans(length, window))
+    assert {place for start, end in places for place in range(start, end)} == set(range(length))
     ranked = slide([list(range(length))], window, best_first)[0]
     assert sorted(ranked) == list(range(length))
     # Two windows that overlap carry the best passage all the way up.

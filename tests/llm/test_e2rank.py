@@ -27,8 +27,8 @@ def test_cosine_of_passages_and_prompt(system):
     passages = system.encoder.embed([c.passage.text for c in listed])
     wanted = (passages @ torch.nn.functional.normalize(state, dim=-1)).tolist()
     ranking = system.rerank(query, listed)
-    found = dict(zip(ranking.passage_ids, ranking.scores, strict=True))
-    assert [found[c.passage.id] for c in listed] == pytest.approx(wanted, abs=1e-5)
+    scores = dict(zip(ranking.passage_ids, ranking.scores, strict=True))
+    assert [scores[c.passage.id] for c in listed] == pytest.approx(wanted, abs=1e-5)
     usage = ranking.usage
     assert (usage.model_calls, usage.generated_tokens, usage.prompt_tokens) == (1, 0, len(ids))
 
@@ -43,11 +43,11 @@ def test_the_end_token_is_never_cut(system):
 
 
 def test_stored_passages_and_batches_change_nothing(system, tmp_path):
-    asked = requests([0, 1, 8, 20])
-    online = system.rerank_many(asked)
-    system.prepare((c.passage for _, listed in asked for c in listed), tmp_path)
-    stored = system.rerank_many(asked)
-    for one, other, request in zip(online, stored, asked, strict=True):
+    batch = requests([0, 1, 8, 20])
+    online = system.rerank_many(batch)
+    system.prepare((c.passage for _, listed in batch for c in listed), tmp_path)
+    stored = system.rerank_many(batch)
+    for one, other, request in zip(online, stored, batch, strict=True):
         assert one.passage_ids == other.passage_ids == system.rerank(*request).passage_ids
         assert other.usage.cached_encoder_tokens == one.usage.passage_encoder_tokens
     system.forget()

@@ -24,8 +24,8 @@ def in_one_piece(system, query, passages):
     model = system.reader.llm.model
     model.set_attn_implementation("eager")
     given = []
-    for asked in (query, "N/A"):
-        reading = system.reader.reading(asked, passages)
+    for text in (query, "N/A"):
+        reading = system.reader.reading(text, passages)
         with torch.inference_mode():
             out = model(input_ids=torch.tensor([reading.ids]), output_attentions=True)
         weights = torch.stack(out.attentions)[:, 0]  # layers, heads, tokens, tokens
@@ -42,11 +42,11 @@ def in_one_piece(system, query, passages):
 def test_scores_are_those_of_whole_forward_passes(folder):
     system = load(folder)
     passages = ["sort an array", "the shortest path of a graph", "draw samples", "plot a line"]
-    found, tokens = system.reader.scores("shortest path", passages)
-    assert found == pytest.approx(in_one_piece(system, "shortest path", passages), abs=1e-5)
-    asked = system.reader.reading("shortest path", passages)
+    scores, tokens = system.reader.scores("shortest path", passages)
+    assert scores == pytest.approx(in_one_piece(system, "shortest path", passages), abs=1e-5)
+    full = system.reader.reading("shortest path", passages)
     neutral = system.reader.reading("N/A", passages)
-    assert tokens == len(asked.ids) + len(neutral.ids) - neutral.rest
+    assert tokens == len(full.ids) + len(neutral.ids) - neutral.rest
 
 
 def test_spans_hold_the_passages_and_nothing_else(folder):
@@ -63,10 +63,10 @@ def test_spans_hold_the_passages_and_nothing_else(folder):
 
 def test_two_calls_a_list_and_lists_of_any_length(folder):
     system = load(folder, words=6)
-    asked = requests([0, 1, 2, 12])
-    together = system.rerank_many(asked)
+    batch = requests([0, 1, 2, 12])
+    together = system.rerank_many(batch)
     assert [r.usage.model_calls for r in together] == [0, 0, 2, 2]
-    for (query, listed), ranking in zip(asked, together, strict=True):
+    for (query, listed), ranking in zip(batch, together, strict=True):
         assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
         assert ranking.usage.generated_tokens == 0
         assert system.rerank(query, listed).passage_ids == ranking.passage_ids
@@ -75,7 +75,7 @@ def test_two_calls_a_list_and_lists_of_any_length(folder):
     turned = in_one_piece(reverse, "shortest path", passages[::-1])[::-1]
     assert reverse.reader.scores("shortest path", passages)[0] == pytest.approx(turned, abs=1e-5)
     windows = load(folder, words=6, window={"size": 4, "step": 2})
-    assert windows.rerank(*asked[3]).usage.model_calls == 2 * 5
+    assert windows.rerank(*batch[3]).usage.model_calls == 2 * 5
 
 
 def test_a_list_is_cut_until_it_fits_and_the_cuts_are_counted(folder):
