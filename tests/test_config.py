@@ -160,6 +160,23 @@ def test_an_unknown_kind_of_stage_or_back_end_lists_the_known():
         load_suite(SUITE | {"define": llm})
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"kind": "bier"}, "unknown collection kind 'bier'; known: beir, candidates, docstrings, "),
+        ({"kind": "nowhere:Mine"}, "collection kind 'nowhere:Mine': no module 'nowhere'"),
+        ({"kind": "json:Mine"}, "collection kind 'json:Mine': json has no class 'Mine'"),
+        ({"kind": "json:JSONDecoder"}, "'json:JSONDecoder' is not a subclass of CollectionKind"),
+        ({"kind": "resrank.collections.base:CollectionKind"}, "does not define write"),
+        ({"path": "x"}, "collections.c: no 'kind'; docs/configuration.md lists them"),
+        (3, "a collection is a mapping of keys, with a 'kind' among them"),
+    ],
+)
+def test_a_kind_that_is_no_collection_is_named(entry, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_suite(SUITE | {"define": {"collections": {"c": entry}}})
+
+
 def test_untrained_systems_have_one_seed():
     suite = load_suite(SUITE | {"systems": ["bm25", "resrank", "cross_encoder"]})
     assert [suite.seeds_of(s) for s in suite.suite.systems] == [[0], [1, 2, 3], [1]]

@@ -1,4 +1,4 @@
-"""The code blocks of the README and of docs/ run, and the site builds.
+"""The code blocks of README, CONTRIBUTING and docs/ run, and the site builds.
 
 A block whose first line is a comment with a file's name is written to that file. Of a block behind
 `<!-- dry run: reason -->` Snakemake only plans the jobs; one behind `<!-- not run: reason -->` is
@@ -57,7 +57,8 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-PAGES = [p for p in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))] if blocks(p)]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [page for page in PAGES if blocks(page)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -131,6 +132,13 @@ def run(*command: str) -> None:
 def test_tutorial_reranker_is_short():
     (reranker,) = [b for b in blocks(ROOT / "docs" / "tutorial.md") if b.file == "overlap.py"]
     assert len([line for line in reranker.text.splitlines() if line.strip()]) <= 30
+
+
+def test_example_kinds_are_short():
+    files = {b.file: b.text for b in blocks(ROOT / "CONTRIBUTING.md") if b.file.endswith(".py")}
+    assert files.keys() == {"lines.py", "longest.py"}
+    for text in files.values():
+        assert len([line for line in text.splitlines() if line.strip()]) <= 20
 
 
 def test_every_key_of_a_suite_is_explained():
