@@ -1,10 +1,13 @@
 """Running the DAG from a copy of the project's sources, so that tests may edit and kill it."""
 
+import atexit
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +38,47 @@ def command(*words: str, suite: str = "suite.yaml") -> list[str]:
 
 
 def snakemake(
-    folder: Path, *words: str, suite: str = "suite.yaml", **environment: str
+    folder: Path, *words: str, suite: str = "suite.yaml", forks: bool = True, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake to its end; its jobs are forks of a process that has imported torch.
+
+    Without `forks` each job is a process of its own, as outside of tests: for what limits, counts
+    or times processes.
+    """
+    words = tuple(command(*words, suite=suite))
+    if forks and (server := fork_server()):
+        words = ("python", *words[1:])
+        environment = {"PATH": f"{server}:{ENVIRONMENT['PATH']}"} | environment
     return subprocess.run(
-        command(*words, suite=suite), cwd=folder, env=ENVIRONMENT | environment,
-        capture_output=True, text=True, check=False,
+        words,
+        cwd=folder,
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@cache
+def fork_server() -> str | None:
+    """The folder of a `python` that starts `-m resrank` as a fork; None where forks are unsafe.
+
+    CUDA cannot be used in a fork of a process that has touched it.
+    """
+    if sys.platform != "linux" or any(Path("/dev").glob("nvidia[0-9]*")):
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="forks")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.fork_server", folder.name], cwd=ROOT, env=ENVIRONMENT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
+    assert server.stdin is not None
+    assert server.stdout is not None
+    atexit.register(folder.cleanup)
+    atexit.register(server.wait)
+    atexit.register(server.stdin.close)
+    assert server.stdout.readline() == "ready\n"
+    return f"{folder.name}/bin"
 
 
 def rules_run(done: subprocess.CompletedProcess[str]) -> list[str]:

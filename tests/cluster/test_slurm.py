@@ -166,7 +166,7 @@ def test_a_job_over_its_memory_says_so(both, tmp_path):
     (embedded,) = folder.glob("results/small/embeddings/mine/*.json")
     done = snakemake(
         folder, *THROUGH, str(embedded.relative_to(folder)), "--forcerun", "encode",
-        "--set-resources", "encode:mem_mb=300", "--retries", "0",
+        "--set-resources", "encode:mem_mb=300", "--retries", "0", forks=False,
     )  # fmt: skip
     assert done.returncode != 0
     said = done.stdout + done.stderr
