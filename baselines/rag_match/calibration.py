@@ -1,4 +1,4 @@
-"""Stage III: the model prefers the right grade's trajectory where it was wrong by one grade."""
+"""Stage III, calibration: prefer the right grade's trajectory where the model errs by one grade."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from baselines.rag_match.dpo import dpo
-from baselines.rag_match.learner import Learner
-from baselines.rag_match.options import Calibration
-from baselines.rag_match.pairs import Pair, as_ranked
+from baselines.rag_match.learner import Learner, StageTask
+from baselines.rag_match.options import CalibrationStage
+from baselines.rag_match.pairs import GradedPair, as_ranked
 from baselines.rag_match.preferences import Preference, preferences, trajectories
-from baselines.rag_match.sequences import Answered, answered
-from baselines.rag_match.teacher import Teaches
+from baselines.rag_match.sequences import AnsweredPrompt, answered
+from baselines.rag_match.teacher import TraceTeacher
 from resrank.records import TrainingExample
 from resrank.training.lists import choose, share
 
@@ -28,57 +28,72 @@ class Contrast(NamedTuple):
     rejected: float
 
 
-class Lesson(NamedTuple):
-    """A pair whose grade is learned, and the contrast that it gives, if the model was wrong."""
+class ContrastedPair(NamedTuple):
+    """A pair whose grade is learned, and its contrast, None if the pair gives no preference."""
 
-    pair: Pair
+    pair: GradedPair
     contrast: Contrast | None
 
 
 def learn_to_prefer(
-    learner: Learner, stage: Calibration, examples: Sequence[TrainingExample],
-    documents: Mapping[str, str], teacher: Teaches | None,
-) -> dict[str, Any]:  # fmt: skip
-    """Fit in place; returns how the model's answers were and how many preferences they gave.
+    learner: Learner,
+    stage: CalibrationStage,
+    examples: Sequence[TrainingExample],
+    documents: Mapping[str, str],
+    teacher: TraceTeacher | None,
+) -> dict[str, Any]:
+    """Fit the model in place; return the counts of its answers by their error, and of preferences.
 
-    teacher: None where the model writes no traces. Without an adjacent error the model stays as it
-    is, and this is said.
+    documents: query id -> document for the teacher. teacher: None where the model writes no traces.
+    Without a preference the model stays as it is; a message on stderr and the counts say so.
     """
     kept = choose(share(examples, *stage.share), stage.max_queries, learner.rng(3))
     pairs = as_ranked(kept, stage.pairs, learner.rng(3, 1))
     with learner.mixed():
-        own = trajectories(learner.judge, learner.run.share(pairs), traces=teacher is not None)
-    answers = learner.run.gathered(own, len(pairs))
-    found, counts = preferences(pairs, answers, documents, teacher)
-    if not found:
-        said = (
-            f"stage three: no preference among {len(pairs)} judged pairs ({counts['right']} right, "
-            f"{counts['further']} wrong by two grades, {counts['malformed']} malformed); the model "
-            "stays as stage two left it"
-        )
-        print(said, file=sys.stderr, flush=True)
-        return counts | {"left_alone": said}
-    contrasts = {_key(c.preference.pair): c for c in _contrasts(learner, found)}
-    lessons = [Lesson(pair, contrasts.get(_key(pair))) for pair in pairs]
+        mine = trajectories(learner.judge, learner.run.share(pairs), traces=teacher is not None)
+    answers = learner.run.gathered(mine, len(pairs))
+    preferred, counts = preferences(pairs, answers, documents, teacher)
+    if not preferred:
+        message = _nothing_to_learn(counts)
+        print(message, file=sys.stderr, flush=True)
+        return counts | {"left_alone": message}
+    contrasts = {_key(c.preference.pair): c for c in _contrasts(learner, preferred)}
+    items = [ContrastedPair(pair, contrasts.get(_key(pair))) for pair in pairs]
     if stage.label_on == "errors":
-        lessons = [lesson for lesson in lessons if lesson.contrast is not None]
-    weights = {"preference": stage.preference_weight, "label": stage.label_weight}
-
-    def losses(batch: Sequence[Lesson], whole: int) -> Tensor:
-        label = learner.label_loss([lesson.pair for lesson in batch])
-        wrong = [lesson.contrast for lesson in batch if lesson.contrast is not None]
-        preference = _preference(learner, wrong, stage.beta) if wrong else label.new_zeros(())
-        return torch.stack([preference, label]) / whole
-
-    learner.fit(
-        "calibration", stage, lessons, stage.batch_pairs, weights, losses,
-        lambda lesson: lesson.pair.query_id,
-    )  # fmt: skip
-    return counts | {"learned": len(lessons)}
+        items = [item for item in items if item.contrast is not None]
+    learner.fit(stage, _task(learner, stage, items))
+    return counts | {"learned": len(items)}
 
 
-def _preference(learner: Learner, contrasts: Sequence[Contrast], beta: float) -> Tensor:
-    """The sum of DPO's losses over contrasts."""
+def _task(learner: Learner, stage: CalibrationStage, items: list[ContrastedPair]) -> StageTask:
+    def losses(batch: Sequence[ContrastedPair], batch_size: int) -> Tensor:
+        label = learner.label_loss([item.pair for item in batch])
+        contrasts = [item.contrast for item in batch if item.contrast is not None]
+        preference = label.new_zeros(())
+        if contrasts:
+            preference = _preference_loss(learner, contrasts, stage.beta)
+        return torch.stack([preference, label]) / batch_size
+
+    return StageTask(
+        "calibration",
+        items,
+        stage.batch_pairs,
+        {"preference": stage.preference_weight, "label": stage.label_weight},
+        losses,
+        lambda item: item.pair.query_id,
+    )
+
+
+def _nothing_to_learn(counts: Mapping[str, int]) -> str:
+    return (
+        f"stage three: no preference among {counts['judged']} judged pairs ({counts['right']} "
+        f"right, {counts['further']} wrong by two grades, {counts['malformed']} malformed); the "
+        "model stays as stage two left it"
+    )
+
+
+def _preference_loss(learner: Learner, contrasts: Sequence[Contrast], beta: float) -> Tensor:
+    """Return the sum of DPO's losses over contrasts, a scalar."""
     chosen_items, rejected_items = zip(
         *(_answered(learner, c.preference) for c in contrasts), strict=True
     )
@@ -90,25 +105,22 @@ def _preference(learner: Learner, contrasts: Sequence[Contrast], beta: float) ->
     return dpo(chosen, rejected, chosen_ref, rejected_ref, beta) * len(contrasts)
 
 
-def _contrasts(learner: Learner, found: Sequence[Preference]) -> list[Contrast]:
-    """The preferences with the log-probabilities of the model as it is: DPO's reference."""
-    both = [_answered(learner, preference) for preference in found]
-    sums = learner.likelihood.sums([item for pair in both for item in pair],
-                                   learner.options.llm.batch_tokens).view(-1, 2)  # fmt: skip
-    return [Contrast(p, *row) for p, row in zip(found, sums.tolist(), strict=True)]
+def _contrasts(learner: Learner, preferred: Sequence[Preference]) -> list[Contrast]:
+    """Add to each preference the current model's log-probabilities, DPO's reference."""
+    items = [item for preference in preferred for item in _answered(learner, preference)]
+    sums = learner.likelihood.sums(items, learner.options.llm.batch_tokens).view(-1, 2)
+    return [Contrast(p, *row) for p, row in zip(preferred, sums.tolist(), strict=True)]
 
 
-def _answered(learner: Learner, preference: Preference) -> tuple[Answered, Answered]:
-    prompt = _prompt(learner, preference.pair)
+def _answered(learner: Learner, preference: Preference) -> tuple[AnsweredPrompt, AnsweredPrompt]:
+    """Return the pair's prompt with the chosen and with the rejected trajectory."""
+    pair = preference.pair
+    prompt = learner.judge.prompt_of(pair.query, pair.passage.text).prompt
     return (
         answered(learner.model, prompt, preference.chosen),
         answered(learner.model, prompt, preference.rejected),
     )
 
 
-def _prompt(learner: Learner, pair: Pair) -> Any:
-    return learner.judge.show(pair.query, pair.passage.text).prompt
-
-
-def _key(pair: Pair) -> tuple[str, str]:
+def _key(pair: GradedPair) -> tuple[str, str]:
     return pair.query_id, pair.passage.id

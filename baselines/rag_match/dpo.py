@@ -5,11 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-def dpo(chosen: Tensor, rejected: Tensor, chosen_ref: Tensor, rejected_ref: Tensor,
-        beta: float) -> Tensor:  # fmt: skip
-    """Mean loss over pairs of answers, all (pairs,): whole log-probabilities of the answers.
+def dpo(
+    chosen: Tensor, rejected: Tensor, chosen_ref: Tensor, rejected_ref: Tensor, beta: float
+) -> Tensor:
+    """Return the mean loss over pairs of answers, a scalar.
 
-    The last two are the reference model's, which has no gradient.
+    chosen, rejected: (pairs,) log-probabilities of whole answers. chosen_ref, rejected_ref:
+    (pairs,) the same under the reference model, without gradients.
     """
     margins = (chosen - chosen_ref) - (rejected - rejected_ref)
     return -nn.functional.logsigmoid(beta * margins).mean()

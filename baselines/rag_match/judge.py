@@ -1,4 +1,4 @@
-"""A model's judgement of pairs: the probability of each grade, behind a trace or at once."""
+"""A model's judgement of pairs: the probability of each grade, after a trace or at once."""
 
 from __future__ import annotations
 
@@ -11,29 +11,23 @@ from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.interface import Answer
 from baselines.llm.prompts.template import Prompt
 from baselines.rag_match.options import JudgeOptions
-from baselines.rag_match.prompts import fitted
+from baselines.rag_match.prompts import PairPrompt, fitted_pair_prompt
 from baselines.rag_match.sequences import grade_tokens
 from baselines.rag_match.trace import OPENING, Malformed, Trace, parse
 
-BEHIND = 16  # tokens that `OPENING`, a grade and what joins them may take
-
-
-class Shown(NamedTuple):
-    """A pair as the model reads it, and whether its passage was cut."""
-
-    prompt: Prompt
-    cut: bool
+GRADE_TOKENS = 16
+"""Upper bound on the tokens of `OPENING`, a grade and the characters that join them."""
 
 
 class Reasoned(NamedTuple):
-    """What a model wrote about a pair, parsed, and what that took."""
+    """What a model wrote about a pair, parsed, and the answer with its costs."""
 
     trace: Trace | Malformed
     answer: Answer
 
     @property
     def opening(self) -> str:
-        """What the grade is read behind: the reasoning, or, where it is malformed, none."""
+        """Return the text that precedes the grade: the reasoning, unless it is malformed."""
         return self.trace.reasoning() if isinstance(self.trace, Trace) else OPENING
 
 
@@ -45,20 +39,24 @@ class Judge:
         self.options = options
         self.grades = grade_tokens(model)
 
-    def show(self, query: str, passage: str) -> Shown:
-        """A pair's prompt, the same with and without reasoning: a trace has room behind it."""
-        options = self.options
-        answer = BEHIND + options.max_new_tokens
-        shown = fitted(self.model, options.instruction, query, passage, options.words, answer)
-        return Shown(*shown)
+    def prompt_of(self, query: str, passage: str) -> PairPrompt:
+        """Return a pair's prompt, which leaves room for a trace.
+
+        The prompt is the same with and without reasoning.
+        """
+        room = GRADE_TOKENS + self.options.max_new_tokens
+        return fitted_pair_prompt(self.model, self.options, query, passage, room)
 
     def write(self, prompts: Sequence[Prompt]) -> list[Reasoned]:
-        """What the model writes about each pair."""
-        found = dict(self.model.answers(prompts, self.options.max_new_tokens))
-        return [Reasoned(parse(found[i].text), found[i]) for i in range(len(prompts))]
+        """Let the model write a trace per prompt; return the answers in the prompts' order."""
+        answers = dict(self.model.answers(prompts, self.options.max_new_tokens))
+        return [Reasoned(parse(answers[i].text), answers[i]) for i in range(len(prompts))]
 
     def grade(self, prompts: Sequence[Prompt], openings: Sequence[str]) -> tuple[Tensor, list[int]]:
-        """(pairs, grades) probabilities behind each opening, and how many tokens each read."""
+        """Return the grades' probabilities after each opening, and the tokens read per pair.
+
+        The probabilities have the shape (pairs, grades); the lowest grade comes first.
+        """
         ids = [
             self.model.tokenize([prompt], opening=opening)[0]
             for prompt, opening in zip(prompts, openings, strict=True)

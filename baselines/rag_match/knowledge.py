@@ -1,4 +1,4 @@
-"""Stage I: the model learns to write each query's document from the query alone."""
+"""Stage I, knowledge injection: learn to write each query's document from the query alone."""
 
 from __future__ import annotations
 
@@ -9,48 +9,64 @@ import torch
 from torch import Tensor
 
 from baselines.rag_match.documents import Document, Documents
-from baselines.rag_match.learner import Learner
-from baselines.rag_match.options import Knowledge
-from baselines.rag_match.prompts import about_query
+from baselines.rag_match.learner import Learner, StageTask
+from baselines.rag_match.options import KnowledgeStage
+from baselines.rag_match.prompts import document_prompt
 from baselines.rag_match.sequences import answered
 from resrank.records import TrainingExample
 from resrank.training.lists import share
 
 
 def learn_to_write(
-    learner: Learner, stage: Knowledge, documents: Documents, examples: Sequence[TrainingExample]
+    learner: Learner,
+    stage: KnowledgeStage,
+    documents: Documents,
+    examples: Sequence[TrainingExample],
 ) -> dict[str, int]:
-    """Fit in place; returns how many documents were learned, and how many queries had none.
+    """Fit the model in place; return the numbers of documents learned and of queries without one.
 
-    documents: of the examples, in their order, then of further queries.
+    documents: of the examples, in their order, then of further queries. Raises ValueError if every
+    document is empty.
     """
-    used = {example.query.id for example in share(examples, *stage.share)}
-    own = (place for place, example in enumerate(examples) if example.query.id in used)
-    places = [p for p in chain(own, range(len(examples), len(documents))) if documents[p].text]
+    places = _places(stage, documents, examples)
     if not places:
         raise ValueError(
             f"none of {len(documents)} queries has evidence to make a document of: the first stage "
-            "found nothing for them; train with a better first stage, or leave out `knowledge`"
+            "retrieved nothing for them; train with a better first stage, or leave out `knowledge`"
         )
     order = learner.rng(1).permutation(len(places))[: stage.max_queries]
     kept = [places[i] for i in order]
 
-    def losses(batch: Sequence[int], whole: int) -> Tensor:
-        read = [documents[place] for place in batch]
-        prompts = [about_query(stage.instruction, document.query) for document in read]
+    def losses(batch: Sequence[int], batch_size: int) -> Tensor:
         items = [
-            answered(learner.model, prompt, document.text)
-            for prompt, document in zip(prompts, read, strict=True)
+            answered(learner.model, document_prompt(stage.instruction, query), text)
+            for query, text in (documents[place] for place in batch)
         ]
-        found = learner.likelihood(items)
-        return -torch.stack([tokens.mean() for tokens in found]).sum().unsqueeze(0) / whole
+        means = [tokens.mean() for tokens in learner.likelihood(items)]
+        return -torch.stack(means).sum().unsqueeze(0) / batch_size
 
     def describe(place: int) -> str:
         document: Document = documents[place]
         return document.query
 
-    learner.fit(
-        "knowledge", stage, kept, stage.batch_queries, {"document": 1.0}, losses, describe,
+    task = StageTask(
+        "knowledge",
+        kept,
+        stage.batch_queries,
+        {"document": 1.0},
+        losses,
+        describe,
         unit="documents",
-    )  # fmt: skip
+    )
+    learner.fit(stage, task)
     return {"documents": len(kept), "queries_without_evidence": len(documents) - len(places)}
+
+
+def _places(
+    stage: KnowledgeStage, documents: Documents, examples: Sequence[TrainingExample]
+) -> list[int]:
+    """Return the line numbers, from 0, of documents with a text that the stage may learn."""
+    used = {example.query.id for example in share(examples, *stage.share)}
+    of_examples = (place for place, example in enumerate(examples) if example.query.id in used)
+    further = range(len(examples), len(documents))
+    return [place for place in chain(of_examples, further) if documents[place].text]

@@ -1,11 +1,12 @@
-"""What the three stages share: the model in training, its weights, one way to fit and to save."""
+"""What the three stages share: the model in training, one way to fit it and one to save it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +15,10 @@ from torch import Tensor, nn
 
 from baselines.llm.backends.transformers import TransformersModel
 from baselines.rag_match.judge import Judge
-from baselines.rag_match.options import (
-    Alignment,
-    Calibration,
-    JudgeOptions,
-    JudgeTraining,
-    Knowledge,
-)
-from baselines.rag_match.pairs import Pair
-from baselines.rag_match.sequences import Likelihood
+from baselines.rag_match.lazy_batch import LazyBatch
+from baselines.rag_match.likelihood import Likelihood
+from baselines.rag_match.options import JudgeOptions, JudgeStage, JudgeTraining
+from baselines.rag_match.pairs import GradedPair
 from baselines.rag_match.trace import OPENING
 from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.device import autocast, set_seeds
@@ -32,12 +28,25 @@ from resrank.training.loop import TrainingPhase, fit
 from resrank.training.lora import recompute_layers, with_adapters
 from resrank.training.processes import processes
 
-Item = TypeVar("Item")
-Made = TypeVar("Made")
-Losses = Callable[[Sequence[Any], int], Tensor]
-"""(this process's share of a batch's items, how many the whole batch has) -> its part of each loss;
-the parts of all processes add up to the batch's."""
-Stage = Knowledge | Alignment | Calibration
+
+@dataclass(frozen=True)
+class StageTask:
+    """What a stage learns from, and its losses.
+
+    weights: of the losses, by name, in the order in which `losses` returns them.
+    losses: given this process's share of a batch and the size of the whole batch, returns its part
+    of each loss, (losses,). The parts of all processes add up to the batch's losses.
+    describe: names an item in an error.
+    unit: what the items are, in the plural, for the training log.
+    """
+
+    name: str
+    items: Sequence[Any]
+    batch_size: int
+    weights: Mapping[str, float]
+    losses: Callable[[Sequence[Any], int], Tensor]
+    describe: Callable[[Any], str]
+    unit: str = "pairs"
 
 
 class Learner:
@@ -65,46 +74,46 @@ class Learner:
         ]
         self.checkpoints = Checkpoints(job.checkpoints, job.key)
 
-    def rng(self, *stage: int) -> Generator:
-        """A generator of one use of one stage."""
-        return np.random.default_rng([self.seed, *stage])
+    def rng(self, *purpose: int) -> Generator:
+        """Return a random generator that depends on the seed and on a purpose's numbers alone."""
+        return np.random.default_rng([self.seed, *purpose])
 
     def mixed(self) -> torch.autocast:
-        """The number format of training."""
+        """Return the context in which training computes, bfloat16 or float32."""
         return autocast(self.training.autocast, self.model.device)
 
-    def label_loss(self, pairs: Sequence[Pair]) -> Tensor:
-        """The sum of the grades' cross-entropies, each among all grades and without a trace."""
-        prompts = [self.judge.show(pair.query, pair.passage.text).prompt for pair in pairs]
+    def label_loss(self, pairs: Sequence[GradedPair]) -> Tensor:
+        """Return the sum of the pairs' cross-entropies over grades, without a trace, a scalar."""
+        prompts = [self.judge.prompt_of(pair.query, pair.passage.text).prompt for pair in pairs]
         ids = self.model.tokenize(prompts, opening=OPENING)
         logits = self.likelihood.grades(ids, self.judge.grades)
         grades = torch.tensor([pair.grade for pair in pairs], device=logits.device)
         return nn.functional.cross_entropy(logits, grades, reduction="sum")
 
-    def fit(
-        self, name: str, stage: Stage, items: Sequence[Any], size: int,
-        weights: Mapping[str, float], losses: Losses, describe: Callable[[Any], str],
-        unit: str = "pairs",
-    ) -> None:  # fmt: skip
-        """Fit in place on batches of `size` items in a random order.
-
-        weights: of the losses, by name, in the order in which `losses` gives them; unit: what the
-        items are.
-        """
+    def fit(self, stage: JudgeStage, task: StageTask) -> None:
+        """Fit the model in place on batches of the task's items in a random order per epoch."""
         if self.training.gradient_checkpointing:
             recompute_layers(self.base)
-        rates = dict.fromkeys(self.trained, stage.learning_rate)
         phase = TrainingPhase(
-            name, rates, stage.epochs, stage.warmup, partial(self._batches, items, size),
-            partial(self._backward, weights, losses),
-            lambda batch: ", ".join(describe(item) for item in batch[:3]),
-            accumulate=stage.accumulate, mixed=self.training.autocast, unit=unit,
-        )  # fmt: skip
+            task.name,
+            dict.fromkeys(self.trained, stage.learning_rate),
+            stage.epochs,
+            stage.warmup,
+            partial(self._batches, task),
+            partial(self._backward, task),
+            lambda batch: ", ".join(task.describe(item) for item in batch[:3]),
+            accumulate=stage.accumulate,
+            mixed=self.training.autocast,
+            unit=task.unit,
+        )
         fit(self.model.model, phase, self.checkpoints, self.job.on_step)
-        self.model.model.eval()  # layers that are recomputed keep no cache to generate with
+        self.model.model.eval()  # Layers that are recomputed keep no cache to generate with.
 
     def save(self, out: Path, counts: Mapping[str, Any]) -> None:
-        """Write the model under `out`, loadable by the folder's name, adapters merged."""
+        """Write the model under `out`, adapters merged, so that the folder's name loads it.
+
+        counts: what each stage counted, for the model's provenance.
+        """
         if self.training.lora is not None:
             self.model.model = self.model.model.merge_and_unload()
         if not self.run.is_main:
@@ -115,47 +124,18 @@ class Learner:
             about = {"seed": self.seed, "training": self.training.model_dump(mode="json")}
             write_json(folder / "provenance.json", about | dict(counts))
 
-    def _batches(self, items: Sequence[Any], size: int, epoch: int) -> list[_Batch]:
-        order = self.rng(epoch).permutation(len(items))
-        return [_Batch(items, order[s : s + size]) for s in range(0, len(order), size)]
+    def _batches(self, task: StageTask, epoch: int) -> list[LazyBatch]:
+        order = self.rng(epoch).permutation(len(task.items))
+        starts = range(0, len(order), task.batch_size)
+        return [LazyBatch(task.items, order[s : s + task.batch_size]) for s in starts]
 
-    def _backward(
-        self, weights: Mapping[str, float], losses: Losses, batch: Sequence[Any]
-    ) -> dict[str, float]:
-        total = torch.zeros(len(weights), device=self.model.device)
+    def _backward(self, task: StageTask, batch: Sequence[Any]) -> dict[str, float]:
+        """Add the gradients of this process's share; return the whole batch's losses by name."""
+        total = torch.zeros(len(task.weights), device=self.model.device)
         mine = self.run.share(batch)
         if mine:
-            found = losses(mine, len(batch))
-            (found @ found.new_tensor(list(weights.values()))).backward()  # type: ignore[no-untyped-call]
-            total += found.detach()
-        return dict(zip(weights, self.run.add_up(total).tolist(), strict=True))
-
-
-class _Batch(Sequence[Any]):
-    """Items at some places, looked up when they are needed: of a file's lines, none is held."""
-
-    def __init__(self, items: Sequence[Any], places: np.ndarray[Any, np.dtype[np.int64]]) -> None:
-        self.items = items
-        self.places = places
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self.items[int(place)] for place in self.places[index]]
-        return self.items[int(self.places[index])]
-
-
-def on_main_first(make: Callable[[], Made]) -> Made:
-    """What `make` gives in each process, the main one first: the others find what it has written.
-
-    So a language model is asked, and paid, once.
-    """
-    run = processes()
-    if run.is_main:
-        made = make()
-        run.wait()
-        return made
-    run.wait()
-    return make()
+            losses = task.losses(mine, len(batch))
+            weights = losses.new_tensor(list(task.weights.values()))
+            (losses @ weights).backward()  # type: ignore[no-untyped-call]
+            total += losses.detach()
+        return dict(zip(task.weights, self.run.add_up(total).tolist(), strict=True))

@@ -1,4 +1,8 @@
-"""RAG-Match's options: how it judges, and its three stages of training. No torch here."""
+"""Options of RAG-Match: how it judges, and its three stages of training. No torch is needed.
+
+The paper is arXiv 2605.25486. Stage I injects knowledge, stage II aligns hierarchical reasoning,
+stage III calibrates.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from resrank.training.options import Economy, Queries
 
 
 class JudgeOptions(RerankerOptions):
-    """Which model judges, and how a pair is shown to it."""
+    """Choose the model that judges and the form in which it reads a pair."""
 
     llm: TransformersOptions = Field(description="A causal language model in this process.")
     instruction: str = Field(
@@ -24,19 +28,21 @@ class JudgeOptions(RerankerOptions):
     )
     words: int = Field(100, ge=1, description="Cut passages to this many words.")
     reasoning: bool = Field(
-        False, description="Write the trace before the grade is read; else it is read at once."
+        False,
+        description="Write a reasoning trace before the grade is read. Otherwise the grade is read "
+        "at once.",
     )
     max_new_tokens: int = Field(256, ge=1, description="Longest trace, in tokens.")
 
 
-class Extractive(Strict):
-    """A document of the evidence's own sentences: no model."""
+class ExtractiveOptions(Strict):
+    """Build a document from sentences of the evidence, without a model."""
 
     kind: Literal["extractive"] = "extractive"
 
 
-class Written(Strict):
-    """What a language model writes, every answer recorded beside the trained model."""
+class LlmWriterOptions(Strict):
+    """Let a language model write; every answer is recorded beside the trained model."""
 
     kind: Literal["llm"]
     llm: BackEnd = Field(description="Its back end: transformers, http or replay.")
@@ -44,99 +50,114 @@ class Written(Strict):
 
     @property
     def files(self) -> list[Path]:
-        """The user's own files that this reads."""
+        """Return the user's files that this reads."""
         return self.llm.files if self.llm.kind == "replay" else []
 
 
-class Rules(Strict):
-    """A teacher of rules over the pair's grade and text: no model."""
+class RuleTeacherOptions(Strict):
+    """Derive traces by rules from the pair's grade and texts, without a model."""
 
     kind: Literal["rules"] = "rules"
 
 
-Synthesiser = Annotated[Extractive | Written, Field(discriminator="kind")]
-Teacher = Annotated[Rules | Written, Field(discriminator="kind")]
+SynthesiserOptions = Annotated[ExtractiveOptions | LlmWriterOptions, Field(discriminator="kind")]
+TeacherOptions = Annotated[RuleTeacherOptions | LlmWriterOptions, Field(discriminator="kind")]
 
 
-class Knowledge(Queries):
+class KnowledgeStage(Queries):
     """Stage I: learn to write a query's document from the query alone."""
 
     instruction: str = Field(
         "Write a passage that answers the query.", description="Opens the prompt of a query."
     )
     queries: Path | None = Field(
-        None, description="More queries, unlabelled, with their first-stage candidates: JSONL in "
-        "the form of `export-candidates`, read line by line."
-    )  # fmt: skip
-    batch_queries: int = Field(16, ge=1, description="Documents in one step.")
-    learning_rate: float = Field(1e-5, gt=0, description="AdamW's peak rate.")
+        None,
+        description="More, unlabelled queries with their first-stage candidates: JSONL in the form "
+        "of `export-candidates`, read line by line.",
+    )
+    batch_queries: int = Field(16, ge=1, description="Documents per step.")
+    learning_rate: float = Field(1e-5, gt=0, description="Peak rate of AdamW.")
 
     @property
     def list_length(self) -> int:
-        """Texts that a query is learned from, for a plan."""
+        """Return the number of texts learned per query, for a plan."""
         return 1
 
 
-class Alignment(Queries):
-    """Stage II: learn the teacher's traces, and the grade behind and without them."""
+class AlignmentStage(Queries):
+    """Stage II: learn the teacher's traces, and the grade both after a trace and without one."""
 
-    pairs: int = Field(6, ge=1, description="Pairs a query, its grades in turn.")
+    pairs: int = Field(6, ge=1, description="Pairs per query; its grades take turns.")
     traced: float = Field(
-        1.0, ge=0, le=1, description="Share of the pairs, drawn at random, of which a trace is "
-        "learned beside the grade; 0: grades alone, which is label-only tuning."
-    )  # fmt: skip
-    teacher: Teacher = Field(Rules(), description="Who writes the traces.")
-    trace_weight: float = Field(1.0, ge=0, description="Weight of the trace with its grade.")
-    label_weight: float = Field(
-        1.0, gt=0, description="Weight of the grade that is read without a trace."
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of the pairs, drawn at random, whose trace is learned beside the grade. "
+        "With 0, grades alone are learned: label-only tuning.",
     )
-    batch_pairs: int = Field(16, ge=1, description="Pairs in one step.")
-    learning_rate: float = Field(1e-5, gt=0, description="AdamW's peak rate.")
+    teacher: TeacherOptions = Field(RuleTeacherOptions(), description="Who writes the traces.")
+    trace_weight: float = Field(
+        1.0, ge=0, description="Weight of the loss on the trace, its grade included."
+    )
+    label_weight: float = Field(
+        1.0, gt=0, description="Weight of the loss on the grade without a trace."
+    )
+    batch_pairs: int = Field(16, ge=1, description="Pairs per step.")
+    learning_rate: float = Field(1e-5, gt=0, description="Peak rate of AdamW.")
 
     @property
     def list_length(self) -> int:
-        """Texts that a query is learned from, for a plan: each pair's grade, and traces."""
+        """Return the number of texts learned per query, for a plan: grades and traces."""
         return self.pairs + ceil(self.pairs * self.traced)
 
 
-class Calibration(Queries):
-    """Stage III: prefer the right grade's trajectory where the model is wrong by one grade."""
+class CalibrationStage(Queries):
+    """Stage III: prefer the right grade's trajectory where the model errs by one grade."""
 
     share: tuple[float, float] = Field(
-        (0.7, 1.0), description="Part of the training queries that it is judged on, in the order "
-        "of a hash of their ids: other ones than stage two saw."
-    )  # fmt: skip
-    pairs: int = Field(6, ge=1, description="Pairs a query, drawn as the first stage lists them.")
+        (0.7, 1.0),
+        description="Part of the training queries that the model is judged on, in the order of a "
+        "hash of their ids. The default excludes the queries of stage II's default.",
+    )
+    pairs: int = Field(
+        6, ge=1, description="Pairs per query, drawn at random from the first stage's list."
+    )
     beta: float = Field(0.1, gt=0, description="DPO's beta.")
     preference_weight: float = Field(1.0, ge=0, description="Weight of DPO.")
     label_weight: float = Field(
-        1.0, ge=0, description="Weight of the labels' cross-entropy, where no trace is written."
+        1.0, ge=0, description="Weight of the cross-entropy on the grade without a trace."
     )
     label_on: Literal["errors", "all"] = Field(
-        "errors", description="Pairs whose labels are learned: those of preferences, or every one "
-        "that was judged."
-    )  # fmt: skip
-    batch_pairs: int = Field(16, ge=1, description="Pairs in one step.")
-    learning_rate: float = Field(5e-6, gt=0, description="AdamW's peak rate.")
+        "errors",
+        description="Pairs whose grades are learned: those that give a preference ('errors'), or "
+        "every pair that was judged ('all').",
+    )
+    batch_pairs: int = Field(16, ge=1, description="Pairs per step.")
+    learning_rate: float = Field(5e-6, gt=0, description="Peak rate of AdamW.")
 
     @property
     def list_length(self) -> int:
-        """Texts that a query is learned from at most, for a plan: a grade and two trajectories."""
+        """Return the most texts learned per query, for a plan: a grade and two trajectories."""
         return 3 * self.pairs
 
 
-class JudgeTraining(Economy, TrainingOptions):
-    """The stages in their order; one that is left out is null."""
+JudgeStage = KnowledgeStage | AlignmentStage | CalibrationStage
 
-    evidence: int = Field(3, ge=1, description="Candidates that a document is made of.")
+
+class JudgeTraining(Economy, TrainingOptions):
+    """Configure the three stages, in their order; null leaves a stage out."""
+
+    evidence: int = Field(3, ge=1, description="Candidates that a document is built from.")
     document_words: int = Field(60, ge=1, description="Longest document, in words.")
-    synthesiser: Synthesiser = Field(Extractive(), description="What makes the documents.")
-    knowledge: Knowledge | None = Knowledge()
-    alignment: Alignment | None = Alignment(share=(0.0, 0.7))
-    calibration: Calibration | None = Calibration()
+    synthesiser: SynthesiserOptions = Field(
+        ExtractiveOptions(), description="What builds the documents."
+    )
+    knowledge: KnowledgeStage | None = KnowledgeStage()
+    alignment: AlignmentStage | None = AlignmentStage(share=(0.0, 0.7))
+    calibration: CalibrationStage | None = CalibrationStage()
 
     @model_validator(mode="after")
-    def _stages_that_stand(self) -> JudgeTraining:
+    def _check_stages(self) -> JudgeTraining:
         if self.knowledge is None and self.alignment is None:
             raise ValueError("no stage: give `knowledge` or `alignment`, or leave out `training`")
         if self.calibration is not None and self.alignment is None:
@@ -147,18 +168,19 @@ class JudgeTraining(Economy, TrainingOptions):
         return self
 
     @property
-    def stages(self) -> tuple[Knowledge | Alignment | Calibration, ...]:
-        """Those that are gone through."""
-        named = (self.knowledge, self.alignment, self.calibration)
-        return tuple(stage for stage in named if stage is not None)
+    def stages(self) -> tuple[JudgeStage, ...]:
+        """Return the stages that are trained, in their order."""
+        stages = (self.knowledge, self.alignment, self.calibration)
+        return tuple(stage for stage in stages if stage is not None)
 
     @property
     def files(self) -> list[Path]:
-        """The user's own files that training reads."""
-        named = [self.knowledge.queries] if self.knowledge and self.knowledge.queries else []
-        named += self.synthesiser.files if isinstance(self.synthesiser, Written) else []
+        """Return the user's files that training reads."""
+        paths = [self.knowledge.queries] if self.knowledge and self.knowledge.queries else []
+        if isinstance(self.synthesiser, LlmWriterOptions):
+            paths += self.synthesiser.files
         teacher = self.alignment.teacher if self.alignment else None
-        return named + (teacher.files if isinstance(teacher, Written) else [])
+        return paths + (teacher.files if isinstance(teacher, LlmWriterOptions) else [])
 
     @property
     def stage_work(self) -> tuple[StageWork, ...]:

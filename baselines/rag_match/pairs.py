@@ -1,4 +1,4 @@
-"""Labelled pairs of a query and a passage, drawn from a collection's graded training queries."""
+"""Graded pairs of a query and a passage, drawn from a collection's training queries."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.random import Generator
 from resrank.records import GRADES, Passage, TrainingExample
 
 
-class Pair(NamedTuple):
-    """A query and a passage; the grade, from 0 up, that people or the collection gave it."""
+class GradedPair(NamedTuple):
+    """A query and a passage with the grade, from 0 up, that the collection's judgments give."""
 
     query_id: str
     query: str
@@ -19,31 +19,37 @@ class Pair(NamedTuple):
     grade: int
 
 
-def labelled(example: TrainingExample) -> list[Pair]:
-    """Every graded passage whose text is known: the candidates, then relevant ones they lack."""
+def graded_pairs(example: TrainingExample) -> list[GradedPair]:
+    """Return a pair for every graded passage with a text.
+
+    Candidates come first, in their order, then relevant passages that are no candidates.
+    """
     texts = {c.passage.id: c.passage for c in example.candidates}
     texts |= {p.id: p for p in example.positives if p.id not in texts}
     return [
-        Pair(example.query.id, example.query.text, passage, example.graded[passage_id])
+        GradedPair(example.query.id, example.query.text, passage, example.graded[passage_id])
         for passage_id, passage in texts.items()
         if passage_id in example.graded
     ]
 
 
-def balanced(examples: Sequence[TrainingExample], size: int, rng: Generator) -> list[Pair]:
-    """At most `size` pairs a query: grades in turn, the highest first, so that each is learned."""
-    pairs: list[Pair] = []
+def balanced(examples: Sequence[TrainingExample], size: int, rng: Generator) -> list[GradedPair]:
+    """Draw at most `size` pairs per query; grades take turns, the highest first.
+
+    Taking turns gives rare grades as many pairs as frequent ones.
+    """
+    pairs: list[GradedPair] = []
     for example in examples:
-        pairs += _in_turn(labelled(example), size, rng)
+        pairs += _in_turn(graded_pairs(example), size, rng)
     return pairs
 
 
-def as_ranked(examples: Sequence[TrainingExample], size: int, rng: Generator) -> list[Pair]:
-    """At most `size` pairs a query, drawn as they come: the grades that a reranker meets."""
-    pairs: list[Pair] = []
+def as_ranked(examples: Sequence[TrainingExample], size: int, rng: Generator) -> list[GradedPair]:
+    """Draw at most `size` pairs per query at random, with the grades that a reranker meets."""
+    pairs: list[GradedPair] = []
     for example in examples:
-        found = labelled(example)
-        pairs += [found[i] for i in sorted(rng.permutation(len(found))[:size])]
+        candidates = graded_pairs(example)
+        pairs += [candidates[i] for i in sorted(rng.permutation(len(candidates))[:size])]
     return pairs
 
 
@@ -58,10 +64,12 @@ def check_graded(examples: Sequence[TrainingExample]) -> None:
     )
 
 
-def _in_turn(pairs: Sequence[Pair], size: int, rng: Generator) -> Iterator[Pair]:
-    """One pair of each grade that is left, again and again, each drawn at random."""
-    by_grade = [[pairs[i] for i in rng.permutation(len(pairs)) if pairs[i].grade == grade]
-                for grade in reversed(range(GRADES))]  # fmt: skip
+def _in_turn(pairs: Sequence[GradedPair], size: int, rng: Generator) -> Iterator[GradedPair]:
+    """Yield at most `size` pairs, cycling over the grades that are left, each drawn at random."""
+    by_grade = [
+        [pairs[i] for i in rng.permutation(len(pairs)) if pairs[i].grade == grade]
+        for grade in reversed(range(GRADES))
+    ]
     for _ in range(size):
         by_grade = [left for left in by_grade if left]
         if not by_grade:

@@ -1,39 +1,42 @@
-"""Stage III's preferences: the better of two trajectories where the model is wrong by one grade."""
+"""Stage III's preferences: the better of two trajectories where the model errs by one grade."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from baselines.rag_match.alignment import taught
 from baselines.rag_match.judge import Judge
-from baselines.rag_match.pairs import Pair
-from baselines.rag_match.teacher import Teaches
-from baselines.rag_match.trace import OPENING, Malformed, Trace, defects
+from baselines.rag_match.pairs import GradedPair
+from baselines.rag_match.teacher import TraceTeacher
+from baselines.rag_match.trace import OPENING, Malformed, Trace, count_defects
+from baselines.rag_match.usable_traces import usable_traces
 
 
 class Preference(NamedTuple):
-    """The teacher's trajectory to the right grade, and the model's own to the one beside it."""
+    """A pair with the teacher's trajectory to its grade and the model's to an adjacent grade."""
 
-    pair: Pair
+    pair: GradedPair
     chosen: str
     rejected: str
 
 
 class Trajectory(NamedTuple):
-    """What the model answers for a pair, and the grade in it; None if it is malformed."""
+    """The model's answer for a pair, and the grade in it, None if the answer is malformed.
+
+    parsed: the answer as a trace; None where the model writes a grade alone.
+    """
 
     text: str
     grade: int | None
     parsed: Trace | Malformed | None
 
 
-def trajectories(judge: Judge, pairs: Sequence[Pair], *, traces: bool) -> list[Trajectory]:
-    """What the model as it is answers for each pair: a trace, or the likeliest grade alone."""
-    prompts = [judge.show(pair.query, pair.passage.text).prompt for pair in pairs]
+def trajectories(judge: Judge, pairs: Sequence[GradedPair], *, traces: bool) -> list[Trajectory]:
+    """Return the model's current answer per pair: a trace, or the likeliest grade alone."""
+    prompts = [judge.prompt_of(pair.query, pair.passage.text).prompt for pair in pairs]
     if not traces:
-        found, _ = judge.grade(prompts, [OPENING] * len(prompts))
-        grades = found.argmax(dim=-1).tolist()
+        probabilities, _ = judge.grade(prompts, [OPENING] * len(prompts))
+        grades = probabilities.argmax(dim=-1).tolist()
         return [Trajectory(f"{OPENING}{grade}", grade, None) for grade in grades]
     written = [reasoned.trace for reasoned in judge.write(prompts)]
     return [
@@ -43,31 +46,41 @@ def trajectories(judge: Judge, pairs: Sequence[Pair], *, traces: bool) -> list[T
 
 
 def preferences(
-    pairs: Sequence[Pair], answers: Sequence[Trajectory], documents: Mapping[str, str],
-    teacher: Teaches | None,
-) -> tuple[list[Preference], dict[str, Any]]:  # fmt: skip
-    """The preferences, and how the model's answers were found to be.
+    pairs: Sequence[GradedPair],
+    answers: Sequence[Trajectory],
+    documents: Mapping[str, str],
+    teacher: TraceTeacher | None,
+) -> tuple[list[Preference], dict[str, Any]]:
+    """Return the preferences, and the counts of right, wrong and malformed answers.
 
-    teacher: None where a trajectory is the grade alone. An adjacent error for which it writes no
-    trace to the right grade gives no preference.
+    answers: the model's, one per pair. teacher: None where a trajectory is the grade alone. An
+    adjacent error gives no preference if the teacher writes no trace to the right grade.
     """
-    off = [
-        None if a.grade is None else a.grade - p.grade for p, a in zip(pairs, answers, strict=True)
+    errors = [
+        None if answer.grade is None else answer.grade - pair.grade
+        for pair, answer in zip(pairs, answers, strict=True)
     ]
-    wrong = [place for place, by in enumerate(off) if by in (-1, 1)]
-    errors = [pairs[place] for place in wrong]
-    right: Sequence[str | None] = [f"{OPENING}{pair.grade}" for pair in errors]
-    counts: dict[str, Any] = {
-        "judged": len(pairs), "right": off.count(0), "one_above": off.count(1),
-        "one_below": off.count(-1), "further": sum(by in (-2, 2) for by in off),
-        "malformed": off.count(None),
-        "defects": defects([a.parsed for a in answers if a.parsed is not None]),
-    }  # fmt: skip
-    if teacher is not None and errors:
-        right, _ = taught(errors, documents, teacher)
-    found = [
+    adjacent = [place for place, error in enumerate(errors) if error in (-1, 1)]
+    wrong = [pairs[place] for place in adjacent]
+    right: Sequence[str | None] = [f"{OPENING}{pair.grade}" for pair in wrong]
+    if teacher is not None and wrong:
+        right, _ = usable_traces(wrong, documents, teacher)
+    preferred = [
         Preference(pair, chosen, answers[place].text)
-        for pair, chosen, place in zip(errors, right, wrong, strict=True)
+        for pair, chosen, place in zip(wrong, right, adjacent, strict=True)
         if chosen is not None
     ]
-    return found, counts | {"preferences": len(found)}
+    return preferred, _counts(errors, answers) | {"preferences": len(preferred)}
+
+
+def _counts(errors: Sequence[int | None], answers: Sequence[Trajectory]) -> dict[str, Any]:
+    """Count the answers by their error in grades, None where an answer is malformed."""
+    return {
+        "judged": len(errors),
+        "right": errors.count(0),
+        "one_above": errors.count(1),
+        "one_below": errors.count(-1),
+        "further": sum(error in (-2, 2) for error in errors),
+        "malformed": errors.count(None),
+        "defects": count_defects([a.parsed for a in answers if a.parsed is not None]),
+    }

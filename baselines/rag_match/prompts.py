@@ -1,11 +1,12 @@
-"""What the model is shown: a pair to judge, a query to write about; and what a teacher is asked."""
+"""The prompts: a pair to judge, a query to write about, and the questions to teachers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from baselines.llm.prompts.template import Message, Prompt
+from baselines.rag_match.options import JudgeOptions
 from baselines.rag_match.trace import BAR, FIELDS, LEVELS
 
 TRACE = f" {BAR} ".join(f"{name.replace('_', ' ')}: ..." for name in FIELDS)
@@ -22,60 +23,68 @@ WRITER = (
 )
 
 
-class Reads(Protocol):
-    """A language model that says how long a prompt is, and how much it can read."""
+class PairPrompt(NamedTuple):
+    """A pair as the model reads it, and whether its passage was cut."""
+
+    prompt: Prompt
+    cut: bool
+
+
+class CountsTokens(Protocol):
+    """A language model that counts a prompt's tokens and has a limit on them."""
 
     @property
     def positions(self) -> int:
-        """Tokens of prompt and answer together."""
+        """Return the most tokens of prompt and answer together."""
         ...
 
     def count(self, prompt: Prompt) -> int:
-        """Tokens of a prompt."""
+        """Return the number of a prompt's tokens."""
         ...
 
 
-def about_query(instruction: str, query: str) -> Prompt:
-    """Stage I's prompt, which the document answers."""
+def document_prompt(instruction: str, query: str) -> Prompt:
+    """Return stage I's prompt, which the query's document answers."""
     return _user(f"{instruction}\nQuery: {query}\n")
 
 
-def to_judge(instruction: str, query: str, passage: str, words: int) -> Prompt:
-    """The prompt of a pair, its passage cut to so many words."""
-    shown = " ".join(passage.split()[:words])
-    return _user(f"{instruction}\nQuery: {query}\nPassage: {shown}\n")
+def pair_prompt(instruction: str, query: str, passage: str, words: int) -> Prompt:
+    """Return the prompt of a pair, with the passage cut to `words` words."""
+    passage_start = " ".join(passage.split()[:words])
+    return _user(f"{instruction}\nQuery: {query}\nPassage: {passage_start}\n")
 
 
-def fitted(
-    model: Reads, instruction: str, query: str, passage: str, words: int, answer: int
-) -> tuple[Prompt, bool]:
-    """A pair's prompt with room for `answer` tokens behind it, and whether the passage was cut.
+def fitted_pair_prompt(
+    model: CountsTokens, options: JudgeOptions, query: str, passage: str, room: int
+) -> PairPrompt:
+    """Return a pair's prompt that leaves room for `room` tokens after it.
 
-    Raises ValueError if there is no room even with one word of the passage.
+    The passage is cut to `options.words` words, then further until the prompt fits. Raises
+    ValueError if the prompt does not fit even with one word of the passage.
     """
     length = len(passage.split())
-    words = min(words, length)
-    prompt = to_judge(instruction, query, passage, words)
-    while model.count(prompt) + answer > model.positions:
+    words = min(options.words, length)
+    prompt = pair_prompt(options.instruction, query, passage, words)
+    while model.count(prompt) + room > model.positions:
         if words <= 1:
             raise ValueError(
                 f"the prompt of query {query[:80]!r} with one word of its passage has "
-                f"{model.count(prompt)} tokens, which leaves no room for {answer} more in the "
+                f"{model.count(prompt)} tokens, which leaves no room for {room} more in the "
                 f"model's {model.positions}; shorten the query or `max_new_tokens`"
             )
         words = max(1, words * 3 // 4)
-        prompt = to_judge(instruction, query, passage, words)
-    return prompt, words < length
+        prompt = pair_prompt(options.instruction, query, passage, words)
+    return PairPrompt(prompt, words < length)
 
 
-def for_writer(query: str, evidence: Sequence[str], words: int) -> Prompt:
-    """What a language model is asked that makes a document of evidence."""
-    shown = "".join(f"Evidence: {text}\n" for text in evidence)
-    return _user(f"{WRITER.format(words=words)}{shown}Query: {query}\n")
+def writer_prompt(query: str, evidence: Sequence[str], words: int) -> Prompt:
+    """Return the prompt that asks for a document from evidence."""
+    lines = "".join(f"Evidence: {text}\n" for text in evidence)
+    return _user(f"{WRITER.format(words=words)}{lines}Query: {query}\n")
 
 
-def for_teacher(query: str, document: str, passage: str) -> Prompt:
-    """What a language model is asked that writes traces."""
+def teacher_prompt(query: str, document: str, passage: str) -> Prompt:
+    """Return the prompt that asks for a trace."""
     return _user(f"{TEACHER}Background: {document}\nQuery: {query}\nPassage: {passage}\n")
 
 

@@ -17,14 +17,18 @@ from resrank.work import Pass, QueryShape, Work
 
 if TYPE_CHECKING:
     from baselines.llm.backends.transformers import TransformersModel
+    from baselines.rag_match.judge import Reasoned
 
-WRITTEN = 64  # tokens of a trace of the asked form, about
+TRACE_TOKENS = 64
+"""Estimated tokens of a well-formed trace, for a plan."""
 
 
 class RagMatch(Reranker):
-    """One forward pass a pair, whose score is the expected grade; two with reasoning, and a trace.
+    """Scores a pair by its expected grade.
 
-    Nothing is retrieved when it judges: what it knows of a query is in its weights.
+    One forward pass per pair reads the grade. With reasoning, the model first writes a trace, and
+    a second pass reads the grade after it. Nothing is retrieved when it judges: its knowledge of a
+    query is in its weights.
     """
 
     Options = JudgeOptions
@@ -40,7 +44,7 @@ class RagMatch(Reranker):
 
     @classmethod
     def load(cls, options: JudgeOptions, model_dir: Path | None = None) -> Self:
-        """Load the language model, or the one that `train` wrote."""
+        """Load the language model of the options, or the one that `train` wrote."""
         from baselines.llm.backends.transformers import TransformersModel
 
         return cls(options, TransformersModel(options.llm.trained(model_dir)))
@@ -61,7 +65,10 @@ class RagMatch(Reranker):
 
     @staticmethod
     def passes(options: JudgeOptions, usage: Usage, candidates: int) -> list[Pass]:
-        """A pass a pair; with reasoning one that writes and one that reads it with the grade."""
+        """Return the language model's work: per pair one pass, or two with reasoning.
+
+        With reasoning, one pass writes the trace and one reads it and the grade.
+        """
         calls, written = usage.model_calls, usage.generated_tokens
         writing = calls // 2 if options.reasoning else 0
         steps, logits = written - writing, calls - writing + written
@@ -69,60 +76,66 @@ class RagMatch(Reranker):
 
     @staticmethod
     def estimate_usage(options: JudgeOptions, shape: QueryShape) -> Usage:
-        """The usage of a ranking that has not been made, whose traces have the usual form."""
+        """Estimate the usage of a ranking before it is made, with well-formed traces."""
         fixed = text_tokens(options.instruction, "Query: Passage: ")
         words = round(options.words * TOKENS_A_WORD)
-        shown = shape._replace(passage_tokens=min(shape.passage_tokens, words))
+        cut = shape._replace(passage_tokens=min(shape.passage_tokens, words))
         limit = options.llm.context or fixed + shape.query_tokens + words
-        once = estimated_pairs(shown, fixed, limit)
+        once = estimated_pairs(cut, fixed, limit)
         read = Usage(prompt_tokens=shape.candidates * text_tokens(OPENING))
         if not options.reasoning:
             return once + read
-        trace = shape.candidates * min(WRITTEN, options.max_new_tokens)
+        trace = shape.candidates * min(TRACE_TOKENS, options.max_new_tokens)
         return once + once + read + Usage(prompt_tokens=trace, generated_tokens=trace)
 
     @property
     def dtype(self) -> str:
-        """Number format of the weights."""
+        """Return the number format of the weights."""
         return self.model.dtype
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What a run's manifest says beside the configuration."""
+        """Return the language model's identity, for the run's manifest."""
         return {"parameters": dict(self.model.identity)}
 
     def declared_counts(self, candidates: int) -> DeclaredCounts:
-        """A call a pair and no token, or two calls and a trace."""
+        """Return the counts of a list: one call per pair, or two calls and a trace per pair."""
         if not self.options.reasoning:
             return DeclaredCounts(candidates, 0, 0)
         most = candidates * self.options.max_new_tokens
         return DeclaredCounts(2 * candidates, range(candidates, most + 1), 0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """One query's candidates by their expected grade."""
-        shown = [self.judge.show(query.text, c.passage.text) for c in candidates]
-        prompts = [one.prompt for one in shown]
-        usage = Usage(truncated_passages=sum(one.cut for one in shown))
-        openings = [OPENING] * len(shown)
+        """Rank one query's candidates by their expected grade."""
+        pairs = [self.judge.prompt_of(query.text, c.passage.text) for c in candidates]
+        prompts = [pair.prompt for pair in pairs]
+        usage = Usage(truncated_passages=sum(pair.cut for pair in pairs))
+        openings = [OPENING] * len(pairs)
         if self.options.reasoning:
             reasoned = self.judge.write(prompts)
-            openings = [one.opening for one in reasoned]
-            usage += Usage(
-                prompt_tokens=sum(one.answer.prompt_tokens for one in reasoned),
-                generated_tokens=sum(one.answer.generated_tokens for one in reasoned),
-                model_calls=len(reasoned),
-                clean_answers=sum(isinstance(one.trace, Trace) for one in reasoned),
-                rejected_answers=sum(not isinstance(one.trace, Trace) for one in reasoned),
-            )
-        found, read = self.judge.grade(prompts, openings)
-        usage += Usage(prompt_tokens=sum(read), model_calls=len(read))
-        probabilities = found.double().numpy()
+            openings = [answer.opening for answer in reasoned]
+            usage += _usage_of(reasoned)
+        grades, tokens_read = self.judge.grade(prompts, openings)
+        usage += Usage(prompt_tokens=sum(tokens_read), model_calls=len(tokens_read))
+        probabilities = grades.double().numpy()
         scores = probabilities @ range(GRADES)
         return ranked(query, candidates, scores, usage, probabilities)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Queries in turn: a query's pairs fill the batches by themselves."""
+        """Rank the queries in turn; one query's pairs fill the batches by themselves."""
         from tqdm import tqdm
 
         bar = tqdm(requests, desc="judging pairs", unit="query")
         return [self.rerank(query, candidates) for query, candidates in bar]
+
+
+def _usage_of(reasoned: Sequence[Reasoned]) -> Usage:
+    """Return the usage of written traces; a malformed one counts as a rejected answer."""
+    well_formed = sum(isinstance(written.trace, Trace) for written in reasoned)
+    return Usage(
+        prompt_tokens=sum(written.answer.prompt_tokens for written in reasoned),
+        generated_tokens=sum(written.answer.generated_tokens for written in reasoned),
+        model_calls=len(reasoned),
+        clean_answers=well_formed,
+        rejected_answers=len(reasoned) - well_formed,
+    )

@@ -1,66 +1,60 @@
-"""Stage II's teachers: who writes the traces that the model learns."""
+"""Stage II's teachers, which write the traces that the model learns."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from baselines.llm.transcript import Recorded
-from baselines.rag_match.pairs import Pair
-from baselines.rag_match.prompts import for_teacher
-from baselines.rag_match.terms import sentences, terms, words
-from baselines.rag_match.trace import LEVELS, Alignment, Grounding, Level, Malformed, Trace, parse
-
-NAMED = 3  # words that a field names at most: a short trace is quick to learn and to write
-LIMITS = re.compile(r"\b(?:not|no|without|only|except|between|from|at (?:least|most)|\d+)\b\s*\w*")
-ASKED = {
-    "how": "procedure", "why": "reason", "who": "person", "where": "place", "when": "time",
-    "what": "definition", "which": "choice", "is": "yes or no", "are": "yes or no",
-    "can": "yes or no", "does": "yes or no", "do": "yes or no",
-}  # fmt: skip
+from baselines.rag_match.grounding import grounding
+from baselines.rag_match.pairs import GradedPair
+from baselines.rag_match.prompts import teacher_prompt
+from baselines.rag_match.terms import sentences, terms
+from baselines.rag_match.trace import LEVELS, Level, Malformed, PassageAlignment, Trace, parse
 
 
-class Asked(NamedTuple):
-    """A pair, and the document that was made for its query."""
+class DocumentedPair(NamedTuple):
+    """A graded pair and the document of its query."""
 
-    pair: Pair
+    pair: GradedPair
     document: str
 
 
-class Teaches(Protocol):
-    """Writes a trace a pair, or says what is wrong with what it wrote."""
+class TraceTeacher(Protocol):
+    """Writes traces of pairs."""
 
-    def __call__(self, asked: Sequence[Asked]) -> Sequence[Trace | Malformed]:
-        """A trace a pair."""
+    def __call__(self, pairs: Sequence[DocumentedPair]) -> Sequence[Trace | Malformed]:
+        """Return a trace per pair, in the same order, or its defect where it is malformed."""
         ...
 
 
-class ByRules:
-    """The grade is the pair's own; what leads to it is read off the texts.
+class RuleTeacher:
+    """Derives a trace by rules; its grade is the pair's.
 
-    Intent consistency follows the grade, as a person who grades has seen whether the passage does
-    what is asked. The others are shares of terms: of the query's in the passage (entity fidelity),
-    of the document's for which the query asks (logical completeness), and of the passage's own
-    sentences that hold any of them (information density).
+    Intent consistency follows the grade, because whoever graded the pair has seen whether the
+    passage serves the query. The other dimensions are shares:
+
+    - entity fidelity: share of the query's terms that the passage has;
+    - logical completeness: share of the query's and the document's terms that the passage has;
+    - information density: share of the passage's sentences that have a term of the query.
     """
 
-    def __call__(self, asked: Sequence[Asked]) -> list[Trace]:
-        """A trace a pair."""
-        return [self._one(pair, document) for pair, document in asked]
+    def __call__(self, pairs: Sequence[DocumentedPair]) -> list[Trace]:
+        """Return a trace per pair, in the same order."""
+        return [self._trace(pair, document) for pair, document in pairs]
 
-    def _one(self, pair: Pair, document: str) -> Trace:
-        wanted, told = terms(pair.query), terms(pair.passage.text)
-        known = wanted | terms(document)
+    def _trace(self, pair: GradedPair, document: str) -> Trace:
+        query_terms, passage_terms = terms(pair.query), terms(pair.passage.text)
+        all_terms = query_terms | terms(document)
         lines = sentences(pair.passage.text)
-        dense = sum(bool(wanted & terms(line)) for line in lines) / max(1, len(lines))
+        dense = sum(bool(query_terms & terms(line)) for line in lines) / max(1, len(lines))
         return Trace.model_validate(
             {
                 "grounding": grounding(pair.query, document),
-                "alignment": Alignment(
+                "alignment": PassageAlignment(
                     intent_consistency=LEVELS[pair.grade],
-                    entity_fidelity=_level(len(wanted & told) / max(1, len(wanted))),
-                    logical_completeness=_level(len(known & told) / max(1, len(known))),
+                    entity_fidelity=_level_of_overlap(query_terms, passage_terms),
+                    logical_completeness=_level_of_overlap(all_terms, passage_terms),
                     information_density=_level(dense),
                 ),
                 "grade": pair.grade,
@@ -68,36 +62,22 @@ class ByRules:
         )
 
 
-class ByModel:
-    """A language model that is not told the grade; its answers are recorded."""
+class LlmTeacher:
+    """Lets a language model write the traces without the grades; its answers are recorded."""
 
     def __init__(self, model: Recorded, max_new_tokens: int) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens
 
-    def __call__(self, asked: Sequence[Asked]) -> list[Trace | Malformed]:
-        """A trace a pair, or why what was answered is none."""
-        prompts = [for_teacher(p.query, document, p.passage.text) for p, document in asked]
-        found = dict(self.model.answers(prompts, self.max_new_tokens))
-        return [parse(found[place].text) for place in range(len(asked))]
+    def __call__(self, pairs: Sequence[DocumentedPair]) -> list[Trace | Malformed]:
+        """Return a trace per pair, in the same order, or the defect of the model's answer."""
+        prompts = [teacher_prompt(p.query, document, p.passage.text) for p, document in pairs]
+        answers = dict(self.model.answers(prompts, self.max_new_tokens))
+        return [parse(answers[i].text) for i in range(len(pairs))]
 
 
-def grounding(query: str, document: str) -> Grounding:
-    """What a query is after, by rules: its first word, its other words, the document's own."""
-    said = words(query)
-    first = re.findall(r"\w+", query.lower())[:1]
-    limits = [" ".join(match.split()) for match in LIMITS.findall(query.lower())]
-    further = [word for word in words(document) if not terms(word) <= terms(query)]
-    return Grounding(
-        intent=_named(said[:NAMED], "anything"),
-        answer_type=ASKED.get("".join(first), "description"),
-        scope=_named(further[:NAMED], "any"),
-        constraints=_named(limits[:NAMED], "none"),
-    )
-
-
-def _named(found: Sequence[str], otherwise: str) -> str:
-    return " ".join(found) or otherwise
+def _level_of_overlap(expected: frozenset[str], present: frozenset[str]) -> Level:
+    return _level(len(expected & present) / max(1, len(expected)))
 
 
 def _level(share: float) -> Level:

@@ -1,4 +1,4 @@
-"""Words that carry a text's meaning, and its sentences: what rules compare."""
+"""The words, index terms and sentences of a text, as the rules compare them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
 def words(text: str) -> list[str]:
-    """A text's words as they stand, without stop words, each once."""
+    """Return a text's distinct words in lower case and in their order, without stop words."""
     return list(dict.fromkeys(w for w in TOKEN.findall(text.lower()) if w not in STOP_WORDS))
 
 
 def terms(text: str | Iterable[str]) -> frozenset[str]:
-    """The index terms of a text, or of several."""
+    """Return the index terms of one text or of several."""
     return frozenset(analyse(text if isinstance(text, str) else " ".join(text)))
 
 
 def sentences(text: str) -> list[str]:
-    """A text's sentences, cut behind full stops, question and exclamation marks."""
+    """Split a text after full stops, question marks and exclamation marks."""
     return [part for part in SENTENCE.split(" ".join(text.split())) if part]

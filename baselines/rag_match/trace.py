@@ -1,7 +1,8 @@
-"""A reasoning trace: what the query asks, how the passage answers it, a grade (RAG-Match, HRA).
+"""A reasoning trace: the query's need, how the passage meets it, and a grade.
 
-Written in one line of `name: value` parts between bars, so that a tokenizer that loses case, line
-breaks and spaces around signs, as the demo's does, keeps every part of it.
+The paper (arXiv 2605.25486, stage II) calls these two steps hierarchical reasoning alignment. A
+trace is one line of `name: value` parts between bars. The demo's tokenizer loses case, line breaks
+and spaces around signs; every part of this form survives that.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from resrank.records import GRADES
 
 BAR = "|"
 OPENING = "grade:"
-"""What a grade is written behind; no space follows, so that its digit is a token of its own."""
+"""Precedes a grade. No space follows, so that the grade's digit is a token of its own."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+FieldText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Level = Literal["none", "partial", "full"]
 LEVELS: tuple[Level, ...] = ("none", "partial", "full")
 
@@ -29,14 +30,14 @@ LEVELS: tuple[Level, ...] = ("none", "partial", "full")
 class Grounding(Strict):
     """Step one: what the query is after."""
 
-    intent: Text
-    answer_type: Text
-    scope: Text
-    constraints: Text
+    intent: FieldText
+    answer_type: FieldText
+    scope: FieldText
+    constraints: FieldText
 
 
-class Alignment(Strict):
-    """Step two: how the passage answers it."""
+class PassageAlignment(Strict):
+    """Step two: how the passage answers the query."""
 
     intent_consistency: Level
     entity_fidelity: Level
@@ -48,22 +49,22 @@ class Trace(Strict):
     """Both steps, and the grade that follows from them."""
 
     grounding: Grounding
-    alignment: Alignment
+    alignment: PassageAlignment
     grade: Literal[0, 1, 2]
 
     def reasoning(self) -> str:
-        """All but the grade, up to where it is written."""
+        """Return everything up to the place where the grade is written."""
         values = self.grounding.model_dump() | self.alignment.model_dump()
-        parts = [f"{_shown(name)}: {_plain(value)}" for name, value in values.items()]
+        parts = [f"{_label(name)}: {_without_bars(value)}" for name, value in values.items()]
         return f" {BAR} ".join([*parts, OPENING])
 
     def text(self) -> str:
-        """The whole trace in one line."""
+        """Return the whole trace in one line."""
         return f"{self.reasoning()}{self.grade}"
 
 
 class Defect(StrEnum):
-    """What can be wrong with a written trace."""
+    """What can be wrong with a written trace. The values are keys of a model's provenance."""
 
     EMPTY = "empty"
     NO_FIELD = "a part that is no `name: value`"
@@ -77,17 +78,17 @@ class Defect(StrEnum):
 
 
 class Malformed(NamedTuple):
-    """A text that is no trace, and why."""
+    """The first defect of a text that is no trace, and the part of the text that shows it."""
 
     defect: Defect
     detail: str
 
 
-FIELDS = (*Grounding.model_fields, *Alignment.model_fields, "grade")
+FIELDS = (*Grounding.model_fields, *PassageAlignment.model_fields, "grade")
 
 
 def parse(text: str) -> Trace | Malformed:
-    """The trace that a text is, to the letter but for case and spaces; or what is wrong with it."""
+    """Parse a trace strictly: only case and spaces may differ from the form that `text` writes."""
     if not text.strip():
         return Malformed(Defect.EMPTY, "")
     values: dict[str, str] = {}
@@ -101,43 +102,45 @@ def parse(text: str) -> Trace | Malformed:
         if field in values:
             return Malformed(Defect.REPEATED_FIELD, name.strip())
         values[field] = " ".join(value.split())
-    return _checked(values)
+    return _defect_of(values) or _trace_of(values)
 
 
-def defects(parsed: Sequence[Trace | Malformed]) -> dict[str, int]:
-    """How many texts have which defect."""
+def count_defects(parsed: Sequence[Trace | Malformed]) -> dict[str, int]:
+    """Return the number of texts per defect."""
     return dict(Counter(str(p.defect) for p in parsed if isinstance(p, Malformed)))
 
 
-def _checked(values: dict[str, str]) -> Trace | Malformed:
-    """A trace of named values: all of them, in order, each of its kind."""
+def _defect_of(values: dict[str, str]) -> Malformed | None:
+    """Return the first defect of the values by field name, None if they make a trace."""
     for name in FIELDS:
         if name not in values:
-            return Malformed(Defect.MISSING_FIELD, _shown(name))
+            return Malformed(Defect.MISSING_FIELD, _label(name))
         if not values[name]:
-            return Malformed(Defect.NO_VALUE, _shown(name))
+            return Malformed(Defect.NO_VALUE, _label(name))
     if tuple(values) != FIELDS:
-        return Malformed(Defect.WRONG_ORDER, ", ".join(map(_shown, values)))
-    for name in Alignment.model_fields:
-        values[name] = values[name].lower()
-        if values[name] not in LEVELS:
-            return Malformed(Defect.UNKNOWN_LEVEL, f"{_shown(name)}: {values[name]}")
+        return Malformed(Defect.WRONG_ORDER, ", ".join(map(_label, values)))
+    for name in PassageAlignment.model_fields:
+        if values[name].lower() not in LEVELS:
+            return Malformed(Defect.UNKNOWN_LEVEL, f"{_label(name)}: {values[name].lower()}")
     if values["grade"] not in {str(grade) for grade in range(GRADES)}:
         return Malformed(Defect.UNKNOWN_GRADE, values["grade"])
-    found: dict[str, Any] = dict(values)
-    return Trace.model_validate(
-        {
-            "grounding": {name: found[name] for name in Grounding.model_fields},
-            "alignment": {name: found[name] for name in Alignment.model_fields},
-            "grade": int(values["grade"]),
-        }
-    )
+    return None
 
 
-def _shown(name: str) -> str:
+def _trace_of(values: dict[str, str]) -> Trace:
+    fields: dict[str, Any] = {
+        "grounding": {name: values[name] for name in Grounding.model_fields},
+        "alignment": {name: values[name].lower() for name in PassageAlignment.model_fields},
+        "grade": int(values["grade"]),
+    }
+    return Trace.model_validate(fields)
+
+
+def _label(name: str) -> str:
+    """Return a field's name as a trace writes it."""
     return name.replace("_", " ")
 
 
-def _plain(value: str) -> str:
-    """A value in one line without the sign between parts."""
+def _without_bars(value: str) -> str:
+    """Return a value in one line, with the sign that separates parts replaced."""
     return " ".join(value.replace(BAR, "/").split())

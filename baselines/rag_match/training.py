@@ -1,4 +1,4 @@
-"""RAG-Match's three stages one after the other, each of which may be left out."""
+"""RAG-Match's training: up to three stages, one after the other (arXiv 2605.25486)."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from baselines.llm.open import open_model
 from baselines.llm.transcript import Recorded
 from baselines.rag_match.alignment import learn_to_judge
 from baselines.rag_match.calibration import learn_to_prefer
-from baselines.rag_match.documents import (
-    Documents,
-    Extracts,
-    Synthesises,
-    Writes,
-    evidence,
-    write_documents,
-)
+from baselines.rag_match.documents import Documents, write_documents
+from baselines.rag_match.evidence import read_evidence
 from baselines.rag_match.knowledge import learn_to_write
-from baselines.rag_match.learner import Learner, on_main_first
-from baselines.rag_match.options import Alignment, JudgeOptions, JudgeTraining, Written
+from baselines.rag_match.learner import Learner
+from baselines.rag_match.options import (
+    AlignmentStage,
+    JudgeOptions,
+    JudgeTraining,
+    LlmWriterOptions,
+)
 from baselines.rag_match.pairs import check_graded
-from baselines.rag_match.teacher import Asked, ByModel, ByRules, Teaches
+from baselines.rag_match.synthesis import ExtractiveSynthesiser, LlmSynthesiser, Synthesiser
+from baselines.rag_match.teacher import DocumentedPair, LlmTeacher, RuleTeacher, TraceTeacher
 from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
+from resrank.training.processes import processes
 
 
 def train_stages(
@@ -34,25 +35,26 @@ def train_stages(
     out: Path,
     job: TrainingJob,
 ) -> None:
-    """Train a language model and write it under `out`, with what each stage counted.
+    """Train a language model and write it under `out`, with each stage's counts.
 
-    Answers of language models that write documents or traces are recorded beside `out`.
+    Answers of language models that write documents or traces are recorded beside `out`. Raises
+    ValueError if a stage has nothing to learn from.
     """
     if training.alignment is not None:
         check_graded(examples)
     learner = Learner(options, training, job)
-    documents = on_main_first(lambda: _documents(training, examples, out, job))
+    documents = processes().main_first(lambda: _documents(training, examples, out, job))
     counts: dict[str, Any] = {}
     if training.knowledge is not None:
         counts["knowledge"] = learn_to_write(learner, training.knowledge, documents, examples)
     if training.alignment is not None:
-        told = {e.query.id: documents[place].text for place, e in enumerate(examples)}
+        texts = {e.query.id: documents[place].text for place, e in enumerate(examples)}
         teacher = _teacher(training.alignment, out)
-        counts["alignment"] = learn_to_judge(learner, training.alignment, examples, told, teacher)
+        counts["alignment"] = learn_to_judge(learner, training.alignment, examples, texts, teacher)
         if training.calibration is not None:
-            writes = teacher if training.alignment.traced else None
+            trace_teacher = teacher if training.alignment.traced else None
             counts["calibration"] = learn_to_prefer(
-                learner, training.calibration, examples, told, writes
+                learner, training.calibration, examples, texts, trace_teacher
             )
     learner.save(out, counts)
 
@@ -60,34 +62,40 @@ def train_stages(
 def _documents(
     training: JudgeTraining, examples: Sequence[TrainingExample], out: Path, job: TrainingJob
 ) -> Documents:
-    """The examples' documents and those of further queries; an earlier, killed job's are kept."""
+    """Return the documents of the examples and of further queries; write them if they are missing.
+
+    The file outlives a killed job, so that its successor reads it.
+    """
     path = job.checkpoints / f"{job.key[:16]}.documents.jsonl"
     if not path.is_file():
-        more = training.knowledge.queries if training.knowledge is not None else None
-        found = evidence(examples, more, training.evidence)
-        write_documents(path, found, _synthesiser(training, out))
+        exported = training.knowledge.queries if training.knowledge is not None else None
+        queries = read_evidence(examples, exported, training.evidence)
+        write_documents(path, queries, _synthesiser(training, out))
     return Documents(path)
 
 
-def _synthesiser(training: JudgeTraining, out: Path) -> Synthesises:
-    how, words = training.synthesiser, training.document_words
-    if isinstance(how, Written):
-        return Writes(_recorded(how, out), words, how.max_new_tokens)
-    return Extracts(words)
+def _synthesiser(training: JudgeTraining, out: Path) -> Synthesiser:
+    options, words = training.synthesiser, training.document_words
+    if isinstance(options, LlmWriterOptions):
+        return LlmSynthesiser(_recorded(options, out), words, options.max_new_tokens)
+    return ExtractiveSynthesiser(words)
 
 
-def _teacher(stage: Alignment, out: Path) -> Teaches:
-    how = stage.teacher
-    if not isinstance(how, Written):
-        return ByRules()
+def _teacher(stage: AlignmentStage, out: Path) -> TraceTeacher:
+    options = stage.teacher
+    if not isinstance(options, LlmWriterOptions):
+        return RuleTeacher()
 
-    def ask(asked: Sequence[Asked]) -> Any:
-        return on_main_first(lambda: ByModel(_recorded(how, out), how.max_new_tokens)(asked))
+    def write(pairs: Sequence[DocumentedPair]) -> Any:
+        # The main process calls the model; the others read its recorded answers.
+        return processes().main_first(
+            lambda: LlmTeacher(_recorded(options, out), options.max_new_tokens)(pairs)
+        )
 
-    return ask
+    return write
 
 
-def _recorded(how: Written, out: Path) -> Recorded:
-    """A language model whose answers are written down beside the model that is trained."""
-    model = open_model(how.llm)
-    return Recorded(model, out, {**model.parameters, "max_new_tokens": how.max_new_tokens})
+def _recorded(options: LlmWriterOptions, out: Path) -> Recorded:
+    """Return a language model whose answers are recorded beside the model that is trained."""
+    model = open_model(options.llm)
+    return Recorded(model, out, {**model.parameters, "max_new_tokens": options.max_new_tokens})

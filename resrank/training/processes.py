@@ -9,7 +9,7 @@ one would. Where accelerate's configuration asks for FSDP, both models' layers a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from torch import distributed as dist
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 Item = TypeVar("Item")
+Produced = TypeVar("Produced")
 
 
 class Processes:
@@ -87,8 +88,21 @@ class Processes:
         told = torch.tensor(value if self.is_main else 0.0, dtype=torch.float64, device=device)
         return float(self.add_up(told))
 
+    def main_first(self, make: Callable[[], Produced]) -> Produced:
+        """Call `make` in every process, in the main one first; return its value in each.
+
+        The other processes can read the files that the main one has written. A language model that
+        records its answers is so called, and paid, once.
+        """
+        if not self.is_main:
+            self.wait()
+            return make()
+        value = make()
+        self.wait()
+        return value
+
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process is here."""
         if self.count > 1:
             dist.barrier()
 

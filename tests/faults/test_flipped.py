@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from baselines.llm.transcript import read_transcript
-from baselines.rag_match.documents import Documents, Found, write_documents
+from baselines.rag_match.documents import Documents, write_documents
+from baselines.rag_match.evidence import QueryEvidence
 from resrank.candidates.base import StageInputs, parse_first_stage
 from resrank.candidates.exported import export
 from resrank.evaluation.all_pairs import SCORES
@@ -246,8 +247,8 @@ def test_a_checkpoint_that_was_half_replaced_is_the_one_before(tmp_path, monkeyp
 
 def test_rag_match_documents(tmp_path):
     path = tmp_path / "documents.jsonl"
-    queries = [Found(f"query {n}", (f"text {n}",)) for n in range(9)]
-    write_documents(path, queries, lambda block: [item.evidence[0] for item in block])
+    queries = [QueryEvidence(f"query {n}", (f"text {n}",)) for n in range(9)]
+    write_documents(path, queries, lambda block: [item.texts[0] for item in block])
 
     def every(path):
         made = Documents(path)

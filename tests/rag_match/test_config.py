@@ -1,4 +1,4 @@
-"""The shipped configurations are what the docs say, and run on tiny shapes."""
+"""The shipped configurations match the docs and run on tiny shapes."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from baselines.rag_match import training
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
-from baselines.rag_match.teacher import ByRules
+from baselines.rag_match.teacher import RuleTeacher
 from resrank.registry import resolve, source_files
 from resrank.reranker import TrainingJob
 from resrank.reranker_entry import training_of
@@ -19,7 +19,7 @@ from tests.shapes import save_causal
 STAGES = ("knowledge", "alignment", "calibration")
 
 
-def test_the_ablation_leaves_out_what_its_names_say():
+def test_the_ablations_stages_match_their_names():
     systems = load_suite(ROOT / "config" / "rag_match.yaml").systems
     made = {
         name: JudgeTraining.model_validate(spec.training)
@@ -27,7 +27,7 @@ def test_the_ablation_leaves_out_what_its_names_say():
         if spec.kind == "rag_match" and spec.training is not None and name != "rag_match_8b"
     }
     kept = {
-        name: [stage for stage in STAGES if getattr(given, stage) is not None]
+        name: [stage for stage in STAGES if dict(given)[stage] is not None]
         for name, given in made.items()
     }
     assert kept["stages_1_2_3"] == kept["stages_1_3"] == list(STAGES)
@@ -41,17 +41,17 @@ def test_the_ablation_leaves_out_what_its_names_say():
     assert len({o.llm.model_dump_json() for o in options}) == 1  # models of one size
 
 
-def test_a_kind_of_a_folder_is_made_of_all_of_it_and_of_the_language_models():
+def test_source_files_are_the_whole_folder_and_the_language_models():
     files = source_files(library().systems["rag_match_8b"])
-    own = sorted(path.name for path in (ROOT / "baselines" / "rag_match").glob("*.py"))
-    assert {f"baselines/rag_match/{name}" for name in own} <= set(files)
+    names = sorted(path.name for path in (ROOT / "baselines" / "rag_match").glob("*.py"))
+    assert {f"baselines/rag_match/{name}" for name in names} <= set(files)
     assert "baselines/llm/backends/transformers.py" in files
     assert len(files) == len(set(files))
     assert resolve("rag_match").grades == 3
     assert not library().systems["rag_match_8b"].typed_options.asks_endpoint
 
 
-def test_files_that_training_reads_are_named(tmp_path):
+def test_training_files_are_listed(tmp_path):
     (tmp_path / "t.jsonl").touch()
     replay = {"kind": "llm", "llm": {"kind": "replay", "transcript": str(tmp_path / "t.jsonl")}}
     given = {
@@ -63,7 +63,7 @@ def test_files_that_training_reads_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"alignment": {"teacher": {"kind": "oracle"}}}, "'rules', 'llm'"),
         ({"alignment": {"pairs": 0}}, "greater than or equal to 1"),
@@ -71,19 +71,21 @@ def test_files_that_training_reads_are_named(tmp_path):
         ({"stages": 3}, "unknown key stages; known: alignment"),
     ],
 )
-def test_bad_options_are_told_with_what_is_allowed(given, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_error_about_bad_options_lists_the_allowed_values(given, message):
+    with pytest.raises(ValueError, match=message):
         JudgeTraining.model_validate(given)
 
 
 def test_the_8b_configuration_trains_a_tiny_model_of_its_shape(tmp_path, monkeypatch):
-    """Its model, teacher and writer alone are others: a tiny Qwen3, rules, extracts."""
+    """Only its model, teacher and synthesiser are replaced: a tiny Qwen3, rules, extracts."""
     spec = library().systems["rag_match_8b"]
     folder = save_causal(tmp_path / "tiny", "qwen3")
     llm = spec.options["llm"] | {"model": folder, "revision": None, "context": 600}
     options = JudgeOptions.model_validate(spec.options | {"llm": llm, "max_new_tokens": 16})
-    monkeypatch.setattr(training, "_teacher", lambda stage, out: ByRules())
-    monkeypatch.setattr(training, "_synthesiser", lambda given, out: training.Extracts(20))
+    monkeypatch.setattr(training, "_teacher", lambda stage, out: RuleTeacher())
+    monkeypatch.setattr(
+        training, "_synthesiser", lambda given, out: training.ExtractiveSynthesiser(20)
+    )
     made = JudgeTraining.model_validate(spec.training)
     assert made.lora is not None
     assert made.gradient_checkpointing

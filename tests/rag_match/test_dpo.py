@@ -1,4 +1,4 @@
-"""DPO's loss is the paper's, and trl's own code's, on random log-probabilities."""
+"""DPO's loss equals the paper's by hand, and trl's on random log-probabilities."""
 
 import math
 from collections import defaultdict
@@ -12,7 +12,7 @@ from baselines.rag_match.dpo import dpo
 PAIRS, LENGTH = 5, 7
 
 
-def test_the_loss_is_the_papers_by_hand():
+def test_the_loss_equals_the_papers_by_hand():
     values = [torch.tensor([x], requires_grad=x == -2.0) for x in (-2.0, -3.0, -2.5, -2.8)]
     loss = dpo(*values, beta=0.5)
     margin = (-2.0 + 2.5) - (-3.0 + 2.8)  # 0.7: the chosen rose, the rejected fell
@@ -21,13 +21,13 @@ def test_the_loss_is_the_papers_by_hand():
     assert values[0].grad.item() == pytest.approx(-0.5 / (1 + math.exp(0.5 * margin)))
 
 
-def test_a_model_that_is_its_reference_loses_log_2():
+def test_a_model_equal_to_its_reference_has_a_loss_of_log_2():
     same = torch.randn(2, PAIRS)
     assert dpo(same[0], same[1], same[0], same[1], 0.1).item() == pytest.approx(math.log(2))
 
 
 @pytest.mark.parametrize("beta", [0.05, 0.1, 1.0])
-def test_the_loss_and_its_gradient_are_trls(beta):
+def test_the_loss_and_its_gradient_equal_trls(beta):
     torch.manual_seed(1)
     mask = (torch.rand(2 * PAIRS, LENGTH) < 0.7).long()
     tokens = torch.randn(2 * PAIRS, LENGTH - 1) * mask[:, 1:]
@@ -35,19 +35,19 @@ def test_the_loss_and_its_gradient_are_trls(beta):
     theirs, ours = (tokens.clone().requires_grad_() for _ in range(2))
     expected = loss_of_trl(theirs, reference, mask, beta)
     chosen, rejected = ours.sum(dim=1).chunk(2)
-    found = dpo(chosen, rejected, *reference.chunk(2), beta)
-    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    actual = dpo(chosen, rejected, *reference.chunk(2), beta)
+    assert actual.item() == pytest.approx(expected.item(), rel=1e-6)
     expected.backward()
-    found.backward()
+    actual.backward()
     assert torch.allclose(ours.grad, theirs.grad, atol=1e-7)
 
 
 def loss_of_trl(tokens: torch.Tensor, reference: torch.Tensor, mask: torch.Tensor, beta: float):
-    """What `DPOTrainer` computes for a model whose tokens have these log-probabilities."""
+    """Return the loss of `DPOTrainer` for tokens with these log-probabilities."""
     from trl import DPOTrainer
 
     zeros = torch.zeros_like(tokens)
-    told = SimpleNamespace(
+    output = SimpleNamespace(
         log_probs=tokens, entropy=zeros, mean_logits=zeros, is_top1=zeros.bool(),
         log_sum_sq_probs=zeros,
     )  # fmt: skip
@@ -65,4 +65,4 @@ def loss_of_trl(tokens: torch.Tensor, reference: torch.Tensor, mask: torch.Tenso
         "input_ids": torch.ones_like(mask), "attention_mask": torch.ones_like(mask),
         "completion_mask": mask, "ref_chosen_logps": chosen, "ref_rejected_logps": rejected,
     }  # fmt: skip
-    return DPOTrainer._compute_loss(trainer, lambda **_: told, inputs, False)
+    return DPOTrainer._compute_loss(trainer, lambda **_: output, inputs, False)

@@ -1,4 +1,4 @@
-"""From a collection in three grades to a run with its grades, through the harness's own jobs."""
+"""The harness's jobs, from a collection in three grades to a run with its grades."""
 
 import json
 

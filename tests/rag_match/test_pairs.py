@@ -1,4 +1,4 @@
-"""Pairs are drawn from graded passages alone: balanced for learning, as ranked for finding errors."""
+"""Pairs are drawn from graded passages: balanced to learn grades, as ranked to collect errors."""
 
 import dataclasses
 from collections import Counter
@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from baselines.rag_match.pairs import as_ranked, balanced, check_graded, labelled
+from baselines.rag_match.pairs import as_ranked, balanced, check_graded, graded_pairs
 from resrank.records import Passage
 from tests.rag_match.examples import examples
 
@@ -20,11 +20,11 @@ def test_only_graded_passages_with_a_text_are_pairs():
     missed = Passage("missed", "a relevant one that the first stage missed")
     graded = {"0-0": 0, "0-2": 2, "missed": 2, "nowhere": 1}
     example = dataclasses.replace(given, positives=[missed], graded=graded)
-    found = {pair.passage.id: pair.grade for pair in labelled(example)}
-    assert found == {"0-0": 0, "0-2": 2, "missed": 2}
+    grades = {pair.passage.id: pair.grade for pair in graded_pairs(example)}
+    assert grades == {"0-0": 0, "0-2": 2, "missed": 2}
 
 
-def test_grades_are_taken_in_turn_as_far_as_they_go():
+def test_grades_take_turns_until_they_run_out():
     (given,) = examples(1, size=9)
     graded = dict.fromkeys(given.graded, 0) | {"0-2": 2, "0-1": 1, "0-4": 1}
     example = dataclasses.replace(given, graded=graded)
@@ -34,7 +34,7 @@ def test_grades_are_taken_in_turn_as_far_as_they_go():
     assert len({p.passage.id for p in balanced([example], 99, rng())}) == 9
 
 
-def test_draws_as_ranked_keep_the_lists_shares_of_grades_and_are_repeatable():
+def test_pairs_as_ranked_keep_the_shares_of_grades_and_are_repeatable():
     given = examples(60, size=9)
     drawn = as_ranked(given, 4, rng(1))
     assert drawn == as_ranked(given, 4, rng(1))
@@ -43,7 +43,7 @@ def test_draws_as_ranked_keep_the_lists_shares_of_grades_and_are_repeatable():
     assert all(abs(shares[grade] - 80) < 25 for grade in range(3))
 
 
-def test_a_collection_without_three_grades_is_told_what_to_say():
+def test_an_error_about_missing_grades_names_the_key_to_set():
     given = [dataclasses.replace(e, graded={}) for e in examples(2)]
     with pytest.raises(ValueError, match="none of 2 training queries .* `grades_from: "):
         check_graded(given)

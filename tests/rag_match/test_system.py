@@ -28,7 +28,7 @@ def system(folder, reasoning=False, **more):
 
 
 @pytest.mark.parametrize("reasoning", [False, True])
-def test_batches_change_no_score_and_invariants_hold(folder, reasoning, request_of):
+def test_batch_sizes_change_no_score(folder, reasoning, request_of):
     judge = system(folder, reasoning)
     requests = [
         request_of("sort an array", list(PASSAGES)),
@@ -44,12 +44,12 @@ def test_batches_change_no_score_and_invariants_hold(folder, reasoning, request_
         assert one.usage == other.usage
 
 
-def test_a_score_is_the_expected_grade_of_the_three_tokens(folder, request_of):
+def test_a_score_is_the_expected_grade_over_three_tokens(folder, request_of):
     judge = system(folder)
     query, listed = request_of("sort an array", ["p1", "p2"])
     ranking = judge.rerank(query, listed)
-    shown = judge.judge.show(query.text, PASSAGES[ranking.passage_ids[0]])
-    (ids,) = judge.model.tokenize([shown.prompt], opening=OPENING)
+    pair = judge.judge.prompt_of(query.text, PASSAGES[ranking.passage_ids[0]])
+    (ids,) = judge.model.tokenize([pair.prompt], opening=OPENING)
     tokens = [
         judge.model.tokenizer(str(g), add_special_tokens=False)["input_ids"] for g in range(3)
     ]
@@ -63,7 +63,7 @@ def test_a_score_is_the_expected_grade_of_the_three_tokens(folder, request_of):
     assert (ranking.usage.model_calls, ranking.usage.generated_tokens) == (2, 0)
 
 
-def test_the_grade_is_read_behind_a_trace_and_without_one_if_it_is_malformed(folder, request_of):
+def test_the_grade_is_read_after_a_trace_unless_it_is_malformed(folder, request_of):
     judge = system(folder, reasoning=True)
     query, listed = request_of("sort an array", ["p1", "p2", "p3"])
     texts = {"p1": TEXT, "p2": "It is relevant.", "p3": TEXT[:-1] + "7"}
@@ -79,7 +79,7 @@ def test_the_grade_is_read_behind_a_trace_and_without_one_if_it_is_malformed(fol
     ranking = judge.rerank(query, listed)
     openings = [TRACE.reasoning(), OPENING, OPENING]
     for ids, (_, text), opening in zip(read, enumerate(listed), openings, strict=True):
-        prompt = judge.judge.show(query.text, text.passage.text).prompt
+        prompt = judge.judge.prompt_of(query.text, text.passage.text).prompt
         assert ids == judge.model.tokenize([prompt], opening=opening)[0]
     usage = ranking.usage
     assert (usage.clean_answers, usage.rejected_answers) == (1, 2)
@@ -87,7 +87,7 @@ def test_the_grade_is_read_behind_a_trace_and_without_one_if_it_is_malformed(fol
     assert usage.prompt_tokens == 60 + sum(map(len, read))
 
 
-def test_what_is_expected_is_near_what_is_used(folder, request_of):
+def test_expected_usage_is_near_the_actual_usage(folder, request_of):
     query, listed = request_of("sort an array", ["p1", "p2", "p3"])
     for reasoning in (False, True):
         judge = system(folder, reasoning)
@@ -96,9 +96,9 @@ def test_what_is_expected_is_near_what_is_used(folder, request_of):
             [len(judge.model.tokenizer(PASSAGES[p])["input_ids"]) for p in ("p1", "p2")]
         )
         words = len(judge.model.tokenizer(query.text)["input_ids"])
-        told = RagMatch.estimate_usage(judge.options, QueryShape(3, round(tokens), words))
-        assert told.generated_tokens == pytest.approx(used.generated_tokens, rel=0.3)
-        assert told.model_calls == used.model_calls
+        estimate = RagMatch.estimate_usage(judge.options, QueryShape(3, round(tokens), words))
+        assert estimate.generated_tokens == pytest.approx(used.generated_tokens, rel=0.3)
+        assert estimate.model_calls == used.model_calls
         (work,) = RagMatch.passes(judge.options, used, 3)
         assert work.work.sequences == used.model_calls
         assert work.work.steps == max(0, used.generated_tokens - 3 * reasoning)

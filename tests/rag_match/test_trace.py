@@ -1,9 +1,9 @@
-"""The trace format: what is written is read again, and what is no trace is named by its defect."""
+"""The trace format: a written trace can be parsed, and any other text is named by its defect."""
 
 import pytest
 from transformers import AutoTokenizer
 
-from baselines.rag_match.trace import Defect, Malformed, Trace, defects, parse
+from baselines.rag_match.trace import Defect, Malformed, Trace, count_defects, parse
 from resrank.model.hub import locate
 
 TRACE = Trace.model_validate(
@@ -18,7 +18,7 @@ TRACE = Trace.model_validate(
 TEXT = TRACE.text()
 
 
-def test_a_trace_is_one_line_that_is_read_again():
+def test_a_trace_is_one_line_that_can_be_parsed():
     assert TEXT == (
         "intent: sort | answer type: function | scope: an array, in place | constraints: none | "
         "intent consistency: full | entity fidelity: partial | logical completeness: none | "
@@ -28,7 +28,7 @@ def test_a_trace_is_one_line_that_is_read_again():
     assert TRACE.reasoning() + "2" == TEXT
 
 
-def test_case_and_spaces_do_not_matter_nor_does_the_demos_tokenizer():
+def test_parsing_ignores_case_and_spaces_and_survives_the_demos_tokenizer():
     assert parse(TEXT.upper().replace(":", " : ").replace(" ", "\n")).alignment == TRACE.alignment
     tokenizer = AutoTokenizer.from_pretrained(locate("sentence-transformers/all-MiniLM-L6-v2"))
     ids = tokenizer(TEXT, add_special_tokens=False)["input_ids"]
@@ -50,21 +50,21 @@ def test_case_and_spaces_do_not_matter_nor_does_the_demos_tokenizer():
         (TEXT + ".5", Defect.UNKNOWN_GRADE, "2.5"),
     ],
 )
-def test_what_is_no_trace_is_named(text, defect, detail):
-    found = parse(text)
-    assert isinstance(found, Malformed)
-    assert found.defect == defect
-    assert detail in found.detail
-    assert defects([found, parse(TEXT), found]) == {str(defect): 2}
+def test_a_malformed_trace_is_named_by_its_defect(text, defect, detail):
+    malformed = parse(text)
+    assert isinstance(malformed, Malformed)
+    assert malformed.defect == defect
+    assert detail in malformed.detail
+    assert count_defects([malformed, parse(TEXT), malformed]) == {str(defect): 2}
 
 
-def test_half_a_character_is_no_reason_to_stop():
+def test_half_a_character_is_replaced():
     assert parse(TEXT.replace("function", "a \ud800 function")).grounding.answer_type == (
         "a ? function"
     )
 
 
-def test_a_bar_in_a_value_is_no_separator():
+def test_a_bar_in_a_value_does_not_separate_parts():
     piped = TRACE.model_copy(
         update={"grounding": TRACE.grounding.model_copy(update={"scope": "a | b"})}
     )

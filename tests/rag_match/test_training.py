@@ -1,4 +1,4 @@
-"""A tiny model learns the three stages; what each one counts is written beside it."""
+"""A tiny model learns the three stages; each stage's counts are written beside it."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from baselines.rag_match import calibration, training
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
 from baselines.rag_match.preferences import Trajectory
 from baselines.rag_match.reranker import RagMatch
-from baselines.rag_match.teacher import Asked, ByRules
+from baselines.rag_match.teacher import DocumentedPair, RuleTeacher
 from baselines.rag_match.trace import Defect, Malformed
 from resrank.reranker import TrainingData, TrainingJob
 from tests.conftest import ROOT
@@ -42,7 +42,7 @@ def options(llm) -> JudgeOptions:
 
 
 def trained(folder, llm, on_step=None, given=None, **more):
-    """(log rows, provenance, weights) of a training."""
+    """Train, and return log rows, provenance and weights."""
     rows = []
     job = TrainingJob(
         folder / "store", folder / "checkpoints", "key", on_step or rows.append, seed=1
@@ -63,27 +63,29 @@ def falls(rows, phase, name, to=0.9):
 
 
 def always(shift):
-    """Trajectories with the teacher's trace, the grade off by `shift` where that is a grade."""
+    """Return a stand-in for `trajectories`: the teacher's traces, their grades off by `shift`."""
 
     def trajectories(judge, pairs, *, traces):
         assert traces
-        found = []
-        for trace in ByRules()([Asked(pair, "") for pair in pairs]):
+        answers = []
+        for trace in RuleTeacher()([DocumentedPair(pair, "") for pair in pairs]):
             grade = trace.grade + shift if trace.grade + shift in (0, 1, 2) else trace.grade
             wrong = trace.model_copy(update={"grade": grade})
-            found.append(Trajectory(wrong.text(), grade, wrong))
-        return found
+            answers.append(Trajectory(wrong.text(), grade, wrong))
+        return answers
 
     return trajectories
 
 
-def test_every_stages_losses_fall_and_what_they_saw_is_written(llm, tmp_path, monkeypatch):
+def test_every_stages_losses_fall_and_its_counts_are_written(llm, tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "trajectories", always(+1))
     rows, about, _ = trained(tmp_path, llm)
     assert falls(rows, "knowledge", "document")
     assert falls(rows, "alignment", "trace")
     first = next(row for row in rows if row["phase"] == "calibration")
-    assert first["preference"] == pytest.approx(math.log(2), abs=1e-3)  # it is its own reference
+    assert first["preference"] == pytest.approx(
+        math.log(2), abs=1e-3
+    )  # The model is still its reference.
     assert falls(rows, "calibration", "preference")
     units = {row["phase"]: row["unit"] for row in rows}
     assert units == {"knowledge": "documents", "alignment": "pairs", "calibration": "pairs"}
@@ -102,20 +104,20 @@ def test_without_adjacent_errors_the_model_stays_as_it_is(llm, tmp_path, monkeyp
     _, about, left = trained(tmp_path / "a", llm)
     _, _, without = trained(tmp_path / "b", llm, calibration=None)
     assert all(torch.equal(left[name], without[name]) for name in left)
-    said = "stage three: no preference among 12 judged pairs (12 right, 0 wrong by two grades"
-    assert said in about["calibration"]["left_alone"]
-    assert said in capfd.readouterr().err
+    message = "stage three: no preference among 12 judged pairs (12 right, 0 wrong by two grades"
+    assert message in about["calibration"]["left_alone"]
+    assert message in capfd.readouterr().err
 
 
 def test_malformed_and_disagreeing_traces_are_counted_and_their_grades_learned(
     llm, tmp_path, monkeypatch
 ):
     def teacher(stage, out):
-        def write(asked):
-            found = list(ByRules()(asked))
-            found[0] = Malformed(Defect.UNKNOWN_GRADE, "7")
-            found[1] = found[1].model_copy(update={"grade": (found[1].grade + 1) % 3})
-            return found
+        def write(pairs):
+            traces = list(RuleTeacher()(pairs))
+            traces[0] = Malformed(Defect.UNKNOWN_GRADE, "7")
+            traces[1] = traces[1].model_copy(update={"grade": (traces[1].grade + 1) % 3})
+            return traces
 
         return write
 
@@ -127,7 +129,7 @@ def test_malformed_and_disagreeing_traces_are_counted_and_their_grades_learned(
     assert seen["traces_of_another_grade"] == 1
 
 
-def test_labels_alone_are_learned_and_found_wrong_without_traces(llm, tmp_path):
+def test_labels_alone_are_learned_and_give_preferences_without_traces(llm, tmp_path):
     labels = STAGES["alignment"] | {"traced": 0}
     rows, about, _ = trained(tmp_path, llm, knowledge=None, alignment=labels)
     assert {row["phase"] for row in rows} <= {"alignment", "calibration"}
@@ -139,7 +141,9 @@ def test_labels_alone_are_learned_and_found_wrong_without_traces(llm, tmp_path):
     )
 
 
-def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(llm, tmp_path, monkeypatch):
+def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
+    llm, tmp_path, monkeypatch
+):
     monkeypatch.setattr(calibration, "trajectories", always(-1))
     _, _, wanted = trained(tmp_path / "whole", llm)
 
@@ -149,10 +153,10 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(llm, tmp_pa
 
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "killed", llm, kill)
-    monkeypatch.setattr(training, "write_documents", None)  # they are there
-    rows, _, found = trained(tmp_path / "killed", llm)
+    monkeypatch.setattr(training, "write_documents", None)  # The documents are already written.
+    rows, _, resumed = trained(tmp_path / "killed", llm)
     assert {row["phase"] for row in rows} == {"calibration"}
-    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert all(torch.equal(resumed[name], wanted[name]) for name in wanted)
 
 
 def test_adapters_are_trained_alone_with_layers_recomputed_and_merged(llm, tmp_path, monkeypatch):
@@ -175,7 +179,7 @@ def log_of(folder, llm, count):
     return json.loads((folder / "log.json").read_text())
 
 
-def test_two_processes_take_the_steps_of_one_and_find_the_same_errors(llm, tmp_path):
+def test_two_processes_take_the_steps_of_one_and_count_the_same_errors(llm, tmp_path):
     alone, together = (log_of(tmp_path / str(n), llm, n) for n in (1, 2))
     assert alone["about"]["calibration"] == together["about"]["calibration"]
     assert alone["about"]["calibration"]["preferences"] > 0
@@ -185,7 +189,7 @@ def test_two_processes_take_the_steps_of_one_and_find_the_same_errors(llm, tmp_p
         assert_same_step(one, other, rel=1e-4, abs=1e-5)
 
 
-def test_evidence_for_no_query_is_told(llm, tmp_path):
+def test_missing_evidence_and_missing_stages_are_errors(llm, tmp_path):
     given = [dataclasses.replace(e, candidates=[]) for e in examples()]
     with pytest.raises(ValueError, match="none of 12 queries has evidence to make a document of"):
         trained(tmp_path, llm, given=given)

@@ -1,4 +1,4 @@
-"""Started by a launcher: the three stages over all processes; the main one logs.
+"""Train the three stages over all processes of a launcher; the main process logs.
 
 Arguments: its folder, the language model's options as JSON.
 """
@@ -19,7 +19,7 @@ rate = {"learning_rate": 1e-4}
 training = {
     "document_words": 6,
     "autocast": False,
-    "knowledge": {"batch_queries": 5, **rate},  # shares of unlike size
+    "knowledge": {"batch_queries": 5, **rate},  # The processes' shares have different sizes.
     "alignment": {"share": [0, 0.7], "batch_pairs": 5, "pairs": 3, "traced": 0, **rate},
     "calibration": {"batch_pairs": 5, "pairs": 6, "label_on": "all", **rate},
 }
