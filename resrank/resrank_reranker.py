@@ -202,7 +202,7 @@ class ResRankSystem(SavedResRank):
             on_host = {"encoder": options.encoder.model_copy(update={"device": "cpu"})}
             model = _build(options.model_copy(update=on_host), training)
             load_weights(model, weights)
-        merge(model)
+        merge(model, training)
         if run.is_main:
             model.save_pretrained(
                 out,

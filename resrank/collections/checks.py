@@ -54,7 +54,7 @@ def check_counts(expected: Counts, passages: int, qrels: Qrels, source: Path) ->
         test_judgments=sum(len(grades) for grades in qrels.values()),
     )  # fmt: skip
     for name, wanted in expected.model_dump().items():
-        given = getattr(found, name)
+        given = found.model_dump()[name]
         if wanted is not None and given != wanted:
             raise DataError(
                 f"{source}: {given:,} {name.replace('_', ' ')}, but its entry says {wanted:,}; it "

@@ -50,7 +50,8 @@ def _modules(package: str) -> Iterator[ModuleType]:
 
 
 def _submodules(parent: ModuleType) -> Iterator[ModuleType]:
-    for info in sorted(pkgutil.iter_modules(getattr(parent, "__path__", [])), key=lambda i: i.name):
+    folders = getattr(parent, "__path__", [])  # which only packages have
+    for info in sorted(pkgutil.iter_modules(folders), key=lambda i: i.name):
         if info.name.startswith("_") or info.name in SKIPPED:
             continue
         module = _import(f"{parent.__name__}.{info.name}")
@@ -76,7 +77,7 @@ def _public(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 def _belongs(value: Any, package: str) -> bool:
     """Defined in the package (not re-exported from another one, nor a builtin)."""
-    module = getattr(value, "__module__", None)
+    module = getattr(value, "__module__", None)  # which constants and ufuncs lack
     if module is None and type(value).__name__ == "ufunc":
         return True
     if not (callable(value) and isinstance(module, str)):
@@ -95,6 +96,6 @@ def _members(owner: str, cls: type) -> Iterator[tuple[str, str]]:
 
 
 def _with_doc(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    doc = getattr(value, "__doc__", None)
+    doc = getattr(value, "__doc__", None)  # a foreign object may refuse to give it
     if isinstance(doc, str) and doc.strip():
         yield name, doc

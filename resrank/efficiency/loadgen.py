@@ -65,6 +65,7 @@ def drive(
 
 def _settings(loadgen: Any, scenario: Scenario, queries: int) -> Any:
     settings = loadgen.TestSettings()
+    # LoadGen has its scenarios as attributes, by the same names as ours.
     settings.scenario = getattr(loadgen.TestScenario, scenario)
     settings.mode = loadgen.TestMode.PerformanceOnly
     settings.min_query_count = settings.max_query_count = queries

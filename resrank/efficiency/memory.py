@@ -15,6 +15,7 @@ def give_back() -> None:
 
     It would count for the next peak. For before a warm-up: pages are slow to be had anew.
     """
+    # Only glibc has this function.
     trim = None if sys.platform == "win32" else getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -127,8 +127,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         raise TrecError(f"{path}: not UTF-8 text ({error.reason})") from error
     except (OSError, EOFError, zlib.error) as error:
-        said = getattr(error, "strerror", None) or error
-        raise TrecError(f"cannot read {path}: {said}") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise TrecError(f"cannot read {path}: {reason}") from error
 
 
 def _opened(path: Path) -> IO[str]:

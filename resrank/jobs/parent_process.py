@@ -14,6 +14,7 @@ from threading import Thread
 
 VARIABLE = "RESRANK_OWNER"
 EVERY = 500  # milliseconds between two looks at the parent
+HAS_PIDFD = hasattr(os, "pidfd_open")  # Linux has it, other systems do not
 
 
 def end_with_owner() -> None:
@@ -23,14 +24,14 @@ def end_with_owner() -> None:
     seen, as from within a container.
     """
     named = os.environ.get(VARIABLE, "")
-    if not named.isdecimal() or not hasattr(os, "pidfd_open"):
+    if not named.isdecimal() or not HAS_PIDFD:
         return
     _end_with(int(named))
 
 
 def end_with_parent() -> None:
     """Send this process SIGTERM once the one that started it is gone, killed ones among them."""
-    if hasattr(os, "pidfd_open"):
+    if HAS_PIDFD:
         _end_with(os.getppid())
 
 

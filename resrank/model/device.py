@@ -62,7 +62,7 @@ def device_name(device: torch.device) -> str:
 def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
     """'auto' is bfloat16 where the hardware multiplies it natively, else float32."""
     if name != "auto":
-        dtype = getattr(torch, name)
+        dtype = getattr(torch, name)  # torch has its number formats as attributes
         assert isinstance(dtype, torch.dtype)
         return dtype
     if device.type == "cuda":

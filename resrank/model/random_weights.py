@@ -52,9 +52,9 @@ def _write(config: dict[str, Any], folder: Path, vocabulary: Path) -> None:
     about.eos_token_id = tokenizer.eos_token_id
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = getattr(transformers, config["architectures"][0])._from_config(
-            about, dtype=torch.bfloat16
-        )
+        # A configuration names its class in transformers.
+        architecture = getattr(transformers, config["architectures"][0])
+        model = architecture._from_config(about, dtype=torch.bfloat16)
     tokenizer.model_max_length = config.get("max_position_embeddings", 512)  # as T5's
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

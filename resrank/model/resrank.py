@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -118,7 +119,7 @@ class ResRank(nn.Module):
         return scores[0]
 
     def _check_embeddings(self, embeddings: Tensor) -> None:
-        given = tuple(getattr(embeddings, "shape", ()))
+        given = tuple(embeddings.shape) if isinstance(embeddings, Tensor | np.ndarray) else ()
         wanted = (
             f"embeddings: a float tensor (n, {self.encoder.width}) as `compress` gives is needed "
             "(texts themselves go to `rerank`)"

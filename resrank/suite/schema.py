@@ -51,12 +51,8 @@ class System(RerankerEntry):
 
     @model_validator(mode="after")
     def _no_training_no_options_of_it(self) -> System:
-        fields = type(self).model_fields
-        about = [
-            name
-            for name in ("launcher", "seeds", "trained_on", "trained_with")
-            if getattr(self, name) != fields[name].default
-        ]
+        about_training = {"launcher", "seeds", "trained_on", "trained_with"}
+        about = sorted(self.model_dump(include=about_training, exclude_defaults=True))
         if self.training is None and about:
             raise ValueError(
                 f"{', '.join(about)}: of a system that is trained, but there is no "

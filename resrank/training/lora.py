@@ -23,10 +23,14 @@ def adapt(model: ResRank, training: ResRankTraining) -> None:
             recompute_layers(part.model)
 
 
-def merge(model: ResRank) -> None:
-    """Add the adapters to the weights they adapt."""
+def merge(model: ResRank, training: ResRankTraining) -> None:
+    """Add the adapters, if there are any, to the weights they adapt."""
+    if training.lora is None:
+        return
+    from peft import PeftModel
+
     for part in (model.encoder, model.reranker):
-        if hasattr(part.model, "merge_and_unload"):
+        if isinstance(part.model, PeftModel):
             part.model = part.model.merge_and_unload()
 
 
