@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, field_validator
 
 from baselines.llm.by_letter import ByLetter
-from baselines.llm.listwise import ListwiseOptions, ListwiseTraining, Prompts, expected_prompts
+from baselines.llm.interface import Prompt
+from baselines.llm.listwise_options import ListwiseOptions, ListwiseTraining
+from baselines.llm.listwise_prompts import WindowPrompts, expected_prompts
 from baselines.llm.options import TransformersOptions
-from baselines.llm.prompts.template import LETTERS, Prompt, template
+from baselines.llm.prompts.template import LETTERS, template
 from resrank.ranking import Listed, Request, by_windows
 from resrank.records import Ranking, Usage
 from resrank.reranker import DeclaredCounts, TrainingData, TrainingJob
@@ -104,7 +106,7 @@ class First(ByLetter):
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are read together."""
         usages = [Usage() for _ in requests]
-        prompts = Prompts(self.template, self.options.words, 1, self.model, requests, usages)
+        prompts = WindowPrompts(self.template, self.options.words, 1, self.model, requests, usages)
         return by_windows(
             requests, self.options.window, usages, lambda w: self._order(w, prompts(w), usages)
         )

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from baselines.llm.interface import Answer, LanguageModel
-from baselines.llm.listwise import (
-    ListwiseOptions,
-    ListwiseTraining,
-    Prompts,
-    answer_tokens,
-    expected_prompts,
-)
+from baselines.llm.interface import Answer, LanguageModel, Prompt
+from baselines.llm.listwise_options import ListwiseOptions, ListwiseTraining
+from baselines.llm.listwise_prompts import WindowPrompts, answer_tokens, expected_prompts
 from baselines.llm.options import BackEnd, TransformersOptions
 from baselines.llm.prompts.answers import Rule, Verdict, parse
-from baselines.llm.prompts.template import Prompt, template
+from baselines.llm.prompts.template import template
 from resrank.phases import phase
 from resrank.ranking import Listed, Request, by_windows
 from resrank.records import Ranking, Usage
@@ -161,7 +156,7 @@ class RankGPT(Reranker):
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are sent together."""
         usages = [Usage() for _ in requests]
-        prompts = Prompts(
+        prompts = WindowPrompts(
             self.template, self.options.words, self.longest, self.llm, requests, usages
         )
         return by_windows(

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from baselines.llm.by_letter import ByLetter
-from baselines.llm.listwise import PromptOptions, Prompts, expected_prompts
+from baselines.llm.listwise_options import PromptOptions
+from baselines.llm.listwise_prompts import WindowPrompts, expected_prompts
 from baselines.llm.options import TransformersOptions
 from baselines.llm.prompts.template import LETTERS, template
 from resrank.ranking import Listed, Request, ranked
@@ -79,7 +80,7 @@ class Setwise(ByLetter):
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; their next comparisons share a batch."""
         usages = [Usage() for _ in requests]
-        prompts = Prompts(self.template, self.options.words, 1, self.model, requests, usages)
+        prompts = WindowPrompts(self.template, self.options.words, 1, self.model, requests, usages)
         sorts = [
             heap_top(len(listed), self.options.children, self.options.top) for _, listed in requests
         ]
@@ -106,7 +107,7 @@ class Setwise(ByLetter):
         ]
 
     def _best(
-        self, sets: Sequence[Sequence[Listed]], prompts: Prompts, usages: Sequence[Usage]
+        self, sets: Sequence[Sequence[Listed]], prompts: WindowPrompts, usages: Sequence[Usage]
     ) -> list[int]:
         """Return the position of each set's best passage; one forward pass per set, counted."""
         logits = self.letter_logits(sets, prompts(sets), self.options.opening, usages)

@@ -12,7 +12,7 @@ from transformers import DynamicCache
 
 from baselines.icr.options import ICROptions
 from baselines.llm.backends.transformers import TransformersModel
-from baselines.llm.prompts.template import Message
+from baselines.llm.interface import Message
 from resrank.phases import phase
 
 SEPARATOR = "\n\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from baselines.llm.prompts.template import Prompt, Template
+from baselines.llm.interface import Prompt
+from baselines.llm.prompts.template import Template
 from resrank.efficiency.common_work import scored
 from resrank.ranking import Listed
 from resrank.records import Usage

@@ -1,20 +1,40 @@
-"""The interface of a language model behind a prompt."""
+"""The interface of a language model: prompts in, answers out."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from baselines.llm.prompts.template import Prompt
 from resrank.options import short_repr
 
-MOST = 10**9  # tokens or seconds of a call: sums over a run's calls are stored in 64 bits
+MAX_AMOUNT = 10**9  # tokens or seconds of a call: sums over a run's calls are stored in 64 bits
+
+
+class Message(NamedTuple):
+    """One turn. A prompt of role `text` is sent as it is, with no chat template."""
+
+    role: str
+    content: str
+
+
+Prompt = tuple[Message, ...]
+
+
+def sampling_seed(prompt: Prompt, seed: int) -> int:
+    """Return a seed for one prompt, in 31 bits.
+
+    Samples for a prompt depend on no earlier prompt, so a resumed run gives the same samples.
+    """
+    about = json.dumps([seed, prompt]).encode()
+    return int.from_bytes(hashlib.sha256(about).digest()[:4]) >> 1
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A completion and what it took. ValueError if that is no amount."""
+    """A completion and its cost. ValueError if an amount is negative, infinite or too large."""
 
     text: str
     prompt_tokens: int
@@ -22,15 +42,20 @@ class Answer:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        for what in ("prompt_tokens", "generated_tokens", "seconds"):
-            if not 0 <= getattr(self, what) <= MOST:
+        amounts = {
+            "prompt_tokens": self.prompt_tokens,
+            "generated_tokens": self.generated_tokens,
+            "seconds": self.seconds,
+        }
+        for name, amount in amounts.items():
+            if not 0 <= amount <= MAX_AMOUNT:
                 raise ValueError(
-                    f"{what} {short_repr(getattr(self, what))}; from 0 to {MOST:,} is allowed"
+                    f"{name} {short_repr(amount)}; from 0 to {MAX_AMOUNT:,} is allowed"
                 )
 
 
-def whole(text: str) -> str:
-    """A text that can be stored and tokenised: half a character, as JSON may hold, becomes '?'."""
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can encode: lone surrogates, as JSON may hold, become '?'."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -43,7 +68,7 @@ def drop(place: int, answer: Answer) -> None:
 
 
 class LanguageModel(Protocol):
-    """Completes prompts. Says which parameters its answers depend on, for manifests and keys."""
+    """Completes prompts, and reports the parameters that its answers depend on."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -55,7 +80,7 @@ class LanguageModel(Protocol):
     ) -> Iterator[tuple[int, Answer]]:
         """Yield (place of the prompt, its answer) as each is done, in any order.
 
-        keep: is given each answer when it arrives, in any thread, also one that is not waited for
-        any more.
+        keep: called with each answer as it arrives, in any thread, even after the caller has
+        stopped iterating.
         """
         ...

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.llm.backends.transformers import TransformersModel
-from baselines.llm.listwise import ListwiseTraining, PromptOptions, fitted
+from baselines.llm.listwise_options import ListwiseTraining, PromptOptions
+from baselines.llm.listwise_prompts import fit_prompt
 from baselines.llm.options import TransformersOptions
 from baselines.llm.prompts.template import LETTERS, Template, template
 from resrank.io.atomic import atomic_folder, write_json
@@ -115,7 +116,7 @@ class WindowLosses:
         written = self.llm.tokenizer(answer, add_special_tokens=False)["input_ids"]
         words = self.words or self.template.words
         longest = len(written) + 2  # its end, and a token that the join may add
-        prompt, _ = fitted(self.template, item.query, item.texts, words, longest, self.llm)
+        prompt, _ = fit_prompt(self.template, item.query, item.texts, words, longest, self.llm)
         (before,) = self.llm.tokenize([prompt])
         (whole,) = self.llm.tokenize([prompt], opening=answer)
         pairs = enumerate(zip(before, whole, strict=False))

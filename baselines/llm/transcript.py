@@ -14,8 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from baselines.llm.interface import Answer, Keep, LanguageModel, drop, whole
-from baselines.llm.prompts.template import Message, Prompt
+from baselines.llm.interface import Answer, Keep, LanguageModel, Message, Prompt, drop, encodable
 from resrank.io.hashing import sha256_lines
 from resrank.io.manifest import checked_line, read_line
 from resrank.io.text import DataError, numbered, text_field
@@ -177,7 +176,7 @@ def read_answer(row: Mapping[str, Any], where: str) -> Answer:
     """A line's answer. DataError if it is no record of a call."""
     try:
         return Answer(
-            whole(_text(row["text"])), int(row["prompt_tokens"]), int(row["generated_tokens"]),
+            encodable(_text(row["text"])), int(row["prompt_tokens"]), int(row["generated_tokens"]),
             float(row["seconds"]),
         )  # fmt: skip
     except (KeyError, OverflowError, TypeError, ValueError) as error:

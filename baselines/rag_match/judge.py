@@ -8,8 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from baselines.llm.backends.transformers import TransformersModel
-from baselines.llm.interface import Answer
-from baselines.llm.prompts.template import Prompt
+from baselines.llm.interface import Answer, Prompt
 from baselines.rag_match.options import JudgeOptions
 from baselines.rag_match.prompts import PairPrompt, fitted_pair_prompt
 from baselines.rag_match.sequences import grade_tokens

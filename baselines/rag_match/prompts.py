@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from baselines.llm.prompts.template import Message, Prompt
+from baselines.llm.interface import Message, Prompt
 from baselines.rag_match.options import JudgeOptions
 from baselines.rag_match.trace import BAR, FIELDS, LEVELS
 

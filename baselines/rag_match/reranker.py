@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from baselines.llm.listwise import TOKENS_A_WORD
+from baselines.llm.listwise_prompts import TOKENS_PER_WORD
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
 from baselines.rag_match.trace import OPENING, Trace
 from resrank.efficiency.common_work import estimated_pairs, text_tokens
@@ -78,7 +78,7 @@ class RagMatch(Reranker):
     def estimate_usage(options: JudgeOptions, shape: QueryShape) -> Usage:
         """Estimate the usage of a ranking before it is made, with well-formed traces."""
         fixed = text_tokens(options.instruction, "Query: Passage: ")
-        words = round(options.words * TOKENS_A_WORD)
+        words = round(options.words * TOKENS_PER_WORD)
         cut = shape._replace(passage_tokens=min(shape.passage_tokens, words))
         limit = options.llm.context or fixed + shape.query_tokens + words
         once = estimated_pairs(cut, fixed, limit)

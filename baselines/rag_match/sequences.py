@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from baselines.llm.backends.transformers import TransformersModel
-from baselines.llm.prompts.template import Prompt
+from baselines.llm.interface import Prompt
 from baselines.rag_match.trace import OPENING
 from resrank.records import GRADES
 

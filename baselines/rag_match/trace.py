@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import StringConstraints
 
-from baselines.llm.interface import whole
+from baselines.llm.interface import encodable
 from resrank.options import Strict
 from resrank.records import GRADES
 
@@ -92,7 +92,7 @@ def parse(text: str) -> Trace | Malformed:
     if not text.strip():
         return Malformed(Defect.EMPTY, "")
     values: dict[str, str] = {}
-    for part in whole(text).split(BAR):
+    for part in encodable(text).split(BAR):
         name, colon, value = part.partition(":")
         field = "_".join(name.lower().split())
         if not colon:

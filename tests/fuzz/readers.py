@@ -17,9 +17,10 @@ from pydantic import BaseModel
 from baselines.llm.backends.endpoint import EndpointError
 from baselines.llm.backends.http import HttpModel
 from baselines.llm.backends.replay import Replay
+from baselines.llm.interface import Message
 from baselines.llm.options import HttpOptions, ReplayOptions
 from baselines.llm.prompts.answers import parse
-from baselines.llm.prompts.template import Message, Template
+from baselines.llm.prompts.template import Template
 from baselines.llm.replay_run import InOrder
 from baselines.llm.transcript import read_transcript
 from baselines.rag_match import trace

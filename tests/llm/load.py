@@ -18,9 +18,8 @@ import psutil
 import requests
 
 from baselines.llm.backends.http import HttpModel
-from baselines.llm.interface import Answer
+from baselines.llm.interface import Answer, Message, Prompt
 from baselines.llm.options import HttpOptions
-from baselines.llm.prompts.template import Message, Prompt
 from baselines.llm.transcript import Recorded
 from tests.llm.load_server import load_server
 

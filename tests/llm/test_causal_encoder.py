@@ -5,8 +5,8 @@ import torch
 from transformers import AutoModel
 
 from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.interface import Message
 from baselines.llm.options import TransformersOptions
-from baselines.llm.prompts.template import Message
 from resrank.model.hub import locate
 from tests.shapes import save_causal
 

@@ -7,8 +7,8 @@ import transformers
 
 from baselines.first import First
 from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.interface import Message
 from baselines.llm.options import TransformersOptions
-from baselines.llm.prompts.template import Message
 from baselines.rankgpt import RankGPT
 from resrank.records import Candidate, Passage, Query
 from tests.shapes import save_causal

@@ -1,6 +1,7 @@
 import pytest
 
-from baselines.llm.prompts.template import FOLDER, Message, template
+from baselines.llm.interface import Message
+from baselines.llm.prompts.template import FOLDER, template
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in FOLDER.glob("*.yaml")))

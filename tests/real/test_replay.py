@@ -9,8 +9,9 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
+from baselines.llm.interface import Message
 from baselines.llm.prompts.answers import parse
-from baselines.llm.prompts.template import Message, template
+from baselines.llm.prompts.template import template
 from baselines.llm.replay_run import replay
 from baselines.rankgpt import RankGPT
 from resrank.collections.rankllm import read_lists

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 
-from baselines.llm.interface import Answer, whole
+from baselines.llm.interface import Answer, encodable
 
 UNREADABLE = (
     ArithmeticError,
@@ -33,4 +33,4 @@ def read_completion(text: str, seconds: float) -> Answer:
     if None in counts:
         warnings.warn("the endpoint leaves out tokens; they are counted as 0", stacklevel=1)
     prompt_tokens, generated_tokens = (int(count or 0) for count in counts)
-    return Answer(whole(content or ""), prompt_tokens, generated_tokens, seconds)
+    return Answer(encodable(content or ""), prompt_tokens, generated_tokens, seconds)

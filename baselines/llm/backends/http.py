@@ -17,9 +17,8 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
 from baselines.llm.backends.bounded_client import BoundedClient
 from baselines.llm.backends.endpoint import EndpointError
-from baselines.llm.interface import Answer, Keep, drop
+from baselines.llm.interface import Answer, Keep, Prompt, drop, sampling_seed
 from baselines.llm.options import HttpOptions
-from baselines.llm.prompts.template import Prompt, sampling_seed
 from resrank.options import short_repr
 
 RETRY_COUNT = "x-stainless-retry-count"  # a header of the client's: how often it has tried before
@@ -71,7 +70,7 @@ class HttpModel:
         Whatever ends this, such as an interrupt, sends no further request. It waits until the
         requests in flight are answered, at most `timeout_s`, and gives their answers to `keep`.
         """
-        batch = _Batch(prompts, max_new_tokens, keep)
+        batch = _PromptBatch(prompts, max_new_tokens, keep)
         run = self.portal.start_task_soon(self._ask_all, batch)
         try:
             while (item := batch.arrived.get()) is not None:
@@ -94,7 +93,7 @@ class HttpModel:
             body["messages"] = [message._asdict() for message in prompt]
         return path, json.dumps(body, allow_nan=False).encode()
 
-    async def _ask_all(self, batch: _Batch) -> None:
+    async def _ask_all(self, batch: _PromptBatch) -> None:
         """Send a batch's requests, `in_flight` at a time, until all are answered or one fails."""
         try:
             async with anyio.create_task_group() as group:
@@ -139,7 +138,7 @@ class HttpModel:
         return self.http.without_key(f"{self.options.url}: {what[:LONGEST_QUOTE]}; {RERUN}")
 
 
-class _Batch:
+class _PromptBatch:
     """Prompts of one call of `answers`, and what has come of them so far."""
 
     def __init__(self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep) -> None:

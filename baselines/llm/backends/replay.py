@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines.llm.interface import Answer, Keep, drop
+from baselines.llm.interface import Answer, Keep, Prompt, drop
 from baselines.llm.options import ReplayOptions, transcripts
-from baselines.llm.prompts.template import Prompt
 from baselines.llm.transcript import read_answer, read_call, read_rows, transcript_path
 from resrank.io.text import DataError
 

@@ -21,9 +21,8 @@ from transformers import __version__ as transformers_version
 
 from baselines.llm.backends.causal_encoder import causal_encoder
 from baselines.llm.backends.scratch import scratch_lm
-from baselines.llm.interface import Answer, Keep, drop
+from baselines.llm.interface import Answer, Keep, Prompt, drop, sampling_seed
 from baselines.llm.options import CausalEncoder, ScratchLM, TransformersOptions
-from baselines.llm.prompts.template import Prompt, sampling_seed
 from baselines.llm.prompts.tokens import PromptTokens
 from resrank.io.hashing import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches

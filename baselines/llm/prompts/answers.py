@@ -1,4 +1,4 @@
-"""A model's answer as a permutation of a window, and how much had to be repaired."""
+"""Parse a model's answer as a permutation of a window, and grade how well-formed it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rule = Literal["any_digits", "bracketed", "strict"]
 
 
 class Verdict(StrEnum):
-    """What an answer was: in the asked form and whole, made whole, or of no use."""
+    """Well-formed and complete; completed by a rule; or useless, so the window keeps its order."""
 
     CLEAN = "clean"
     REPAIRED = "repaired"
@@ -21,27 +21,28 @@ class Verdict(StrEnum):
 
 
 class Parsed(NamedTuple):
-    """Places of a window, best first, and the verdict on the answer."""
+    """A window's places, best first, and the verdict on the answer."""
 
     places: list[int]
     verdict: Verdict
 
 
 def parse(answer: str, size: int, rule: Rule) -> Parsed:
-    """A permutation of `size` places from an answer.
+    """Parse an answer as a permutation of `size` places.
 
-    `any_digits` takes every number, `bracketed` those in square brackets, in their order, each at
-    its first occurrence, and puts the missing behind them in the order given. `strict` takes a
-    clean answer only. An answer that names no passage leaves the window as it was.
+    `any_digits` takes every number, `bracketed` only those in square brackets. Both keep the first
+    occurrence of each number and append the missing places in their given order. `strict` takes
+    clean answers only. An answer that names no passage leaves the window in its order.
     """
     named = [int(n) - 1 for n in _numbers(answer, rule)]
-    found = list(dict.fromkeys(place for place in named if 0 <= place < size))
+    places = list(dict.fromkeys(place for place in named if 0 <= place < size))
     clean = bool(CLEAN.fullmatch(answer)) and sorted(named) == list(range(size))
     if clean:
-        return Parsed(found, Verdict.CLEAN)
-    if rule == "strict" or not found:
+        return Parsed(places, Verdict.CLEAN)
+    if rule == "strict" or not places:
         return Parsed(list(range(size)), Verdict.REJECTED)
-    return Parsed([*found, *(p for p in range(size) if p not in set(found))], Verdict.REPAIRED)
+    missing = (place for place in range(size) if place not in set(places))
+    return Parsed([*places, *missing], Verdict.REPAIRED)
 
 
 def _numbers(answer: str, rule: Rule) -> Sequence[str]:

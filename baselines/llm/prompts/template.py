@@ -1,18 +1,18 @@
-"""Listwise prompts as data: YAML templates, hashed into a run's manifest."""
+"""Listwise prompts as YAML templates, whose hash is in each run's manifest."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import string
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from baselines.llm.interface import Message, Prompt
 from resrank.io.yaml import read_source
 from resrank.options import Strict
 
@@ -23,59 +23,43 @@ NUMBER = re.compile(r"\[\d+\] ", re.ASCII)
 IDENTIFIERS = {False: re.compile(r"\[(\d+)\]"), True: re.compile(r"\[([A-Za-z]+)\]")}  # by letter?
 
 
-class Message(NamedTuple):
-    """One turn. Role `text` is a prompt that is sent as it stands, with no chat template."""
-
-    role: str
-    content: str
-
-
-Prompt = tuple[Message, ...]
-
-
-def sampling_seed(prompt: Prompt, seed: int) -> int:
-    """A prompt's own seed, in 31 bits: what is sampled for it depends on nothing asked before."""
-    about = json.dumps([seed, prompt]).encode()
-    return int.from_bytes(hashlib.sha256(about).digest()[:4]) >> 1
-
-
 class Turn(Strict):
-    """A turn of a template; `{num}`, `{query}`, `{rank}`, `{letter}`, `{text}` are filled in."""
+    """A turn of a template with placeholders `{num}`, `{query}`, `{rank}`, `{letter}`, `{text}`."""
 
     role: Literal["system", "user", "assistant", "text"]
     content: str
 
 
 class Template(Strict):
-    """A listwise prompt. Turns of one role that follow each other are one turn."""
+    """A listwise prompt. Consecutive turns of one role become one turn."""
 
-    source: str = Field(description="The paper it is from.")
+    source: str = Field(description="The paper that published it.")
     opening: tuple[Turn, ...]
     passage: tuple[Turn, ...] = Field(description="Repeated for each passage.")
     closing: tuple[Turn, ...]
-    words: int = Field(300, ge=1, description="Longer passages lose their end, in words.")
+    words: int = Field(300, ge=1, description="Passages are cut after this many words.")
     fix_text: bool = Field(False, description="Repair text of broken encoding (ftfy).")
 
     @model_validator(mode="after")
-    def _one_form(self) -> Template:
+    def _check_form(self) -> Template:
         turns = (*self.opening, *self.passage, *self.closing)
         if len({turn.role == "text" for turn in turns}) != 1:
             raise ValueError("either every turn has the role 'text', or none has")
-        shown = "".join(turn.content for turn in self.passage)
-        if "{text}" not in shown or not ("{rank}" in shown or "{letter}" in shown):
+        content = "".join(turn.content for turn in self.passage)
+        if "{text}" not in content or not ("{rank}" in content or "{letter}" in content):
             raise ValueError("`passage` needs {text}, and {rank} or {letter}")
         return self
 
     @property
     def by_letter(self) -> bool:
-        """Whether passages are named by letters."""
+        """Whether letters identify the passages."""
         return any("{letter}" in turn.content for turn in self.passage)
 
     def build(self, query: str, passages: Sequence[str], words: int | None = None) -> Prompt:
-        """The prompt of one window. Passages alone are cut, never the instruction or the query.
+        """Return the prompt of one window. Only passages are cut, not the instruction or query.
 
-        An identifier within a passage, [3] or, where letters name them, [C], becomes (3) or (C),
-        so that it names no passage.
+        An identifier within a passage, [3] or (if letters identify passages) [C], becomes (3) or
+        (C), so that it identifies no passage.
         """
         limit = words or self.words
         num = len(passages)
@@ -88,41 +72,41 @@ class Template(Strict):
         return _joined(turns, fix=self.fix_text)
 
     def cuts(self, text: str, words: int | None = None) -> bool:
-        """Whether a passage loses its end."""
+        """Whether a passage is longer than the limit, so that its end is cut off."""
         return len(text.split()) > (words or self.words)
 
     @property
     def hash(self) -> str:
-        """SHA-256 of everything that shapes the prompt."""
+        """Return the SHA-256 of everything that determines the prompt."""
         return hashlib.sha256(self.model_dump_json(exclude={"source"}).encode()).hexdigest()
 
 
 @lru_cache(maxsize=100_000)
 def plain_passage(text: str, words: int, by_letter: bool = False) -> str:
-    """A passage as a prompt shows it: cut, in one line, identifiers' brackets made round."""
+    """Return a passage for a prompt: cut, on one line, [3] replaced by (3)."""
     return IDENTIFIERS[by_letter].sub(r"(\1)", " ".join(text.split()[:words]))
 
 
 def template_path(name: str) -> Path:
-    """Where a prompt lies: a user's own file under its own name."""
+    """Return a prompt's path: the name itself if it is a user's file."""
     return Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
 
 
 @cache
 def template(name: str) -> Template:
-    """A template by name, or by path if it ends in .yaml.
+    """Return a template by name, or by path if it ends in .yaml.
 
-    Raises ValueError that lists the known, or names the file that holds none.
+    ValueError if the name is unknown (it lists the known names) or the file holds no template.
     """
     path = template_path(name)
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
-        raise ValueError(f"unknown prompt {name!r}; known: {known}; or the path of a .yaml file")
+        names = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
+        raise ValueError(f"unknown prompt {name!r}; known: {names}; or the path of a .yaml file")
     return read_source(Template, path)
 
 
 def _fill(content: str, **values: str | int) -> str:
-    """Placeholders replaced in one go: a passage that holds '{query}' keeps it."""
+    """Replace placeholders in one pass, so that a passage that holds '{query}' keeps it."""
     names = "|".join(values)
     return re.sub(rf"\{{({names})\}}", lambda m: str(values[m.group(1)]), content)
 
@@ -139,10 +123,10 @@ def _joined(turns: Sequence[tuple[str, str]], *, fix: bool) -> Prompt:
 
 
 def _fixed(text: str) -> str:
-    """`ftfy.fix_text`, which works line by line too; most lines have nothing to repair.
+    """Return `ftfy.fix_text(text)`, but skip lines that need no repair and cache the others.
 
-    It resolves HTML entities up to the first line that holds a '<'. A passage recurs under other
-    numbers, so what stands behind the number is what is looked up.
+    ftfy works line by line, and resolves HTML entities up to the first line that holds a '<'. A
+    passage recurs under other numbers, so the cache's key is the line without its number.
     """
     lines, entities = [], True
     for line in re.findall(r"[^\n]*\n|[^\n]+", text):

@@ -1,44 +1,51 @@
-"""Prompts as a model's token ids: its chat template, its start token, single tokens in a line."""
+"""Convert prompts to token ids with the model's chat template and start token."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import TemplateError
 
+from baselines.llm.interface import Message, Prompt
 from baselines.llm.options import TransformersOptions
-from baselines.llm.prompts.template import Message, Prompt
 
 
-class PromptTokens:
-    """What a language model in this process makes of a prompt before it reads it."""
+class PromptTokens(ABC):
+    """A model in this process, as far as it converts prompts to token ids."""
 
     tokenizer: Any
     options: TransformersOptions
 
+    @property
+    @abstractmethod
+    def positions(self) -> int:
+        """Return the model's input limit in tokens, prompt and answer together."""
+
     def count(self, prompt: Prompt) -> int:
-        """Tokens of a prompt."""
+        """Return the number of a prompt's tokens."""
         return len(self._ids(prompt, ""))
 
     def tokenize(self, prompts: Sequence[Prompt], opening: str = "") -> list[list[int]]:
-        """Token ids as the model's chat template makes them, or of the text as it stands.
+        """Return each prompt's token ids: of its chat text, or of a `text` prompt unchanged.
 
-        opening: how the answer begins, tokenised together with the prompt.
+        opening: the beginning of the answer, tokenised together with the prompt.
         """
         return [self._ids(prompt, opening) for prompt in prompts]
 
     def token_behind(self, before: str, text: str) -> int:
-        """The one token of `text` as it stands behind `before`; ValueError if it is not one.
+        """Return the one token of `text` directly after `before`.
 
         By itself a text may get another token than within a line (Llama's has a space in front).
+        ValueError if the tokenizer does not make exactly one token of it.
         """
         head = self.tokenizer(before, add_special_tokens=False, verbose=False)["input_ids"]
         whole = self.tokenizer(before + text, add_special_tokens=False, verbose=False)["input_ids"]
         if whole[:-1] != head:
             raise ValueError(
-                f"{self.options.model}: its tokenizer makes no token of its own of {text!r} behind "
-                f"{before!r}; a model that is scored by one token needs one"
+                f"{self.options.model}: its tokenizer makes no separate token of {text!r} after "
+                f"{before!r}; scoring by one token needs it"
             )
         return int(whole[-1])
 
@@ -48,11 +55,11 @@ class PromptTokens:
         return self.with_offsets(self.chat_text(prompt) + opening)[0]
 
     def chat_text(self, prompt: Prompt) -> str:
-        """A prompt as the model's chat template writes it.
+        """Return a prompt in the form of the model's chat template.
 
-        Where the template refuses a system turn (Mistral's, Gemma's), that turn's text opens the
-        first user turn. ValueError if there is no template, or it refuses the prompt for another
-        reason.
+        If the template refuses a system turn (as Mistral's and Gemma's do), that turn's text opens
+        the first user turn. ValueError if there is no template, or if it refuses the prompt for
+        another reason.
         """
         if not self.tokenizer.chat_template:
             raise ValueError(
@@ -74,17 +81,19 @@ class PromptTokens:
 
     def _templated(self, prompt: Prompt) -> str:
         text: str = self.tokenizer.apply_chat_template(
-            [message._asdict() for message in prompt], add_generation_prompt=True, tokenize=False,
+            [message._asdict() for message in prompt],
+            add_generation_prompt=True,
+            tokenize=False,
             **self.options.chat_options,
-        )  # fmt: skip
+        )
         return text
 
     def with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Token ids of a chat text, and the (start, end) in it that each stands for."""
-        found = self.tokenizer(
+        """Return a chat text's token ids, and the (start, end) in the text of each."""
+        encoded = self.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        ids, offsets = list(found["input_ids"]), list(found["offset_mapping"])
+        ids, offsets = list(encoded["input_ids"]), list(encoded["offset_mapping"])
         first = self.tokenizer("")["input_ids"][:1]  # a start token that the template may lack
         if first and first[0] == self.tokenizer.bos_token_id and ids[:1] != first:
             return [*first, *ids], [(0, 0), *offsets]
@@ -92,6 +101,6 @@ class PromptTokens:
 
 
 def without_system(prompt: Prompt) -> Prompt:
-    """The same with the system turn's text in front of the first user turn's."""
+    """Return the prompt with the system turn's text moved to the start of the first user turn."""
     system, first, *rest = prompt
     return (Message("user", f"{system.content}\n{first.content}"), *rest)
