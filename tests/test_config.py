@@ -5,7 +5,7 @@ import pytest
 from resrank.evaluation.metrics import averages, per_query
 from resrank.io.yaml import ConfigError
 from resrank.registry import resolve, source_files
-from resrank.reporting.plan.catalogue import _models_in
+from resrank.reporting.plan.models import models_in
 from resrank.suite.library import library
 from resrank.suite.load import load_suite
 from resrank.suite.schema import System
@@ -243,7 +243,7 @@ def test_every_system_of_the_library_has_options_that_its_kind_knows(name):
 
 def test_published_checkpoints_are_pinned():
     """Every model by name in the library has a commit, but MiniLM, whose package is pinned."""
-    found = {m for spec in library().systems.values() for m in _models_in(spec.options)}
+    found = {m for spec in library().systems.values() for m in models_in(spec.options)}
     named = {m for m in found if " behind " not in m and "all-MiniLM-L6-v2" not in m}
     assert len(named) >= 10
     assert all(re.search(" at [0-9a-f]{40}$", m) for m in named), named

@@ -123,7 +123,7 @@ def plan(
     Example: `python -m resrank plan --suite config/paper.yaml`.
     """
     from resrank.efficiency.assumed import Assumed
-    from resrank.reporting.plan.catalogue import plan as text
+    from resrank.reporting.plan.plan import plan as text
     from resrank.suite.load import load_suite
 
     assumed = Assumed(device, utilisation, passage_tokens, query_tokens)

@@ -4,7 +4,7 @@ import pytest
 
 from resrank.collections.base import parse_collection
 from resrank.collections.counting import Sizes
-from resrank.reporting.plan.catalogue import plan
+from resrank.reporting.plan.plan import plan
 from resrank.suite.load import load_suite
 
 
@@ -35,4 +35,4 @@ def test_a_plan_over_a_users_own_folder_knows_all_of_it(beir):
     suite = {"name": "s", "collections": ["mine"], "systems": systems}
     said = plan(load_suite(suite | {"define": {"collections": {"mine": own}}}))
     assert "mine: read on this machine: 6 passages, 2 test queries, 2 train queries" in said
-    assert "not known" not in said
+    assert "unknown" not in said

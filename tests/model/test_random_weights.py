@@ -10,7 +10,7 @@ from resrank.jobs.inputs import load
 from resrank.model.architectures import architecture, config_of, published_config, random_config
 from resrank.model.hub import locate
 from resrank.records import Candidate, Passage, Query
-from resrank.reporting.plan.catalogue import plan
+from resrank.reporting.plan.plan import plan
 from resrank.suite.load import load_suite
 from tests.conftest import ROOT
 
@@ -77,4 +77,4 @@ def test_a_tokenizer_that_would_be_read_otherwise_is_refused():
 
 
 def test_a_plan_says_what_is_made_here():
-    assert "random:Qwen/Qwen3-4B@64, random weights of that shape, made here" in plan(SMALL)
+    assert "random:Qwen/Qwen3-4B@64, random weights of that shape, generated here" in plan(SMALL)

@@ -1,4 +1,4 @@
-"""A suite's folder as a run would leave it, generated: what the page is built from."""
+"""A generated results folder of a suite, from which the page can be built."""
 
 import zlib
 from pathlib import Path
@@ -14,7 +14,8 @@ from resrank.io.collection import write_collection
 from resrank.io.manifest import write_manifest
 from resrank.io.run import write_run, write_usage
 from resrank.records import Passage, Query, Ranking, Split, Usage
-from resrank.reporting.tables.write import Column, write_table
+from resrank.reporting.tables.column import Column
+from resrank.reporting.tables.write import write_table
 
 HOSTILE = "<script>document.title = 'taken'</script> & <img src=x onerror=\"document.title='taken'\"> \u2028 ends"
 WORDS = [f"{a}{b}" for a in ("sort", "array", "graph", "matrix", "sample", "index", "tree", "node") for b in ("", "s", "ing", "ed", "able")]  # fmt: skip
@@ -28,9 +29,9 @@ def write_results(
     depth: int = 8,
     label: str = "System",
 ) -> Path:
-    """Collections, candidates, runs, scores, tables and manifests of `systems` systems.
+    """Write collections, candidates, runs, scores, tables and manifests of `systems` systems.
 
-    label: what their names begin with.
+    label: the start of their names.
     """
     rng = np.random.default_rng(0)
     names = [f"s{n}" for n in range(systems)]
@@ -44,8 +45,8 @@ def write_results(
         root / "tables", "comparison", frame, columns, ["collection"], "What it is | of."
     )
     claims = pd.DataFrame({"claim": ["a", "b"], "verdict": ["reproduced", "not run (no such run)"]})
-    shown = {"claim": Column("claim"), "verdict": Column("verdict")}
-    made += write_table(root / "tables", "claims", claims, shown, [], "Published figures.")
+    claim_columns = {"claim": Column("claim"), "verdict": Column("verdict")}
+    made += write_table(root / "tables", "claims", claims, claim_columns, [], "Published figures.")
     config = {"name": "generated", "title": "Generated <results>", "demonstration": True,
               "collections": sets, "systems": names, "metrics": ["nDCG@10"]}  # fmt: skip
     scores = {f"scores/{c}": root / "scores" / c / "bm25.parquet" for c in sets}
@@ -61,14 +62,16 @@ def _text(rng) -> str:
 
 
 def _collection(root, name, systems, queries, depth, rng):
-    asked = [Query(f"q{n}", f"{name} {_text(rng)[:40]}", Split.TEST, None) for n in range(queries)]
+    test_queries = [
+        Query(f"q{n}", f"{name} {_text(rng)[:40]}", Split.TEST, None) for n in range(queries)
+    ]
     passages = [Passage(f"p{n}", _text(rng)) for n in range(3 * depth)]
     passages[0] = Passage("p0", HOSTILE)
-    qrels = {q.id: {"p0": 2, "p1": 0} for q in asked}
+    qrels = {q.id: {"p0": 2, "p1": 0} for q in test_queries}
     write_collection(
-        root / "collections" / name, asked, passages, qrels, config={}, inputs={"made": name}
+        root / "collections" / name, test_queries, passages, qrels, config={}, inputs={"made": name}
     )
-    lists = {q.id: [(f"p{p}", float(-n)) for n, p in enumerate(_order(rng, 3 * depth, depth))] for q in asked}  # fmt: skip
+    lists = {q.id: [(f"p{p}", float(-n)) for n, p in enumerate(_order(rng, 3 * depth, depth))] for q in test_queries}  # fmt: skip
     path = root / "candidates" / name / "bm25.parquet"
     digest = write_candidates(path, lists)
     collection = root / "collections" / name / "manifest.json"
@@ -81,7 +84,7 @@ def _collection(root, name, systems, queries, depth, rng):
     scores, rows = [], []
     for place, system in enumerate(systems):
         run = root / "runs" / name / "bm25" / system / "seed0.trec"
-        ranked = [Ranking(q, _shuffled([p for p, _ in found], rng), Usage()) for q, found in lists.items()]  # fmt: skip
+        ranked = [Ranking(q, _shuffled([p for p, _ in ranked], rng), Usage()) for q, ranked in lists.items()]  # fmt: skip
         write_run(run, ranked, system)
         write_usage(run.with_suffix(".usage.parquet"), ranked)
         write_manifest(
@@ -89,11 +92,11 @@ def _collection(root, name, systems, queries, depth, rng):
             config={"kind": "rankgpt", "options": {}, "training": None},
             outputs=[run],
         )  # fmt: skip
-        values = rng.uniform(0.3, 0.9, len(asked))
-        scores += [(system, 0, q.id, "nDCG@10", float(v)) for q, v in zip(asked, values, strict=True)]  # fmt: skip
+        values = rng.uniform(0.3, 0.9, len(test_queries))
+        scores += [(system, 0, q.id, "nDCG@10", float(v)) for q, v in zip(test_queries, values, strict=True)]  # fmt: skip
         rows.append({
             "collection": name, "first_stage": "bm25", "system": system,
-            "label": f"System <b>{place}</b>", "nDCG@10": values.mean(), "queries": len(asked), "seeds": 1,
+            "label": f"System <b>{place}</b>", "nDCG@10": values.mean(), "queries": len(test_queries), "seeds": 1,
             "p50_ms_online": 10.0 * (place + 1) + zlib.crc32(name.encode()) % 7,
             "p50_ms_cached": 1.0 * (place + 1) if place else None,
             "tokens_per_passage_online": 100.0 * place, "tokens_per_passage_cached": 2.0 * place,
@@ -108,7 +111,7 @@ def _collection(root, name, systems, queries, depth, rng):
 
 
 def _order(rng, of, count):
-    """`p0` first, so that a passage of every query tries to be a script."""
+    """Put `p0` first, so that every query has the passage that contains a script."""
     return [0, *(rng.permutation(of - 1)[: count - 1] + 1)]
 
 

