@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-Item = TypeVar("Item")
+Hashed = TypeVar("Hashed")
 
 
 def sha256_file(path: Path) -> str:
@@ -29,7 +29,7 @@ class LinesHash:
             self._digest.update(line.encode("utf-8", "surrogatepass"))
             self._digest.update(b"\n")
 
-    def passing(self, items: Iterable[Item], line: Callable[[Item], str]) -> Iterator[Item]:
+    def passing(self, items: Iterable[Hashed], line: Callable[[Hashed], str]) -> Iterator[Hashed]:
         """The items, each one's line added as it goes by."""
         for item in items:
             self.update([line(item)])
@@ -52,13 +52,13 @@ def files_hash(files: Iterable[Path]) -> str:
     return sha256_lines(f"{path} {sha256_file(path)}" for path in sorted(files))
 
 
-def in_hash_order(items: Iterable[Item], text_of: Callable[[Item], str]) -> list[Item]:
+def in_hash_order(items: Iterable[Hashed], text_of: Callable[[Hashed], str]) -> list[Hashed]:
     """Return the items ordered by the SHA-256 of a text of each.
 
     The first n of them are a random sample that is the same on every machine.
     """
 
-    def digest(item: Item) -> bytes:
+    def digest(item: Hashed) -> bytes:
         return hashlib.sha256(text_of(item).encode("utf-8", "surrogatepass")).digest()
 
     return sorted(items, key=digest)

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import torch
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Batch = TypeVar("Batch")
+BatchResult = TypeVar("BatchResult")
 
 
 def _in_step() -> bool:
@@ -22,8 +22,8 @@ def _in_step() -> bool:
 
 
 def map_batches(
-    function: Callable[[Item], Result], batches: Iterable[Item], device: torch.device
-) -> Iterator[Result]:
+    function: Callable[[Batch], BatchResult], batches: Iterable[Batch], device: torch.device
+) -> Iterator[BatchResult]:
     """Yield `function(batch)` in the order of the batches.
 
     On the processor as many batches run at once as torch has threads, each on one thread; on any

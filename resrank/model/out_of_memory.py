@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Member = TypeVar("Member")
+HalfResult = TypeVar("HalfResult")
 
 
 class NoMemory(ValueError):
@@ -40,7 +40,9 @@ class Halvings:
             cls._all += 1
 
 
-def in_halves(function: Callable[[Sequence[Item]], Result], batch: Sequence[Item]) -> list[Result]:
+def in_halves(
+    function: Callable[[Sequence[Member]], HalfResult], batch: Sequence[Member]
+) -> list[HalfResult]:
     """Results of `function` on the batch: one, or in order those of the parts that fit.
 
     Raises NoMemory if a single item does not fit, or if several processes work in step: one that
