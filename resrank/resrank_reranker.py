@@ -22,7 +22,7 @@ from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import DeclaredCounts, TrainingData, TrainingJob
 from resrank.reranker_options import RerankerOptions
 from resrank.training.lists import choose
-from resrank.training.options import ResRankTraining, Stage
+from resrank.training.options import ResRankTraining, TrainingStage
 from resrank.windows import window_sizes
 from resrank.work import ModelRef, Pass, QueryShape, Work
 
@@ -182,8 +182,9 @@ class ResRankSystem(SavedResRank):
         """
         from resrank.model.device import set_seeds
         from resrank.training.lora import merge
-        from resrank.training.processes import load_weights, processes
+        from resrank.training.processes import processes
         from resrank.training.resrank_loop import train_stages
+        from resrank.training.sharded_tensors import load_weights
 
         run = processes()
         set_seeds(job.seed)
@@ -213,7 +214,9 @@ class ResRankSystem(SavedResRank):
             )
         run.wait()
 
-    def _dev_score(self, dev: Sequence[TrainingExample], job: TrainingJob, stage: Stage) -> float:
+    def _dev_score(
+        self, dev: Sequence[TrainingExample], job: TrainingJob, stage: TrainingStage
+    ) -> float:
         """Return the dev score of a sample of the dev queries, with the current weights."""
         from resrank.training.processes import processes
 

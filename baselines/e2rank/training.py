@@ -17,7 +17,7 @@ from resrank.training.gradient_cache import Embedded
 from resrank.training.list_loop import ListPhase, fit_lists
 from resrank.training.lists import TrainingList
 from resrank.training.losses import ranknet
-from resrank.training.options import Stage
+from resrank.training.options import TrainingStage
 from resrank.training.processes import processes
 
 
@@ -48,7 +48,7 @@ def train_prompts(
         name="E2Rank",
         rates={name: options.learning_rate for name, _ in encoder.named_parameters()},
         options=options,
-        stage=Stage(
+        stage=TrainingStage(
             share=options.share,
             list_length=options.list_length,
             batch_queries=options.batch_queries,

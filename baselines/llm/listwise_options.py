@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from baselines.llm.prompts.template import template, template_path
 from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
-from resrank.training.options import Economy, Queries
+from resrank.training.options import MemoryOptions, QueryOptions
 from resrank.windows import Window
 
 
@@ -55,7 +55,7 @@ class ListwiseOptions(PromptOptions):
         return self.window
 
 
-class ListwiseTraining(Queries, Economy, TrainingOptions):
+class ListwiseTraining(QueryOptions, MemoryOptions, TrainingOptions):
     """A language model learns to write a window's order (Pradeep et al., 2023, section 3)."""
 
     teacher: Path | None = Field(

@@ -25,7 +25,7 @@ from resrank.training.list_loop import ListPhase, fit_lists
 from resrank.training.lists import TrainingList
 from resrank.training.lora import recompute_layers, with_adapters
 from resrank.training.losses import ranknet
-from resrank.training.options import Stage
+from resrank.training.options import TrainingStage
 from resrank.training.processes import processes
 from resrank.training.teacher import taught_by
 
@@ -132,7 +132,7 @@ def _fit(
     job: TrainingJob,
 ) -> dict[str, int]:
     """Fit in place; returns how many queries were used and skipped."""
-    stage = Stage(
+    stage = TrainingStage(
         teacher=training.teacher, share=training.share, list_length=training.list_length,
         order=training.order, batch_queries=training.batch_queries,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from resrank.model.options import TwoModels
 from resrank.reranker_options import StageWork, TrainingOptions
-from resrank.training.options import Queries
+from resrank.training.options import QueryOptions
 from resrank.windows import Window
 
 
@@ -41,7 +41,7 @@ class PERankOptions(TwoModels):
         return "projector"
 
 
-class PERankTraining(Queries, TrainingOptions):
+class PERankTraining(QueryOptions, TrainingOptions):
     """ListMLE over the decoding steps, without and with the passages' text.
 
     Projector and decoder are trained; the encoder is not.

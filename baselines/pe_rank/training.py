@@ -14,7 +14,7 @@ from resrank.records import Passage, TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.list_loop import ListPhase, fit_lists
 from resrank.training.lists import TrainingList
-from resrank.training.options import Stage
+from resrank.training.options import TrainingStage
 from resrank.training.processes import processes
 from resrank.training.teacher import taught_by
 
@@ -51,7 +51,7 @@ def train_lists(
         name="PE-Rank",
         rates=dict.fromkeys(_trained(model), options.learning_rate),
         options=options,
-        stage=Stage(
+        stage=TrainingStage(
             teacher=options.teacher,
             share=options.share,
             list_length=options.list_length,

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from baselines.llm.options import BackEnd, TransformersOptions
 from resrank.options import Strict
 from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
-from resrank.training.options import Economy, Queries
+from resrank.training.options import MemoryOptions, QueryOptions
 
 
 class JudgeOptions(RerankerOptions):
@@ -64,7 +64,7 @@ SynthesiserOptions = Annotated[ExtractiveOptions | LlmWriterOptions, Field(discr
 TeacherOptions = Annotated[RuleTeacherOptions | LlmWriterOptions, Field(discriminator="kind")]
 
 
-class KnowledgeStage(Queries):
+class KnowledgeStage(QueryOptions):
     """Stage I: learn to write a query's document from the query alone."""
 
     instruction: str = Field(
@@ -84,7 +84,7 @@ class KnowledgeStage(Queries):
         return 1
 
 
-class AlignmentStage(Queries):
+class AlignmentStage(QueryOptions):
     """Stage II: learn the teacher's traces, and the grade both after a trace and without one."""
 
     pairs: int = Field(6, ge=1, description="Pairs per query; its grades take turns.")
@@ -111,7 +111,7 @@ class AlignmentStage(Queries):
         return self.pairs + ceil(self.pairs * self.traced)
 
 
-class CalibrationStage(Queries):
+class CalibrationStage(QueryOptions):
     """Stage III: prefer the right grade's trajectory where the model errs by one grade."""
 
     share: tuple[float, float] = Field(
@@ -144,7 +144,7 @@ class CalibrationStage(Queries):
 JudgeStage = KnowledgeStage | AlignmentStage | CalibrationStage
 
 
-class JudgeTraining(Economy, TrainingOptions):
+class JudgeTraining(MemoryOptions, TrainingOptions):
     """Configure the three stages, in their order; null leaves a stage out."""
 
     evidence: int = Field(3, ge=1, description="Candidates that a document is built from.")

@@ -24,7 +24,8 @@ from resrank.io.manifest import (
     read_checked_json,
     write_checked_json,
 )
-from resrank.training.processes import processes, put, spread_like
+from resrank.training.processes import processes
+from resrank.training.sharded_tensors import put, spread_like
 
 
 class Checkpoints:

@@ -1,4 +1,4 @@
-"""Training an encoder alone with InfoNCE: the bi-encoder's training, ResRank's yardstick."""
+"""Training of an encoder alone with InfoNCE, as the bi-encoder baseline is trained."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
-from resrank.training.lists import TrainingList, batches, choose, usable
+from resrank.training.lists import TrainingList, batches, choose, query_ids, usable
 from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import info_nce
-from resrank.training.options import EncoderTraining, Stage
+from resrank.training.options import EncoderTraining, TrainingStage
 from resrank.training.processes import processes
 
 
@@ -25,15 +25,18 @@ def train_encoder(
     options: EncoderTraining,
     job: TrainingJob,
 ) -> dict[str, int]:
-    """Train in place, and return how many queries were used and skipped."""
-    stage = Stage(
+    """Train in place, and return how many queries were used and skipped.
+
+    Raises ValueError if no query has a relevant passage and candidates.
+    """
+    stage = TrainingStage(
         share=options.share,
         batch_queries=options.batch_queries,
         list_length=options.negatives + 1,
         negatives="sampled",
     )
-    found = usable(examples, stage)
-    kept = choose(found, options.max_queries, np.random.default_rng([job.seed]))
+    usable_examples = usable(examples, stage)
+    kept = choose(usable_examples, options.max_queries, np.random.default_rng([job.seed]))
     if not kept:
         raise ValueError("no training query has a relevant passage and candidates")
 
@@ -49,14 +52,19 @@ def train_encoder(
 
     rates = {name: options.learning_rate for name, _ in encoder.named_parameters()}
     phase = TrainingPhase(
-        "encoder", rates, options.epochs, options.warmup,
-        lambda epoch: batches(kept, stage, np.random.default_rng([job.seed, 0, epoch])),
-        backward, lambda batch: ", ".join(item.query_id for item in batch[:3]),
-        accumulate=options.accumulate, mixed=options.autocast,
-    )  # fmt: skip
+        name="encoder",
+        rates=rates,
+        epochs=options.epochs,
+        warmup=options.warmup,
+        batches=lambda epoch: batches(kept, stage, np.random.default_rng([job.seed, 0, epoch])),
+        backward=backward,
+        describe=query_ids,
+        accumulate=options.accumulate,
+        mixed=options.autocast,
+    )
     fit(encoder, phase, Checkpoints(job.checkpoints, job.key), job.on_step)
     encoder.eval()
-    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(found)}
+    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(usable_examples)}
 
 
 def embed(
@@ -66,7 +74,12 @@ def embed(
     chunk_tokens: int | None,
     mixed: bool | None,
 ) -> tuple[Embedded, Embedded]:
-    """A batch's queries, and each of its passages once, in the order of `texts_of`."""
+    """Embed a batch's queries, and each of its passages once, in the order of `texts_of`.
+
+    Returns embeddings of the shapes (queries, width) and (texts, width). max_tokens: cut passages
+    to this many tokens. chunk_tokens: most padded tokens per chunk, as `Embedded` takes it. mixed:
+    compute in bfloat16, as `autocast` takes it.
+    """
     queries = encoder.tokenize([item.query for item in batch], query=True).ids
     passages = encoder.tokenize(texts_of(batch), max_tokens=max_tokens).ids
     return (
@@ -78,17 +91,17 @@ def embed(
 def retrieval_loss(
     batch: Sequence[TrainingList], queries: Embedded, passages: Embedded, temperature: float
 ) -> torch.Tensor:
-    """InfoNCE of a batch's queries over all of the batch's passages."""
+    """Return the InfoNCE loss of a batch's queries over all of the batch's passages, a scalar."""
     positive = positives(batch, texts_of(batch))
     return info_nce(queries.vectors, passages.vectors, positive, temperature)
 
 
 def texts_of(batch: Sequence[TrainingList]) -> list[str]:
-    """Each passage text of a batch once."""
+    """Return the distinct passage texts of a batch, sorted."""
     return sorted({text for item in batch for text in item.texts})
 
 
 def positives(batch: Sequence[TrainingList], texts: Sequence[str]) -> torch.Tensor:
-    """(queries, texts) bool: which texts are relevant to which query of the batch."""
+    """Return which texts are relevant to which query of the batch, (queries, texts) bool."""
     positive = [[text in item.relevant for text in texts] for item in batch]
     return torch.tensor(positive, dtype=torch.bool)

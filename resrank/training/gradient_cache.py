@@ -1,9 +1,9 @@
-"""Gradients through many encoded texts in bounded memory (Gao et al., 2021, "Scaling Deep
-Contrastive Learning Batch Size under Memory Limited Setup").
+"""Gradient caching: gradients through many encoded texts in bounded memory.
 
-The texts are embedded without a graph; the loss's gradient at the embeddings is kept; then each
-chunk is embedded again with a graph and that gradient goes through it. The encoder runs without
-dropout, so that both passes give the same embeddings.
+The method is from Gao et al., 2021, "Scaling Deep Contrastive Learning Batch Size under Memory
+Limited Setup". The texts are embedded without a graph, and the loss's gradient at the embeddings is
+kept. Then each chunk is embedded again with a graph, through which that gradient flows. The encoder
+runs without dropout, so that both passes give the same embeddings.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from resrank.training.processes import processes
 
 
 class Embedded:
-    """Embeddings of texts (n, width) that a loss may use; call `backward` after the loss's own.
+    """Embeddings of texts for a loss; call `backward` after the loss's own `backward`.
 
-    Each process embeds its share of the texts and holds the vectors of all. mixed: bfloat16 as in
-    `autocast`. Do not make one inside another autocast.
+    vectors: (texts, width). Each process embeds its share of the texts and holds all vectors. Do
+    not create one inside another autocast.
     """
 
     def __init__(
@@ -33,6 +33,11 @@ class Embedded:
         chunk_tokens: int | None,
         mixed: bool | None = False,
     ) -> None:
+        """Embed texts.
+
+        ids: token ids of each text. chunk_tokens: most padded tokens per chunk, None for one pass
+        with a graph. mixed: compute in bfloat16, as `autocast` takes it.
+        """
         self.mixed = mixed
         self.encoder = encoder
         self.run = processes()
@@ -40,7 +45,7 @@ class Embedded:
         budget = chunk_tokens or encoder.batch_tokens
         plans = [_chunks(self.run.share(ids, rank), budget) for rank in range(self.run.count)]
         self.chunks = plans[self.run.rank]
-        # Sharded weights are gathered in every forward pass, so each process makes as many.
+        # Sharded weights are gathered in every forward pass, so all processes make equally many.
         rounds = max(map(len, plans)) if self.run.sharded else 0
         self.fillers = [ids[0]] * (rounds - len(self.chunks))
         self.cached = self.run.count > 1 or (chunk_tokens is not None and len(self.chunks) > 1)
@@ -53,7 +58,7 @@ class Embedded:
             self.vectors = self.vectors.detach().requires_grad_()
 
     def backward(self) -> None:
-        """Send the gradient that the loss left at the embeddings through the encoder."""
+        """Propagate the loss's gradient at the embeddings through the encoder."""
         if not self.cached:
             return
         whole = self.vectors.grad
@@ -66,15 +71,15 @@ class Embedded:
             (self._embed([filler]) * 0.0).sum().backward()  # type: ignore[no-untyped-call]
 
     def _in_order(self, blocks: Sequence[Tensor]) -> Tensor:
-        """The chunks' embeddings in the order of the texts."""
+        """Return the chunks' embeddings in the order of the texts, (texts, width)."""
         if not blocks:
             return torch.empty(0, self.encoder.width, device=self.encoder.device)
         order = torch.tensor([place for places in self.chunks for place in places])
         return torch.cat(list(blocks))[torch.argsort(order).to(self.encoder.device)]
 
     def _embed(self, ids: Sequence[list[int]]) -> Tensor:
-        # A context of its own: both passes compute alike, and casts that the first one cached
-        # without a gradient are not met again by the second.
+        # Each pass has a separate autocast context. Both compute the same, and the second does not
+        # reuse casts that the first cached without a gradient.
         with autocast(self.mixed, self.encoder.device):
             block: Tensor = self.encoder(ids)
         return block

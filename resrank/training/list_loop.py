@@ -1,4 +1,4 @@
-"""Training on lists of one kind in one phase: what the listwise baselines share."""
+"""Training on lists in one phase, as the listwise baselines share it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import nn
 from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
-from resrank.training.lists import TrainingList, batches, choose, usable
+from resrank.training.lists import TrainingList, batches, choose, query_ids, usable
 from resrank.training.loop import TrainingPhase, fit
-from resrank.training.options import Queries, Stage
+from resrank.training.options import QueryOptions, TrainingStage
 
 Backward = Callable[[Sequence[TrainingList]], dict[str, float]]
 
@@ -22,7 +22,7 @@ Backward = Callable[[Sequence[TrainingList]], dict[str, float]]
 class ListPhase:
     """One phase of training on lists.
 
-    rates: parameter name -> AdamW's peak rate, for each parameter that is trained.
+    rates: peak learning rate of AdamW by parameter name, for each parameter that is trained.
     options: which queries are used, and how often.
     stage: how lists are built from them.
     backward: adds a batch's gradients and returns its losses by name.
@@ -32,8 +32,8 @@ class ListPhase:
 
     name: str
     rates: Mapping[str, float]
-    options: Queries
-    stage: Stage
+    options: QueryOptions
+    stage: TrainingStage
     backward: Backward
     prepare: Callable[[Sequence[TrainingExample]], None] | None = None
     mixed: bool | None = False
@@ -60,7 +60,7 @@ def fit_lists(
         warmup=options.warmup,
         batches=lambda epoch: batches(kept, stage, np.random.default_rng([job.seed, epoch])),
         backward=lists.backward,
-        describe=lambda batch: ", ".join(item.query_id for item in batch[:3]),
+        describe=query_ids,
         accumulate=options.accumulate,
         mixed=lists.mixed,
     )

@@ -1,4 +1,4 @@
-"""Training examples as lists of grades and texts, chosen and ordered the way a stage asks for."""
+"""Training lists: passage texts with grades, selected and ordered as a stage's options say."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.random import Generator
 
 from resrank.io.hashing import in_hash_order
 from resrank.records import Passage, TrainingExample
-from resrank.training.options import Stage
+from resrank.training.options import TrainingStage
 
 
 class TrainingList(NamedTuple):
-    """One query's list: passage texts and their grades, in the order they are fed.
+    """One query's list: passage texts and their grades, in the order in which a model reads them.
 
-    `relevant` holds every relevant text of the query, whether it is in the list or not: another
-    query's passage must not be taken for a negative if it is one of them.
+    relevant: every relevant text of the query, in the list or not. With in-batch negatives, another
+    query's passage must not count as a negative if it is one of these.
     """
 
     query_id: str
@@ -27,10 +27,10 @@ class TrainingList(NamedTuple):
     relevant: frozenset[str]
 
 
-def usable(examples: Sequence[TrainingExample], stage: Stage) -> list[TrainingExample]:
-    """A stage's share of the examples, of which a list holds passages of different grades.
+def usable(examples: Sequence[TrainingExample], stage: TrainingStage) -> list[TrainingExample]:
+    """Return the examples of a stage's share whose lists have passages of different grades.
 
-    The rest teach a ranker nothing.
+    A ranker learns nothing from the others.
     """
     return [e for e in share(examples, *stage.share) if _teaches(e, stage)]
 
@@ -44,31 +44,39 @@ def share(examples: Sequence[TrainingExample], start: float, end: float) -> list
 def choose(
     examples: Sequence[TrainingExample], size: int | None, rng: Generator
 ) -> list[TrainingExample]:
-    """At most `size` of the examples (all if None), in a random order."""
+    """Return at most `size` of the examples (all if None), in a random order."""
     return [examples[i] for i in rng.permutation(len(examples))[:size]]
 
 
 def batches(
-    examples: Sequence[TrainingExample], stage: Stage, rng: Generator
+    examples: Sequence[TrainingExample], stage: TrainingStage, rng: Generator
 ) -> list[list[TrainingList]]:
-    """Batches of lists in a random order of queries; the last one may be short."""
+    """Build lists in a random order of queries, and return them in batches.
+
+    The last batch may be smaller.
+    """
     order = rng.permutation(len(examples))
     size = stage.batch_queries
     chosen = [[examples[i] for i in order[s : s + size]] for s in range(0, len(order), size)]
     return [[_list(example, stage, rng) for example in batch] for batch in chosen]
 
 
-def _teaches(example: TrainingExample, stage: Stage) -> bool:
+def query_ids(batch: Sequence[TrainingList]) -> str:
+    """Return the ids of a batch's first three queries, to name it in an error."""
+    return ", ".join(item.query_id for item in batch[:3])
+
+
+def _teaches(example: TrainingExample, stage: TrainingStage) -> bool:
     if stage.negatives == "sampled":
         return bool(example.positives) and len(example.candidates) > 0
     kept = example.candidates[: stage.list_length]
     return len({example.grades.get(c.passage.id, 0) for c in kept}) > 1
 
 
-def _list(example: TrainingExample, stage: Stage, rng: Generator) -> TrainingList:
+def _list(example: TrainingExample, stage: TrainingStage, rng: Generator) -> TrainingList:
     if stage.negatives == "sampled":
         kept = _sampled(example, stage.list_length, rng)
-        if stage.order == "first_stage":  # or the relevant one's place would give it away
+        if stage.order == "first_stage":  # A fixed place would reveal the relevant passage.
             place = {c.passage.id: i for i, c in enumerate(example.candidates)}
             kept = sorted(kept, key=lambda p: place.get(p.id, len(place)))
     else:
@@ -86,7 +94,10 @@ def _list(example: TrainingExample, stage: Stage, rng: Generator) -> TrainingLis
 
 
 def _sampled(example: TrainingExample, length: int, rng: Generator) -> list[Passage]:
-    """One relevant passage, also one that the first stage missed, among candidates that are not."""
+    """Return one relevant passage and candidates that are not relevant, drawn at random.
+
+    The relevant passage may be one that the first stage missed.
+    """
     wrong = [c.passage for c in example.candidates if example.grades.get(c.passage.id, 0) <= 0]
     right = example.positives[int(rng.integers(len(example.positives)))]
     chosen = sorted(int(i) for i in rng.permutation(len(wrong))[: length - 1])

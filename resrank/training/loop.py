@@ -1,4 +1,4 @@
-"""The loop that every trained system shares: rates, clipping, log, checkpoints."""
+"""The training loop that all systems share: rates, clipping, log, checkpoints."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tqdm import tqdm
 from resrank.model.device import device_name, training_format
 from resrank.training.best_epoch import BestEpoch
 from resrank.training.checkpoints import Checkpoints
-from resrank.training.processes import clip_gradients, processes
+from resrank.training.processes import processes
 from resrank.training.schedule import linear
+from resrank.training.sharded_tensors import clip_gradients
 
 OnStep = Callable[[dict[str, Any]], None]
 
@@ -24,16 +25,20 @@ OnStep = Callable[[dict[str, Any]], None]
 class TrainingPhase:
     """One stage of a training run.
 
-    rates: parameter name -> AdamW's peak rate, for each parameter that is trained.
-    batches: epoch -> its batches; a function of nothing else, so that a resumed run repeats them.
-    backward: adds a batch's gradients, of this process's share, and returns the whole batch's
-    losses by name.
+    rates: peak learning rate of AdamW by parameter name, for each parameter that is trained.
+    epochs: passes over the training data, from 1.
+    warmup: share of the steps in which the rates rise.
+    batches: returns the batches of an epoch. They depend on the epoch's number alone, so that a
+        resumed run repeats them.
+    backward: adds the gradients of this process's share of a batch, and returns the whole batch's
+        losses by name.
     describe: names a batch in an error.
-    evaluate: the dev score after an epoch, None without; `patience` epochs without a better one
-    end the phase, and the weights of the best epoch stay.
+    evaluate: returns the dev score after an epoch; None disables early stopping.
+    patience: epochs without a better dev score after which the phase ends. The weights of the best
+        epoch are kept.
     accumulate: batches whose gradients are averaged for one step of the optimiser.
     mixed: whether `backward` computes in bfloat16, as `autocast` takes it.
-    unit: what a batch's items are, in the plural.
+    unit: what a batch's items are, in the plural, for the training log.
     """
 
     name: str
@@ -53,12 +58,14 @@ class TrainingPhase:
 def fit(
     model: nn.Module, phase: TrainingPhase, checkpoints: Checkpoints, on_step: OnStep | None
 ) -> None:
-    """Train in place. Raises FloatingPointError on a non-finite loss, naming step and batch.
+    """Train the model in place.
 
-    on_step: gets of each step its losses, how many of what it learned from, device and formats.
+    on_step: receives a row per step, with its losses, number and unit of items, device and number
+        formats. It is called in the main process alone.
 
-    A phase that a checkpoint says is over is skipped, with its weights loaded; one that was killed
-    goes on where its last checkpoint stands.
+    A phase that was killed resumes from its last checkpoint. A phase that was completed is skipped,
+    and its weights are loaded. Raises FloatingPointError on a loss or gradient that is not finite,
+    with the step and the batch.
     """
     named = {n: p for n, p in model.named_parameters() if n in phase.rates}
     for name, parameter in model.named_parameters():
@@ -100,7 +107,7 @@ def fit(
 
 
 def _conditions(phase: TrainingPhase, trained: nn.Parameter) -> dict[str, str]:
-    """What all steps of a phase have in common, for whoever draws their losses."""
+    """Return the fields that all rows of a phase's training log have in common."""
     return {
         "unit": phase.unit,
         "dtype": training_format(trained, phase.mixed),
@@ -109,7 +116,7 @@ def _conditions(phase: TrainingPhase, trained: nn.Parameter) -> dict[str, str]:
 
 
 def _plan(phase: TrainingPhase) -> list[tuple[int, Sequence[Any]]]:
-    """(epoch, batches) of each step; an epoch's last step may have fewer batches."""
+    """Return (epoch, batches) per step; an epoch's last step may have fewer batches."""
     plan = []
     for epoch in range(phase.epochs):
         batches = phase.batches(epoch)
@@ -121,7 +128,7 @@ def _plan(phase: TrainingPhase) -> list[tuple[int, Sequence[Any]]]:
 def _backward(
     phase: TrainingPhase, step: int, batches: Sequence[Any], checkpoints: Checkpoints
 ) -> dict[str, float]:
-    """Add the gradients of a step's batches; returns their mean losses."""
+    """Add the gradients of a step's batches and return their mean losses by name."""
     rows = []
     for batch in batches:
         losses = phase.backward(batch)
@@ -131,6 +138,7 @@ def _backward(
 
 
 def _average(parameters: Iterable[nn.Parameter], batches: int) -> None:
+    """Divide summed gradients by the number of batches, in place."""
     if batches > 1:
         for parameter in parameters:
             if parameter.grad is not None:
@@ -144,6 +152,7 @@ def _check(
     batch: Any,
     checkpoints: Checkpoints,
 ) -> None:
+    """Raise FloatingPointError if a loss is not finite."""
     if not all(math.isfinite(value) for value in losses.values()):
         raise FloatingPointError(
             f"{phase.name}: not finite: {dict(losses)} at step {step} "

@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al., ICLR 2022) through peft, and recomputing layers to save memory."""
+"""Low-rank adapters (Hu et al., ICLR 2022) with peft, and recomputed layers, to save memory."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Any
 from torch import nn
 
 from resrank.model.resrank import ResRank
-from resrank.training.options import Lora, ResRankTraining
+from resrank.training.options import LoraOptions, ResRankTraining
 
 ADAPTED = ("encoder.model.", "reranker.model.")
 
 
 def adapt(model: ResRank, training: ResRankTraining) -> None:
-    """Put adapters on the models that are trained, and set layers to be computed again."""
-    trained: list[Any] = [model.reranker]
-    trained += [model.encoder] if training.trains_encoder else []
-    for part in trained:
+    """Add adapters to the models that are trained, and recompute their layers, as configured."""
+    for part in _trained(model, training):
         if training.lora is not None:
             part.model = with_adapters(part.model, training.lora)
         if training.gradient_checkpointing:
@@ -24,26 +22,22 @@ def adapt(model: ResRank, training: ResRankTraining) -> None:
 
 
 def merge(model: ResRank, training: ResRankTraining) -> None:
-    """Add the adapters, if there are any, to the weights they adapt."""
-    if training.lora is None:
-        return
-    from peft import PeftModel
-
-    for part in (model.encoder, model.reranker):
-        if isinstance(part.model, PeftModel):
+    """Add the adapters, if there are any, to the weights that they adapt."""
+    if training.lora is not None:
+        for part in _trained(model, training):
             part.model = part.model.merge_and_unload()
 
 
 def is_replaced(name: str) -> bool:
-    """Whether adapters are trained in place of a parameter of this name."""
+    """Return whether adapters are trained in place of the parameter of this name."""
     return name.startswith(ADAPTED) and "lora_" not in name
 
 
 def recompute_layers(model: nn.Module) -> None:
-    """Keep no activations inside a layer.
+    """Recompute the activations inside each layer in the backward pass, in place of keeping them.
 
-    transformers does so in training mode only; the layers alone are set to it, not what is inside
-    them, so that dropout stays off and both passes compute alike.
+    transformers does so in training mode only. The layers alone are set to this mode, not their
+    submodules, so that dropout stays off and both passes compute the same.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -55,10 +49,15 @@ def recompute_layers(model: nn.Module) -> None:
             module.training = True
 
 
-def with_adapters(model: nn.Module, lora: Lora) -> nn.Module:
-    """The model with adapters on its linear layers, the vocabulary's head left alone."""
+def with_adapters(model: nn.Module, lora: LoraOptions) -> nn.Module:
+    """Return the model with adapters on its linear layers, except the language-model head."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear")
     adapted: nn.Module = get_peft_model(model, config)
     return adapted
+
+
+def _trained(model: ResRank, training: ResRankTraining) -> list[Any]:
+    """Return the parts of the model that are trained: the reranker, and the encoder if it is."""
+    return [model.reranker, model.encoder] if training.trains_encoder else [model.reranker]

@@ -1,4 +1,4 @@
-"""Training losses, each over one query's list."""
+"""The losses RankNet and InfoNCE."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 
 def ranknet(scores: Tensor, grades: Tensor, *, by_rank: bool = False) -> Tensor:
-    """RankNet (Burges et al., ICML 2005): mean logistic loss over pairs of different grade.
+    """Return RankNet's loss of one list (Burges et al., ICML 2005, section 3), a scalar.
 
-    scores: (n,), grades: (n,) any ordered numbers. by_rank: weigh the pair of the passages of ranks
+    The loss is the mean logistic loss over pairs of different grades. It is zero, with a gradient,
+    if all grades are equal.
+
+    scores: (passages,). grades: (passages,) any ordered numbers. by_rank: weigh the pair with ranks
     i and j in the graded order by 1 / (i + j) (Gangi Reddy et al., EMNLP 2024, section 3.2).
-    Zero, with a gradient, if no pair differs.
     """
     better = grades.unsqueeze(1) > grades.unsqueeze(0)
     if not better.any():
@@ -25,12 +27,16 @@ def ranknet(scores: Tensor, grades: Tensor, *, by_rank: bool = False) -> Tensor:
 
 
 def info_nce(queries: Tensor, passages: Tensor, positive: Tensor, temperature: float) -> Tensor:
-    """InfoNCE (van den Oord et al., 2018) with several positives allowed.
+    """Return the mean InfoNCE loss per query, a scalar (van den Oord et al., 2018, equation 4).
 
-    queries: (q, d) and passages: (p, d) of unit length; positive: (q, p) bool. A query's other
-    positives are left out of its denominator. Rows without a positive count nothing.
+    A query may have several positives; the denominator of one excludes the others. A query without
+    a positive does not count.
+
+    queries: (queries, width) and passages: (passages, width), of unit length. positive: (queries,
+    passages) bool.
     """
-    with torch.autocast(queries.device.type, enabled=False):  # 20 x a bfloat16 step is too coarse
+    # bfloat16 is too coarse for logits of up to 20.
+    with torch.autocast(queries.device.type, enabled=False):
         logits = queries.float() @ passages.float().T / temperature
     positive = positive.to(logits.device)
     lowest = torch.finfo(logits.dtype).min

@@ -1,4 +1,4 @@
-"""How an encoder and ResRank are trained, as a configuration."""
+"""Options of the training of an encoder and of ResRank, with parts that baselines share."""
 
 from __future__ import annotations
 
@@ -11,53 +11,57 @@ from resrank.options import Strict
 from resrank.reranker_options import StageWork, TrainingOptions
 
 
-class Queries(Strict):
-    """Which training queries are gone through, and how often."""
+class QueryOptions(Strict):
+    """Select the training queries and the number of passes over them."""
 
     epochs: int = Field(1, ge=1, description="Passes over the training queries.")
     share: tuple[float, float] = Field(
-        (0.0, 1.0), description="Part of the training queries that is used, in the order of a hash "
-        "of their ids. Who learns from a trained encoder's scores must see them on other queries "
-        "than that encoder was trained on."
-    )  # fmt: skip
+        (0.0, 1.0),
+        description="Part of the training queries that is used, in the order of a hash of their "
+        "ids. A system that learns from a trained encoder's scores needs other queries than that "
+        "encoder was trained on.",
+    )
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
     accumulate: int = Field(
-        1, ge=1, description="Batches whose gradients are averaged for one step: a larger batch in "
-        "the memory of a small one (InfoNCE's negatives stay those of one)."
-    )  # fmt: skip
+        1,
+        ge=1,
+        description="Batches whose gradients are averaged for one step: a larger batch in the "
+        "memory of a small one. InfoNCE's negatives come from one batch.",
+    )
 
     def work(self, texts: int, *, trains_encoder: bool = True) -> StageWork:
         """Return what a stage over these queries reads, with `texts` passages per query."""
         return StageWork(self.epochs, texts, self.share, self.max_queries, trains_encoder)
 
 
-class Precision(Strict):
-    """In which numbers a training computes."""
+class PrecisionOptions(Strict):
+    """Choose the number format in which training computes."""
 
     autocast: bool | None = Field(
-        None, description="Compute in bfloat16, keep float32 weights; unset: where the hardware "
-        "multiplies bfloat16 natively."
-    )  # fmt: skip
+        None,
+        description="Compute in bfloat16 with float32 weights; unset: where the hardware "
+        "multiplies bfloat16 natively.",
+    )
 
 
-class Lora(Strict):
-    """Low-rank adapters on every linear layer of the models that are trained (Hu et al., 2022)."""
+class LoraOptions(Strict):
+    """Train low-rank adapters on every linear layer of the trained models (Hu et al., 2022)."""
 
     rank: int = Field(16, ge=1, description="Rank of the adapters.")
-    alpha: int = Field(32, ge=1, description="Their scale is alpha / rank.")
+    alpha: int = Field(32, ge=1, description="The adapters' scale is alpha / rank.")
 
 
-class Economy(Precision):
-    """How a large model is trained in little memory."""
+class MemoryOptions(PrecisionOptions):
+    """Save memory in the training of a large model."""
 
-    lora: Lora | None = Field(
-        None, description="Train adapters in place of the weights; they are merged on saving."
+    lora: LoraOptions | None = Field(
+        None, description="Train adapters in place of the weights; saving merges them."
     )
     gradient_checkpointing: bool = Field(
-        False, description="Keep only what enters each layer and compute the rest again: less "
-        "memory, more time."
-    )  # fmt: skip
+        False,
+        description="Keep only each layer's input and recompute the rest: less memory, more time.",
+    )
 
     @property
     def recomputes(self) -> bool:
@@ -65,15 +69,16 @@ class Economy(Precision):
         return self.gradient_checkpointing
 
 
-class Retrieval(Precision):
-    """How InfoNCE's gradient through an encoder is computed."""
+class InfoNceOptions(PrecisionOptions):
+    """Configure InfoNCE and its gradient through an encoder."""
 
     temperature: float = Field(0.05, gt=0, description="InfoNCE's temperature.")
     chunk_tokens: int | None = Field(
-        None, ge=8, description="Compute the encoder's gradient in chunks of this many padded "
-        "tokens (gradient caching), so that memory does not grow with the batch; unset: at "
-        "once."
-    )  # fmt: skip
+        None,
+        ge=8,
+        description="Compute the encoder's gradient in chunks of this many padded tokens "
+        "(gradient caching), so that memory does not grow with the batch; unset: in one piece.",
+    )
 
     @property
     def recomputes(self) -> bool:
@@ -81,57 +86,63 @@ class Retrieval(Precision):
         return self.chunk_tokens is not None
 
 
-class Stage(Queries):
-    """One stage of training: its lists, its losses, its rates."""
+class TrainingStage(QueryOptions):
+    """Configure one stage of training: its lists, its losses, its rates."""
 
     teacher: Path | None = Field(
-        None, description="JSONL of a teacher's orderings, {'query_id': ..., 'ranking': [passage "
-        "ids, best first]} a line: lists are graded by them in place of the qrels; queries that it "
-        "did not order are left out."
-    )  # fmt: skip
-    batch_queries: int = Field(16, ge=1, description="Lists in one step.")
+        None,
+        description="JSONL of a teacher's orderings, one {'query_id': ..., 'ranking': [passage "
+        "ids, best first]} per line. They grade the lists in place of the qrels; queries without "
+        "an ordering are left out.",
+    )
+    batch_queries: int = Field(16, ge=1, description="Lists per step.")
     list_length: int = Field(100, ge=2, description="Passages in a training list.")
     negatives: Literal["top", "sampled"] = Field(
-        "top", description="'top': a list is the first stage's best; 'sampled': one relevant "
-        "passage and candidates drawn at random that are not."
-    )  # fmt: skip
+        "top",
+        description="'top': a list holds the first stage's best passages; 'sampled': one relevant "
+        "passage and irrelevant candidates drawn at random.",
+    )
     order: Literal["first_stage", "shuffled"] = Field(
-        "shuffled", description="Order in which a training list is fed."
+        "shuffled", description="Order of the passages in a training list."
     )
     train_encoder: bool = Field(False, description="Whether gradients reach the encoder.")
     ranking_weight: float = Field(1.0, ge=0, description="Weight of RankNet on the scores.")
     retrieval_weight: float = Field(
         1.0, ge=0, description="Weight of InfoNCE on the encoder, where it is trained."
     )
-    learning_rate: float = Field(1e-4, gt=0, description="AdamW's peak rate, reranker.")
-    encoder_learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate, encoder.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak rate of AdamW, reranker.")
+    encoder_learning_rate: float = Field(2e-5, gt=0, description="Peak rate of AdamW, encoder.")
     dev_queries: int = Field(
         0, ge=0, description="Dev queries reranked after each epoch, for early stopping; 0: none."
     )
-    patience: int = Field(1, ge=1, description="Epochs without a better dev score that end it.")
+    patience: int = Field(
+        1, ge=1, description="Epochs without a better dev score after which the stage ends."
+    )
     max_tokens: int | None = Field(
-        None, ge=8, description="Cut passages to this many tokens where the encoder is trained; "
-        "unset: the encoder's own limit."
-    )  # fmt: skip
+        None,
+        ge=8,
+        description="Cut passages to this many tokens where the encoder is trained; unset: the "
+        "encoder's limit.",
+    )
 
     @model_validator(mode="after")
-    def _teacher_orders_the_list(self) -> Stage:
+    def _teacher_orders_the_list(self) -> TrainingStage:
         if self.teacher is not None and self.negatives == "sampled":
             raise ValueError(
                 "a `teacher` orders the first stage's list: it goes with `negatives: top`, not "
-                "with a list that is sampled by the qrels"
+                "with `negatives: sampled`, whose lists depend on the qrels"
             )
         return self
 
 
-class EncoderTraining(Queries, Retrieval, TrainingOptions):
-    """InfoNCE on an encoder alone, with in-batch and first-stage negatives."""
+class EncoderTraining(QueryOptions, InfoNceOptions, TrainingOptions):
+    """Train an encoder alone with InfoNCE, with in-batch and first-stage negatives."""
 
-    batch_queries: int = Field(32, ge=2, description="Queries in one step.")
-    negatives: int = Field(1, ge=1, description="Negatives a query, from its candidates.")
-    learning_rate: float = Field(2e-5, gt=0, description="AdamW's peak rate.")
+    batch_queries: int = Field(32, ge=2, description="Queries per step.")
+    negatives: int = Field(1, ge=1, description="Negatives per query, from its candidates.")
+    learning_rate: float = Field(2e-5, gt=0, description="Peak rate of AdamW.")
     max_tokens: int | None = Field(
-        None, ge=8, description="Cut passages to this many tokens; unset: the encoder's own limit."
+        None, ge=8, description="Cut passages to this many tokens; unset: the encoder's limit."
     )
 
     @property
@@ -140,12 +151,14 @@ class EncoderTraining(Queries, Retrieval, TrainingOptions):
         return (self.work(1 + self.negatives),)
 
 
-class ResRankTraining(Retrieval, Economy, TrainingOptions):
-    """Stages one after the other, and what they share."""
+class ResRankTraining(InfoNceOptions, MemoryOptions, TrainingOptions):
+    """Configure ResRank's stages, one after the other, and what they share."""
 
-    stages: tuple[Stage, ...] = Field((Stage(),), min_length=1, description="In their order.")
+    stages: tuple[TrainingStage, ...] = Field(
+        (TrainingStage(),), min_length=1, description="In their order."
+    )
     train_token_embeddings: bool = Field(
-        False, description="Whether the reranker's vocabulary is trained too."
+        False, description="Whether the reranker's token embeddings are trained too."
     )
 
     @model_validator(mode="after")

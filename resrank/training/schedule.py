@@ -6,7 +6,11 @@ from collections.abc import Callable
 
 
 def linear(steps: int, warmup: float, floor: float = 0.1) -> Callable[[int], float]:
-    """Linear up over the first `warmup` share of the steps, then linear down to `floor`."""
+    """Return the factor of the peak rate by step, counted from 0.
+
+    The factor rises linearly over the first `warmup` share of the steps, then falls linearly to
+    `floor`.
+    """
     rise = max(1, int(steps * warmup))
 
     def factor(step: int) -> float:

@@ -1,4 +1,4 @@
-"""A training script over several processes, as a launcher starts them."""
+"""Run a training script over several processes, started by a launcher."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 def over_processes(
     count: int, script: Path, *words: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script in `count` processes of one thread each."""
+    """Run a script in `count` processes of one thread each, and return its output."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
                "--nproc-per-node", str(count), str(script), *words]  # fmt: skip
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | environment

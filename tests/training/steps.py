@@ -1,4 +1,4 @@
-"""Rows of two trainings' logs, side by side."""
+"""Comparison of rows of two training logs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 
 def assert_same_step(one: Mapping[str, Any], other: Mapping[str, Any], **near: float) -> None:
-    """Words and names are the same; numbers too, within `rel` and `abs`."""
+    """Assert that texts are equal, and that numbers are within `rel` and `abs`."""
     words, numbers = _parted(one)
     other_words, other_numbers = _parted(other)
     assert other_words == words

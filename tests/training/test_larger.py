@@ -1,5 +1,7 @@
-"""What larger models and longer lists need of training: adapters, accumulation, recomputation,
-teachers, several processes. None of them may change what is learned more than rounding does."""
+"""Training of larger models: adapters, accumulation, recomputation, teachers, processes.
+
+None of them may change the losses beyond rounding.
+"""
 
 import json
 import math
@@ -12,7 +14,7 @@ from resrank.io.text import DataError
 from resrank.model.encoder import Encoder
 from resrank.resrank_reranker import ResRankSystem, SavedResRank
 from resrank.training.lists import usable
-from resrank.training.options import ResRankTraining, Stage
+from resrank.training.options import ResRankTraining, TrainingStage
 from resrank.training.teacher import taught_by
 from tests.training.processes import over_processes
 from tests.training.test_training import FROZEN, JOINT, OPTIONS, WORDS, examples, train_with
@@ -50,7 +52,7 @@ def test_recomputed_layers_give_the_same_losses(tmp_path, monkeypatch):
 
 
 def lengths_of_gradients(monkeypatch):
-    """The length of each step's whole gradient, before it is clipped: AdamW would hide a factor."""
+    """Record the norm of each step's gradient before it is clipped; AdamW would hide a factor."""
     seen = []
 
     def note(parameters, longest):
@@ -61,17 +63,17 @@ def lengths_of_gradients(monkeypatch):
     return seen
 
 
-def test_accumulated_batches_are_one_batch(tmp_path, monkeypatch):
+def test_accumulated_batches_equal_one_batch(tmp_path, monkeypatch):
     once = {**FROZEN, "epochs": 3, "order": "first_stage", "batch_queries": 4}
     halves = {**once, "batch_queries": 2, "accumulate": 2}
-    found = []
+    runs = []
     for name, stage in (("a", once), ("b", halves)):
         seen = lengths_of_gradients(monkeypatch)
         rows = train_with(tmp_path, name, {"stages": (stage,), "autocast": False})
-        found.append([*(row["ranking"] for row in rows), *seen])
+        runs.append([*(row["ranking"] for row in rows), *seen])
         assert {(row["batch"], row["unit"]) for row in rows} == {(4, "queries")}
-    assert len(found[0]) == 6
-    assert found[1] == pytest.approx(found[0], rel=1e-3)
+    assert len(runs[0]) == 6
+    assert runs[1] == pytest.approx(runs[0], rel=1e-3)
 
 
 def orderings(path, *rows):
@@ -86,7 +88,7 @@ def test_a_teachers_ordering_grades_the_list(tmp_path):
     assert taught.query.id == "q1"
     assert dict(taught.grades) == {"p3": 3, "p1": 2, "p0": 1}
     assert [p.id for p in taught.positives] == ["p1"]
-    assert usable([taught], Stage()) == [taught]
+    assert usable([taught], TrainingStage()) == [taught]
     rows = train_with(tmp_path, "taught", {"stages": ({**FROZEN, "teacher": str(path)},)})
     assert len(rows) == 40
     system = ResRankSystem.load(OPTIONS, tmp_path / "taught")
@@ -94,16 +96,16 @@ def test_a_teachers_ordering_grades_the_list(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([{"query_id": "q1"}], r"t\.jsonl:1: field 'ranking' is null; a list of passage ids"),
-        ([{"query_id": "q1", "ranking": ["p1", "p1"]}], r"t\.jsonl:1: passage 'p1' stands twice"),
+        ([{"query_id": "q1", "ranking": ["p1", "p1"]}], r"t\.jsonl:1: passage 'p1' occurs twice"),
         ([{"query_id": "q1", "ranking": []}] * 2, r"t\.jsonl:2: a second ranking of query 'q1'"),
         ([{"query_id": "z", "ranking": ["p1"]}], r"orders none of the 4 training queries; .*'z'"),
     ],
 )
-def test_what_is_no_ordering_is_named(tmp_path, rows, said):
-    with pytest.raises(DataError, match=said):
+def test_a_malformed_ordering_is_named(tmp_path, rows, message):
+    with pytest.raises(DataError, match=message):
         taught_by(examples(), orderings(tmp_path / "t.jsonl", *rows))
 
 
@@ -161,7 +163,7 @@ def test_sharded_processes_that_were_killed_resume(tmp_path, two_sharded, killed
         assert torch.equal(one, other)
 
 
-def test_a_saved_model_may_be_served_otherwise(tmp_path):
+def test_a_saved_model_can_be_served_with_other_options(tmp_path):
     train_with(tmp_path, "m", {"stages": (FROZEN,)})
     whole = ResRankSystem.load(OPTIONS, tmp_path / "m")
     example = examples()[0]
@@ -177,6 +179,6 @@ def test_a_saved_model_may_be_served_otherwise(tmp_path):
         assert served.embeddings.store.codec.dtype == change.get("store_dtype", "float32")
 
 
-def test_training_options_name_their_files():
+def test_training_options_list_their_files():
     stages = [{"teacher": "a.jsonl"}, {}]
     assert ResRankTraining.model_validate({"stages": stages}).files == [Path("a.jsonl")]

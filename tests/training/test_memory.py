@@ -1,6 +1,6 @@
-"""Peak memory, each figure from a process of its own.
+"""Peak memory, each figure from a separate process.
 
-Its VmHWM: what getrusage says of a new process begins at its parent's.
+The figure is VmHWM, because a new process's getrusage starts at its parent's peak.
 """
 
 import os
@@ -47,8 +47,8 @@ class Rows:
 index = Rows(sys.argv[1])
 scores, places = nearest(np.array(index.vectors[:64]), index, np.arange(len(index.vectors)), 100)
 assert (places[:, 0] == np.arange(64)).all()
-own = [line.split()[1] for line in open("/proc/self/status") if line.startswith("RssAnon")]
-assert int(own[0]) < 400_000, f"{own[0]} kB beside the mapped file"
+anonymous = [line.split()[1] for line in open("/proc/self/status") if line.startswith("RssAnon")]
+assert int(anonymous[0]) < 400_000, f"{anonymous[0]} kB beside the mapped file"
 """
 PEAK = """
 print(*[line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")])

@@ -1,3 +1,5 @@
+"""Training: losses, gradients, resuming, early stopping, logs."""
+
 import json
 import math
 
@@ -45,22 +47,22 @@ def test_schedule_rises_then_falls():
     assert [factor(0), factor(9), factor(99)] == pytest.approx([0.1, 1.0, 0.1], abs=0.02)
 
 
-def test_cached_gradients_are_the_gradients(encoder_options):
+def test_cached_gradients_equal_the_gradients(encoder_options):
     encoder = Encoder.from_options(encoder_options)
     ids = encoder.tokenize(["sort an array", "draw a histogram of values", "x"]).ids
-    found = []
+    gradients = []
     for chunk in (None, 6):
         encoder.zero_grad()
         texts = Embedded(encoder, ids, chunk)
         assert texts.cached == (chunk is not None)
         (texts.vectors[0] @ texts.vectors[1] + texts.vectors[2].sum()).backward()
         texts.backward()
-        found.append(
+        gradients.append(
             {n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None}
         )
-    assert found[0].keys() == found[1].keys()
-    for name, grad in found[0].items():
-        torch.testing.assert_close(grad, found[1][name], atol=1e-6, rtol=1e-4)
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, grad in gradients[0].items():
+        torch.testing.assert_close(grad, gradients[1][name], atol=1e-6, rtol=1e-4)
 
 
 WORDS = ["array", "graph", "matrix", "sample"]
@@ -118,7 +120,7 @@ def test_training_learns_repeats_itself_and_is_loadable(tmp_path):
 @pytest.mark.parametrize(
     ("mixed", "formats"), [(False, "float32"), (True, "bfloat16, weights float32")]
 )
-def test_a_step_says_where_and_in_which_formats_it_was_taken(tmp_path, mixed, formats):
+def test_a_log_row_has_the_steps_device_and_number_formats(tmp_path, mixed, formats):
     rows = train_with(tmp_path, "m", {"stages": ({**FROZEN, "epochs": 1},), "autocast": mixed})
     where = {"batch": 2, "unit": "queries", "dtype": formats}
     where["device"] = device_name(pick_device())
@@ -166,7 +168,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path, monkeypatch, at):
     assert weights(tmp_path / "whole") == weights(tmp_path / "cut")
 
 
-def test_lists_without_a_relevant_passage_are_refused_when_nothing_is_left(tmp_path):
+def test_training_without_a_relevant_passage_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="no training query has a relevant passage"):
         ResRankSystem.train(
             OPTIONS, ResRankTraining(),
@@ -176,7 +178,7 @@ def test_lists_without_a_relevant_passage_are_refused_when_nothing_is_left(tmp_p
     assert not (tmp_path / "x").exists()
 
 
-def test_a_loss_that_is_not_finite_stops_and_names_its_queries(tmp_path):
+def test_a_loss_that_is_not_finite_is_an_error_with_its_queries(tmp_path):
     with pytest.raises(
         FloatingPointError, match=r"stage 1: not finite: .* at step \d+ \(queries q"
     ):
@@ -214,8 +216,8 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert [row["dev_score"] for row in rows if "dev_score" in row] == [0.3, 0.5, 0.4, 0.4]
     assert len(rows) == 8  # two batches an epoch, four epochs
     system = ResRankSystem.load(OPTIONS, tmp_path / "m")
-    found = {system.rerank(e.query, e.candidates).scores for e in examples()}
-    assert all(any(row == pytest.approx(f, abs=1e-5) for f in found) for row in kept[1])
+    rankings = {system.rerank(e.query, e.candidates).scores for e in examples()}
+    assert all(any(row == pytest.approx(f, abs=1e-5) for f in rankings) for row in kept[1])
 
 
 def test_shares_are_disjoint_and_cover_all():
@@ -226,7 +228,7 @@ def test_shares_are_disjoint_and_cover_all():
     assert [len(half) for half in halves] == [2, 2]
 
 
-def test_a_log_keeps_a_killed_jobs_rows_once(tmp_path):
+def test_a_log_keeps_each_row_of_a_killed_job_once(tmp_path):
     from resrank.jobs.train import TrainingLog
 
     log = TrainingLog(tmp_path / "log", kept=True)
@@ -236,11 +238,11 @@ def test_a_log_keeps_a_killed_jobs_rows_once(tmp_path):
                 write({"phase": "stage 1", "step": step, "loss": step + len(rows)})
     with (tmp_path / "log").open("a") as file:
         file.write('{"phase": "sta')
-    found = [json.loads(line) for line in log.text().splitlines()]
-    assert [(row["step"], row["loss"]) for row in found] == [(1, 4), (2, 5), (3, 5), (4, 6)]
+    rows = [json.loads(line) for line in log.text().splitlines()]
+    assert [(row["step"], row["loss"]) for row in rows] == [(1, 4), (2, 5), (3, 5), (4, 6)]
 
 
-def test_a_teacher_does_not_go_with_a_sampled_list():
+def test_a_teacher_with_sampled_negatives_is_an_error():
     with pytest.raises(ValueError, match="goes with `negatives: top`"):
         ResRankTraining.model_validate({"stages": [{"teacher": "t", "negatives": "sampled"}]})
     with pytest.raises(ValueError, match="cannot train token embeddings"):

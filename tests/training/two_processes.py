@@ -1,4 +1,4 @@
-"""Started by a launcher: one tiny training over all its processes, logged by the main one.
+"""Run one tiny training over all processes of a launcher; the main process logs.
 
 Arguments: its folder and, if it is to be killed, after how many steps.
 """
@@ -16,7 +16,8 @@ from resrank.resrank_reranker import ResRankSystem
 from resrank.training import loop
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.options import ResRankTraining
-from resrank.training.processes import processes, whole
+from resrank.training.processes import processes
+from resrank.training.sharded_tensors import whole
 from tests.training.test_training import FROZEN, JOINT, OPTIONS, examples
 
 folder = Path(sys.argv[1])

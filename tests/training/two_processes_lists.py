@@ -1,4 +1,4 @@
-"""Started by a launcher: each list-trained baseline, tiny, over all processes; the main one logs.
+"""Train each list-trained baseline, tiny, over all processes of a launcher; the main one logs.
 
 Argument: its folder.
 """
@@ -25,9 +25,9 @@ OPTIONS = {
 folder = Path(sys.argv[1])
 run = processes()
 clip = loop.clip_gradients
-found: dict[str, list[dict[str, float]]] = {}
+logs: dict[str, list[dict[str, float]]] = {}
 for kind, given in OPTIONS.items():
-    rows, lengths = found.setdefault(kind, []), []
+    rows, lengths = logs.setdefault(kind, []), []
 
     def noted(parameters, longest, lengths=lengths):
         grads = [p.grad.norm() for p in parameters if p.grad is not None]
@@ -47,4 +47,4 @@ for kind, given in OPTIONS.items():
     for row, length in zip(rows, lengths, strict=False):
         row["gradient"] = length
 if run.is_main:
-    (folder / "log.json").write_text(json.dumps(found))
+    (folder / "log.json").write_text(json.dumps(logs))

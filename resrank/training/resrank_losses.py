@@ -1,0 +1,145 @@
+"""The losses of one stage of ResRank's training, and their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from resrank.model.device import autocast
+from resrank.model.passage_embeddings import PassageEmbeddings
+from resrank.model.resrank import Lists, ResRank
+from resrank.records import Passage, TrainingExample
+from resrank.reranker import TrainingJob
+from resrank.training.encoder_loop import embed, retrieval_loss, texts_of
+from resrank.training.gradient_cache import Embedded
+from resrank.training.lists import TrainingList
+from resrank.training.losses import ranknet
+from resrank.training.options import ResRankTraining, TrainingStage
+from resrank.training.processes import processes
+
+
+class StageLosses:
+    """Adds the gradients of one batch of lists to the model's parameters."""
+
+    def __init__(
+        self,
+        model: ResRank,
+        options: ResRankTraining,
+        stage: TrainingStage,
+        examples: Sequence[TrainingExample],
+        job: TrainingJob,
+    ) -> None:
+        self.model = model
+        self.options = options
+        self.stage = stage
+        self.embeddings = PassageEmbeddings(model.encoder)
+        self.examples = examples
+        self.job = job
+        self.device = model.encoder.device
+        self.run = processes()
+
+    def __call__(self, batch: Sequence[TrainingList]) -> dict[str, float]:
+        """Add the gradients of this process's share; return the whole batch's losses by name."""
+        if self.stage.train_encoder:
+            return self._joint(batch)
+        lists = self._share(batch)
+        embedded = self._frozen(lists, batch)
+        with autocast(self.options.autocast, self.device):
+            loss = self._ranking(lists, len(batch), *embedded)
+        (loss * self.stage.ranking_weight).backward()  # type: ignore[no-untyped-call]
+        return {"ranking": self._total(loss)}
+
+    def _joint(self, batch: Sequence[TrainingList]) -> dict[str, float]:
+        """The same for a stage that trains the encoder."""
+        stage, options = self.stage, self.options
+        queries, passages = embed(
+            self.model.encoder, batch, stage.max_tokens, options.chunk_tokens, options.autocast
+        )
+        retrieval = retrieval_loss(batch, queries, passages, options.temperature)
+        losses = {"retrieval": retrieval / self.run.count}  # Every process computes the whole loss.
+        if stage.ranking_weight:
+            lists = self._share(batch)
+            embedded = _embedded_lists(lists, batch, queries, passages)
+            with autocast(options.autocast, self.device):
+                losses["ranking"] = self._ranking(lists, len(batch), *embedded)
+        weights = {"retrieval": stage.retrieval_weight, "ranking": stage.ranking_weight}
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        passages.backward()
+        queries.backward()
+        return {name: self._total(loss) for name, loss in losses.items()}
+
+    def _share(self, batch: Sequence[TrainingList]) -> list[TrainingList]:
+        """Return the lists that this process ranks.
+
+        With sharded weights each process must rank at least one list. A process without one ranks
+        the batch's first with equal grades, whose loss is zero.
+        """
+        lists = self.run.share(batch)
+        return lists or [batch[0]._replace(grades=[0] * len(batch[0].grades))]
+
+    def _total(self, loss: Tensor) -> float:
+        return self.run.add_up(loss.detach().clone()).item()
+
+    def _ranking(
+        self,
+        lists: Sequence[TrainingList],
+        batch_size: int,
+        slots: Tensor,
+        blocks: Sequence[Tensor],
+    ) -> Tensor:
+        """Return this process's part of the batch's mean RankNet loss over scaled cosines.
+
+        slots: (lists, width) query embeddings. blocks: per list (passages, width) embeddings.
+        """
+        prompts = [self.model.query_tokens(item.query)[0] for item in lists]
+        scores = self.model(
+            Lists(prompts, slots if self.model.options.query_slot else None, blocks)
+        )
+        scale = self.model.log_scale.exp()
+        losses = [
+            ranknet(row * scale, torch.tensor(item.grades, device=row.device))
+            for row, item in zip(scores, lists, strict=True)
+        ]
+        return torch.stack(losses).sum() / batch_size
+
+    def _frozen(
+        self, lists: Sequence[TrainingList], batch: Sequence[TrainingList]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return query and passage embeddings of an encoder that this stage does not train.
+
+        A sharded encoder cannot fill a store, so all processes embed each batch together.
+        """
+        if not (self.run.sharded and self.options.trains_encoder):
+            return self._stored(lists)
+        chunk_tokens = self.options.chunk_tokens
+        embedded = embed(self.model.encoder, batch, None, chunk_tokens, mixed=False)
+        slots, blocks = _embedded_lists(lists, batch, *embedded)
+        return slots.detach(), [block.detach() for block in blocks]
+
+    def _stored(self, lists: Sequence[TrainingList]) -> tuple[Tensor, list[Tensor]]:
+        """Return query embeddings, and passage embeddings from the store, which is filled once."""
+        if self.embeddings.store is None:
+            passages = (c.passage for e in self.examples for c in e.candidates)
+            self.embeddings.prepare(passages, self.job.store)
+        slots = self.model.encoder.embed([item.query for item in lists], query=True).clone()
+        blocks = [
+            torch.from_numpy(self.embeddings([Passage("", t) for t in item.texts])[0])
+            for item in lists
+        ]
+        return slots, blocks
+
+
+def _embedded_lists(
+    lists: Sequence[TrainingList],
+    batch: Sequence[TrainingList],
+    queries: Embedded,
+    passages: Embedded,
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the lists' query and passage embeddings, with gradients, from the whole batch's."""
+    place = {text: i for i, text in enumerate(texts_of(batch))}
+    blocks = [passages.vectors[[place[text] for text in item.texts]] for item in lists]
+    rows = {item.query_id: i for i, item in enumerate(batch)}
+    return queries.vectors[[rows[item.query_id] for item in lists]], blocks
