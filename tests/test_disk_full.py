@@ -15,7 +15,8 @@ from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.collections.archives import unpack
 from resrank.collections.base import parse_collection
-from resrank.collections.fetch import FetchError, fetch, place_of
+from resrank.collections.fetch import FetchError, fetch
+from resrank.collections.places import place_of
 from resrank.collections.remote_file import RemoteFile
 from resrank.io import passage_table
 from resrank.io.atomic import NoRoom

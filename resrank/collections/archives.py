@@ -1,4 +1,4 @@
-"""Unpacking an archive that nobody has to trust: no path leaves its folder, no size surprises."""
+"""Unpack an archive that need not be trusted: no path leaves its folder, no size surprises."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ UNREADABLE = (
 
 
 def unpack(archive: Path, limit: int) -> Path:
-    """The folder of a zip's content beside it, unpacked once; whole or not there.
+    """Return the folder of a zip's content beside it, unpacked once; whole or not there.
 
-    limit: bytes that the content may have; the sizes that the zip declares are held to it before
-    anything is written, and each file to its declared size while it is. Raises DataError on more,
-    on a path that leads outside, on a link, and on a damaged zip.
+    limit: most bytes that the content may have. The sizes that the zip declares are checked before
+    anything is written. Raises DataError on more, on a path that leads outside, on a link, and on
+    a damaged zip.
     """
     folder = archive.with_name(archive.name + ".unpacked")
     with FileLock(archive.with_name(archive.name + ".unpacking.lock")):
@@ -35,12 +35,12 @@ def unpack(archive: Path, limit: int) -> Path:
         for left in folder.parent.glob(f".{folder.name}.*.partial"):  # by a kill
             shutil.rmtree(left, ignore_errors=True)
         try:
-            with zipfile.ZipFile(archive) as found:
-                members = found.infolist()
+            with zipfile.ZipFile(archive) as contents:
+                members = contents.infolist()
                 _check(archive, members, limit)
                 with atomic_folder(folder) as out:
                     for member in tqdm(members, desc=f"unpacking {archive.name}", unit="file"):
-                        _write(found, member, out)
+                        _write(contents, member, out)
         except UNREADABLE as error:
             raise DataError(f"{archive}: a zip that cannot be read ({error})") from error
     return folder
@@ -62,12 +62,12 @@ def _check(archive: Path, members: list[zipfile.ZipInfo], limit: int) -> None:
             raise DataError(f"{archive}: refused, it holds {what}: {member.filename!r}")
 
 
-def _write(found: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path) -> None:
+def _write(contents: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path) -> None:
     name = member.filename.replace("\\", "/")
     target = out / PurePosixPath(name)
     if name.endswith("/"):
         target.mkdir(parents=True, exist_ok=True)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with found.open(member) as source, target.open("wb") as written:
+    with contents.open(member) as source, target.open("wb") as written:
         shutil.copyfileobj(source, written, 1 << 20)

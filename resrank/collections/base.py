@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from resrank.collections.counting import Sizes, least
 from resrank.collections.options import CollectionOptions
+from resrank.collections.places import address_of, in_mirror, is_here
 from resrank.collections.remote_file import RemoteFile
 from resrank.collections.sampling import sample
 from resrank.collections.three_grades import three_grades
@@ -103,12 +104,7 @@ class CollectionKind(CollectionOptions):
 
     def out_of_reach(self) -> list[RemoteFile]:
         """Return the files that only a network can give."""
-        files = self.remote_files()
-        if not files:
-            return []
-        from resrank.collections.fetch import in_mirror, is_here
-
-        return [file for file in files if not (is_here(file) or in_mirror(file))]
+        return [f for f in self.remote_files() if not (is_here(f) or in_mirror(f))]
 
     def lacks(self, offline: bool) -> str | None:
         """Say why the collection cannot be had, if that is known before it is fetched."""
@@ -121,11 +117,8 @@ class CollectionKind(CollectionOptions):
     def show_terms(self) -> None:
         """Print the terms, if there are any and something is still to be fetched."""
         files = self.remote_files()
-        if not self.terms or not (files or self.fetches_by_itself):
-            return
-        from resrank.collections.fetch import is_here
-
-        if not files or not all(map(is_here, files)):
+        fetched = not all(map(is_here, files)) if files else self.fetches_by_itself
+        if self.terms and fetched:
             line = f"{self.source}: {self.terms} (licence: {self.licence})"
             print(line, file=sys.stderr, flush=True)
 
@@ -134,7 +127,7 @@ class CollectionKind(CollectionOptions):
 
         Any other failure raises FetchError, as for a required collection.
         """
-        from resrank.collections.fetch import Unreachable, address_of, fetch
+        from resrank.collections.fetch import Unreachable, fetch
 
         self.show_terms()
         for file in self.remote_files():

@@ -1,4 +1,4 @@
-"""Do judgments belong to a collection at all?"""
+"""Check that judgments belong to a collection, and that its sizes are those of its entry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resrank.records import Qrels
 def check_queries(qrels: Qrels, queries: Collection[str], source: Path) -> None:
     """Raise DataError if no judged query is in the collection.
 
-    Real judgments name what a collection lacks; only a complete miss is a mistake.
+    Real judgments name queries that a collection lacks; only a complete miss is a mistake.
     """
     if not any(query_id in queries for query_id in qrels):
         raise _miss("query", min(qrels), min(queries, default="nothing"), source)
@@ -24,9 +24,9 @@ def check_queries(qrels: Qrels, queries: Collection[str], source: Path) -> None:
 def check_passages(
     seen: Seen, judged: Mapping[Path, Qrels], expected: Counts, test: Path, source: Path
 ) -> None:
-    """Raise DataError if none of a file's judged passages was seen, or the counts are others.
+    """Raise DataError if no judged passage of a file was seen, or if a count is wrong.
 
-    judged: file -> its judgments; test: the file of the test split; source: named for the counts.
+    judged: file -> its judgments. test: the file of the test split. source: named for the counts.
     """
     if not seen.passages:
         raise DataError(f"{source}: no passage")
@@ -37,26 +37,26 @@ def check_passages(
     check_counts(expected, seen.passages, judged[test], source)
 
 
-def _miss(what: str, judged: str, known: str, source: Path) -> DataError:
+def _miss(thing: str, judged: str, present: str, source: Path) -> DataError:
     return DataError(
-        f"{source}: no judged {what} is in the collection (judged: {short_repr(judged)}, ...; "
-        f"collection: {short_repr(known)}, ...); are the qrels of this collection?"
+        f"{source}: no judged {thing} is in the collection (judged: {short_repr(judged)}, ...; "
+        f"collection: {short_repr(present)}, ...); are the qrels of this collection?"
     )
 
 
 def check_counts(expected: Counts, passages: int, qrels: Qrels, source: Path) -> None:
-    """Raise DataError if a collection does not hold what its entry says it holds.
+    """Raise DataError if the sizes of a collection are not those that its entry states.
 
     qrels: of the test split, as they were read, before any sample is drawn.
     """
-    found = Counts(
-        passages=passages, test_queries=len(qrels),
-        test_judgments=sum(len(grades) for grades in qrels.values()),
-    )  # fmt: skip
+    counts = {
+        "passages": passages,
+        "test_queries": len(qrels),
+        "test_judgments": sum(map(len, qrels.values())),
+    }
     for name, wanted in expected.model_dump().items():
-        given = found.model_dump()[name]
-        if wanted is not None and given != wanted:
+        if wanted is not None and counts[name] != wanted:
             raise DataError(
-                f"{source}: {given:,} {name.replace('_', ' ')}, but its entry says {wanted:,}; it "
-                "is another version, or damaged; correct `counts` if it is right"
+                f"{source}: {counts[name]:,} {name.replace('_', ' ')}, but its entry says "
+                f"{wanted:,}; it is another version, or damaged; correct `counts` if it is right"
             )

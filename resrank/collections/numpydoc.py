@@ -1,4 +1,4 @@
-"""Reading one docstring: its summary, its text, and the objects that its "See Also" names."""
+"""Read one docstring: its summary, its text, and the objects that its "See Also" names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parse(raw: str) -> Docstring | None:
 
 
 def _without_signature(lines: list[str]) -> list[str]:
-    """C functions open with their signature, in a paragraph of its own, some of them twice."""
+    """Drop the signature with which C functions open, as a paragraph, some of them twice."""
     end = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
     head = "\n".join(lines[:end]).strip()
     if end < len(lines) and (not head or (len(head) < 1000 and SIGNATURE.match(head))):
@@ -85,7 +85,7 @@ def _end_of_indented(lines: list[str], start: int) -> int:
 
 
 def _entries(lines: list[str]) -> list[str]:
-    """Names in the lines of a "See Also": `a : what it does`, `a, b`, or roles in a sentence."""
+    """Return the names in a "See Also": `a : what it does`, `a, b`, or roles in a sentence."""
     names: list[str] = []
     indents = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
     margin = min(indents, default=0)
@@ -100,7 +100,7 @@ def _entries(lines: list[str]) -> list[str]:
 
 
 def _paragraphs(lines: list[str]) -> list[str]:
-    """Paragraphs as single lines of plain words; underlines and role markup are dropped."""
+    """Return paragraphs as single lines of plain words, without underlines and role markup."""
     body = "\n".join(line for line in lines if not UNDERLINE.match(line))
     body = ROLE.sub(r"\1", body).replace("`", "")
     blocks = (" ".join(block.split()) for block in re.split(r"\n\s*\n", body))

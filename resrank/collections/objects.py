@@ -1,4 +1,4 @@
-"""Every public, documented object of an installed package, by each public name it has."""
+"""Every public, documented object of an installed package, by each of its public names."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _modules(package: str) -> Iterator[ModuleType]:
 
 
 def _submodules(parent: ModuleType) -> Iterator[ModuleType]:
-    folders = getattr(parent, "__path__", [])  # which only packages have
+    folders = vars(parent).get("__path__", [])  # which only packages have
     for info in sorted(pkgutil.iter_modules(folders), key=lambda i: i.name):
         if info.name.startswith("_") or info.name in SKIPPED:
             continue
@@ -61,7 +61,7 @@ def _submodules(parent: ModuleType) -> Iterator[ModuleType]:
 
 
 def _import(name: str) -> ModuleType | None:
-    """Some submodules need what is not installed (a GUI, a compiler): those are left out."""
+    """Return a module; None if it needs something that is not installed (a GUI, a compiler)."""
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             return importlib.import_module(name)
@@ -76,7 +76,7 @@ def _public(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 
 def _belongs(value: Any, package: str) -> bool:
-    """Defined in the package (not re-exported from another one, nor a builtin)."""
+    """Return whether an object is defined in the package: not re-exported, nor a builtin."""
     module = getattr(value, "__module__", None)  # which constants and ufuncs lack
     if module is None and type(value).__name__ == "ufunc":
         return True
@@ -86,7 +86,7 @@ def _belongs(value: Any, package: str) -> bool:
 
 
 def _members(owner: str, cls: type) -> Iterator[tuple[str, str]]:
-    """Public methods and properties that the class itself defines."""
+    """Yield public methods and properties that the class itself defines, with their docstrings."""
     for name, value in sorted(vars(cls).items()):
         if not name.startswith("_"):
             if isinstance(value, (staticmethod, classmethod)):

@@ -10,9 +10,9 @@ from resrank.records import Query, Split
 
 
 def sample(queries: Sequence[Query], test: int | None, train: int | None) -> list[Query]:
-    """Keep the `test` test queries and `train` train queries of lowest sha256(id).
+    """Keep the `test` test queries and `train` train queries with the lowest SHA-256 of their id.
 
-    The others of these splits are held out. None keeps a split whole.
+    The other queries of these splits are held out. None keeps a split whole.
     """
     sizes = {Split.TEST: test, Split.TRAIN: train}
     kept: set[str] = set()

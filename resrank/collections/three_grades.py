@@ -1,4 +1,4 @@
-"""A collection's own grades as three: 0 not relevant, 1 partly relevant, 2 relevant."""
+"""A collection's grades mapped to three: 0 not relevant, 1 partly relevant, 2 relevant."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from resrank.records import Qrels
 
 
 def three_grades(qrels: Qrels, grades_from: Sequence[int] | None) -> Qrels | None:
-    """The same judgments in three grades; None for a collection that does not say how.
+    """Return the same judgments in three grades; None without `grades_from`.
 
-    grades_from: lowest own grades that count as 1 and as 2. Where they are alike, as of binary
-    judgments, no passage has grade 1.
+    grades_from: the collection's lowest grades that count as 1 and as 2. Where they are equal, as
+    for binary judgments, no passage has grade 1.
     """
     if grades_from is None:
         return None

@@ -15,13 +15,13 @@ from resrank.suite.library import CONFIG_DIR
 from resrank.suite.resolved import Resolved
 
 SKEW = 60.0  # seconds that a file server's clock may be ahead
-OLD = 86_400.0  # a day of 1970; Snakemake takes 0 for no date at all
+OLD = 86_400.0  # a day of 1970; Snakemake takes 0 for a missing date
 
 
 def check_devices(resolved: Resolved) -> None:
     """Raise ConfigError if a device that a system or a first stage names is not on this machine.
 
-    Asks torch, which takes seconds, and only where a suite names a device.
+    torch is imported, which takes seconds, only where a suite names a device.
     """
     stages = {name: spec.model_dump() for name, spec in resolved.first_stages.items()}
     used = {stage: stages[stage] for _, stage in resolved.pairs}
@@ -47,7 +47,7 @@ def _check_device(owner: str, setting: str, device: str) -> None:
 
 
 def _devices(entry: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Every device that an entry names, but for 'auto' and 'cpu', with where it says so."""
+    """Yield (setting, device) of every device that an entry names, except 'auto' and 'cpu'."""
     for key, value in entry.items():
         if isinstance(value, Mapping):
             yield from _devices(value, f"{above}{key}.")
@@ -56,23 +56,23 @@ def _devices(entry: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 
 def date_back(folder: Path) -> list[Path]:
-    """Give what is of the future under `folder` a date older than any input; returns what was.
+    """Give files under `folder` with a date in the future an old date; return these files.
 
-    A clock that was ahead dated it. It would look newer than data that is edited now, whose jobs
-    would be skipped; dated back, Snakemake looks at what its inputs hold.
+    A clock that was ahead dated them. They would look newer than data that is edited now, and
+    Snakemake would skip its jobs. With an old date, Snakemake compares the content of the inputs.
     """
     limit = time.time() + SKEW  # noqa: TID251 - dates of files are by this clock
-    found = []
+    dated = []
     for path in _under(folder):
         with suppress(FileNotFoundError):  # another run has taken it away meanwhile
             if path.lstat().st_mtime > limit:
                 os.utime(path, (OLD, OLD), follow_symlinks=False)
-                found.append(path)
-    return sorted(found)
+                dated.append(path)
+    return sorted(dated)
 
 
 def _under(folder: Path) -> Iterator[Path]:
-    """All folders and files below; `walk`, unlike `rglob`, goes on where a folder vanishes."""
+    """Yield all folders and files below; `walk`, unlike `rglob`, bears a folder that vanishes."""
     for above, folders, files in os.walk(folder):
         yield from (Path(above, name) for name in (*folders, *files))
 
@@ -81,7 +81,7 @@ FOLDER = re.compile(r"results/(?P<suite>[^/]+)/models/[^/]+/seed\d+")
 
 
 def check_models(resolved: Resolved) -> None:
-    """Raise ConfigError if a model under results/ is not there, with the command that makes it."""
+    """Raise ConfigError if a model under results/ is missing, with the command that makes it."""
     stages = {stage for _, stage in resolved.pairs}
     below = {part for stage in stages for part in resolved.stage_parts(stage)}
     needed = sorted({*resolved.suite.systems, *resolved.trained, *below})
@@ -90,16 +90,16 @@ def check_models(resolved: Resolved) -> None:
         resolved.first_stages[stage].model_dump() for stage in sorted(_below(resolved, stages))
     ]
     for text in _texts(entries):
-        found = FOLDER.match(text)
-        if found and not Path(text).is_dir():
+        model = FOLDER.match(text)
+        if model and not Path(text).is_dir():
             raise ConfigError(
-                f"no model {text}; the suite {found['suite']!r} trains it: run `snakemake "
-                f"--cores 2 all --configfile {_file_of(found['suite'])}` first"
+                f"no model {text}; the suite {model['suite']!r} trains it: run `snakemake "
+                f"--cores 2 all --configfile {_file_of(model['suite'])}` first"
             )
 
 
 def _below(resolved: Resolved, stages: set[str]) -> set[str]:
-    """First stages with those that they fuse."""
+    """Return first stages with those that they fuse."""
     return stages.union(*(resolved.first_stages[name].names_of_fused() for name in stages))
 
 
@@ -112,6 +112,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _file_of(suite: str) -> str:
-    """The shipped file of a suite, or a name for the user's own."""
+    """Return the shipped file of a suite, or a description of the user's file."""
     shipped = [p for p in CONFIG_DIR.glob("*.yaml") if read_yaml(p).get("name") == suite]
     return f"config/{shipped[0].name}" if shipped else f"<the file that says `name: {suite}`>"

@@ -18,7 +18,7 @@ from resrank.reranker_options import TrainingOptions
 from resrank.suite.entries import CollectionEntry, FirstStageEntry
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-Seed = Annotated[int, Field(ge=0)]
+TrainingSeed = Annotated[int, Field(ge=0)]
 
 
 class System(RerankerEntry):
@@ -37,7 +37,7 @@ class System(RerankerEntry):
         "bm25", description="First stage whose lists it is trained on; it must not itself stand on "
         "a model that is trained."
     )  # fmt: skip
-    seeds: list[Seed] | None = Field(
+    seeds: list[TrainingSeed] | None = Field(
         None, min_length=1, description="Training seeds, in place of the suite's."
     )
     launcher: str = Field(
@@ -97,7 +97,9 @@ class Suite(Strict):
     metrics: list[str] = Field(
         ["nDCG@10", "MRR@10", "Recall@100"], min_length=1, description="ir_measures names."
     )
-    seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="Seeds of trained systems.")
+    seeds: list[TrainingSeed] = Field(
+        [1, 2, 3], min_length=1, description="Seeds of trained systems."
+    )
     shards: int = Field(
         1, ge=1, description="Jobs that embedding and reranking a collection are each split into; "
         "the results are the same for any number."

@@ -12,7 +12,9 @@ import time
 import pytest
 
 from resrank.collections import fetch as module
-from resrank.collections.fetch import FetchError, fetch, place_of
+from resrank.collections.download import Download
+from resrank.collections.fetch import FetchError, fetch
+from resrank.collections.places import place_of
 from resrank.collections.remote_file import RemoteFile
 from tests.collections.files_server import serve
 from tests.conftest import ROOT
@@ -166,7 +168,7 @@ def test_a_full_disk_says_how_much_is_needed(monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_write", full)
+    monkeypatch.setattr(Download, "write", full)
     with serve({"/f": DATA}) as server:
         file = file_at(f"{server.url}/f")
         with pytest.raises(FetchError, match="No space left on device; 1,000,000 bytes are needed"):
