@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from inspect import isabstract
-from pathlib import Path
 from typing import Any
 
-from resrank.kinds import OWN, KindTable
+from resrank.kinds import KindTable
 from resrank.options import Strict
 from resrank.reranker import Reranker
 from resrank.reranker_options import RerankerOptions, TrainingOptions
@@ -84,30 +83,3 @@ def _check_section(kind: str, name: str, section: Any, base: type[Strict]) -> No
             f"system kind {kind!r}: let its `{name}` inherit from "
             f"`{base.__module__}.{base.__name__}`"
         )
-
-
-def source_files(spec: Any) -> list[str]:
-    """The files that a system's kind lives in, relative to the project: their hash is its jobs'.
-
-    A kind is one file and its helpers beside it, named `<kind>_*.py`, or a folder of its own name,
-    and `baselines/llm/` if it imports that; a system that holds another one in its options has that
-    one's files too. A user's own module outside the project is left out if it is not found.
-    """
-    kind = spec["kind"] if isinstance(spec, dict) else spec.kind
-    module = reference(kind).partition(":")[0]
-    options = spec.get("options", {}) if isinstance(spec, dict) else spec.options
-    main = Path(module.replace(".", "/") + ".py")
-    mains = {Path(name.partition(":")[0].replace(".", "/") + ".py") for name in KINDS.values()}
-    own = "*.py" if main.parent == Path("baselines", kind) else f"{main.stem}_*.py"
-    files = [main, *sorted(set(main.parent.glob(own)) - mains)]
-    if any("baselines.llm" in path.read_text("utf-8") for path in files if path.is_file()):
-        shared = Path("baselines/llm").glob("**/*")
-        files += sorted(p for p in shared if p.suffix in (".py", ".yaml"))
-    nested = [v for v in options.values() if isinstance(v, dict) and _is_system(v.get("kind"))]
-    found = [path.as_posix() for path in files if path.is_file()]
-    return found + [file for part in nested for file in source_files(part)]
-
-
-def _is_system(kind: object) -> bool:
-    """Whether a kind that stands in options is a system's, not a language model's back end, say."""
-    return isinstance(kind, str) and (kind in KINDS or OWN.fullmatch(kind) is not None)

@@ -1,6 +1,5 @@
 """Counts that a method fixes: held by every system here, and broken by ones that cheat."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -12,10 +11,9 @@ from resrank.records import Usage
 from resrank.registry import KINDS, resolve
 from resrank.reranker import DeclaredCounts, Reranker
 from resrank.windows import Window, window_sizes
-from tests.efficiency.test_job import lists  # noqa: F401 - a fixture
+from tests.by_hand import PAIR, run_job, with_candidates
 from tests.efficiency.test_phases import folder, options_of  # noqa: F401 - a fixture
 from tests.llm.test_local import requests
-from tests.test_cli import run
 
 SIZES = [0, 1, 2, 6, 25]
 WINDOWED = {"window": {"size": 8, "step": 4, "passes": 2}}
@@ -122,18 +120,15 @@ def test_an_impossible_ledger_and_a_missing_ranking():
         verify("mine", None, batch, [replace(ranking, query_id="other")])
 
 
-def test_a_violated_invariant_fails_the_jobs_and_writes_nothing(lists, tmp_path):  # noqa: F811
-    spec = json.dumps({"kind": "tests.test_check_ranking:Generates"})
-    about = ["--collection", lists / "collection", "--candidates", lists / "bm25.parquet", "--name",
-             "cheat", "--spec", spec]  # fmt: skip
-    for verb, out, more in (
-        ("rerank", "cheat.trec", ["--store", tmp_path]), ("measure", "cheat.json", []),
-    ):  # fmt: skip
-        result = run(verb, *about, *more, "--out", tmp_path / out)
-        assert result.returncode != 0
-        assert "error: system 'cheat' on query 'q" in result.stderr
-        assert "Traceback" not in result.stderr
-    assert not list(tmp_path.glob("cheat*"))
+def test_a_violated_invariant_fails_the_jobs_and_writes_nothing(tmp_path):
+    project = with_candidates(tmp_path, {"cheat": {"kind": "tests.test_check_ranking:Generates"}})
+    before = sorted(project.rglob("*.*"))
+    for job in ("rerank", "measure"):
+        done = run_job(project, job, *PAIR, "--system", "cheat")
+        assert done.returncode != 0
+        assert "error: system 'cheat' on query 'q" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert sorted(project.rglob("*.*")) == before
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 10, 40])

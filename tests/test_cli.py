@@ -1,13 +1,15 @@
 import json
-import re
 import subprocess
 import sys
 from importlib.metadata import version
 from typing import get_args
 
 import pytest
+import yaml
+from typer.main import get_command
 
 from baselines.llm.prompts.answers import Rule
+from resrank.cli import app
 from resrank.cli.tools import Parser
 
 
@@ -16,11 +18,22 @@ def run(*words):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_help_names_every_verb():
-    said = run("--help")
-    assert said.returncode == 0
-    for verb in ("evaluate", "collect", "candidates", "train", "rerank", "measure", "report"):
-        assert verb in said.stdout
+def test_help_names_what_people_use_and_job_help_what_rules_call():
+    done = run("--help")
+    assert done.returncode == 0
+    for verb in ("evaluate", "compare", "plan", "export", "growth", "claims", "page", "job"):
+        assert f" {verb} " in done.stdout
+    jobs = run("job", "--help").stdout
+    for name in ("collect", "candidates", "train", "rerank", "merge-runs", "measure", "report"):
+        assert f" {name} " in jobs
+        assert f" {name} " not in done.stdout.partition("Commands")[2]
+
+
+@pytest.mark.parametrize("name", [*get_command(app).commands])
+def test_every_command_has_an_example(name):
+    command = get_command(app).commands[name]
+    for each in (command, *getattr(command, "commands", {}).values()):
+        assert "Example: `python -m resrank" in each.help, each.name
 
 
 def test_evaluate_prints_json(tmp_path):
@@ -39,30 +52,14 @@ def test_mistakes_end_in_one_clear_line(tmp_path):
     assert "r:1: score 'nan'" in said.stderr
     missing = run("evaluate", "--qrels", tmp_path / "q", "--run", tmp_path / "none")
     assert "cannot read" in missing.stderr
-    wrong = run("collect", "--spec", '{"kind": "beir", "pth": "x"}', "--out", tmp_path / "o")
+    collections = {"mine": {"kind": "beir", "pth": "x"}}
+    suite = {"name": "s", "collections": ["mine"], "systems": ["bm25"]}
+    (tmp_path / "s.yaml").write_text(
+        yaml.safe_dump(suite | {"define": {"collections": collections}})
+    )
+    wrong = run("job", "collect", "--suite", tmp_path / "s.yaml", "--collection", "mine")
     assert "unknown key pth; known: " in wrong.stderr
     assert "Traceback" not in said.stderr + missing.stderr + wrong.stderr
-
-
-RUNS, NONE = '[["bm25", 0, "x.trec"]]', "{}"
-
-
-@pytest.mark.parametrize(
-    ("runs", "learned", "metrics", "said"),
-    [
-        ('[["bm25", 0]]', NONE, '["nDCG@10"]', "--runs: .*give .*system, seed, run file"),
-        ("[1]", NONE, '["nDCG@10"]', "--runs: .*give .*system, seed, run file"),
-        (RUNS, '{"bm25": 3}', '["nDCG@10"]', "--trained-on: .*give {system: .collection folder"),
-        (RUNS, NONE, "[1]", "--metrics: .*give .metric, "),
-    ],
-)
-def test_json_of_another_form_is_said_plainly(tmp_path, beir, runs, learned, metrics, said):
-    spec = json.dumps({"kind": "beir", "path": str(beir)})
-    assert run("collect", "--spec", spec, "--out", tmp_path / "c").returncode == 0
-    found = run("score", "--collection", tmp_path / "c", "--candidates", "x", "--runs", runs,
-                "--trained-on", learned, "--metrics", metrics, "--out", "o", "--audits", "a")  # fmt: skip
-    assert re.search(f"^error: {said}", found.stderr)
-    assert "Traceback" not in found.stderr
 
 
 def test_the_version():
@@ -71,28 +68,15 @@ def test_the_version():
 
 
 def test_help_shows_what_stands_in_angle_brackets():
-    assert "results/<suite>" in run("report", "--help").stdout
+    assert "results/<suite>" in run("page", "--help").stdout
     assert "<out>.usage.parquet" in run("replay", "--help").stdout
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["collect", "--spec", "{kind: beir}"], "--spec: '{kind: beir}' is not JSON"),
-        (["collect", "--spec", "[]"], "--spec: '[]' is of another form; give an object"),
-        (["collect", "--spec", '{"kind": "beirr"}'],
-         "error: unknown 'kind' 'beirr'; known: 'docstrings', 'beir', 'candidates', 'ir_datasets'"),
-        (["collect", "--spec", '{"path": "x"}'], "error: no 'kind'; docs/configuration.md"),
-        (["replay", "--candidates", "x", "--responses", "y", "--step", "30"],
-         "error: step 30 is larger than size 20"),
-    ],
-)  # fmt: skip
-def test_what_is_no_configuration_is_said_plainly(tmp_path, words, said):
-    found = run(*words, "--out", tmp_path / "o")
-    assert found.returncode == 1
-    assert said in found.stderr
-    assert "top level" not in found.stderr
-    assert "Traceback" not in found.stderr
+def test_a_step_that_is_larger_than_its_window_is_named(tmp_path):
+    done = run("replay", "--candidates", "x", "--responses", "y", "--step", "30", "--out", "o")
+    assert done.returncode == 1
+    assert "error: step 30 is larger than size 20" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

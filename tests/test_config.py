@@ -4,7 +4,7 @@ import pytest
 
 from resrank.evaluation.metrics import averages, per_query
 from resrank.io.yaml import ConfigError
-from resrank.registry import resolve, source_files
+from resrank.registry import resolve
 from resrank.reporting.plan.models import models_in
 from resrank.suite.library import library
 from resrank.suite.load import load_suite
@@ -182,24 +182,6 @@ def test_untrained_systems_have_one_seed():
     assert [suite.seeds_of(s) for s in suite.suite.systems] == [[0], [1, 2, 3], [1]]
 
 
-def test_a_system_is_made_of_its_own_files():
-    suite = load_suite(SUITE | {"systems": ["cross_encoder", "rrf_bm25_bi_encoder"]}).systems
-    assert source_files(suite["cross_encoder"]) == [
-        "baselines/cross_encoder/reranker.py",
-        "baselines/cross_encoder/__init__.py",
-        "baselines/cross_encoder/training.py",
-    ]
-    assert source_files(suite["rrf_bm25_bi_encoder"]) == [
-        "baselines/rank_fusion.py",
-        "baselines/bi_encoder.py",
-    ]
-
-
-def test_the_kind_of_the_projects_own_name_has_not_all_of_its_files():
-    suite = load_suite(SUITE | {"systems": ["resrank"]}).systems
-    assert source_files(suite["resrank"]) == ["resrank/resrank_reranker.py"]
-
-
 def test_planning_imports_no_torch():
     import subprocess
     import sys
@@ -247,12 +229,6 @@ def test_published_checkpoints_are_pinned():
     named = {m for m in found if " behind " not in m and "all-MiniLM-L6-v2" not in m}
     assert len(named) >= 10
     assert all(re.search(" at [0-9a-f]{40}$", m) for m in named), named
-
-
-def test_a_language_models_back_end_is_no_system_among_the_sources():
-    files = source_files(library().systems["rankgpt_endpoint"])
-    assert "baselines/rankgpt.py" in files
-    assert "baselines/llm/backends/http.py" in files
 
 
 def test_a_folder_that_is_only_trained_on_and_not_there_is_named():

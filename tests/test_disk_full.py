@@ -22,6 +22,7 @@ from resrank.io import passage_table
 from resrank.io.atomic import NoRoom
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
+from tests.by_hand import ENVIRONMENT, RESULTS, command, write_suite
 from tests.collections.files_server import serve
 
 DATA = random.Random(1).randbytes(1_000_000)
@@ -145,16 +146,23 @@ def test_candidates_are_whole_or_not_there(disk, tmp_path):
 
 def test_a_limit_of_a_files_size_is_named_on_the_command_line(tmp_path):
     """Without a mount: the process may write files of 64 kB."""
-    spec = parse_collection({"kind": "beir", "path": str(large_beir(tmp_path / "beir"))})
+    large_beir(tmp_path / "beir")
+    folder = write_suite(tmp_path, {"bm25": {"kind": "first_stage"}})
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); "
         "from resrank.cli import main; sys.argv = ['resrank', *sys.argv[1:]]; main()"
     )
-    words = ["collect", "--spec", spec.model_dump_json(), "--out", str(tmp_path / "c")]
+    words = command("collect", "--collection", "mine")[3:]
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     said = done.stderr.splitlines()[-1]
-    assert said.startswith(f"error: cannot write {tmp_path / 'c'}: File too large; make room")
-    assert names(tmp_path) == ["beir"]
+    place = RESULTS / "collections" / "mine"
+    assert said.startswith(f"error: cannot write {place}: File too large; make room")
+    assert names(folder / place.parent) == []

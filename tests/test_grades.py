@@ -13,7 +13,7 @@ from resrank.check_ranking import InvariantError, verify
 from resrank.io.grades import grades_of, read_grades, write_grades
 from resrank.io.hashing import sha256_file
 from resrank.jobs.merge_shards import merge_runs
-from resrank.jobs.rerank import rerank
+from resrank.jobs.rerank import RerankJob, rerank
 from resrank.ranking import ranked
 from resrank.records import Query, Ranking, Usage
 from resrank.shards import Shard
@@ -116,14 +116,33 @@ def test_a_job_writes_grades_and_shards_the_same_bytes(frozen, tmp_path):  # noq
     collection, lists = frozen
     spec = System(kind="tests.test_grades:Judge")
     whole = tmp_path / "whole.trec"
-    rerank(collection, lists, "judge", spec, 0, None, tmp_path, [], whole)
+    rerank(
+        RerankJob(
+            name="judge",
+            system=spec,
+            collection=collection,
+            candidates=lists,
+            store=tmp_path,
+            out=whole,
+        )
+    )
     grades = read_grades(grades_of(whole))
     for query_id, passages in grades.items():
         scores = [row[1] + 2 * row[2] for row in passages.values()]
         assert scores == sorted(scores, reverse=True), query_id
     parts = [tmp_path / f"{n}of7.trec" for n in range(7)]
     for n, part in enumerate(parts):
-        rerank(collection, lists, "judge", spec, 0, None, tmp_path, [], part, Shard(n, 7))
+        rerank(
+            RerankJob(
+                name="judge",
+                system=spec,
+                collection=collection,
+                candidates=lists,
+                store=tmp_path,
+                out=part,
+                shard=Shard(n, 7),
+            )
+        )
     out = tmp_path / "merged.trec"
     merge_runs(parts, out)
     assert grades_of(out).read_bytes() == grades_of(whole).read_bytes()
@@ -131,6 +150,15 @@ def test_a_job_writes_grades_and_shards_the_same_bytes(frozen, tmp_path):  # noq
               for p in (whole, out)}  # fmt: skip
     assert hashes == {sha256_file(grades_of(out))}
     plain = System(kind="first_stage")
-    rerank(collection, lists, "plain", plain, 0, None, tmp_path, [], whole)
+    rerank(
+        RerankJob(
+            name="plain",
+            system=plain,
+            collection=collection,
+            candidates=lists,
+            store=tmp_path,
+            out=whole,
+        )
+    )
     assert not grades_of(whole).exists()
     assert "whole.grades.parquet" not in whole.with_suffix(".manifest.json").read_text()

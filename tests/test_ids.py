@@ -12,7 +12,7 @@ from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
-from resrank.jobs.rerank import rerank
+from resrank.jobs.rerank import RerankJob, rerank
 from resrank.suite.schema import System
 from tests.conftest import write_beir
 
@@ -34,7 +34,11 @@ def test_from_the_folder_to_the_scores(tmp_path):
     about = json.loads((tmp_path / "bm25.manifest.json").read_text())["splits"]["test"]
     assert about["queries_without_candidates"] == 1
     spec = System.model_validate({"kind": "first_stage"})
-    rerank(made, lists, "bm25", spec, 0, None, tmp_path, [], run)
+    rerank(
+        RerankJob(
+            name="bm25", system=spec, collection=made, candidates=lists, store=tmp_path, out=run
+        )
+    )
     assert {q: found[0][0] for q, found in read_run(run).items()} == {
         "1": "1", "q /2": "a b/c", "日本 é": "naïve/é 日本",
     }  # fmt: skip

@@ -1,7 +1,5 @@
 """What jobs need of each other, without Snakemake."""
 
-import json
-
 import pytest
 
 from resrank.suite.load import load_suite
@@ -60,14 +58,12 @@ def test_an_encoder_that_training_reaches_is_not_encoded_before(plan):
 
 def test_a_system_waits_for_what_it_stands_on(plan):
     assert plan.parts("above") == ["out/models/tuned/seed3.manifest.json"]
-    options = json.loads(plan.spec("above"))["options"]
+    options = plan.system_entry("above").options
     assert options["encoder"]["model"] == "out/models/tuned/seed3"
     assert plan.model("above", 1) == ["out/models/above/seed1.manifest.json"]
     assert plan.model("bi") == []
     assert plan.stage_models("near") == ["out/models/joint/seed7.manifest.json"]
-    assert (
-        json.loads(plan.stage_spec("near"))["encoder"]["model"] == "out/models/joint/seed7/encoder"
-    )
+    assert plan.stage_entry("near").encoder.model == "out/models/joint/seed7/encoder"
 
 
 def test_what_learned_where_is_followed_through_first_stages(plan):

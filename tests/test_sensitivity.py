@@ -9,7 +9,7 @@ from resrank.collections.beir import BeirCollection
 from resrank.evaluation.agreement import mean_tau
 from resrank.io.collection import Collection
 from resrank.io.yaml import ConfigError
-from resrank.jobs.sensitivity import LARGE, changed, expanded, sensitivity
+from resrank.jobs.sensitivity import LARGE, SensitivityJob, changed, expanded, sensitivity
 from resrank.model.device import set_seeds
 from resrank.model.options import ResRankOptions
 from resrank.model.resrank import ResRank
@@ -37,7 +37,15 @@ def frozen(beir, tmp_path):
 def run(frozen, tmp_path, **spec):
     collection, candidates = frozen
     out = tmp_path / "out.json"
-    sensitivity(collection, candidates, "s", System.model_validate(spec), [], [], 20, out)
+    sensitivity(
+        SensitivityJob(
+            name="s",
+            system=System.model_validate(spec),
+            collection=collection,
+            candidates=candidates,
+            out=out,
+        )
+    )
     return json.loads(out.read_text())
 
 
@@ -103,7 +111,17 @@ def test_other_seeds_are_other_models(frozen, resrank_options, tmp_path):
         ResRank.from_options(resrank_options).save_pretrained(folder, encoder_trained=False)
         (tmp_path / f"{folder.name}.manifest.json").write_text("{}")
     spec = System(kind="resrank", options=resrank_options.model_dump(mode="json"))
-    sensitivity(*frozen, "s", spec, models, [], 20, tmp_path / "out.json")
+    collection, candidates = frozen
+    sensitivity(
+        SensitivityJob(
+            name="s",
+            system=spec,
+            collection=collection,
+            candidates=candidates,
+            models=models,
+            out=tmp_path / "out.json",
+        )
+    )
     found = json.loads((tmp_path / "out.json").read_text())["variants"]
     assert [(v["kind"], v["name"]) for v in found if v["kind"] == "seed"] == [("seed", "seed2")]
     manifest = json.loads((tmp_path / "out.manifest.json").read_text())

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ from resrank.candidates.freeze import freeze
 from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.io.manifest import CONTENT_SHA256, checked_line
-from resrank.jobs.encode import encode
+from resrank.jobs.encode import EncodeJob, encode
 from resrank.jobs.merge_shards import merge_runs
-from resrank.jobs.rerank import BLOCK, rerank
+from resrank.jobs.rerank import BLOCK, RerankJob, rerank
 from resrank.records import Split
 from resrank.shards import Shard
 from resrank.suite.load import load_suite
@@ -87,7 +88,17 @@ def reranked(frozen, name: str, store: Path, out: Path, count: int) -> dict[str,
     parts = [out / f"{n}of{count}.trec" for n in range(count)]
     spec = System.model_validate(SYSTEMS[name])
     for n, part in enumerate(parts):
-        rerank(collection, lists, name, spec, 0, None, store, [], part, Shard(n, count))
+        rerank(
+            RerankJob(
+                name=name,
+                system=spec,
+                collection=collection,
+                candidates=lists,
+                store=store,
+                out=part,
+                shard=Shard(n, count),
+            )
+        )
     merge_runs(parts, out / "seed0.trec")
     found = {p.name: p.read_bytes() for p in out.glob("seed0.*")}
     manifest = json.loads(found.pop("seed0.manifest.json"))
@@ -99,7 +110,16 @@ def reranked(frozen, name: str, store: Path, out: Path, count: int) -> dict[str,
 def test_a_run_is_the_same_in_any_number_of_shards(frozen, tmp_path, name):
     collection, lists = frozen
     spec, whole = System.model_validate(SYSTEMS[name]), tmp_path / "whole" / "seed0.trec"
-    rerank(collection, lists, name, spec, 0, None, tmp_path / "store", [], whole)
+    rerank(
+        RerankJob(
+            name=name,
+            system=spec,
+            collection=collection,
+            candidates=lists,
+            store=tmp_path / "store",
+            out=whole,
+        )
+    )
     expected = {p.name: p.read_bytes() for p in whole.parent.iterdir()}
     manifest = json.loads(expected.pop("seed0.manifest.json"))
     expected["hashes"] = json.dumps(manifest["outputs"]).encode()
@@ -127,7 +147,16 @@ def _without_times(files):
 def test_what_was_answered_before_a_run_was_split_is_not_asked_again(frozen, tmp_path):
     collection, lists = frozen
     spec, run = System.model_validate(SYSTEMS["gpt"]), tmp_path / "seed0.trec"
-    rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], run)
+    rerank(
+        RerankJob(
+            name="gpt",
+            system=spec,
+            collection=collection,
+            candidates=lists,
+            store=tmp_path / "store",
+            out=run,
+        )
+    )
     (whole,) = tmp_path.glob("seed0.transcript.*")
     answered, ranked = whole.read_text(), run.read_bytes()
     first = json.loads(answered.splitlines()[0])
@@ -135,7 +164,17 @@ def test_what_was_answered_before_a_run_was_split_is_not_asked_again(frozen, tmp
     whole.write_text(other + answered)  # to a prompt that is asked no more
     parts = [tmp_path / "seed0.shards" / f"{n}of2.trec" for n in range(2)]
     for n, part in enumerate(parts):
-        rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], part, Shard(n, 2))
+        rerank(
+            RerankJob(
+                name="gpt",
+                system=spec,
+                collection=collection,
+                candidates=lists,
+                store=tmp_path / "store",
+                out=part,
+                shard=Shard(n, 2),
+            )
+        )
     assert not list(parts[0].parent.glob("*.transcript.*"))
     merge_runs(parts, run)
     assert run.read_bytes() == ranked
@@ -143,7 +182,17 @@ def test_what_was_answered_before_a_run_was_split_is_not_asked_again(frozen, tmp
     first = other + answered.splitlines(keepends=True)[0]
     whole.write_text(first)  # one answer of this run, and the old one
     for n, part in enumerate(parts):
-        rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], part, Shard(n, 2))
+        rerank(
+            RerankJob(
+                name="gpt",
+                system=spec,
+                collection=collection,
+                candidates=lists,
+                store=tmp_path / "store",
+                out=part,
+                shard=Shard(n, 2),
+            )
+        )
     for _ in range(2):
         merge_runs(parts, run)
         assert whole.read_text().startswith(first)
@@ -159,7 +208,17 @@ def test_what_shards_were_answered_is_not_asked_again_by_another_number(
     folder = tmp_path / "seed0.shards"
     for n in range(2):
         part = folder / f"{n}of2.trec"
-        rerank(collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], part, Shard(n, 2))
+        rerank(
+            RerankJob(
+                name="gpt",
+                system=spec,
+                collection=collection,
+                candidates=lists,
+                store=tmp_path / "store",
+                out=part,
+                shard=Shard(n, 2),
+            )
+        )
     files = sorted(folder.glob("*.transcript.*"))
     before = {key(line): line for file in files for line in file.open()}
     files[1].write_text(files[1].read_text() + '{"key": "torn')  # killed while it wrote
@@ -171,8 +230,17 @@ def test_what_shards_were_answered_is_not_asked_again_by_another_number(
     monkeypatch.setattr(TransformersModel, "answers", asked_again)
     parts = [folder / f"{n}of{again}.trec" for n in range(again)] if again > 1 else [run]
     for n, part in enumerate(parts):
-        job = (collection, lists, "gpt", spec, 0, None, tmp_path / "store", [], part)
-        rerank(*job, Shard(n, again))
+        rerank(
+            RerankJob(
+                name="gpt",
+                system=spec,
+                collection=collection,
+                candidates=lists,
+                store=tmp_path / "store",
+                out=part,
+                shard=Shard(n, again),
+            )
+        )
     if again > 1:
         merge_runs(parts, run)
     (whole,) = tmp_path.glob("seed0.transcript.*")
@@ -187,7 +255,16 @@ def test_shards_of_two_runs_are_not_put_together(frozen, tmp_path):
     collection, lists = frozen
     for n, name in enumerate(("bm25", "bi")):
         spec = System.model_validate(SYSTEMS[name])
-        rerank(collection, lists, name, spec, 0, None, tmp_path, [], tmp_path / f"{n}.trec")
+        rerank(
+            RerankJob(
+                name=name,
+                system=spec,
+                collection=collection,
+                candidates=lists,
+                store=tmp_path,
+                out=tmp_path / f"{n}.trec",
+            )
+        )
     with pytest.raises(ValueError, match=r"1.trec: its config, system, dtype are not those of"):
         merge_runs([tmp_path / "0.trec", tmp_path / "1.trec"], tmp_path / "out.trec")
     (tmp_path / "1.manifest.json").unlink()
@@ -204,18 +281,20 @@ def stored(store: Path) -> dict[str, bytes]:
 def test_embeddings_are_the_same_in_any_number_of_shards(frozen, tmp_path, encoder_options, lost):
     collection, lists = frozen
     options = encoder_options.model_copy(update={"batch_tokens": 32})  # six texts, some batches
-    job = (collection, [lists], [Split.TEST], options)
-    encode(*job, tmp_path / "one", tmp_path / "one.json")
+    job = partial(
+        EncodeJob, collection=collection, candidates=[lists], splits=[Split.TEST], encoder=options
+    )
+    encode(job(store=tmp_path / "one", out=tmp_path / "one.json"))
     for count in (2, 7):
         shards = [tmp_path / f"{n}of{count}" for n in range(count)]
         for n, store in enumerate(shards):
-            encode(*job, store, tmp_path / "shard.json", Shard(n, count))
+            encode(job(store=store, out=tmp_path / "shard.json", shard=Shard(n, count)))
         taken = [s for s in shards if stored(s)["rows.bin"]]
         assert len(taken) > 1
         if lost:
             shutil.rmtree(taken[-1])  # the last rows: they are embedded again, in the same batches
         out = tmp_path / f"all{count}"
-        encode(*job, out, tmp_path / f"{count}.json", shard_stores=shards)
+        encode(job(store=out, out=tmp_path / f"{count}.json", shard_stores=shards))
         assert stored(out) == stored(tmp_path / "one")
         about, whole = (
             json.loads((tmp_path / f).read_text()) for f in (f"{count}.json", "one.json")
@@ -261,7 +340,6 @@ def test_one_shard_plans_as_if_there_were_none(tmp_path, monkeypatch):
              "out/embeddings/mine/first_stages/near.shards/1of2.json"]  # fmt: skip
     assert two.stage_shards("mine", "near") == found
     assert two.stage_shards("mine", "bm25") == []
-    assert two.shard_stores(found[:1]) == f"--shard-store {found[0].removesuffix('.json')}"
 
 
 def test_the_dag_in_shards_and_a_lost_one(tmp_path):

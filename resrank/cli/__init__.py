@@ -1,4 +1,4 @@
-"""`python -m resrank <verb>`: the verbs, and how an error is shown."""
+"""`python -m resrank <verb>`: the verbs, and how an error is printed."""
 
 from __future__ import annotations
 
@@ -17,70 +17,60 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    help="""Rerank, score and time: the stages of the resrank harness, one verb each.
+    help="""Rerank, score and time: the resrank harness.
 
-    Most people run the whole DAG with `snakemake --cores 2 all`. By hand, start with
+    Most people run a whole suite with `snakemake --cores 2 all`. Without a suite, start with
 
     `python -m resrank evaluate --qrels qrels.txt --run my.run --metric nDCG@10`
+
+    `python -m resrank job --help` lists what the workflow runs, one command per stage.
     """,
 )
 
 
 @app.callback()
-def before(
+def options_before_the_verb(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, help="Print the version and leave.",
-                           callback=lambda asked: _show_version(asked))
+                           callback=lambda value: _print_version(value))
     ] = False,
 ) -> None:  # fmt: skip
-    """What stands in front of a verb."""
+    """Take the options that stand before a verb."""
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from importlib.metadata import version
 
         typer.echo(f"resrank {version('resrank')}")
         raise typer.Exit
 
 
-# In the order in which --help shows them.
 VERBS: list[Callable[..., None]] = [
     tools.evaluate,
-    jobs.fetch,
-    jobs.collect,
-    jobs.candidates,
-    tools.export_candidates,
-    jobs.encode,
-    jobs.train,
-    jobs.rerank,
-    jobs.merge_runs,
-    jobs.measure,
-    jobs.sensitivity,
-    jobs.score,
-    jobs.significance,
-    jobs.calibration,
-    jobs.report,
-    jobs.page,
     tools.compare,
-    tools.export,
-    tools.claims,
     tools.plan,
+    tools.export,
+    tools.export_candidates,
     tools.growth,
+    tools.claims,
     tools.collections,
     tools.replay,
+    tools.page,
     tools.readme,
 ]
+"""In the order of --help."""
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(jobs.app, name="job")
 
 
 def main() -> None:
-    """Run a verb; an error that names its cause is shown without a traceback."""
+    """Run a verb; an error that names its cause is printed without a traceback."""
     from pydantic import ValidationError
 
     end_with_owner()
-    if not sys.stderr.isatty():  # a log needs no bar that is drawn ten times a second
+    if not sys.stderr.isatty():  # a log needs no progress bar that is drawn ten times per second
         os.environ.setdefault("TQDM_MININTERVAL", "15")
     try:
         app()

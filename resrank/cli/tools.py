@@ -1,21 +1,23 @@
-"""What people ask by hand, of runs, suites and results."""
+"""The commands that people use, on runs, suites and results."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from resrank.cli.options import CandidatesFile, Out
+from resrank.cli.grouped import grouped
+from resrank.cli.options import CandidatesFile, Out, SuiteFile
 
 METRICS = ["nDCG@10", "MRR@10", "Recall@100"]
 
 
 class Parser(StrEnum):
-    """How a language model's answers are read; `baselines/llm/parsing.py` says it of each."""
+    """How a language model's answers are read, as in `baselines/llm/prompts/answers.py`."""
 
     any_digits = "any_digits"
     bracketed = "bracketed"
@@ -46,11 +48,11 @@ def evaluate(
 
 
 def export_candidates(candidates: CandidatesFile, out: Out) -> None:
-    """Write frozen candidates as a folder that other suites take over byte for byte.
+    """Write frozen candidates as a folder that other suites can use, byte for byte.
 
     Example: `python -m resrank export-candidates --candidates
-    results/mine/candidates/papers/bm25.parquet --out papers_bm25`. Prints the first stage that
-    takes it over, to stand under a suite's `define`.
+    results/mine/candidates/papers/bm25.parquet --out papers_bm25`. Prints the first stage
+    that uses it, for a suite's `define`.
     """
     from resrank.candidates.exported import export
 
@@ -65,7 +67,7 @@ def compare(
         Path | None, typer.Option(help="Also write x.csv (every row) or x.md (what changed).")
     ] = None,
 ) -> None:
-    """Say what changed between two suites: scores, costs, data, versions, configuration.
+    """Print what changed between two suites: scores, costs, data, versions, configuration.
 
     Example: `python -m resrank compare results/before results/after --out changes.md`.
     """
@@ -82,7 +84,7 @@ def export(
     out: Out,
     team: Annotated[str | None, typer.Option(help="Who ran it, for the runs' headers.")] = None,
 ) -> None:
-    """Write a suite's runs, scores and references in the forms that others take.
+    """Write a suite's runs, scores and references in the formats of other tools.
 
     `runs/`: TREC runs headed by ir_metadata; `model_index/`: scores for Hugging Face model cards;
     `references.bib`: BibTeX of its systems, collections, first stages and metrics.
@@ -99,7 +101,7 @@ def claims(
     root: Annotated[Path, typer.Option(help="The folder `results/<suite>`.", show_default=False)],
     all_of_them: Annotated[bool, typer.Option("--all", help="Print those not run too.")] = False,
 ) -> None:
-    """Hold a suite's results against the published figures of config/claims/.
+    """Compare a suite's results with the published figures of config/claims/.
 
     Example: `python -m resrank claims --root results/small`.
     """
@@ -110,11 +112,11 @@ def claims(
 
 
 def plan(
-    suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
+    suite: SuiteFile,
     device: Annotated[str, typer.Option(help="H100, A100, L4 or RTX4090.")] = "H100",
     utilisation: Annotated[float, typer.Option(help="Share of its peak that is used.")] = 0.3,
-    passage_tokens: Annotated[int, typer.Option(min=1, help="Tokens a passage.")] = 100,
-    query_tokens: Annotated[int, typer.Option(min=1, help="Tokens a query.")] = 10,
+    passage_tokens: Annotated[int, typer.Option(min=1, help="Tokens per passage.")] = 100,
+    query_tokens: Annotated[int, typer.Option(min=1, help="Tokens per query.")] = 10,
 ) -> None:
     """Print what a suite would fetch, load, train and run, in GPU hours and bytes.
 
@@ -130,23 +132,38 @@ def plan(
     typer.echo(text(load_suite(suite), assumed))
 
 
+@dataclass(frozen=True)
+class DeviceOptions:
+    """The device of an estimate."""
+
+    device: Annotated[str, typer.Option(help="H100, A100, L4 or RTX4090.")] = "H100"
+    utilisation: Annotated[float, typer.Option(help="Share of its peak that is used.")] = 0.3
+
+
+@dataclass(frozen=True)
+class MeasuredOptions:
+    """What `growth` measures."""
+
+    collection: Annotated[
+        Path | None, typer.Option(help="Folder of a collection: measure too, on its text.")
+    ] = None
+    most_candidates: Annotated[int, typer.Option(min=10, help="Measure up to these.")] = 100
+    longest: Annotated[int, typer.Option(min=32, help="Measure up to this length.")] = 128
+    repeats: Annotated[int, typer.Option(min=1, help="Measured queries per point.")] = 3
+
+
+@grouped
 def growth(
-    suite: Annotated[Path, typer.Option(help="A suite's YAML file.", show_default=False)],
+    suite: SuiteFile,
     out: Out,
+    measured: MeasuredOptions,
+    on: DeviceOptions,
     system: Annotated[
         list[str] | None, typer.Option(help="One of its systems; may be repeated; default: all.")
-    ] = None,
-    collection: Annotated[
-        Path | None, typer.Option(help="Folder that `collect` wrote: measure too, on its text.")
     ] = None,
     scale: Annotated[
         int | None, typer.Option(min=1, help="In place of the suite's `scale`.")
     ] = None,
-    most_candidates: Annotated[int, typer.Option(min=10, help="Measure up to these.")] = 100,
-    longest: Annotated[int, typer.Option(min=32, help="Measure up to this length.")] = 128,
-    repeats: Annotated[int, typer.Option(min=1, help="Measured queries a point.")] = 3,
-    device: Annotated[str, typer.Option(help="H100, A100, L4 or RTX4090.")] = "H100",
-    utilisation: Annotated[float, typer.Option(help="Share of its peak that is used.")] = 0.3,
 ) -> None:
     """Write how a query's cost grows with candidates and passage length, modelled and measured.
 
@@ -155,24 +172,46 @@ def growth(
     """
     from resrank.efficiency.assumed import Assumed
     from resrank.io.yaml import read_yaml
-    from resrank.jobs.growth import grow
+    from resrank.jobs.growth import GrowthJob, grow
+    from resrank.reporting.figures.growth import write_growth
     from resrank.suite.load import load_suite
 
-    given = read_yaml(suite)
-    resolved = load_suite(given if scale is None else given | {"scale": scale})
-    ends = (most_candidates, longest, repeats)
-    for path in grow(resolved, system, Assumed(device, utilisation), collection, ends, out):
+    mapping = read_yaml(suite)
+    job = GrowthJob(
+        suite=load_suite(mapping if scale is None else mapping | {"scale": scale}),
+        systems=system or (),
+        assumed=Assumed(on.device, on.utilisation),
+        collection=measured.collection,
+        most_candidates=measured.most_candidates,
+        longest=measured.longest,
+        repeats=measured.repeats,
+        out=out,
+    )
+    rows = grow(job)
+    for path in write_growth(rows, job.title(rows), out):
         typer.echo(path)
 
 
 def collections() -> None:
-    """Print the library's collections as a Markdown table: origin, licence, files, counts."""
+    """Print the library's collections as a Markdown table: origin, licence, files, counts.
+
+    Example: `python -m resrank collections`.
+    """
     from resrank.reporting.plan.catalogue import catalogue
     from resrank.suite.library import library
 
     typer.echo(catalogue(library().collections))
 
 
+@dataclass(frozen=True)
+class WindowOptions:
+    """The windows that recorded answers are of."""
+
+    window: Annotated[int, typer.Option(min=2, help="Passages per window.")] = 20
+    step: Annotated[int, typer.Option(min=1, help="Passages that a window moves up.")] = 10
+
+
+@grouped
 def replay(
     candidates: Annotated[
         Path, typer.Option(help="RankLLM candidates with text, JSON or JSONL.", show_default=False)
@@ -182,15 +221,14 @@ def replay(
         typer.Option(help="JSONL of `prompt`, `response`, in call order.", show_default=False),
     ],
     out: Out,
-    window: Annotated[int, typer.Option(min=2, help="Passages a window.")] = 20,
-    step: Annotated[int, typer.Option(min=1, help="Passages a window moves up.")] = 10,
+    windows: WindowOptions,
     parser: Annotated[Parser, typer.Option(help="How answers are read.")] = Parser.any_digits,
-    depth: Annotated[int, typer.Option(min=1, help="Candidates a query.")] = 100,
+    depth: Annotated[int, typer.Option(min=1, help="Candidates per query.")] = 100,
 ) -> None:
     """Rerank by a language model's recorded answers: a TREC run, with no model.
 
-    Beside the run `<out>`, `my.run` say, it writes what each query used, the counts of clean,
-    repaired and rejected answers among it: `<out>.usage.parquet`, `my.usage.parquet`.
+    Beside the run, `<out>`, it writes what each query used, with the counts of clean, repaired and
+    rejected answers: `<out>.usage.parquet`, for example `my.usage.parquet` for `my.run`.
 
     Example: `python -m resrank replay --candidates bm25_top100.json --responses answers.jsonl
     --window 20 --step 10 --out my.run`, then `evaluate`.
@@ -198,12 +236,27 @@ def replay(
     from baselines.llm.replay_run import replay as run_replay
     from resrank.windows import Window
 
-    windows = Window(size=window, step=step)
-    used = run_replay(candidates, responses, windows, parser.value, depth, out)
+    window = Window(size=windows.window, step=windows.step)
+    used = run_replay(candidates, responses, window, parser.value, depth, out)
     typer.echo(
         f"{out}: {used.model_calls} answers, {used.clean_answers} clean, "
         f"{used.repaired_answers} repaired, {used.rejected_answers} rejected"
     )
+
+
+def page(
+    root: Annotated[Path, typer.Argument(help="The folder `results/<suite>`.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="What to write; default: report/index.html in that folder.")
+    ] = None,
+) -> None:
+    """Write the page of a suite: one HTML file with chart, tables, queries and provenance.
+
+    Example: `python -m resrank page results/demo`, once the suite has its report.
+    """
+    from resrank.reporting.page.build import write_page
+
+    typer.echo(write_page(root, out))
 
 
 def readme(
@@ -212,7 +265,10 @@ def readme(
     ),
     file: Annotated[Path, typer.Option(help="The README to update.")] = Path("README.md"),
 ) -> None:
-    """Put the demo's table into the README, between its markers."""
+    """Put the demo's table into the README, between its markers.
+
+    Example: `python -m resrank readme`, in the clone, once the demo has its report.
+    """
     from resrank.reporting.readme import update_readme
 
     update_readme(file, table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from resrank.io.candidate_lists import candidate_lists
@@ -15,54 +16,66 @@ from resrank.records import Passage, Split
 from resrank.shards import WHOLE, Shard
 
 
-def encode(
-    collection: Collection, candidates: Sequence[Path], splits: Sequence[Split],
-    options: EncoderOptions, store: Path, out: Path, shard: Shard = WHOLE,
-    shard_stores: Sequence[Path] = (),
-) -> None:  # fmt: skip
-    """Embed every passage that is a candidate of these splits' queries into the store in `store`.
+@dataclass(frozen=True, kw_only=True)
+class EncodeJob:
+    """An encoder's embeddings of every candidate passage of some splits' queries.
 
-    One job does this for all systems, so that a passage's embedding, whose last bits depend on the
-    batch it is computed in, does not depend on which system's job came first. A shard embeds its
-    share of the batches; the whole job takes over what `shard_stores` hold, and embeds what they
-    lack. Writes to `out` what it took: texts, tokens, seconds of this run, bytes.
+    candidates: frozen lists (parquet) of every first stage.
+    store: folder that the embeddings are added to; out: the manifest that says so.
+    shard_stores: folders that the shards of this job have filled, in their order.
+    """
+
+    collection: Collection
+    candidates: Sequence[Path]
+    splits: Sequence[Split]
+    encoder: EncoderOptions
+    store: Path
+    out: Path
+    shard: Shard = WHOLE
+    shard_stores: Sequence[Path] = ()
+
+    def passages(self) -> Iterator[Passage]:
+        """Yield every candidate of the splits' queries; a passage may come more than once."""
+        for path in self.candidates:
+            lists = candidate_lists(self.collection, path, *self.splits)
+            for query in self.collection.queries(*self.splits):
+                yield from (c.passage for c in lists.get(query.id, []))
+
+
+def encode(job: EncodeJob) -> None:
+    """Embed every candidate passage into the store, and write what it took to `out`.
+
+    One job does this for all systems: the last bits of an embedding depend on the batch it is
+    computed in, and must not depend on which system's job came first. A shard embeds its share of
+    the batches. The whole job takes over the shards' embeddings and computes those that are
+    missing. `out` holds counts of texts and tokens, seconds of this run, and bytes.
     """
     from resrank.model.device import number_format
     from resrank.model.embedding_store import EmbeddingStore
     from resrank.model.encoder import Encoder
 
-    listed = (listed_passages(collection, path, splits) for path in candidates)
-    passages = {p.text for found in listed for p in found}
-    encoder = Encoder.from_options(options)
-    held = EmbeddingStore(store, encoder)
+    texts = {passage.text for passage in job.passages()}
+    encoder = Encoder.from_options(job.encoder)
+    store = EmbeddingStore(job.store, encoder)
     halved = Halvings()
     start = time.perf_counter()
-    for folder in shard_stores:
-        held.take_over(EmbeddingStore(folder, encoder))
-    held.fill(sorted(passages), shard)
+    for folder in job.shard_stores:
+        store.take_over(EmbeddingStore(folder, encoder))
+    store.fill(sorted(texts), job.shard)
     seconds = time.perf_counter() - start
-    here = sorted(text for text in passages if held.has([text]))
-    tokens, truncated = held.tokens(here)
+    stored = sorted(text for text in texts if store.has([text]))
+    tokens, truncated = store.tokens(stored)
     write_manifest(
-        out,
-        inputs={"collection": collection.hash} | {p.stem: p for p in candidates},
-        config=options.model_dump(mode="json"),
-        splits=list(splits),
-        folder=held.folder.name,
+        job.out,
+        inputs={"collection": job.collection.hash} | {p.stem: p for p in job.candidates},
+        config=job.encoder.model_dump(mode="json"),
+        splits=list(job.splits),
+        folder=store.folder.name,
         dtype=number_format(encoder),
-        texts=len(here),
+        texts=len(stored),
         truncated_texts=truncated,
         tokens=tokens,
-        bytes=len(here) * held.codec.row_bytes,
+        bytes=len(stored) * store.codec.row_bytes,
         halved_batches=halved.batches,
         seconds=round(seconds, 3),
     )
-
-
-def listed_passages(
-    collection: Collection, candidates: Path, splits: Sequence[Split]
-) -> Iterator[Passage]:
-    """Every passage that is a candidate of one of the splits' queries."""
-    lists = candidate_lists(collection, candidates, *splits)
-    for query in collection.queries(*splits):
-        yield from (c.passage for c in lists.get(query.id, []))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from resrank.efficiency.assumed import Assumed
 from resrank.efficiency.costs import Costs
@@ -22,7 +22,7 @@ Point = tuple[str, int, QueryShape]
 
 
 def points(most_candidates: int, longest: int) -> list[Point]:
-    """Both axes, each with the other at its usual value; up to the given ends."""
+    """Return the points of both axes, each with the other at its usual value, up to the ends."""
     counts = [n for n in CANDIDATES if n <= most_candidates]
     lengths = [n for n in LENGTHS if n <= longest]
     usual = USUAL._replace(candidates=min(USUAL.candidates, most_candidates))
@@ -32,10 +32,10 @@ def points(most_candidates: int, longest: int) -> list[Point]:
 
 
 def modelled(resolved: Resolved, names: Sequence[str], assumed: Assumed) -> list[dict[str, Any]]:
-    """A row a system and point, from its options and its models' shapes alone.
+    """Return a row per system and point, from its options and its models' shapes alone.
 
-    Milliseconds are FLOPs, and weights read for written tokens, at the assumed device's rate. A
-    system whose cost is not known has no rows.
+    Milliseconds follow from FLOPs and, for generated tokens, from the weights read, at the assumed
+    device's rate. A system whose cost is unknown has no rows.
     """
     rows = []
     for name in names:
@@ -58,19 +58,21 @@ def modelled(resolved: Resolved, names: Sequence[str], assumed: Assumed) -> list
     return rows
 
 
-def measured(
-    resolved: Resolved,
-    name: str,
-    words: Sequence[str],
-    query: Query,
-    most_candidates: int,
-    longest: int,
-    repeats: int,
-) -> Iterator[dict[str, Any]]:
-    """A row a point: medians of `repeats` queries through the meter, over passages of these words.
+class Measuring(NamedTuple):
+    """What is measured: a query over passages of a running text's words, and the axes' ends."""
 
-    Milliseconds and memory are what the meter finds, one query at a time; FLOPs are those of what
-    was used.
+    words: Sequence[str]
+    query: Query
+    most_candidates: int
+    longest: int
+    repeats: int
+
+
+def measured(resolved: Resolved, name: str, measuring: Measuring) -> Iterator[dict[str, Any]]:
+    """Yield a row per point: medians of `repeats` queries through the meter.
+
+    Milliseconds and memory are what the meter measures, one query at a time; FLOPs are computed
+    from what the queries used.
     """
     from resrank.efficiency.loadgen import Scenario
     from resrank.efficiency.meter import measure
@@ -78,25 +80,25 @@ def measured(
 
     spec = resolved.systems[name]
     costs, reranker = Costs(spec, resolved.systems), load(spec, None)
-    for axis, at, shape in points(most_candidates, longest):
-        request = request_of(query, words, shape)
-        found = measure(
-            reranker, [request] * repeats, [request], scenarios=[Scenario.SINGLE_STREAM]
+    for axis, at, shape in points(measuring.most_candidates, measuring.longest):
+        request = request_of(measuring.query, measuring.words, shape)
+        result = measure(
+            reranker, [request] * measuring.repeats, [request], scenarios=[Scenario.SINGLE_STREAM]
         )
-        cost = costs.of(Usage(**found["usage"]), shape.candidates)
-        memory = found["online"]["memory"]
+        cost = costs.of(Usage(**result["usage"]), shape.candidates)
+        memory = result["online"]["memory"]
         yield {
             "system": name, "label": resolved.label(name), "axis": axis, "at": at,
             "kind": "measured",
             "flops_online": cost and cost.online, "flops_cached": cost and cost.cached,
-            "ms_online": found["online"]["p50_ms"],
-            "ms_cached": found.get("cached", found["online"])["p50_ms"],
+            "ms_online": result["online"]["p50_ms"],
+            "ms_cached": result.get("cached", result["online"])["p50_ms"],
             "memory_bytes": memory["device_peak_bytes"] or memory["host_peak_bytes"],
         }  # fmt: skip
 
 
 def request_of(query: Query, words: Sequence[str], shape: QueryShape) -> Request:
-    """A query with candidates of about so many tokens, each of other words of a running text.
+    """Return a query with candidates of about this many tokens, each of other words of a text.
 
     Raises ValueError if the text is too short for one passage.
     """
@@ -112,5 +114,5 @@ def request_of(query: Query, words: Sequence[str], shape: QueryShape) -> Request
 
 
 def running_text(passages: Iterable[Passage], most: int = 100_000) -> list[str]:
-    """The words of passages one after the other, up to `most`."""
+    """Return the words of passages one after the other, up to `most`."""
     return list(islice((word for passage in passages for word in passage.text.split()), most))

@@ -1,47 +1,63 @@
-"""What several jobs read: a reranker, its requests, and the hashes of their inputs."""
+"""What the jobs on a system have in common: the system, its collection and its candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from resrank.io.candidate_lists import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.hashing import in_hash_order
-from resrank.io.manifest import check_model
+from resrank.io.manifest import check_model, manifest_of
 from resrank.ranking import Request
 from resrank.records import Split
 from resrank.reranker import Reranker
 from resrank.suite.schema import System
 
 
-def inputs_of(
-    collection: Collection, candidates: Path, parts: Sequence[Path], model: Path | None = None,
-    files: Sequence[Path] = (),
-) -> dict[str, Path | str]:  # fmt: skip
-    """What a job's output depends on, for its manifest; models by their manifests.
+@dataclass(frozen=True, kw_only=True)
+class SystemJob:
+    """A job that runs or trains one system on one collection's candidates.
 
-    files: the user's own, that the configuration names.
+    name: the system's name in the suite.
+    system: its entry, in which every `trained:<name>` is replaced by that model's folder.
+    candidates: the frozen lists (parquet).
+    parts: manifests of the trained models that the system uses besides its own.
+    out: the main file to write, or the model's folder; other files are written beside it.
     """
-    inputs: dict[str, Path | str] = {"collection": collection.hash, "candidates": candidates}
-    inputs |= {str(path): path for path in files}
-    inputs |= {f"{part.parent.name}/{part.name}": part for part in parts}
-    if model is not None:
-        inputs["model"] = model.parent / f"{model.name}.manifest.json"
-    return inputs
+
+    name: str
+    system: System
+    collection: Collection
+    candidates: Path
+    out: Path
+    parts: Sequence[Path] = ()
+
+    def inputs(
+        self, model: Path | None = None, files: Sequence[Path] = ()
+    ) -> dict[str, Path | str]:
+        """Return what the output depends on, for its manifest; models by their manifests.
+
+        model: the folder of the system's own trained model; files: the user's files that the
+        configuration names.
+        """
+        inputs: dict[str, Path | str] = {"collection": self.collection.hash}
+        inputs |= {"candidates": self.candidates} | {str(path): path for path in files}
+        inputs |= {f"{part.parent.name}/{part.name}": part for part in self.parts}
+        return inputs if model is None else inputs | {"model": manifest_of(model)}
+
+    def test_requests(self) -> list[Request]:
+        """Return every test query, by id, with its candidates (an empty list if it has none)."""
+        lists = candidate_lists(self.collection, self.candidates, Split.TEST)
+        return [(q, lists.get(q.id, [])) for q in self.collection.queries(Split.TEST)]
 
 
-def load(spec: System, model: Path | None) -> Reranker:
+def load(system: System, model: Path | None) -> Reranker:
     """Build a system from its entry, with its trained model if it has one."""
     if model is not None:
         check_model(model)
-    return spec.load(model)
-
-
-def test_requests(collection: Collection, candidates: Path) -> list[Request]:
-    """Every test query, by id, with its candidates (an empty list if it has none)."""
-    lists = candidate_lists(collection, candidates, Split.TEST)
-    return [(q, lists.get(q.id, [])) for q in collection.queries(Split.TEST)]
+    return system.load(model)
 
 
 def in_sample_order(requests: Iterable[Request]) -> list[Request]:

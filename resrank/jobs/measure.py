@@ -4,64 +4,88 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from resrank.check_ranking import verify
-from resrank.io.collection import Collection
 from resrank.io.environment import environment
 from resrank.io.manifest import write_checked_json, write_manifest
-from resrank.jobs.inputs import in_sample_order, inputs_of, load, test_requests
-from resrank.suite.schema import Measurement, System
+from resrank.jobs.inputs import SystemJob, in_sample_order, load
+from resrank.ranking import Request
+from resrank.reranker import Reranker
+from resrank.suite.schema import Measurement
 
 
-def measure(
-    collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    model: Path | None, how: Measurement, store: Path | None, parts: Sequence[Path], out: Path,
-    run: Path | None = None,
-) -> None:  # fmt: skip
-    """Measure a system on a sample of the test queries; keep every sample.
+@dataclass(frozen=True, kw_only=True)
+class MeasureJob(SystemJob):
+    """A measurement of what a system's queries cost.
 
-    store: where passage embeddings are taken from for the cached mode; a temporary one if None.
-    run: the system's own, beside which an endpoint's answers and their times were recorded.
+    store: passage embeddings for the cached mode; a temporary folder if None.
+    run: the system's run, beside which an endpoint's answers and their times were recorded.
     """
-    from resrank.efficiency.loadgen import Scenario
-    from resrank.efficiency.meter import measure as time_queries
+
+    measurement: Measurement
+    seed: int = 0
+    model: Path | None = None
+    store: Path | None = None
+    run: Path | None = None
+
+    def sample(self) -> tuple[list[Request], list[Request]]:
+        """Return the requests to time and those to warm up with; queries without candidates
+        are left out."""
+        requests = in_sample_order(r for r in self.test_requests() if r[1])
+        timed = requests[: self.measurement.queries]
+        rest = requests[self.measurement.queries :] or timed
+        return timed, rest[: self.measurement.warmup]
+
+
+def measure(job: MeasureJob) -> None:
+    """Measure a system on a sample of the test queries; write every sample to `out` (JSON)."""
     from resrank.efficiency.threads import limit_threads
 
-    threads = limit_threads(how.threads)
-    reranker = load(spec, model)
-    requests = in_sample_order(r for r in test_requests(collection, candidates) if r[1])
-    sample = requests[: how.queries]
-    warmup = (requests[how.queries :] or sample)[: how.warmup]
-    recorded = reranker.recorded_clock(run)
+    threads = limit_threads(job.measurement.threads)
+    reranker = load(job.system, job.model)
+    timed, warmup = job.sample()
+    recorded = reranker.recorded_clock(job.run)
     result = {
-        "system": name,
-        "seed": seed,
+        "system": job.name,
+        "seed": job.seed,
         "machine": environment()["machine"],
         "dtype": reranker.dtype,
         "threads": threads,
         "batch": 1,
         "timed": "recorded" if recorded else "here",
         "warmup": len(warmup),
-        "query_ids": [query.id for query, _ in sample],
+        "query_ids": [query.id for query, _ in timed],
     }
-    times: dict[str, Any] = {}
-    if not spec.typed_options.is_replayed:  # a look-up's time is no model's
-        scenarios = [Scenario(wanted) for wanted in how.scenarios]
-        check = partial(verify, name, reranker)
-        elsewhere = recorded is not None
-        times = time_queries(
-            reranker, sample, warmup, store, recorded or time.perf_counter_ns,
-            scenarios=scenarios, check=check, elsewhere=elsewhere,
-        )  # fmt: skip
-    write_checked_json(out, result | times)
+    if not job.system.typed_options.is_replayed:  # a look-up's time is no model's
+        result |= _times(job, reranker, (timed, warmup), recorded)
+    write_checked_json(job.out, result)
     write_manifest(
-        out.with_suffix(".manifest.json"),
-        inputs=inputs_of(collection, candidates, parts, model, spec.typed_options.files),
-        config={"system": spec.model_dump(mode="json"), "measure": how.model_dump(mode="json")},
-        system=name,
-        seed=seed,
-        outputs=[out],
+        job.out.with_suffix(".manifest.json"),
+        inputs=job.inputs(job.model, job.system.typed_options.files),
+        config={
+            "system": job.system.model_dump(mode="json"),
+            "measure": job.measurement.model_dump(mode="json"),
+        },
+        system=job.name,
+        seed=job.seed,
+        outputs=[job.out],
     )
+
+
+def _times(
+    job: MeasureJob, reranker: Reranker, sample: tuple[Sequence[Request], Sequence[Request]],
+    recorded: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Run the sample through the meter, by the recorded clock if there is one."""
+    from resrank.efficiency.loadgen import Scenario
+    from resrank.efficiency.meter import measure as time_queries
+
+    return time_queries(
+        reranker, *sample, job.store, recorded or time.perf_counter_ns,
+        scenarios=[Scenario(name) for name in job.measurement.scenarios],
+        check=partial(verify, job.name, reranker), elsewhere=recorded is not None,
+    )  # fmt: skip

@@ -3,66 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from resrank.check_ranking import verify
-from resrank.io.collection import Collection
 from resrank.io.grades import grades_of, write_grades
 from resrank.io.manifest import write_manifest
 from resrank.io.run import encoder_run, usage_of, write_run, write_usage
-from resrank.jobs.inputs import inputs_of, load, test_requests
+from resrank.jobs.inputs import SystemJob, load
 from resrank.model.out_of_memory import Halvings
+from resrank.ranking import Request
+from resrank.records import Ranking
+from resrank.reranker import Reranker
 from resrank.shards import WHOLE, Shard
-from resrank.suite.schema import System
 
 BLOCK = 16  # queries that a system is given at once, however many shards there are
 
 
-def rerank(
-    collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    model: Path | None, store: Path, parts: Sequence[Path], out: Path, shard: Shard = WHOLE,
-) -> None:  # fmt: skip
-    """Rerank every test query's candidates; write a TREC run, its usage, and grades if it has any.
+@dataclass(frozen=True, kw_only=True)
+class RerankJob(SystemJob):
+    """A system's run over every test query, or a shard of it.
 
-    A system is given `BLOCK` queries at a time, or all at once if it reads them together; a shard
-    is the run of some of these blocks. An endpoint is asked for all of them together.
+    store: folder of the passage embeddings that systems share.
+    seed, model: of training; 0 and None for an untrained system.
     """
-    reranker = load(spec, model)
-    requests = test_requests(collection, candidates)
+
+    store: Path
+    seed: int = 0
+    model: Path | None = None
+    shard: Shard = WHOLE
+
+
+def rerank(job: RerankJob) -> None:
+    """Rerank every test query's candidates; write a TREC run, its usage, and grades if any.
+
+    Raises InvariantError if a ranking or its counts are not as the system declares them; nothing is
+    written then.
+    """
+    reranker = load(job.system, job.model)
+    requests = job.test_requests()
     halved = Halvings()
     if reranker.caches_passages:
-        reranker.prepare((c.passage for _, listed in requests for c in listed), store)
-    reranker.keep_transcript(out)
-    every = requests
-    size = max(1, len(every)) if reranker.reads_queries_together else BLOCK
-    blocks = shard.take([every[i : i + size] for i in range(0, len(every), size)])
-    requests = [request for block in blocks for request in block]
-    if requests and spec.typed_options.asks_endpoint:
-        blocks = [requests]  # each prompt is answered by itself, and `in_flight` is the limit
+        reranker.prepare((c.passage for _, listed in requests for c in listed), job.store)
+    reranker.keep_transcript(job.out)
+    blocks = _blocks(job, reranker, requests)
     rankings = [ranking for block in blocks for ranking in reranker.rerank_many(block)]
-    verify(name, reranker, requests, rankings)
-    written = [out, usage_of(out)]
-    write_run(out, rankings, name)
-    write_usage(usage_of(out), rankings)
-    by_encoder = reranker.by_encoder(every)
+    taken = [request for block in blocks for request in block]
+    verify(job.name, reranker, taken, rankings)
+    written = _write(job, rankings)
+    by_encoder = reranker.by_encoder(requests)
     if by_encoder is None:
-        encoder_run(out).unlink(missing_ok=True)
+        encoder_run(job.out).unlink(missing_ok=True)
     else:
-        written.append(encoder_run(out))
-        ids = {query.id for query, _ in requests}
-        retrieved = [ranking for ranking in by_encoder if ranking.query_id in ids]
-        verify(f"{name}.encoder", None, requests, retrieved)
-        write_run(written[-1], retrieved, f"{name}.encoder")
-    if write_grades(grades_of(out), rankings):
-        written.append(grades_of(out))
+        written.append(_write_encoder_run(job, by_encoder, taken))
     write_manifest(
-        out.with_suffix(".manifest.json"),
-        inputs=inputs_of(collection, candidates, parts, model, spec.typed_options.files),
-        config=spec.model_dump(mode="json"),
-        system=name,
-        seed=seed,
+        job.out.with_suffix(".manifest.json"),
+        inputs=job.inputs(job.model, job.system.typed_options.files),
+        config=job.system.model_dump(mode="json"),
+        system=job.name,
+        seed=job.seed,
         dtype=reranker.dtype,
         about=reranker.about,
         halved_batches=halved.batches,
         outputs=written,
     )
+
+
+def _blocks(
+    job: RerankJob, reranker: Reranker, requests: Sequence[Request]
+) -> Sequence[Sequence[Request]]:
+    """Return the shard's blocks of queries; the reranker gets one block at a time.
+
+    A block has `BLOCK` queries, or all of them if the system reads queries together. An endpoint
+    gets the whole shard at once: each prompt is answered by itself, and `in_flight` is the limit.
+    """
+    size = max(1, len(requests)) if reranker.reads_queries_together else BLOCK
+    blocks = job.shard.take([requests[i : i + size] for i in range(0, len(requests), size)])
+    if blocks and job.system.typed_options.asks_endpoint:
+        return [[request for block in blocks for request in block]]
+    return blocks
+
+
+def _write(job: RerankJob, rankings: Sequence[Ranking]) -> list[Path]:
+    """Write the run, its usage and its grades; return the files written."""
+    written = [job.out, usage_of(job.out)]
+    write_run(job.out, rankings, job.name)
+    write_usage(usage_of(job.out), rankings)
+    if write_grades(grades_of(job.out), rankings):
+        written.append(grades_of(job.out))
+    return written
+
+
+def _write_encoder_run(
+    job: RerankJob, by_encoder: Sequence[Ranking], taken: Sequence[Request]
+) -> Path:
+    """Write the ranking of the shard's queries by the system's encoder alone; return its file."""
+    ids = {query.id for query, _ in taken}
+    rankings = [r for r in by_encoder if r.query_id in ids]
+    verify(f"{job.name}.encoder", None, taken, rankings)
+    path = encoder_run(job.out)
+    write_run(path, rankings, f"{job.name}.encoder")
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from resrank.io.atomic import write_text
@@ -13,58 +14,80 @@ from resrank.io.collection import Collection
 from resrank.io.environment import environment
 from resrank.io.hashing import hashed, sha256_lines, sources_hash
 from resrank.io.manifest import files_below, manifest_of, write_manifest
-from resrank.jobs.inputs import inputs_of
+from resrank.jobs.inputs import SystemJob
 from resrank.records import Ranking, Split, TrainingExample
 from resrank.reranker import TrainingData, TrainingJob
-from resrank.suite.schema import System
 
 
-def train(
-    collection: Collection, candidates: Path, name: str, spec: System, seed: int,
-    store: Path, checkpoints: Path, parts: Sequence[Path], out: Path,
-) -> None:  # fmt: skip
-    """Train one system with one seed and save it under `out`, with its training log beside it.
+@dataclass(frozen=True, kw_only=True)
+class TrainJob(SystemJob):
+    """The training of one system with one seed.
 
-    checkpoints: where the state of a killed run lies; removed once the model is written; parts:
-    manifests of the trained models that this one stands on.
+    store: folder of the passage embeddings that systems share.
+    checkpoints: folder for the state that a killed job resumes from; removed at the end.
     """
+
+    seed: int
+    store: Path
+    checkpoints: Path
+
+
+def train(job: TrainJob) -> None:
+    """Train one system with one seed and save it under `out`, with its training log beside it."""
     from resrank.training.processes import processes
 
     run = processes()
-    training = spec.typed_training
+    training = job.system.typed_training
     if training is None:
-        raise ValueError(f"system {name!r} has no `training`: there is nothing to train")
-    examples = training_examples(collection, candidates)
-    inputs = inputs_of(collection, candidates, parts, files=training.files)
-    about = [name, seed, spec.model_dump(mode="json"), hashed(inputs), environment()["packages"]]
-    key = sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
-    log = TrainingLog(checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
+        raise ValueError(f"system {job.name!r} has no `training`: there is nothing to train")
+    examples = training_examples(job.collection, job.candidates)
+    inputs = job.inputs(files=training.files)
+    key = _key(job, hashed(inputs))
+    log = TrainingLog(job.checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
     with log as on_step:
-        data = TrainingData(examples[Split.TRAIN], examples[Split.DEV])
-        job = TrainingJob(store, checkpoints, key, on_step, _dev_score(collection), seed=seed)
-        spec.reranker.train(spec.typed_options, training, data, out, job)
+        job.system.reranker.train(
+            job.system.typed_options,
+            training,
+            TrainingData(examples[Split.TRAIN], examples[Split.DEV]),
+            job.out,
+            TrainingJob(
+                job.store,
+                job.checkpoints,
+                key,
+                on_step,
+                _dev_score(job.collection),
+                seed=job.seed,
+            ),
+        )
     if not run.is_main:
         return
-    curve = out.with_name(f"{out.name}.log.jsonl")
+    curve = job.out.with_name(f"{job.out.name}.log.jsonl")
     write_text(curve, log.text())
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(job.checkpoints, ignore_errors=True)
     write_manifest(
-        manifest_of(out),
+        manifest_of(job.out),
         inputs=inputs,
-        config=spec.model_dump(mode="json"),
-        system=name,
-        seed=seed,
-        outputs=[curve, *files_below(out)],
+        config=job.system.model_dump(mode="json"),
+        system=job.name,
+        seed=job.seed,
+        outputs=[curve, *files_below(job.out)],
     )
+
+
+def _key(job: TrainJob, inputs: dict[str, str]) -> str:
+    """Return a hash of all that a checkpoint depends on; another job's checkpoint is ignored."""
+    about = [job.name, job.seed, job.system.model_dump(mode="json"), inputs]
+    about.append(environment()["packages"])
+    return sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
 
 
 def training_examples(
     collection: Collection, candidates: Path
 ) -> dict[Split, list[TrainingExample]]:
-    """Train and dev queries with their lists, grades and relevant passages."""
+    """Return train and dev queries with their lists, grades and relevant passages."""
     lists = candidate_lists(collection, candidates, Split.TRAIN, Split.DEV)
     passages = collection.passages.judged(collection.qrels(Split.TRAIN, Split.DEV))
-    ids = {query_id: [c.passage.id for c in found] for query_id, found in lists.items()}
+    ids = {query_id: [c.passage.id for c in listed] for query_id, listed in lists.items()}
     examples: dict[Split, list[TrainingExample]] = {}
     for split in (Split.TRAIN, Split.DEV):
         qrels = collection.qrels(split)
@@ -85,7 +108,7 @@ def training_examples(
 
 
 def _dev_score(collection: Collection) -> Callable[[Sequence[Ranking]], float]:
-    """nDCG@10 of rankings, over the dev queries that are ranked."""
+    """Return a function: nDCG@10 of rankings, over the dev queries that are ranked."""
     from resrank.evaluation.metrics import averages, falling, per_query
 
     qrels = collection.qrels(Split.DEV)
@@ -99,14 +122,14 @@ def _dev_score(collection: Collection) -> Callable[[Sequence[Ranking]], float]:
 
 
 class TrainingLog:
-    """A row a step, kept beside the checkpoints, so that a killed job's rows are not lost."""
+    """One row per step, kept beside the checkpoints, so that a killed job's rows are not lost."""
 
     def __init__(self, path: Path, kept: bool) -> None:
         self.path = path
         self.kept = kept
 
     def __enter__(self) -> Callable[[dict[str, float]], None] | None:
-        """What writes a row; nothing in a process that keeps no log."""
+        """Return a function that writes a row; None in a process that keeps no log."""
         if not self.kept:
             return None
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,12 +142,12 @@ class TrainingLog:
             self.file.close()
 
     def text(self) -> str:
-        """The rows in order, one a step: steps that were done again count as they ended."""
+        """Return the rows in order, one per step; of a repeated step, the last row counts."""
         rows: dict[tuple[str, int], str] = {}
         for line in self.path.read_text("utf-8").splitlines():
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
-                continue  # torn by a kill; the step was done again
+                continue  # cut off by a kill; the step was repeated
             rows[row["phase"], row["step"]] = line + "\n"
         return "".join(rows.values())

@@ -13,27 +13,30 @@ from resrank.suite.checks import check
 from resrank.suite.library import library, pick
 from resrank.suite.parts import parts_of, with_parts
 from resrank.suite.resolved import Resolved
-from resrank.suite.schema import Suite, System
+from resrank.suite.schema import Definitions, Suite, System
 
 
 def load_suite(
-    config: Mapping[str, Any] | Path, absent: Mapping[str, str] | None = None
+    config: Mapping[str, Any] | Path,
+    absent: Mapping[str, str] | None = None,
+    definitions: Definitions | None = None,
 ) -> Resolved:
     """Validate a suite (a mapping or a YAML file) against the library in config/.
 
-    absent: optional collections that no network gave, and why. Raises ConfigError that names the
-    key, the value that was given and the values that are allowed.
+    absent: optional collections that no network gave, and why; definitions: entries to use in
+    place of the library. Raises ConfigError that names the key, the value that was given and the
+    values that are allowed.
     """
     source = str(config) if isinstance(config, Path) else "suite"
     mapping = read_yaml(config) if isinstance(config, Path) else dict(config)
-    resolved = _without_absent(_resolve(validated(Suite, mapping, source)), absent or {})
+    resolved = _resolve(validated(Suite, mapping, source), definitions or library())
+    resolved = _without_absent(resolved, absent or {})
     check(resolved)
     return resolved
 
 
-def _resolve(suite: Suite) -> Resolved:
+def _resolve(suite: Suite, shared: Definitions) -> Resolved:
     """Return the suite with its and the library's definitions, and the systems that it needs."""
-    shared = library()
     systems = shared.systems | suite.define.systems
     systems = {name: _scaled(spec, suite.scale) for name, spec in systems.items()}
     stages = shared.first_stages | suite.define.first_stages

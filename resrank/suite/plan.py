@@ -1,7 +1,4 @@
-"""What the rules ask of a suite: where each file lies, and what each job needs.
-
-Paths are text, relative to the directory that snakemake is started in.
-"""
+"""What each job of a suite needs: entries, input files, encoders, splits."""
 
 from __future__ import annotations
 
@@ -14,25 +11,28 @@ from pydantic import BaseModel
 
 from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
+from resrank.model.options import EncoderOptions
 from resrank.model.trained_models import parts, substitute
 from resrank.reranker_entry import options_of
+from resrank.suite.paths import Paths
 from resrank.suite.resolved import Resolved
+from resrank.suite.schema import System
 
 
-class Encoder(NamedTuple):
-    """An encoder whose passage embeddings are stored: options as JSON, the models it lies in."""
+class StoredEncoder(NamedTuple):
+    """An encoder whose passage embeddings are stored, and manifests of the models that hold it."""
 
-    options: str
+    options: EncoderOptions
     models: list[str]
 
 
-class Plan:
-    """The files of one suite under `out`."""
+class Plan(Paths):
+    """The jobs of one suite, with their files under `out` (default: `results/<suite>`)."""
 
-    def __init__(self, suite: Resolved, out: str) -> None:
+    def __init__(self, suite: Resolved, out: str | None = None) -> None:
+        super().__init__(out or f"results/{suite.suite.name}")
         self.suite = suite
-        self.out = out
-        self.encoders: dict[str, Encoder] = {}
+        self.encoders: dict[str, StoredEncoder] = {}
         for system in suite.systems:
             for seed in suite.seeds_of(system):
                 self.encoder_name(system, seed)
@@ -41,35 +41,28 @@ class Plan:
         """The seed that other systems stand on, and that is measured."""
         return self.suite.seeds_of(system)[0]
 
-    def collection(self, dataset: str) -> str:
-        """A collection's folder."""
-        return f"{self.out}/collections/{dataset}"
+    def learners(self, dataset: str) -> list[str]:
+        """Return the systems that are trained on a collection that is yet to be fetched.
 
-    def learners(self, dataset: str) -> str:
-        """Systems that are trained on a collection whose train split is known when it is fetched,
-        for the command line."""
+        Whether it has a train split is not known before.
+        """
         if self.suite.collections[dataset].train_split_is_certain():
-            return ""
+            return []
         trained = [n for n, spec in self.suite.systems.items() if spec.training is not None]
-        here = [name for name in trained if self.suite.trained_on(name) == dataset]
-        return options_text("learner", sorted(here))
-
-    def candidates(self, dataset: str, stage: str) -> str:
-        """A first stage's frozen lists."""
-        return f"{self.out}/candidates/{dataset}/{stage}.parquet"
+        return sorted(name for name in trained if self.suite.trained_on(name) == dataset)
 
     def model_folder(self, system: str, seed: int | str | None = None) -> str:
         """A trained system's model, of the first seed if none is named."""
-        return f"{self.out}/models/{system}/seed{self.first_seed(system) if seed is None else seed}"
+        return self.saved_model(system, self.first_seed(system) if seed is None else seed)
 
     def model_manifests(self, systems: list[str]) -> list[str]:
         """What stands beside trained models when they are whole."""
         return [f"{self.model_folder(name)}.manifest.json" for name in systems]
 
-    def spec(self, system: str) -> str:
-        """A system's entry as JSON, with the folders of the trained systems that it stands on."""
+    def system_entry(self, system: str) -> System:
+        """Return a system's entry, every `trained:<name>` in it replaced by a model's folder."""
         entry = self.suite.systems[system]
-        return as_json(entry.model_copy(update={"options": self._options(system)}))
+        return entry.model_copy(update={"options": self._options(system)})
 
     def parts(self, system: str) -> list[str]:
         """Manifests of the trained models that a system stands on, beside its own."""
@@ -81,32 +74,32 @@ class Plan:
             return []
         return [f"{self.model_folder(system, seed)}.manifest.json"]
 
-    def stage_spec(self, stage: str) -> str:
-        """A first stage's entry as JSON, with the folder of a trained encoder that it names."""
-        return as_json(self.suite.first_stages[stage].with_models(self._own_encoder))
+    def stage_entry(self, stage: str) -> FirstStageKind:
+        """Return a first stage's entry, a trained encoder in it replaced by its folder."""
+        return self.suite.first_stages[stage].with_models(self._own_encoder)
 
-    def stage_encoder(self, stage: str) -> str:
-        """The options of the encoder of a first stage that has one, as JSON."""
-        encoder = self.suite.first_stages[stage].with_models(self._own_encoder).passage_encoder()
-        assert encoder is not None
-        return as_json(encoder)
+    def stage_encoder(self, stage: str) -> EncoderOptions:
+        """Return the encoder of a first stage that has one."""
+        encoder = self.stage_entry(stage).passage_encoder()
+        if encoder is None:
+            raise ValueError(f"first stage {stage!r} embeds no passages")
+        return encoder
 
-    def shards(self, name: str, ending: str) -> list[str]:
-        """What the shards of a job write, by its path without an ending; none if it is whole."""
+    @property
+    def shard_names(self) -> list[str]:
+        """The shards that embedding and reranking are split into; none if they are not."""
         count = self.suite.suite.shards
-        if count == 1:
-            return []
-        return [f"{name}.shards/{number}of{count}{ending}" for number in range(count)]
+        return [f"{number}of{count}" for number in range(count)] if count > 1 else []
+
+    def encode_shards(self, dataset: str, encoder: str) -> list[str]:
+        """Return the files that say that each shard has embedded a collection's candidates."""
+        return [self.embeddings(dataset, encoder, shard) for shard in self.shard_names]
 
     def stage_shards(self, dataset: str, stage: str) -> list[str]:
-        """What says that the shards of a dense first stage have embedded the collection."""
+        """Return the files that say that the shards of a dense first stage have embedded all."""
         if self.suite.first_stages[stage].passage_encoder() is None:
             return []
-        return self.shards(f"{self.out}/embeddings/{dataset}/first_stages/{stage}", ".json")
-
-    def shard_stores(self, stamps: list[str]) -> str:
-        """The stores that such shards have filled, for the command line."""
-        return options_text("shard-store", [path.removesuffix(".json") for path in stamps])
+        return [self.stage_embeddings(dataset, stage, shard) for shard in self.shard_names]
 
     def stage_models(self, stage: str) -> list[str]:
         """Manifests of the trained models that a dense first stage stands on."""
@@ -134,13 +127,13 @@ class Plan:
         text = as_json(options)
         name = held_by[0][0] if held_by else Path(options.model).name
         name = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-        self.encoders[name] = Encoder(text, [f"{f}.manifest.json" for _, f in held_by])
+        self.encoders[name] = StoredEncoder(options, [f"{f}.manifest.json" for _, f in held_by])
         return name
 
     def encoded(self, dataset: str, system: str, seed: int | str) -> list[str]:
         """The job that embeds a collection's candidates for a system, if it has an encoder."""
         name = self.encoder_name(system, seed)
-        return [] if name is None else [f"{self.out}/embeddings/{dataset}/{name}.json"]
+        return [] if name is None else [self.embeddings(dataset, name)]
 
     def encoded_for_training(self, system: str, seed: int | str) -> list[str]:
         """The same over the training collection, for a system whose encoder is not trained."""
@@ -177,7 +170,7 @@ class Plan:
     def splits_to_encode(self, dataset: str, encoder: str) -> list[str]:
         """Test, and train where a system learns there from this encoder's embeddings; dev where it
         is scored on dev queries as it learns."""
-        stamp = f"{self.out}/embeddings/{dataset}/{encoder}.json"
+        stamp = self.embeddings(dataset, encoder)
         learners = [
             spec
             for system, spec in self.suite.systems.items()
@@ -194,26 +187,28 @@ class Plan:
     def runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
         """(system, seed, run file) of everything that is compared on a candidate set."""
         return [
-            (system, seed, f"{self.out}/runs/{dataset}/{stage}/{system}/seed{seed}.trec")
+            (system, seed, self.run(dataset, stage, system, seed))
             for system in self.suite.suite.systems
             for seed in self.suite.seeds_of(system)
         ]
 
     def reported(self, dataset: str, stage: str) -> list[str]:
-        """What the report reads of a candidate set."""
-        pair = f"{dataset}/{stage}"
-        of_systems = [
-            f"{kind}/{pair}/{system}.json"
-            for kind, systems in (
-                ("efficiency", self.suite.suite.systems),
-                ("sensitivity", self.suite.suite.sensitivity),
-            )
-            for system in systems
-        ]
-        names = [f"scores/{pair}.parquet", f"audits/{pair}.json", f"statistics/{pair}.json"]
+        """Return what the report reads of a candidate set."""
+        files = [self.scores(dataset, stage), self.audits(dataset, stage)]
+        files.append(self.statistics(dataset, stage))
         if self.suite.judges:
-            names.append(f"calibration/{pair}.json")
-        return [f"{self.out}/{name}" for name in [*names, *of_systems]]
+            files.append(self.calibration(dataset, stage))
+        files += [self.efficiency(dataset, stage, name) for name in self.suite.suite.systems]
+        return files + [
+            self.sensitivity(dataset, stage, name) for name in self.suite.suite.sensitivity
+        ]
+
+    def recorded_runs(self, dataset: str, stage: str, system: str) -> list[str]:
+        """Return the run beside which an endpoint's times were recorded; none for other systems."""
+        spec = self.suite.systems[system]
+        if not spec.typed_options.asks_endpoint:
+            return []
+        return [self.run(dataset, stage, system, self.first_seed(system))]
 
     def graded_runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
         """Those whose systems give grades."""
@@ -263,8 +258,3 @@ def has_gpu() -> bool:
 def source_data(entry: CollectionKind | FirstStageKind) -> list[str]:
     """The user's files behind a collection or a first stage: a change runs the job again."""
     return [str(path) for path in entry.source_files()]
-
-
-def options_text(name: str, values: list[str]) -> str:
-    """A repeated option of the command line."""
-    return " ".join(f"--{name} {value}" for value in values)

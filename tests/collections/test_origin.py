@@ -81,7 +81,7 @@ def test_an_archive_without_a_train_split_is_told_when_it_is_fetched(beir, tmp_p
         suite = {"name": "s", "collections": ["own"], "systems": ["bi_encoder_tuned"],
                  "define": {"collections": {"own": entry}}}  # fmt: skip
         plan = Plan(load_suite(suite), "out")
-        assert plan.learners("own") == "--learner bi_encoder_tuned"
+        assert plan.learners("own") == ["bi_encoder_tuned"]
         spec = parse_collection(entry)
         with pytest.raises(DataError, match="a set: it has no train query, but bi_encoder_tuned"):
             spec.collect(tmp_path / "out", ["bi_encoder_tuned"])

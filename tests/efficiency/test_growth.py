@@ -1,6 +1,7 @@
 """Growth, modelled and measured: by hand, and over a small system of random weights."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from resrank.efficiency.flops import flops
 from resrank.io.collection import Collection
 from resrank.io.yaml import read_yaml
 from resrank.jobs import growth as growing
-from resrank.jobs.growth import grow
+from resrank.jobs.growth import GrowthJob, grow
 from resrank.jobs.growth_points import (
     CANDIDATES,
     LENGTHS,
@@ -21,7 +22,7 @@ from resrank.jobs.growth_points import (
 )
 from resrank.model.architectures import architecture, published_config
 from resrank.records import Query
-from resrank.reporting.figures.growth import factors
+from resrank.reporting.figures.growth import factors, write_growth
 from resrank.suite.load import load_suite
 from resrank.work import QueryShape, Work
 from tests.conftest import ROOT
@@ -93,9 +94,18 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "c")
     resolved = load_suite(SUITE | {"scale": 64})
     assert Collection(tmp_path / "c").hash
-    written = grow(
-        resolved, ["resrank_4b_random"], Assumed(), tmp_path / "c", (10, 32, 2), tmp_path / "out"
+    job = GrowthJob(
+        suite=resolved,
+        systems=["resrank_4b_random"],
+        assumed=Assumed(),
+        collection=tmp_path / "c",
+        most_candidates=10,
+        longest=32,
+        repeats=2,
+        out=tmp_path / "out",
     )
+    rows = grow(job)
+    written = write_growth(rows, job.title(rows), tmp_path / "out")
     assert all(path.stat().st_size for path in written)
     assert {path.suffix for path in written} == {".csv", ".md", ".tex", ".svg", ".png"}
     frame = pd.read_csv(tmp_path / "out" / "tables" / "growth.csv")
@@ -109,15 +119,12 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     assert dots["flops_cached"]["candidates"] == pytest.approx(
         lines["flops_cached"]["candidates"], rel=0.5
     )
-    table = (tmp_path / "out" / "tables" / "growth.csv").read_bytes()
     monkeypatch.setattr(growing, "_in_a_process", lambda *_: pytest.fail("measured again"))
-    again = (resolved, ["resrank_4b_random"], Assumed(), tmp_path / "c")
-    grow(*again, (10, 32, 2), tmp_path / "out")
-    assert (tmp_path / "out" / "tables" / "growth.csv").read_bytes() == table
+    assert grow(job) == rows
     with pytest.raises(pytest.fail.Exception, match="measured again"):  # other ends
-        grow(*again, (10, 32, 3), tmp_path / "out")
+        grow(replace(job, repeats=3))
     with pytest.raises(ValueError, match="unknown system no; known: "):
-        grow(resolved, ["no"], Assumed(), None, (10, 32, 2), tmp_path)
+        grow(replace(job, systems=["no"], collection=None))
 
 
 @pytest.mark.parametrize(("asked", "said"), [((), 64), (("--scale", 8), 8)])

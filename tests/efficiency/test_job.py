@@ -1,45 +1,30 @@
-"""The `measure` verb against a stopwatch of its own around the whole process."""
+"""The measure job against a stopwatch of its own around the whole process."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 
 import pytest
 
-from resrank.candidates.base import parse_first_stage
-from resrank.candidates.freeze import freeze
-from resrank.collections.base import parse_collection
-from resrank.io.collection import Collection
-from tests.conftest import ROOT, write_beir
+from resrank.suite.load import load_suite
+from resrank.suite.plan import Plan
+from tests.by_hand import PAIR, RESULTS, run_job, with_candidates, write_suite
 
 
 @pytest.fixture(scope="module")
 def lists(tmp_path_factory):
-    """A collection of two test queries, and its candidates."""
-    root = tmp_path_factory.mktemp("job")
-    spec = {"kind": "beir", "path": str(write_beir(root / "beir"))}
-    parse_collection(spec).collect(root / "collection")
-    stage = parse_first_stage({"kind": "bm25"})
-    freeze(Collection(root / "collection"), stage, root / "bm25.parquet", None, {})
-    return root
+    """The folder of a suite with a collection of two test queries, and its candidates."""
+    return with_candidates(tmp_path_factory.mktemp("job"), {"bm25": {"kind": "first_stage"}})
 
 
 def measured(root, name, spec, **how):
     """What the job wrote, and the seconds that its process took."""
-    words = ["--collection", root / "collection", "--candidates", root / "bm25.parquet", "--name",
-             name, "--spec", json.dumps(spec), "--out", root / f"{name}.json",
-             "--how", json.dumps({"queries": 2, "warmup": 1, "threads": 1, **how})]  # fmt: skip
-    command = [sys.executable, "-m", "resrank", "measure", *map(str, words)]
+    measure = {"queries": 2, "warmup": 1, "threads": 1, **how}
+    write_suite(root, {name: spec}, measure=measure)
     start = time.perf_counter()
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+    done = run_job(root, "measure", *PAIR, "--system", name)
     wall = time.perf_counter() - start
     assert done.returncode == 0, done.stderr
-    return json.loads((root / f"{name}.json").read_text()), wall
+    return json.loads((root / RESULTS / f"efficiency/mine/bm25/{name}.json").read_text()), wall
 
 
 SLEEPER = "tests.efficiency.sleeper:Sleeper"
@@ -57,8 +42,13 @@ def test_no_more_time_is_measured_than_passed_and_no_less_than_was_slept(lists):
         assert online["loadgen"]["p50_ns"] / 1e6 >= min(online["samples_ms"])
 
 
-def test_a_system_with_an_index(lists):
-    found, wall = measured(lists, "bi", {"kind": "bi_encoder", "options": {"dtype": "float32"}})
+def test_a_system_with_an_index(lists, monkeypatch):
+    spec = {"kind": "bi_encoder", "options": {"dtype": "float32"}}
+    monkeypatch.chdir(write_suite(lists, {"bi": spec}))
+    (encoder,) = Plan(load_suite(lists / "suite.yaml")).encoders
+    done = run_job(lists, "encode", "--collection", "mine", "--encoder", encoder)
+    assert done.returncode == 0, done.stderr
+    found, wall = measured(lists, "bi", spec)
     spent = [found[mode] for mode in ("online", "cached")]
     total = sum(sum(m["samples_ms"]) / 1e3 + m["Offline"]["seconds"] for m in spent)
     assert total <= wall

@@ -25,7 +25,7 @@ from resrank.evaluation.calibration import (
 )
 from resrank.io.collection import Collection
 from resrank.io.grades import grades_of, read_grades, write_grades
-from resrank.jobs.rerank import rerank
+from resrank.jobs.rerank import RerankJob, rerank
 from resrank.records import Ranking, Usage
 from resrank.suite.schema import System
 from tests.conftest import write_beir
@@ -151,7 +151,16 @@ def run(request, tmp_path):
     freeze(collection, parse_first_stage({"kind": "bm25"}), candidates)
     out = tmp_path / "runs" / "seed0.trec"
     judge = System(kind="tests.test_grades:Judge")
-    rerank(collection, candidates, "judge", judge, 0, None, tmp_path, [], out)
+    rerank(
+        RerankJob(
+            name="judge",
+            system=judge,
+            collection=collection,
+            candidates=candidates,
+            store=tmp_path,
+            out=out,
+        )
+    )
     return collection, candidates, out
 
 

@@ -11,8 +11,8 @@ from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
-from resrank.jobs.encode import encode
-from resrank.jobs.measure import measure
+from resrank.jobs.encode import EncodeJob, encode
+from resrank.jobs.measure import MeasureJob, measure
 from resrank.model.options import EncoderOptions
 from resrank.records import Split
 from resrank.suite.preflight import OLD, date_back
@@ -31,11 +31,28 @@ def test_durations_are_those_of_a_clock_that_nobody_sets(beir, tmp_path, monkeyp
     jumps, began = itertools.cycle([DAY, -DAY]), time.perf_counter()
     monkeypatch.setattr(time, "time", lambda: began + next(jumps))
     options = EncoderOptions(dtype="float32")
-    encode(collection, [lists], [Split.TEST], options, tmp_path / "s", tmp_path / "e.json")
+    encode(
+        EncodeJob(
+            collection=collection,
+            candidates=[lists],
+            splits=[Split.TEST],
+            encoder=options,
+            store=tmp_path / "s",
+            out=tmp_path / "e.json",
+        )
+    )
+    bi = System(kind="bi_encoder", options={"dtype": "float32"})
     measure(
-        collection, lists, "bi", System(kind="bi_encoder", options={"dtype": "float32"}), 0, None,
-        Measurement(queries=2, warmup=1), tmp_path / "s", [], tmp_path / "m.json",
-    )  # fmt: skip
+        MeasureJob(
+            name="bi",
+            system=bi,
+            collection=collection,
+            candidates=lists,
+            measurement=Measurement(queries=2, warmup=1),
+            store=tmp_path / "s",
+            out=tmp_path / "m.json",
+        )
+    )
     most = time.perf_counter() - began
     assert 0 <= json.loads((tmp_path / "e.json").read_text())["seconds"] <= most
     found = json.loads((tmp_path / "m.json").read_text())

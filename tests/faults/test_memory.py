@@ -13,8 +13,8 @@ from resrank.candidates.freeze import freeze
 from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
-from resrank.jobs.encode import encode
-from resrank.jobs.rerank import rerank
+from resrank.jobs.encode import EncodeJob, encode
+from resrank.jobs.rerank import RerankJob, rerank
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions
 from resrank.model.out_of_memory import Halvings, NoMemory, in_halves
@@ -87,7 +87,16 @@ def scarce(monkeypatch, of, name, most=1):
 def run_of(lists, out, kind, options):
     collection, candidates = lists
     spec = System(kind=kind, options=options)
-    rerank(collection, candidates, "mine", spec, 0, None, out / "store", [], out / "r.trec")
+    rerank(
+        RerankJob(
+            name="mine",
+            system=spec,
+            collection=collection,
+            candidates=candidates,
+            store=out / "store",
+            out=out / "r.trec",
+        )
+    )
     return read_run(out / "r.trec"), json.loads((out / "r.manifest.json").read_text())
 
 
@@ -120,7 +129,16 @@ def test_embedding_goes_on(lists, tmp_path, monkeypatch):
     collection, candidates = lists
     scarce(monkeypatch, Encoder, "forward", most=2)
     options = EncoderOptions(dtype="float32")
-    encode(collection, [candidates], ["test"], options, tmp_path / "s", tmp_path / "e.json")
+    encode(
+        EncodeJob(
+            collection=collection,
+            candidates=[candidates],
+            splits=["test"],
+            encoder=options,
+            store=tmp_path / "s",
+            out=tmp_path / "e.json",
+        )
+    )
     about = json.loads((tmp_path / "e.json").read_text())
     assert about["halved_batches"] > 0
     assert about["texts"] == 4  # all that share a word with a query

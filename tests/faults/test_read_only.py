@@ -1,14 +1,16 @@
 """Results that cannot be written, or a device that is not there: said before the first job."""
 
+import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import ROOT, write_beir
+from tests import by_hand
+from tests.by_hand import PAIR, RESULTS, with_candidates
+from tests.conftest import write_beir
 from tests.dag import ENVIRONMENT, command, copy_project, snakemake
 from tests.faults.kills import PLAIN
 
@@ -53,18 +55,18 @@ def test_a_suite_says_so_before_its_first_job(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("option", ["--out", "--store"])
-def test_a_job_by_hand_says_so_before_it_reads_anything(tmp_path, option):
-    folder = tmp_path / "shut"
-    folder.mkdir()
-    places = {"--out": str(tmp_path / "r.trec"), "--store": str(tmp_path / "s")}
-    places[option] = str(folder / "x" / "y")
-    named = {"--collection": "none", "--candidates": "none", "--name": "n", "--spec": "{}"}
-    words = [word for item in (named | places).items() for word in item]
-    done = read_only(folder, [sys.executable, "-m", "resrank", "rerank", *words], ROOT)
+@pytest.mark.parametrize("shut", ["runs", "embeddings"])
+def test_a_job_by_hand_says_so_before_it_runs(tmp_path, shut):
+    folder = with_candidates(tmp_path, {"bm25": {"kind": "first_stage"}})
+    place = folder / RESULTS / shut
+    place.mkdir()
+    words = by_hand.command("rerank", *PAIR, "--system", "bm25")
+    done = read_only(place, words, folder)
     assert done.returncode == 1
-    assert f"error: cannot write {folder}/x/y: Read-only file system; make" in done.stderr
-    assert [p.name for p in tmp_path.iterdir()] == ["shut"]
+    assert re.search(
+        f"error: cannot write {RESULTS}/{shut}/.*: Read-only file system; make", done.stderr
+    )
+    assert not list(folder.rglob("*.trec"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the device is here")

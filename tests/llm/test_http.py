@@ -21,7 +21,7 @@ from resrank.candidates.freeze import freeze
 from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
-from resrank.jobs.rerank import rerank
+from resrank.jobs.rerank import RerankJob, rerank
 from resrank.records import Candidate, Passage, Query
 from resrank.suite.schema import System
 from tests.conftest import ROOT, write_beir
@@ -404,7 +404,16 @@ def test_a_run_has_as_many_in_flight_as_it_may(tmp_path):
         options = {"llm": llm, "prompt": "short", "window": WINDOW}
         spec = System.model_validate({"kind": "rankgpt", "options": options})
         run = tmp_path / "seed0.trec"
-        rerank(made, lists, "asked", spec, 0, None, tmp_path, [], run)
+        rerank(
+            RerankJob(
+                name="asked",
+                system=spec,
+                collection=made,
+                candidates=lists,
+                store=tmp_path,
+                out=run,
+            )
+        )
         assert server.most_active == 40
     assert len(read_run(run)) == 40
 

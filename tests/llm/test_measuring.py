@@ -2,18 +2,14 @@
 
 import json
 import subprocess
-import sys
 import time
 
 import pytest
 
-from resrank.candidates.bm25 import Bm25Stage
-from resrank.candidates.freeze import freeze
-from resrank.collections.beir import BeirCollection
 from resrank.efficiency.meter import measure
-from resrank.io.collection import Collection
 from resrank.io.text import DataError
-from tests.conftest import ROOT, write_beir
+from tests.by_hand import ENVIRONMENT, PAIR, RESULTS, command, with_candidates
+from tests.conftest import write_beir
 from tests.dag import copy_project, snakemake
 from tests.llm.server import endpoint
 from tests.llm.test_http import WINDOW, requests, reranker, reverse
@@ -49,24 +45,21 @@ def test_a_query_takes_what_its_calls_took(tmp_path):
     assert found["usage"]["prompt_tokens"] == sum(r.usage.prompt_tokens for r in rankings) / 4
 
 
-def test_the_rerank_job_ends_in_order_when_it_is_terminated(tmp_path, beir):
-    BeirCollection(kind="beir", path=beir).collect(tmp_path / "c")
-    freeze(Collection(tmp_path / "c"), Bm25Stage(kind="bm25"), tmp_path / "bm25.parquet")
+def test_the_rerank_job_ends_in_order_when_it_is_terminated(tmp_path):
     with endpoint(reverse) as server:
         server.delay = 1.5
         llm = {"kind": "http", "url": server.url, "model": "m"}
         options = {"llm": llm, "prompt": "short", "window": WINDOW}
-        command = [sys.executable, "-m", "resrank", "rerank", "--collection", tmp_path / "c",
-                   "--candidates", tmp_path / "bm25.parquet", "--name", "asked",
-                   "--spec", json.dumps({"kind": "rankgpt", "options": options}),
-                   "--store", tmp_path / "store", "--out", tmp_path / "out" / "seed0.trec"]  # fmt: skip
-        job = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, cwd=ROOT)
+        folder = with_candidates(tmp_path, {"asked": {"kind": "rankgpt", "options": options}})
+        words = command("rerank", *PAIR, "--system", "asked")
+        job = subprocess.Popen(words, stderr=subprocess.PIPE, cwd=folder, env=ENVIRONMENT)
         while not server.active and job.poll() is None:
             time.sleep(0.02)
         job.terminate()
         _, said = job.communicate(timeout=60)
         assert job.returncode == 143, said.decode()
-    (transcript,) = (tmp_path / "out").iterdir()  # no run, no manifest, nothing half
+    runs = folder / RESULTS / "runs" / "mine" / "bm25" / "asked"
+    (transcript,) = runs.iterdir()  # no run, no manifest, nothing half
     assert len(transcript.read_text().splitlines()) == sum(server.asked().values()) > 0
 
 

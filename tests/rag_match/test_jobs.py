@@ -9,8 +9,8 @@ from resrank.candidates.freeze import freeze
 from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
 from resrank.io.grades import grades_of, read_grades
-from resrank.jobs.rerank import rerank
-from resrank.jobs.train import train
+from resrank.jobs.rerank import RerankJob, rerank
+from resrank.jobs.train import TrainJob, train
 from resrank.suite.schema import System
 from tests.shapes import save_causal
 
@@ -29,12 +29,34 @@ def test_a_judge_is_trained_and_its_run_has_grades(beir, tmp_path):
         "training": {"knowledge": {}, "alignment": whole, "calibration": whole},
     })  # fmt: skip
     model, run = tmp_path / "models" / "seed1", tmp_path / "runs" / "seed1.trec"
-    train(collection, lists, "judge", spec, 1, tmp_path / "store", tmp_path / "state", [], model)
+    train(
+        TrainJob(
+            name="judge",
+            system=spec,
+            collection=collection,
+            candidates=lists,
+            seed=1,
+            store=tmp_path / "store",
+            checkpoints=tmp_path / "state",
+            out=model,
+        )
+    )
     assert not (tmp_path / "state").exists()
     about = json.loads((model / "provenance.json").read_text())
     assert about["knowledge"]["documents"] + about["knowledge"]["queries_without_evidence"] == 2
     assert about["alignment"]["of_grade"] == {"1": 2}  # the two judged training pairs
-    rerank(collection, lists, "judge", spec, 1, model, tmp_path / "store", [], run)
+    rerank(
+        RerankJob(
+            name="judge",
+            system=spec,
+            collection=collection,
+            candidates=lists,
+            store=tmp_path / "store",
+            out=run,
+            seed=1,
+            model=model,
+        )
+    )
     grades = read_grades(grades_of(run))
     assert set(grades) == {"q1", "q2"}
     for passages in grades.values():

@@ -15,7 +15,7 @@ from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
 from resrank.io.manifest import read_checked_json
-from resrank.jobs.rerank import rerank
+from resrank.jobs.rerank import RerankJob, rerank
 from resrank.reporting.claims import judge_all
 from resrank.suite.schema import System
 
@@ -44,15 +44,14 @@ def run(root, dataset, stage, systems):
     for name, spec in systems.items():
         runs[name, 0] = root / "runs" / dataset / stage / name / "seed0.trec"
         rerank(
-            collection,
-            candidates,
-            name,
-            System.model_validate(spec),
-            0,
-            None,
-            root,
-            [],
-            runs[name, 0],
+            RerankJob(
+                name=name,
+                system=System.model_validate(spec),
+                collection=collection,
+                candidates=candidates,
+                store=root,
+                out=runs[name, 0],
+            )
         )
     scores = root / "scores" / dataset / f"{stage}.parquet"
     candidate_set = CandidateSet(collection, candidates)

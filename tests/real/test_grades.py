@@ -10,7 +10,7 @@ from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.evaluation.calibration import calibrate_runs
 from resrank.io.collection import Collection
-from resrank.jobs.rerank import rerank
+from resrank.jobs.rerank import RerankJob, rerank
 from resrank.records import Split
 from resrank.suite.library import library
 from resrank.suite.schema import System
@@ -36,7 +36,16 @@ def calibrated(collection, stage, tmp_path):
     candidates, run = tmp_path / "lists.parquet", tmp_path / "seed0.trec"
     freeze(collection, parse_first_stage(stage), candidates)
     judge = System(kind="tests.test_grades:Judge")
-    rerank(collection, candidates, "judge", judge, 0, None, tmp_path, [], run)
+    rerank(
+        RerankJob(
+            name="judge",
+            system=judge,
+            collection=collection,
+            candidates=candidates,
+            store=tmp_path,
+            out=run,
+        )
+    )
     calibrate_runs(collection, candidates, {("judge", 0): run}, tmp_path / "c.json")
     (found,) = json.loads((tmp_path / "c.json").read_text())["systems"]
     assert np.sum(found["confusion"], axis=1).tolist() == found["true_grades"]

@@ -1,19 +1,16 @@
-# For systems that give grades; the report asks for nothing of it in a suite that has none.
+# For systems that give grades; a suite without them never asks for this rule's output.
 rule calibration:
     input:
-        runs=lambda w: [path for _, _, path in PLAN.graded_runs(w.dataset, w.stage)],
-        candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
-        collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+        runs=lambda w: [path for _, _, path in PLAN.graded_runs(*pair(w))],
+        candidates=PLAN.candidates(*PAIR),
+        collection=PLAN.collection_manifest("{collection}"),
     output:
-        f"{OUT}/calibration/{{dataset}}/{{stage}}.json",
+        PLAN.calibration(*PAIR),
     log:
-        f"{OUT}/logs/calibration/{{dataset}}/{{stage}}.log",
+        PLAN.log("calibration", *PAIR),
     conda:
         "../../environment.yml"
     params:
-        library=library("evaluation/calibration.py"),
-        runs=lambda w: json.dumps(PLAN.graded_runs(w.dataset, w.stage)),
-        folder=collection_folder,
+        library=sources("resrank.evaluation.calibration"),
     shell:
-        "python -m resrank calibration --collection {params.folder:q} "
-        "--candidates {input.candidates:q} --runs {params.runs:q} --out {output:q} 2> {log:q}"
+        job("calibration", OF_PAIR)

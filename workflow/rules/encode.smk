@@ -1,33 +1,24 @@
 rule encode:
     input:
-        candidates=lambda w: PLAN.lists_to_encode(w.dataset),
+        candidates=lambda w: PLAN.lists_to_encode(w.collection),
         model=lambda w: PLAN.encoders[w.encoder].models,
-        collection=f"{OUT}/collections/{{dataset}}/manifest.json",
-        shards=lambda w: PLAN.shards(
-            f"{OUT}/embeddings/{w.dataset}/{w.encoder}", ".json"
-        ),
+        collection=PLAN.collection_manifest("{collection}"),
+        shards=lambda w: PLAN.encode_shards(w.collection, w.encoder),
     output:
-        f"{OUT}/embeddings/{{dataset}}/{{encoder}}.json",
+        PLAN.embeddings("{collection}", "{encoder}"),
     log:
-        f"{OUT}/logs/encode/{{dataset}}/{{encoder}}.log",
+        PLAN.log("encode", "{collection}", "{encoder}"),
     benchmark:
-        f"{OUT}/benchmarks/encode/{{dataset}}/{{encoder}}.tsv"
+        PLAN.benchmark("encode", "{collection}", "{encoder}")
     conda:
         "../../environment.yml"
     threads: workflow.cores
     resources:
         gpu=GPU,
     params:
-        library=library("model"),
-        options=lambda w: PLAN.encoders[w.encoder].options,
-        folder=collection_folder,
-        candidates=lambda w, input: options_text("candidates", input.candidates),
-        splits=lambda w: options_text(
-            "split", PLAN.splits_to_encode(w.dataset, w.encoder)
-        ),
-        store=STORE,
-        shards=lambda w, input: PLAN.shard_stores(input.shards),
+        library=sources("resrank.jobs.encode"),
+        entry=lambda w: as_json(PLAN.encoders[w.encoder].options),
+        splits=lambda w: PLAN.splits_to_encode(w.collection, w.encoder),
+        which=lambda w: f"--encoder {w.encoder}",
     shell:
-        "python -m resrank encode --collection {params.folder:q} {params.candidates} "
-        "{params.splits} --encoder {params.options:q} --store {params.store:q} {params.shards} "
-        "--out {output:q} 2> {log:q}"
+        job("encode", OF_COLLECTION, "{params.which}")

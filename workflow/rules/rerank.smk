@@ -1,35 +1,26 @@
 rule rerank:
     input:
         files=lambda w: PLAN.files(w.system),
-        candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
-        collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+        candidates=PLAN.candidates(*PAIR),
+        collection=PLAN.collection_manifest("{collection}"),
         parts=lambda w: PLAN.parts(w.system),
-        embeddings=lambda w: PLAN.encoded(w.dataset, w.system, w.seed),
-        model=model_of,
+        embeddings=lambda w: PLAN.encoded(w.collection, w.system, w.seed),
+        model=lambda w: PLAN.model(w.system, w.seed),
     output:
-        run=f"{RUN}.trec",
-        usage=f"{RUN}.usage.parquet",
-        manifest=f"{RUN}.manifest.json",
+        **run_files(),
     log:
-        f"{OUT}/logs/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.log",
+        PLAN.log("rerank", *RUN),
     benchmark:
-        f"{OUT}/benchmarks/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.tsv"
+        PLAN.benchmark("rerank", *RUN)
     conda:
         "../../environment.yml"
     threads: lambda w: SUITE.systems[w.system].threads
     resources:
         gpu=GPU,
     params:
-        library=library("model"),
-        source=sources,
-        spec=lambda w: PLAN.spec(w.system),
-        parts=lambda w, input: options_text("part", input.parts),
-        folder=collection_folder,
-        store=STORE,
-        model=model_option,
+        library=sources("resrank.jobs.rerank"),
+        source=sources_of_system,
+        entry=lambda w: as_json(PLAN.system_entry(w.system)),
         shard="",
     shell:
-        "python -m resrank rerank --collection {params.folder:q} "
-        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} {params.parts} "
-        "--seed {wildcards.seed} {params.model} --store {params.store:q} {params.shard} "
-        "--out {output.run:q} 2> {log:q}"
+        job("rerank", OF_PAIR, OF_SYSTEM, OF_SEED, "{params.shard}")

@@ -1,8 +1,8 @@
 rule sensitivity:
     input:
         files=lambda w: PLAN.files(w.system),
-        candidates=f"{OUT}/candidates/{{dataset}}/{{stage}}.parquet",
-        collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+        candidates=PLAN.candidates(*PAIR),
+        collection=PLAN.collection_manifest("{collection}"),
         parts=lambda w: PLAN.parts(w.system),
         model=lambda w: [
             manifest
@@ -10,27 +10,17 @@ rule sensitivity:
             for manifest in PLAN.model(w.system, seed)
         ],
     output:
-        f"{OUT}/sensitivity/{{dataset}}/{{stage}}/{{system}}.json",
+        PLAN.sensitivity(*PAIR, "{system}"),
     log:
-        f"{OUT}/logs/sensitivity/{{dataset}}/{{stage}}/{{system}}.log",
+        PLAN.log("sensitivity", *PAIR, "{system}"),
     conda:
         "../../environment.yml"
     threads: lambda w: SUITE.systems[w.system].threads
     resources:
         gpu=GPU,
     params:
-        library=library(
-            "model",
-            "jobs/sensitivity.py",
-            "evaluation/agreement.py",
-            "evaluation/metrics.py",
-        ),
-        source=sources,
-        spec=lambda w: PLAN.spec(w.system),
-        parts=lambda w, input: options_text("part", input.parts),
-        folder=collection_folder,
-        model=model_option,
+        library=sources("resrank.jobs.sensitivity"),
+        source=sources_of_system,
+        entry=lambda w: as_json(PLAN.system_entry(w.system)),
     shell:
-        "python -m resrank sensitivity --collection {params.folder:q} "
-        "--candidates {input.candidates:q} --name {wildcards.system:q} --spec {params.spec:q} "
-        "{params.parts} {params.model} --out {output:q} 2> {log:q}"
+        job("sensitivity", OF_PAIR, OF_SYSTEM)

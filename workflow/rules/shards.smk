@@ -1,73 +1,62 @@
-# A suite that says `shards` splits embedding and reranking; see docs/configuration.md.
+# A suite with `shards` splits embedding and reranking; see docs/configuration.md.
 if SHARDS > 1:
 
     ruleorder: merge_runs > rerank
 
+    SHARD = f"{{shard}}of{SHARDS}"
+
     use rule encode as encode_shard with:
         input:
-            candidates=lambda w: PLAN.lists_to_encode(w.dataset),
+            candidates=lambda w: PLAN.lists_to_encode(w.collection),
             model=lambda w: PLAN.encoders[w.encoder].models,
-            collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+            collection=PLAN.collection_manifest("{collection}"),
         output:
-            f"{OUT}/embeddings/{{dataset}}/{{encoder}}.shards/{{shard}}of{SHARDS}.json",
+            PLAN.embeddings("{collection}", "{encoder}", SHARD),
         log:
-            f"{OUT}/logs/encode/{{dataset}}/{{encoder}}.shards/{{shard}}of{SHARDS}.log",
+            PLAN.log("encode", "{collection}", f"{{encoder}}.shards/{SHARD}"),
         benchmark:
-            f"{OUT}/benchmarks/encode/{{dataset}}/{{encoder}}.shards/{{shard}}of{SHARDS}.tsv"
+            PLAN.benchmark("encode", "{collection}", f"{{encoder}}.shards/{SHARD}")
         params:
-            store=lambda w, output: output[0].removesuffix(".json"),
-            shards=lambda w: f"--shard {w.shard}of{SHARDS}",
+            which=lambda w: f"--encoder {w.encoder} --shard {w.shard}of{SHARDS}",
 
     # Every passage, for a dense first stage.
     use rule encode as embed_shard with:
         input:
-            model=lambda w: PLAN.stage_models(w.stage),
-            collection=f"{OUT}/collections/{{dataset}}/manifest.json",
+            model=lambda w: PLAN.stage_models(w.first_stage),
+            collection=PLAN.collection_manifest("{collection}"),
         output:
-            f"{OUT}/embeddings/{{dataset}}/first_stages/{{stage}}.shards/{{shard}}of{SHARDS}.json",
+            PLAN.stage_embeddings(*PAIR, SHARD),
         log:
-            f"{OUT}/logs/embed/{{dataset}}/{{stage}}.shards/{{shard}}of{SHARDS}.log",
+            PLAN.log("embed", "{collection}", f"{{first_stage}}.shards/{SHARD}"),
         benchmark:
-            f"{OUT}/benchmarks/embed/{{dataset}}/{{stage}}.shards/{{shard}}of{SHARDS}.tsv"
+            PLAN.benchmark("embed", "{collection}", f"{{first_stage}}.shards/{SHARD}")
         params:
-            library=library("model", "candidates"),
-            options=lambda w: PLAN.stage_encoder(w.stage),
-            candidates="",
+            library=sources("resrank.candidates.dense_index"),
+            entry=lambda w: as_json(PLAN.stage_encoder(w.first_stage)),
             splits="",
-            store=lambda w, output: output[0].removesuffix(".json"),
-            shards=lambda w: f"--shard {w.shard}of{SHARDS}",
+            which=lambda w: f"--first-stage {w.first_stage} --shard {w.shard}of{SHARDS}",
 
     use rule rerank as rerank_shard with:
         output:
-            run=f"{RUN}.shards/{{shard}}of{SHARDS}.trec",
-            usage=f"{RUN}.shards/{{shard}}of{SHARDS}.usage.parquet",
-            manifest=f"{RUN}.shards/{{shard}}of{SHARDS}.manifest.json",
+            **run_files(SHARD),
         log:
-            f"{OUT}/logs/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.shards/{{shard}}of{SHARDS}.log",
+            PLAN.log("rerank", *PAIR, "{system}", f"seed{{seed}}.shards/{SHARD}"),
         benchmark:
-            f"{OUT}/benchmarks/rerank/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.shards/{{shard}}of{SHARDS}.tsv"
+            PLAN.benchmark("rerank", *PAIR, "{system}", f"seed{{seed}}.shards/{SHARD}")
         params:
             shard=lambda w: f"--shard {w.shard}of{SHARDS}",
 
     rule merge_runs:
         input:
-            shards=[f"{RUN}.shards/{n}of{SHARDS}.trec" for n in range(SHARDS)],
-            beside=[
-                f"{RUN}.shards/{n}of{SHARDS}.{ending}"
-                for n in range(SHARDS)
-                for ending in ("usage.parquet", "manifest.json")
-            ],
+            [file for shard in PLAN.shard_names for file in run_files(shard).values()],
         output:
-            run=f"{RUN}.trec",
-            usage=f"{RUN}.usage.parquet",
-            manifest=f"{RUN}.manifest.json",
+            **run_files(),
         log:
-            f"{OUT}/logs/merge/{{dataset}}/{{stage}}/{{system}}/seed{{seed}}.log",
+            PLAN.log("merge", *RUN),
         localrule: True
         conda:
             "../../environment.yml"
         params:
-            library=library("jobs/merge_shards.py"),
-            shards=lambda w, input: options_text("shard", input.shards),
+            library=sources("resrank.jobs.merge_shards"),
         shell:
-            "python -m resrank merge-runs {params.shards} --out {output.run:q} 2> {log:q}"
+            job("merge-runs", OF_PAIR, OF_SYSTEM, OF_SEED)

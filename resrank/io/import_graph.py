@@ -1,0 +1,146 @@
+"""The source files that a module's code depends on, read from import statements alone.
+
+Nothing is imported. All imports count: at the top of a module, inside functions, and under
+`TYPE_CHECKING`. Only modules of this project are followed, or those that lie beside a user's
+module; installed packages are not. What `importlib` loads by a name in a string is not visible
+here: the caller gives those modules as further entries.
+"""
+
+from __future__ import annotations
+
+import ast
+import sysconfig
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from resrank.io.hashing import sha256_file, sha256_lines
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ("resrank", "baselines")
+PARAMETERS = ("resrank.suite", "resrank.cli")
+"""Not followed: they turn a configuration into a job's parameters, and a job with other parameters
+runs again anyway."""
+INSTALLED = tuple(
+    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+def hash_of_sources(*modules: str) -> str:
+    """Return the SHA-256 of the files in the closure of some modules, by path and content."""
+    return sha256_lines(f"{_name(path)} {_sha256(path)}" for path in closure(*modules))
+
+
+@cache
+def closure(*modules: str) -> tuple[Path, ...]:
+    """Return the files that some modules consist of, sorted: theirs and of all that they import.
+
+    Data files that lie beside these modules (prompts, style sheets, templates) are among them. A
+    module that cannot be located is left out.
+    """
+    reached: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting += _imports(module)
+    packages = {package for module in reached for package in _packages(module)}
+    sources = {path for module in reached | packages if (path := locate(module))}
+    data = {path for folder in {source.parent for source in sources} for path in _data(folder)}
+    return tuple(sorted(sources | data))
+
+
+@cache
+def locate(module: str) -> Path | None:
+    """Return the file of a module of this project, or beside a user's; None if there is none."""
+    parts = module.split(".")
+    if parts[0] in PROJECT:
+        place = ROOT.joinpath(*parts)
+        files = (place / "__init__.py", place.with_suffix(".py"))
+        return next((file for file in files if file.is_file()), None)
+    search = None
+    for end in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:end]), search)
+        if spec is None:
+            return None
+        search = spec.submodule_search_locations
+    origin = Path(spec.origin) if spec is not None and spec.origin else None
+    return origin if origin is not None and origin.suffix == ".py" else None
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    """Return the modules that a module imports, and those that its packages import at their top."""
+    top = module.partition(".")[0]
+    statements: list[tuple[str, Iterable[ast.AST]]] = [(module, ast.walk(_parsed(module)))]
+    statements += [(package, _parsed(package).body) for package in _packages(module)]
+    names = {
+        name
+        for importer, nodes in statements
+        for node in nodes
+        for name in _names(node, _package_of(importer))
+    }
+    return tuple(name for name in sorted(names - {module}) if _is_followed(name, top))
+
+
+def _packages(module: str) -> list[str]:
+    """Return the packages above a module, whose `__init__` runs before it."""
+    return [module[:place] for place, letter in enumerate(module) if letter == "."]
+
+
+def _package_of(module: str) -> str:
+    """Return the package that a module's relative imports start from."""
+    path = locate(module)
+    is_package = path is not None and path.name == "__init__.py"
+    return module if is_package else module.rpartition(".")[0]
+
+
+def _is_followed(name: str, top: str) -> bool:
+    """Whether an import by a module of the package `top` leads to a file that is not installed."""
+    first = name.partition(".")[0]
+    if first in (*PROJECT, top):
+        return not name.startswith(PARAMETERS) and locate(name) is not None
+    if top in PROJECT:
+        return False
+    path = locate(name)
+    return path is not None and not str(path).startswith(INSTALLED)
+
+
+def _names(node: ast.AST, package: str) -> Iterator[str]:
+    """Yield what an import statement may import: modules, and names that may be modules."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        above = package.split(".")[: len(package.split(".")) - node.level + 1]
+        base = ".".join([*(above if node.level else ()), *filter(None, [node.module])])
+        yield base
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    path = locate(module)
+    if path is None or module.startswith(PARAMETERS):
+        return ast.Module([], [])
+    return ast.parse(path.read_bytes(), str(path))
+
+
+@cache
+def _data(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a package's folder that are not Python."""
+    if not (folder / "__init__.py").is_file():
+        return ()
+    files = (path for path in folder.iterdir() if path.is_file() and path.suffix != ".py")
+    return tuple(path for path in files if not path.name.startswith(".") and path.name[-1] != "~")
+
+
+@cache
+def _sha256(path: Path) -> str:
+    return sha256_file(path)
+
+
+def _name(path: Path) -> str:
+    """Return a path that is the same in every clone."""
+    return (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path).as_posix()

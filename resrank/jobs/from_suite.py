@@ -1,0 +1,247 @@
+"""A job from a suite and a few names: entries from the suite, paths from its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from resrank.collections.base import CollectionKind
+from resrank.evaluation.candidate_set import CandidateSet
+from resrank.io.atomic import check_writable
+from resrank.io.collection import Collection
+from resrank.jobs.encode import EncodeJob
+from resrank.jobs.measure import MeasureJob
+from resrank.jobs.rerank import RerankJob
+from resrank.jobs.sensitivity import SensitivityJob
+from resrank.jobs.train import TrainJob
+from resrank.records import Split
+from resrank.shards import WHOLE, Shard
+from resrank.suite.plan import Plan
+from resrank.suite.planned import load_planned
+
+
+class SuiteJobs:
+    """Makes the jobs of the suite in `file`.
+
+    Each method raises ValueError for a name that the suite lacks, NotWritable if the output cannot
+    be written, and FileNotFoundError that names a missing input and the command that makes it.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.suite = load_planned(file)
+        self.plan = Plan(self.suite)
+
+    def entry(self, collection: str) -> CollectionKind:
+        """Return a collection's entry."""
+        entry: CollectionKind = _pick(self.suite.collections, collection, "collection")
+        return entry
+
+    def candidates(self, collection: str, first_stage: str) -> tuple[Any, ...]:
+        """Return what `freeze` takes."""
+        plan, names = self.plan, (collection, first_stage)
+        _pick(self.suite.first_stages, first_stage, "first stage")
+        fused, stamps = plan.fused(*names), plan.stage_shards(*names)
+        self.require([*fused.values(), *plan.stage_models(first_stage), *stamps])
+        return (
+            self.collection(collection),
+            plan.stage_entry(first_stage),
+            self.writable(plan.candidates(*names)),
+            self.writable(plan.store),
+            {name: Path(path) for name, path in fused.items()},
+            [Path(path).with_suffix("") for path in stamps],
+        )
+
+    def embed(self, collection: str, first_stage: str, shard: Shard) -> tuple[Any, ...]:
+        """Return what `embed_shard` takes: a shard of every passage, for a dense first stage."""
+        out = self.plan.stage_embeddings(collection, first_stage, _name_of(shard))
+        self.require(self.plan.stage_models(first_stage))
+        return (
+            self.collection(collection).passages,
+            self.plan.stage_encoder(first_stage),
+            self.writable(out.removesuffix(".json")),
+            shard,
+            Path(out),
+        )
+
+    def encode(self, collection: str, encoder: str, shard: Shard = WHOLE) -> EncodeJob:
+        """Return the job that embeds a collection's candidates."""
+        plan, names = self.plan, _name_of(shard)
+        chosen = _pick(plan.encoders, encoder, "encoder")
+        stamps = plan.encode_shards(collection, encoder) if shard == WHOLE else []
+        lists = plan.lists_to_encode(collection)
+        self.require([*lists, *chosen.models, *stamps])
+        out = self.writable(plan.embeddings(collection, encoder, names))
+        return EncodeJob(
+            collection=self.collection(collection),
+            candidates=[Path(path) for path in lists],
+            splits=[Split(name) for name in plan.splits_to_encode(collection, encoder)],
+            encoder=chosen.options,
+            store=self.writable(plan.store) if shard == WHOLE else out.with_suffix(""),
+            out=out,
+            shard=shard,
+            shard_stores=[Path(path).with_suffix("") for path in stamps],
+        )
+
+    def train(self, system: str, seed: int | None) -> TrainJob:
+        """Return the training of a system with one seed; default: its first seed."""
+        plan, seed = self.plan, self.seed(system, seed)
+        if self.suite.systems[system].training is None:
+            raise ValueError(f"system {system!r} is not trained: its entry has no `training`")
+        self.require([plan.training_lists(system), *plan.encoded_for_training(system, seed)])
+        return TrainJob(
+            **self._system(system, plan.training_lists(system)),
+            collection=self.collection(self.suite.trained_on(system)),
+            out=self.writable(plan.model_folder(system, seed)),
+            seed=seed,
+            store=self.writable(plan.store),
+            checkpoints=Path(plan.checkpoints(system, seed)),
+        )
+
+    def rerank(
+        self, collection: str, first_stage: str, system: str, seed: int | None, shard: Shard = WHOLE
+    ) -> RerankJob:
+        """Return a system's run over a candidate set, or a shard of it."""
+        plan, seed = self.plan, self.seed(system, seed)
+        candidates = plan.candidates(collection, first_stage)
+        model = plan.model(system, seed)
+        self.require([candidates, *plan.encoded(collection, system, seed), *model])
+        out = plan.run(collection, first_stage, system, seed, _name_of(shard))
+        return RerankJob(
+            **self._system(system, candidates),
+            collection=self.collection(collection),
+            out=self.writable(out),
+            store=self.writable(plan.store),
+            seed=seed,
+            model=Path(plan.model_folder(system, seed)) if model else None,
+            shard=shard,
+        )
+
+    def measure(self, collection: str, first_stage: str, system: str) -> MeasureJob:
+        """Return the measurement of a system, by the model of its first seed."""
+        plan, seed = self.plan, self.seed(system, None)
+        candidates = plan.candidates(collection, first_stage)
+        model = plan.model(system, seed)
+        runs = plan.recorded_runs(collection, first_stage, system)
+        self.require([candidates, *plan.encoded(collection, system, seed), *model, *runs])
+        return MeasureJob(
+            **self._system(system, candidates),
+            collection=self.collection(collection),
+            out=self.writable(plan.efficiency(collection, first_stage, system)),
+            measurement=self.suite.suite.measure,
+            seed=seed,
+            model=Path(plan.model_folder(system, seed)) if model else None,
+            store=self.writable(plan.store),
+            run=Path(runs[0]) if runs else None,
+        )
+
+    def sensitivity(self, collection: str, first_stage: str, system: str) -> SensitivityJob:
+        """Return the reruns of a system, by the models of all its seeds."""
+        plan = self.plan
+        _pick(self.suite.systems, system, "system")
+        candidates = plan.candidates(collection, first_stage)
+        seeds = self.suite.seeds_of(system) if plan.model(system) else []
+        self.require([candidates, *(m for seed in seeds for m in plan.model(system, seed))])
+        return SensitivityJob(
+            **self._system(system, candidates),
+            collection=self.collection(collection),
+            out=self.writable(plan.sensitivity(collection, first_stage, system)),
+            models=[Path(plan.model_folder(system, seed)) for seed in seeds],
+        )
+
+    def merge(
+        self, collection: str, first_stage: str, system: str, seed: int | None
+    ) -> tuple[list[Path], Path]:
+        """Return the runs of a job's shards and the run to write."""
+        names = (collection, first_stage, system, self.seed(system, seed))
+        if not self.plan.shard_names:
+            raise ValueError(f"the suite has no `shards`: `job rerank` writes {system!r}'s run")
+        shards = [self.plan.run(*names, shard) for shard in self.plan.shard_names]
+        self.require(shards)
+        return [Path(shard) for shard in shards], self.writable(self.plan.run(*names))
+
+    def score(self, collection: str, first_stage: str) -> tuple[Any, ...]:
+        """Return what `score_runs` takes."""
+        plan = self.plan
+        runs = plan.runs(collection, first_stage)
+        candidates = plan.candidates(collection, first_stage)
+        self.require([candidates, *(path for _, _, path in runs)])
+        learned = plan.learned_from(first_stage)
+        return (
+            CandidateSet(
+                self.collection(collection), Path(candidates), self.entry(collection).relevant_grade
+            ),
+            _by_system_and_seed(runs),
+            self.suite.suite.metrics,
+            {n: [Collection(Path(folder)) for folder in f] for n, f in learned.items()},
+            self.writable(plan.scores(collection, first_stage)),
+            self.writable(plan.audits(collection, first_stage)),
+        )
+
+    def calibration(self, collection: str, first_stage: str) -> tuple[Any, ...]:
+        """Return what `calibrate_runs` takes."""
+        plan, names = self.plan, (collection, first_stage)
+        runs = plan.graded_runs(*names)
+        self.require([plan.candidates(*names), *(path for _, _, path in runs)])
+        return (
+            self.collection(collection),
+            Path(plan.candidates(*names)),
+            _by_system_and_seed(runs),
+            self.writable(plan.calibration(*names)),
+        )
+
+    def collection(self, name: str) -> Collection:
+        """Open a collection on disk."""
+        self.require([self.plan.collection_manifest(name)])
+        return Collection(Path(self.plan.collection(name)))
+
+    def seed(self, system: str, seed: int | None) -> int:
+        """Return a seed of a system: the first if None. ValueError if the suite lacks it."""
+        _pick(self.suite.systems, system, "system")
+        seeds = self.suite.seeds_of(system)
+        if seed is not None and seed not in seeds:
+            raise ValueError(
+                f"system {system!r} has no seed {seed}; allowed: {', '.join(map(str, seeds))}"
+            )
+        return seeds[0] if seed is None else seed
+
+    def require(self, paths: Iterable[str]) -> None:
+        """Raise FileNotFoundError for a missing input, with the command that makes it."""
+        for path in paths:
+            job = self.plan.job_for(path)
+            if not Path(path).exists():
+                advice = f"; make it with `python -m resrank {job} --suite {self.file}`"
+                raise FileNotFoundError(f"no {path}{advice if job else ''}")
+
+    def writable(self, path: str) -> Path:
+        """Return an output's path, or raise: a job of hours must not fail at its end."""
+        return check_writable(Path(path))
+
+    def _system(self, system: str, candidates: str) -> dict[str, Any]:
+        """Return what the jobs on a system share."""
+        parts = self.plan.parts(system)
+        self.require(parts)
+        return {
+            "name": system,
+            "system": self.plan.system_entry(system),
+            "candidates": Path(candidates),
+            "parts": [Path(part) for part in parts],
+        }
+
+
+def _by_system_and_seed(
+    runs: Iterable[tuple[str, int, str]],
+) -> dict[tuple[str, int], Path]:
+    return {(system, seed): Path(path) for system, seed, path in runs}
+
+
+def _name_of(shard: Shard) -> str:
+    """Return a shard's name in paths: '' for a whole job."""
+    return "" if shard == WHOLE else f"{shard.number}of{shard.of}"
+
+
+def _pick(section: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in section:
+        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(sorted(section))}")
+    return section[name]
