@@ -79,7 +79,7 @@ EMBEDDING = {"bi_encoder", "rrf_bm25_bi_encoder", "bi_encoder_tuned", "rrf_bm25_
         ("baselines/bi_encoder.py", EMBEDDING),
         ("baselines/e2rank/training.py", {"e2rank_tiny"}),
         ("baselines/llm/prompts/rankgpt.yaml", {"first_tiny", "rankgpt_tiny"}),
-        ("resrank/reporting/tables/write.py", {"resrank.reporting.report", "resrank.reporting.page.build"}),
+        ("resrank/reporting/tables/write.py", {"resrank.reporting.report"}),
         ("resrank/reporting/page/page.css", {"resrank.reporting.page.build"}),
         ("resrank/jobs/rerank.py", {"resrank.jobs.rerank"}),
         ("resrank/collections/docstrings.py", {"collection docstrings"}),
