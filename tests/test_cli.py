@@ -19,21 +19,65 @@ def run(*words):
 
 
 def test_help_names_what_people_use_and_job_help_what_rules_call():
-    done = run("--help")
-    assert done.returncode == 0
-    for verb in ("evaluate", "compare", "plan", "export", "growth", "claims", "page", "job"):
-        assert f" {verb} " in done.stdout
-    jobs = run("job", "--help").stdout
+    verbs, jobs = run("--help"), run("job", "--help")
+    assert (verbs.returncode, jobs.returncode) == (0, 0)
+    assert [*get_command(app).commands] == [
+        "evaluate", "compare", "plan", "export", "export-candidates", "growth", "claims",
+        "collections", "replay", "page", "readme", "job",
+    ]  # fmt: skip
+    for name in get_command(app).commands:
+        assert f" {name} " in verbs.stdout
     for name in ("collect", "candidates", "train", "rerank", "merge-runs", "measure", "report"):
-        assert f" {name} " in jobs
-        assert f" {name} " not in done.stdout.partition("Commands")[2]
+        assert f" {name} " in jobs.stdout
 
 
-@pytest.mark.parametrize("name", [*get_command(app).commands])
+COMMANDS = get_command(app).commands
+JOBS = {f"job {name}": command for name, command in COMMANDS["job"].commands.items()}
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *JOBS])
 def test_every_command_has_an_example(name):
-    command = get_command(app).commands[name]
-    for each in (command, *getattr(command, "commands", {}).values()):
-        assert "Example: `python -m resrank" in each.help, each.name
+    text = " ".join((COMMANDS | JOBS)[name].help.split())
+    assert f"Example: `python -m resrank {name}" in text
+
+
+def suite_file(folder):
+    define = {"systems": {"bm25": {"kind": "first_stage"}}}
+    suite = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"], "define": define}
+    (folder / "s.yaml").write_text(yaml.safe_dump(suite))
+    return folder / "s.yaml"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("rerank --collection docstrings --first-stage bm25 --system bm25",
+         "no results/s/candidates/docstrings/bm25.parquet; make it with `python -m resrank job "
+         "candidates --collection docstrings --first-stage bm25 --suite .*s.yaml`"),
+        ("candidates --collection docstrings --first-stage bm25",
+         "no results/s/collections/docstrings/manifest.json; make it with `python -m resrank job "
+         "collect --collection docstrings --suite "),
+        ("rerank --collection nowhere --first-stage bm25 --system bm25", "no .*nowhere/bm25.parquet"),
+        ("collect --collection nowhere", "unknown collection 'nowhere'; known: .*docstrings"),
+        ("candidates --collection docstrings --first-stage bm52", "unknown first stage 'bm52'; known: bm25"),
+        ("rerank --collection docstrings --first-stage bm25 --system bm52", "unknown system 'bm52'"),
+        ("rerank --collection docstrings --first-stage bm25 --system bm25 --seed 7",
+         "system 'bm25' has no seed 7; allowed: 0"),
+        ("rerank --collection docstrings --first-stage bm25 --system bm25 --shard 1", "shard '1'; write it"),
+        ("train --system bm25", "system 'bm25' is not trained: its entry has no `training`"),
+        ("encode --collection docstrings --encoder x", "unknown encoder 'x'; the suite has none"),
+        ("merge-runs --collection docstrings --first-stage bm25 --system bm25", "has no `shards`"),
+        ("significance --collection docstrings --first-stage bm25", "job score --collection docs"),
+        ("report", "no results/s/scores/docstrings/bm25.parquet; make it with"),
+    ],
+)  # fmt: skip
+def test_a_job_names_what_is_missing(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    name, *others = words.split()
+    file = suite_file(tmp_path)
+    with pytest.raises((ValueError, OSError), match=message):
+        app(["job", name, "--suite", str(file), *others], standalone_mode=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["s.yaml"]
 
 
 def test_evaluate_prints_json(tmp_path):

@@ -29,10 +29,10 @@ app = typer.Typer(
     help="""Run one job of a suite by hand, as the workflow does.
 
     `snakemake --cores 2 all` runs all of them in order. A job reads and writes under
-    `results/<suite>/` and names the job that makes a missing input. Example:
+    `results/<suite>/` and names the job that makes a missing input.
 
-    `python -m resrank job rerank --suite config/config.yaml --collection docstrings
-    --first-stage bm25 --system resrank --seed 1`
+    Example: `python -m resrank job rerank --suite config/config.yaml --collection docstrings
+    --first-stage bm25 --system resrank --seed 1`.
     """,
 )
 

@@ -243,5 +243,7 @@ def _name_of(shard: Shard) -> str:
 
 def _pick(section: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in section:
-        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(sorted(section))}")
+        names = ", ".join(sorted(section))
+        advice = f"known: {names}" if names else "the suite has none"
+        raise ValueError(f"unknown {what} {name!r}; {advice}")
     return section[name]
