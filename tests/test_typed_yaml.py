@@ -1,9 +1,14 @@
-"""YAML from outside: what is refused is named by its file, and nothing blows up or goes on for ever."""
+"""YAML from outside: errors name the file, and no file takes endless time or memory."""
+
+import re
+import subprocess
+import sys
 
 import pytest
 
 from resrank.io.yaml import ConfigError, read_source, read_yaml
 from resrank.options import Strict
+from tests.dag import ENVIRONMENT, copy_project
 from tests.fuzz.hostile import BOMB, MERGES
 
 
@@ -12,14 +17,14 @@ class Length(Strict):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (b"a: 1\nb: 2\na: 3", r"found the key 'a' a second time\n.*line 3, column 1"),
-        (b"a: " + BOMB, "found 100,000 entries or more, aliases followed"),
-        (b"a: " + MERGES, "found 100,000 entries or more, aliases followed"),
-        (b"a: &x [*x]", "or one that holds itself"),
+        (b"a: " + BOMB, "found 100,000 values or more"),
+        (b"a: " + MERGES, "found 100,000 values or more"),
+        (b"a: &x [*x]", "or a value that contains itself"),
         (b"a: " + b"[\n" * 2000, "recursion"),
-        (b"a: 0x" + b"f" * 9000, "a whole number of more than 64 bits"),
+        (b"a: 0x" + b"f" * 9000, "an integer of more than 64 bits"),
         (b"a: " + b"9" * 5000, "4300 digits"),
         (b"a: 2001-99-99", "month must be in 1..12"),
         (b"a: !!int ''", "not valid YAML: string index"),
@@ -28,16 +33,16 @@ class Length(Strict):
         (b"- a", "expected a mapping of keys, found list"),
     ],
 )
-def test_what_is_refused(tmp_path, text, said):
+def test_unusable_files_are_refused(tmp_path, text, message):
     path = tmp_path / "a.yaml"
     path.write_bytes(text)
-    with pytest.raises(ConfigError, match=said) as found:
+    with pytest.raises(ConfigError, match=message) as caught:
         read_yaml(path)
-    assert str(path) in str(found.value)
-    assert len(str(found.value)) < 500
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
-def test_aliases_merges_and_a_mark_of_byte_order_are_read(tmp_path):
+def test_aliases_merges_and_a_byte_order_mark_are_read(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: [*a, *a]\n", "utf-8-sig")
     a = {"x": 1, "y": 2}
@@ -45,9 +50,28 @@ def test_aliases_merges_and_a_mark_of_byte_order_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "x" * 10_000])
-def test_a_number_is_finite_and_what_was_given_is_shown_in_short(tmp_path, value):
+def test_numbers_are_finite_and_messages_short(tmp_path, value):
     path = tmp_path / "a.yaml"
     path.write_text(f"value: {value}")
-    with pytest.raises(ConfigError, match=r"a.yaml: value: Input should be a .*number") as found:
+    with pytest.raises(ConfigError, match=r"a.yaml: value: Input should be a .*number") as caught:
         read_source(Length, path)
-    assert len(str(found.value)) < 500
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("place", ["suite.yaml", "config/config.yaml"])
+def test_snakemake_refuses_a_repeated_key_in_a_file_that_it_reads_itself(tmp_path, place):
+    copy_project(tmp_path, {"name": "mine"})
+    path = tmp_path / place
+    path.write_text(path.read_text() + "name: other\n")
+    words = ["--configfile", "suite.yaml"] if place == "suite.yaml" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "all", *words],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"{place} is not valid YAML: found the key 'name' a second time" in done.stderr
+    assert re.search(r"line \d+, column 1", done.stderr)

@@ -1,4 +1,4 @@
-"""Read YAML files of a given type, with errors that name the place and what is allowed."""
+"""Read YAML files as pydantic models, with errors that name the place and the allowed values."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pydantic_core import ErrorDetails
 
 from resrank.options import short_repr
 
-Model = TypeVar("Model", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; says where, what was found, what is allowed."""
+    """An unusable configuration. The message names the place, the value and the allowed values."""
 
 
-def read_source(model: type[Model], path: Path) -> Model:
-    """A YAML file of a given type. Raises ConfigError that names the key and what is known."""
+def read_source(model: type[ModelT], path: Path) -> ModelT:
+    """Return a YAML file as a model. Raises ConfigError, which names the key and the known keys."""
     return validated(model, read_yaml(path), str(path))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping. Raises ConfigError otherwise."""
+    """Return the mapping in a YAML file. Raises ConfigError if the file holds anything else."""
     try:
         return mapping(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
@@ -35,7 +35,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def mapping(text: str, source: str) -> dict[str, Any]:
-    """A YAML text that holds a mapping. Raises ConfigError otherwise."""
+    """Return the mapping in a YAML text. Raises ConfigError if the text holds anything else."""
     try:
         value = parse(text)
     except ValueError as error:
@@ -45,8 +45,8 @@ def mapping(text: str, source: str) -> dict[str, Any]:
     return value
 
 
-def validated(model: type[Model], value: Mapping[str, Any], source: str) -> Model:
-    """A mapping as that type. Raises ConfigError, source in front of each of its lines."""
+def validated(model: type[ModelT], value: Mapping[str, Any], source: str) -> ModelT:
+    """Return a mapping as a model. Raises ConfigError, with the source in front of each line."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -54,17 +54,17 @@ def validated(model: type[Model], value: Mapping[str, Any], source: str) -> Mode
 
 
 def explain(error: ValidationError, source: str) -> str:
-    """One line a mistake: where, what was given, what is allowed; source: '' if it is plain."""
+    """Return one line per mistake: the place, the value, the allowed values; `source` may be ''."""
     lines = []
     for item in error.errors():
         where = ".".join(part for part in map(str, item["loc"]) if not part.startswith("<"))
         given = "" if isinstance(item["input"], dict) else f" (given: {short_repr(item['input'])})"
-        lines.append(": ".join(part for part in (source, where, _said(item)) if part) + given)
+        lines.append(": ".join(part for part in (source, where, _reason(item)) if part) + given)
     return "\n".join(lines)
 
 
-def _said(item: ErrorDetails) -> str:
-    """What is wrong; of an entry without a known `kind`, which kinds there are."""
+def _reason(item: ErrorDetails) -> str:
+    """Return the reason of an error; an entry with an unknown `kind` gets the known kinds."""
     about = item.get("ctx", {})
     if item["type"] == "union_tag_invalid":
         return f"unknown {about['discriminator']} {about['tag']!r}; known: {about['expected_tags']}"
@@ -73,60 +73,58 @@ def _said(item: ErrorDetails) -> str:
     return item["msg"].removeprefix("Value error, ")
 
 
-MOST = 100_000  # entries of a file, each counted as often as aliases name it
+MOST = 100_000  # values per file
 UNREADABLE = (
-    yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError,
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
     ValueError,
-)  # fmt: skip
+)
 """What PyYAML raises: `!!int ""` an IndexError, `!!bool x` a KeyError, 2001-99-99 a ValueError."""
 
 
-class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with bounds; its errors say line and column."""
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which refuses repeated keys, endless aliases and huge integers."""
 
-    def get_single_node(self) -> yaml.Node | None:
-        """The document, checked before any value is made of it."""
-        node: yaml.Node | None = super().get_single_node()
-        if node is not None:
-            self.size(node, {})
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._sizes: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose the next node, count the values in it, and check a mapping's keys.
+
+        Values behind an alias count each time. An alias of a value that contains it has no end.
+        """
+        is_alias = self.check_event(yaml.AliasEvent)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        if node is None:
+            return None
+        if not is_alias:
+            self._sizes[node] = 1 + sum(self._sizes[part] for part in _parts(node))
+        if self._sizes.get(node, MOST) >= MOST:
+            raise _error(f"{MOST:,} values or more, or a value that contains itself", node)
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node)
         return node
 
-    def size(self, node: yaml.Node, known: dict[int, int]) -> int:
-        """Entries at and below a node, aliases followed. ConstructorError at more than `MOST`.
-
-        known: what was counted, by the node's identity; of a node that is being counted, too many:
-        met again below itself, it has no end.
-        """
-        if id(node) not in known:
-            known[id(node)] = MOST
-            known[id(node)] = 1 + sum(self.size(part, known) for part in _parts(node))
-            if isinstance(node, yaml.MappingNode):
-                _check_keys(node)
-        if known[id(node)] >= MOST:
-            raise _error(
-                f"{MOST:,} entries or more, aliases followed, or one that holds itself", node
-            )
-        return known[id(node)]
-
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """A whole number of 64 bits."""
+        """Construct an integer of at most 64 bits."""
         value = int(super().construct_yaml_int(node))
         if not -(2**63) <= value < 2**63:
-            raise _error("a whole number of more than 64 bits", node)
+            raise _error("an integer of more than 64 bits", node)
         return value
 
 
-Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def parse(text: str) -> Any:
-    """The value of a YAML text. ValueError that says what is wrong, and where."""
+    """Return the value of a YAML text. Raises ValueError with the mistake and its place."""
     try:
-        loader = Loader(text)
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
+        return yaml.load(text, _Loader)
     except UNREADABLE as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
@@ -138,7 +136,7 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
 
 
 def _check_keys(node: yaml.MappingNode) -> None:
-    """A merge (`<<`) may be overridden: only what is written in the mapping itself counts."""
+    """Raise an error at a repeated key. A key may override one that `<<` merges."""
     seen: set[tuple[str, str]] = set()
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode):
@@ -147,5 +145,5 @@ def _check_keys(node: yaml.MappingNode) -> None:
             seen.add((key.tag, key.value))
 
 
-def _error(found: str, node: yaml.Node) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(None, None, f"found {found}", node.start_mark)
+def _error(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.composer.ComposerError(None, None, f"found {problem}", node.start_mark)

@@ -11,13 +11,21 @@ from resrank.jobs.parent_process import VARIABLE
 from resrank.suite.plan import Plan, as_json, has_gpu, source_data
 from resrank.suite.planned import planned_hash, read_absent, write_planned
 from resrank.suite.preflight import check_devices, check_models, date_back
-from resrank.io.yaml import ConfigError
+from resrank.io.yaml import ConfigError, read_yaml
 from resrank.suite.load import load_suite
 from resrank.suite.sources import (
     collection_module,
     first_stage_module,
     system_modules,
 )
+
+# Snakemake's YAML reader takes the last of repeated keys.
+try:
+    for path in workflow.configfiles:
+        if Path(path).suffix != ".json":
+            read_yaml(Path(path))
+except ConfigError as error:
+    sys.exit(f"error: {error}")
 
 try:
     SUITE = load_suite(dict(config))
