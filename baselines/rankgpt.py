@@ -22,7 +22,7 @@ from resrank.windows import window_sizes
 from resrank.work import Pass, QueryShape, Work
 
 if TYPE_CHECKING:
-    from baselines.llm.transcript import Recorded
+    from baselines.llm.transcript import RecordedModel
 
 
 class RankGPTOptions(ListwiseOptions):
@@ -61,7 +61,7 @@ class RankGPT(Reranker):
         self.options = options
         self.llm = model
         self.model: LanguageModel = model
-        self.transcript: Recorded | None = None
+        self.transcript: RecordedModel | None = None
         self.template = template(options.prompt)
         self.price: float | None = None
         self.longest = options.max_new_tokens or 6 * options.window.size
@@ -95,18 +95,18 @@ class RankGPT(Reranker):
 
     def keep_transcript(self, run: Path) -> None:
         """Record every call beside the run file, and repeat none that is already recorded."""
-        from baselines.llm.transcript import Recorded
+        from baselines.llm.transcript import RecordedModel
 
         if self.options.llm.kind != "replay":
-            self.model = self.transcript = Recorded(self.llm, run, self.parameters)
+            self.model = self.transcript = RecordedModel(self.llm, run, self.parameters)
 
     def recorded_clock(self, run: Path | None) -> Callable[[], int] | None:
         """Replay an endpoint's recorded answers and times, so that no call is paid for twice."""
-        from baselines.llm.backends.replay import recorded_by
+        from baselines.llm.backends.replay import replay_beside
 
         if not self.options.asks_endpoint:
             return None
-        self.model = replay = recorded_by(run, self.parameters)
+        self.model = replay = replay_beside(run, self.parameters)
         return replay.clock
 
     @property

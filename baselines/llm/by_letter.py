@@ -1,4 +1,4 @@
-"""What systems share that read letters' logits at the first position of an answer."""
+"""Rerankers that rank by the letters' logits at the first position of an answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ByLetter(Reranker):
-    """Base of a system that generates nothing: one forward pass a set of passages."""
+    """Base of rerankers that generate no token: one forward pass per set of passages."""
 
     model: TransformersModel
     template: Template
@@ -26,17 +26,17 @@ class ByLetter(Reranker):
 
     @property
     def dtype(self) -> str:
-        """Number format of the weights."""
+        """Return the number format of the weights."""
         return self.model.dtype
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What a run's manifest says beside the configuration."""
+        """Return the prompt's hash and the model's identity, for the run's manifest."""
         return {"prompt_hash": self.template.hash, "parameters": dict(self.model.identity)}
 
     @staticmethod
     def passes(options: Any, usage: Usage, candidates: int) -> list[Pass]:
-        """One pass a set of passages."""
+        """Return the forward passes: one per set of passages."""
         return scored(options.llm.named, usage)
 
     def letter_logits(
@@ -46,7 +46,10 @@ class ByLetter(Reranker):
         opening: str,
         usages: Sequence[Usage],
     ) -> list[list[float]]:
-        """The letters' logits behind each prompt and the answer's opening, counted as used."""
+        """Return the letters' logits after each prompt and `opening`: (sets, letters).
+
+        Adds each prompt's tokens to the usage of its query.
+        """
         ids = self.model.tokenize(prompts, opening=opening)
         logits: list[list[float]] = self.model.first_logits(ids, self.letters).tolist()
         for row, members in zip(ids, sets, strict=True):

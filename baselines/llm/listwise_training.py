@@ -1,4 +1,4 @@
-"""Training a listwise language model on windows whose right order is known.
+"""Train a listwise language model on windows whose correct order is given.
 
 It learns to write the order (RankVicuna, arXiv 2309.15088, section 3) and, where the first
 identifier's logits are to rank a window, those logits by RankNet too (FIRST, section 3.2).
@@ -32,7 +32,7 @@ from resrank.training.teacher import taught_by
 
 def train_listwise(
     llm: TransformersOptions,
-    shown: PromptOptions,
+    prompting: PromptOptions,
     training: ListwiseTraining,
     examples: Sequence[TrainingExample],
     out: Path,
@@ -44,9 +44,13 @@ def train_listwise(
     ranking_weight = training.letter_weight
     letters = LETTERS[: training.list_length] if ranking_weight else ""
     losses = WindowLosses(
-        model, template(shown.prompt), shown.words, training.autocast, ranking_weight,
+        model,
+        template(prompting.prompt),
+        prompting.words,
+        training.autocast,
+        ranking_weight,
         [model.token_behind("[", letter) for letter in letters],
-    )  # fmt: skip
+    )
     counts = _fit(model, losses, training, examples, job)
     if not processes().is_main:
         return
@@ -83,7 +87,7 @@ class WindowLosses:
         self.run = processes()
 
     def __call__(self, batch: Sequence[TrainingList]) -> dict[str, float]:
-        """Losses by name; gradients are added to the model's parameters."""
+        """Return the losses by name; add gradients to the model's parameters."""
         names = ["writing", "ranking"][: 1 + bool(self.ranking_weight)]
         total = torch.zeros(len(names), device=self.llm.device)
         for item in self.run.share(batch):
@@ -95,27 +99,30 @@ class WindowLosses:
         return dict(zip(names, self.run.add_up(total).tolist(), strict=True))
 
     def _losses(self, item: TrainingList) -> Tensor:
-        """(1 or 2,): cross-entropy of the written order, RankNet of the first letter's logits."""
+        """Return cross-entropy of the written order, and RankNet of the first letter's logits.
+
+        Shape: (1,) without RankNet, else (2,).
+        """
         ids, start, order = self.target(item)
         inputs = torch.tensor([ids], device=self.llm.device)
         hidden = self.decoder(input_ids=inputs, use_cache=False).last_hidden_state[0]
         logits = self.head(hidden[start - 1 : -1]).float()
         losses = [nn.functional.cross_entropy(logits, inputs[0, start:])]
         if self.ranking_weight:
-            behind_bracket = ids.index(self.letters[order[0]], start) - start
-            letters = logits[behind_bracket, self.letters[: len(order)]]
+            after_bracket = ids.index(self.letters[order[0]], start) - start
+            letters = logits[after_bracket, self.letters[: len(order)]]
             grades = torch.tensor(item.grades, device=logits.device)
             losses.append(ranknet(letters, grades, by_rank=True))
         return torch.stack(losses)
 
     def target(self, item: TrainingList) -> tuple[list[int], int, list[int]]:
-        """Token ids of prompt and right answer, where the answer begins, and the places in it."""
+        """Return token ids of prompt and correct answer, the answer's start, and its places."""
         order = sorted(range(len(item.grades)), key=lambda place: -item.grades[place])
         names = LETTERS if self.template.by_letter else range(1, len(order) + 1)
         answer = " > ".join(f"[{names[place]}]" for place in order)
         written = self.llm.tokenizer(answer, add_special_tokens=False)["input_ids"]
         words = self.words or self.template.words
-        longest = len(written) + 2  # its end, and a token that the join may add
+        longest = len(written) + 2  # the end token, and one that joining may add
         prompt, _ = fit_prompt(self.template, item.query, item.texts, words, longest, self.llm)
         (before,) = self.llm.tokenize([prompt])
         (whole,) = self.llm.tokenize([prompt], opening=answer)
@@ -131,11 +138,14 @@ def _fit(
     examples: Sequence[TrainingExample],
     job: TrainingJob,
 ) -> dict[str, int]:
-    """Fit in place; returns how many queries were used and skipped."""
+    """Fit the model in place; return the numbers of queries used and skipped."""
     stage = TrainingStage(
-        teacher=training.teacher, share=training.share, list_length=training.list_length,
-        order=training.order, batch_queries=training.batch_queries,
-    )  # fmt: skip
+        teacher=training.teacher,
+        share=training.share,
+        list_length=training.list_length,
+        order=training.order,
+        batch_queries=training.batch_queries,
+    )
     taught = taught_by(examples, training.teacher) if training.teacher else examples
     lm = model.model
     table = lm.get_input_embeddings().weight

@@ -9,7 +9,7 @@ from baselines.llm.options import BackEnd
 
 
 def open_model(options: BackEnd, trained: Path | None = None) -> LanguageModel:
-    """The model behind a back end's options, or the one that a training wrote to `trained`."""
+    """Open the model that the options describe, or the one that training wrote to `trained`."""
     if options.kind == "transformers":
         from baselines.llm.backends.transformers import TransformersModel
 
@@ -18,6 +18,6 @@ def open_model(options: BackEnd, trained: Path | None = None) -> LanguageModel:
         from baselines.llm.backends.http import HttpModel
 
         return HttpModel(options)
-    from baselines.llm.backends.replay import Replay
+    from baselines.llm.backends.replay import ReplayModel
 
-    return Replay(options)
+    return ReplayModel(options)

@@ -1,4 +1,4 @@
-"""What pointwise language models share: a query's pairs, scored in batches that change nothing."""
+"""Pointwise language models: a query's pairs are scored in batches, which change no score."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from resrank.reranker import DeclaredCounts, Reranker
 
 
 class Pointwise(Reranker):
-    """Base of a model that reads one pair at a time."""
+    """Base of rerankers that score each (query, passage) pair by itself."""
 
     batch_tokens: int
 
     @abstractmethod
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
-        """Token ids of a pair, and whether the passage was cut."""
+        """Return a pair's token ids, and whether the passage was cut."""
 
     @abstractmethod
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
-        """One score a pair of a batch."""
+        """Return one score per pair of a batch."""
 
     def declared_counts(self, candidates: int) -> DeclaredCounts:
-        """A pair a candidate; the score is read from logits."""
+        """Declare one pair per candidate; the score is read from logits."""
         return DeclaredCounts(model_calls=candidates, generated_tokens=0, embedding_slots=0)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
-        """One query's candidates, pair by pair; pairs of like length together."""
+        """Score one query's candidates; pairs of similar length share a batch."""
         pairs = [self.pair_ids(query.text, c.passage.text) for c in candidates]
         scores = [0.0] * len(pairs)
         for places in token_budget_batches([len(ids) for ids, _ in pairs], self.batch_tokens):
@@ -50,7 +50,7 @@ class Pointwise(Reranker):
         return ranked(query, candidates, scores, usage)
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Queries in turn: a query's pairs fill the batches by themselves."""
+        """Rerank one query after another: a single query's pairs fill the batches."""
         bar = tqdm(requests, desc="scoring pairs", unit="query")
         return [self.rerank(query, candidates) for query, candidates in bar]
 
@@ -58,11 +58,14 @@ class Pointwise(Reranker):
 def fit(
     prefix: list[int], passage: list[int], suffix: list[int], limit: int
 ) -> tuple[list[int], bool]:
-    """Prefix + passage + suffix in at most `limit` tokens; the passage alone is cut."""
-    room = limit - len(prefix) - len(suffix)
-    if room < 1:
+    """Return prefix + passage + suffix in at most `limit` tokens, and whether the passage was cut.
+
+    ValueError if prefix and suffix leave no space for the passage.
+    """
+    space = limit - len(prefix) - len(suffix)
+    if space < 1:
         raise ValueError(
             f"the prompt without its passage has {len(prefix) + len(suffix)} tokens, which leaves "
-            f"no room for one under max_tokens={limit}; raise it or shorten the query"
+            f"no space for it under max_tokens={limit}; raise it or shorten the query"
         )
-    return [*prefix, *passage[:room], *suffix], len(passage) > room
+    return [*prefix, *passage[:space], *suffix], len(passage) > space

@@ -1,4 +1,4 @@
-"""A ranking from answers that were recorded elsewhere: no model, no collection, no suite."""
+"""Rerank with answers that were recorded elsewhere: no model, no collection, no suite."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from resrank.windows import Window, spans
 def replay(
     candidates: Path, responses: Path, window: Window, parser: Rule, depth: int, out: Path
 ) -> Usage:
-    """Rerank each query's candidates by the answers, in the order in which they were given.
+    """Rerank each query's candidates by recorded answers, in the order of their file.
 
-    Writes a TREC run to `out` and what each query used beside it; returns the sum. DataError if
-    there are fewer or more answers than windows, or a recorded prompt is another query's.
+    Writes a TREC run to `out` and each query's usage beside it. Returns the usage of all queries.
+    DataError if there are fewer or more answers than windows, or if a recorded prompt belongs to
+    another query.
     """
-    model = InOrder(responses)
+    model = ResponsesInOrder(responses)
     options = RankGPT.Options(
         llm=ReplayOptions(kind="replay", transcript=responses), window=window, parser=parser
     )
@@ -52,11 +53,11 @@ def replay(
     return sum((r.usage for r in rankings), Usage())
 
 
-class InOrder:
-    """Answers recorded elsewhere, `{"prompt", "response"}` a line, handed out in their order.
+class ResponsesInOrder:
+    """Yields answers recorded elsewhere, one `{"prompt", "response"}` per line, in file order.
 
-    query: set by who replays, the text of the query whose answers come next; a recorded prompt
-    that does not hold it was another query's. expected: set likewise, the number of windows.
+    query: text of the query whose answers come next, set by the caller; a recorded prompt must
+    contain it. expected: number of windows, set by the caller.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,13 +72,13 @@ class InOrder:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """The file."""
+        """Return the file's name."""
         return {"responses": self.path.name}
 
     def answers(
         self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
     ) -> Iterator[tuple[int, Answer]]:
-        """Yield the next answers. DataError if there are no more."""
+        """Yield the next answers. DataError if the file has no more."""
         for place in range(len(prompts)):
             if self.used == len(self.rows):
                 raise DataError(
@@ -85,8 +86,8 @@ class InOrder:
                     f"{self.expected} are expected; check --window, --step, --depth and "
                     "--candidates"
                 )
-            number, text, asked = self.rows[self.used]
-            if isinstance(asked, str) and not _asks(asked, self.query):
+            number, text, recorded = self.rows[self.used]
+            if isinstance(recorded, str) and not _contains(recorded, self.query):
                 raise DataError(
                     f"{self.path}:{number}: the recorded prompt does not hold the query "
                     f"{self.query!r}: answers for other candidates or windows, or in another "
@@ -98,8 +99,8 @@ class InOrder:
             yield place, answer
 
 
-def _asks(prompt: str, query: str) -> bool:
-    """Whether a prompt holds a query, as it stands or with its encoding repaired."""
+def _contains(prompt: str, query: str) -> bool:
+    """Whether a prompt contains a query, unchanged or with its encoding repaired."""
     import ftfy
 
     return query in prompt or ftfy.fix_text(query) in prompt

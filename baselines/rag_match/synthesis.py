@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from baselines.llm.transcript import Recorded
+from baselines.llm.transcript import RecordedModel
 from baselines.rag_match.evidence import QueryEvidence
 from baselines.rag_match.prompts import writer_prompt
 from baselines.rag_match.terms import sentences, terms
@@ -45,7 +45,7 @@ class ExtractiveSynthesiser:
 class LlmSynthesiser:
     """Lets a language model write each document from the evidence; its answers are recorded."""
 
-    def __init__(self, model: Recorded, words: int, max_new_tokens: int) -> None:
+    def __init__(self, model: RecordedModel, words: int, max_new_tokens: int) -> None:
         self.model = model
         self.words = words
         self.max_new_tokens = max_new_tokens

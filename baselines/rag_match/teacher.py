@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from baselines.llm.transcript import Recorded
+from baselines.llm.transcript import RecordedModel
 from baselines.rag_match.grounding import grounding
 from baselines.rag_match.pairs import GradedPair
 from baselines.rag_match.prompts import teacher_prompt
@@ -65,7 +65,7 @@ class RuleTeacher:
 class LlmTeacher:
     """Lets a language model write the traces without the grades; its answers are recorded."""
 
-    def __init__(self, model: Recorded, max_new_tokens: int) -> None:
+    def __init__(self, model: RecordedModel, max_new_tokens: int) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.llm.open import open_model
-from baselines.llm.transcript import Recorded
+from baselines.llm.transcript import RecordedModel
 from baselines.rag_match.alignment import learn_to_judge
 from baselines.rag_match.calibration import learn_to_prefer
 from baselines.rag_match.documents import Documents, write_documents
@@ -95,7 +95,7 @@ def _teacher(stage: AlignmentStage, out: Path) -> TraceTeacher:
     return write
 
 
-def _recorded(options: LlmWriterOptions, out: Path) -> Recorded:
+def _recorded(options: LlmWriterOptions, out: Path) -> RecordedModel:
     """Return a language model whose answers are recorded beside the model that is trained."""
     model = open_model(options.llm)
-    return Recorded(model, out, {**model.parameters, "max_new_tokens": options.max_new_tokens})
+    return RecordedModel(model, out, {**model.parameters, "max_new_tokens": options.max_new_tokens})

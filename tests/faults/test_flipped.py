@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from baselines.llm.transcript import read_transcript
+from baselines.llm.transcript_files import read_transcript
 from baselines.rag_match.documents import Documents, write_documents
 from baselines.rag_match.evidence import QueryEvidence
 from resrank.candidates.base import StageInputs, parse_first_stage

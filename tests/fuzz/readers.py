@@ -16,13 +16,13 @@ from pydantic import BaseModel
 
 from baselines.llm.backends.endpoint import EndpointError
 from baselines.llm.backends.http import HttpModel
-from baselines.llm.backends.replay import Replay
+from baselines.llm.backends.replay import ReplayModel
 from baselines.llm.interface import Message
 from baselines.llm.options import HttpOptions, ReplayOptions
 from baselines.llm.prompts.answers import parse
 from baselines.llm.prompts.template import Template
-from baselines.llm.replay_run import InOrder
-from baselines.llm.transcript import read_transcript
+from baselines.llm.replay_run import ResponsesInOrder
+from baselines.llm.transcript_files import read_transcript
 from baselines.rag_match import trace
 from resrank.candidates.exported import read_about
 from resrank.collections.beir import BeirCollection
@@ -134,7 +134,7 @@ def answers(data: bytes, at: Path) -> bool:
 def transcript(path: Path) -> None:
     """A transcript is looked up, replayed, and its times are added up."""
     read_transcript(path)
-    replay = Replay(ReplayOptions(kind="replay", transcript=path))
+    replay = ReplayModel(ReplayOptions(kind="replay", transcript=path))
     list(replay.answers(list(replay.by_prompt), replay.parameters.get("max_new_tokens", 0)))
     replay.clock()
 
@@ -279,7 +279,9 @@ READERS: dict[str, Reader] = {
     "prompt": Reader(typed(Template), [PROMPTS], yaml_variants),
     "transcript": Reader(of_file(transcript, (DataError, Damaged)), [CALL], json_variants),
     "responses": Reader(
-        of_file(InOrder, DataError), [b'{"prompt": "p", "response": "[1]"}\n'], json_variants
+        of_file(ResponsesInOrder, DataError),
+        [b'{"prompt": "p", "response": "[1]"}\n'],
+        json_variants,
     ),
     "orderings": Reader(
         of_file(read_orderings, DataError),

@@ -1,6 +1,6 @@
-"""An endpoint as vLLM's is, for thousands of requests: asyncio, in a process of its own.
+"""An endpoint like vLLM's for thousands of requests: asyncio, in a separate process.
 
-A prompt begins with its number, and its answer names that. Some first tries fail: with 429 or 503
+Each prompt begins with a number, which its answer repeats. Some first tries fail: with 429 or 503
 and a Retry-After, or with a connection that ends before the answer or within it. `GET /stats` gives
 what was counted.
 """
@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 FAULTS = ("429", "503", "drop", "half")
-SHARE = 0.01  # of prompts, that have one fault or another; as many have it twice
+SHARE = 0.01  # of tries that fail; a prompt fails at most twice
 
 
 class Server:
-    """What was asked, by prompts' numbers, and how many requests were in flight."""
+    """Counts tries by prompt number, and requests in flight."""
 
     def __init__(self, together: int) -> None:
         self.together = together
@@ -48,7 +48,7 @@ class Server:
             writer.close()
 
     async def reply(self, path: str, body: bytes) -> bytes | None:
-        """A reply's bytes; None for a connection that is to end without one."""
+        """Return a reply's bytes; None ends the connection without a reply."""
         if path == "/stats":
             return http("200 OK", self.stats())
         self.active += 1
@@ -60,9 +60,9 @@ class Server:
         finally:
             self.active -= 1
 
-    async def completion(self, asked: dict) -> bytes | None:
-        """An answer after a while, or a fault; the first wait until as many are in flight."""
-        number = asked["messages"][-1]["content"].split()[0]
+    async def completion(self, body: dict) -> bytes | None:
+        """Answer after a delay, or fail. The first requests wait until all slots are in flight."""
+        number = body["messages"][-1]["content"].split()[0]
         self.tries[number] += 1
         rng = random.Random(f"{number} {self.tries[number]}")
         await asyncio.wait_for(self.full.wait(), 60)
@@ -77,23 +77,23 @@ class Server:
             )
         if fault == "drop":
             return None
-        answer = http("200 OK", completion(asked["model"], f"[{number}]"))
+        answer = http("200 OK", completion(body["model"], f"[{number}]"))
         if fault == "half":
             raise Half(answer[: len(answer) // 2])
         self.answered[number] += 1
         return answer
 
     def stats(self) -> dict:
-        """What was counted."""
+        """Return the counts."""
         return {name: value for name, value in vars(self).items() if name != "full"}
 
 
 class Half(Exception):
-    """Ends the connection within an answer, of which it holds the beginning."""
+    """Ends the connection within an answer; holds the part that is sent."""
 
 
 def completion(model: str, text: str) -> dict:
-    """A chat completion in vLLM's form."""
+    """Return a chat completion in vLLM's form."""
     choice = {
         "index": 0, "message": {"role": "assistant", "content": text, "tool_calls": []},
         "logprobs": None, "finish_reason": "stop", "stop_reason": None,
@@ -106,21 +106,21 @@ def completion(model: str, text: str) -> dict:
 
 
 async def request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
-    """A request's path and body."""
+    """Return a request's path and body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
     return head[0].split()[1], await reader.readexactly(int(fields.get("content-length", 0)))
 
 
 def http(status: str, value: dict, more: str = "") -> bytes:
-    """A reply's bytes."""
+    """Return a reply's bytes."""
     body = json.dumps(value).encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nserver: uvicorn\r\n{more}"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 async def serve(together: int) -> None:
-    """Serve on a free port, which is printed, until the process is ended."""
+    """Serve on a free port, print it, and run until the process is terminated."""
     server = await asyncio.start_server(Server(together).connection, "127.0.0.1", 0, backlog=256)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -128,7 +128,7 @@ async def serve(together: int) -> None:
 
 @contextmanager
 def load_server(together: int) -> Iterator[str]:
-    """The address of a server that first waits until so many requests are in flight."""
+    """Yield the address of a server that first waits until `together` requests are in flight."""
     command = [sys.executable, "-m", "tests.llm.load_server", str(together)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

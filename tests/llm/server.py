@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Endpoint:
-    """What the server was asked, and how it should fail: `faults` maps a prompt's n-th try to one."""
+    """The server's record of requests. `fault` maps (prompt, number of the try) to a fault or None."""
 
     def __init__(
         self, answer: Callable[[str], str], fault: Callable[[str, int], str | None]
@@ -34,14 +34,14 @@ class Endpoint:
         self.lock = threading.Lock()
         self.url = ""
 
-    def asked(self) -> Counter[str]:
-        """Tries a prompt, up to now."""
+    def tries_so_far(self) -> Counter[str]:
+        """Return the tries per prompt so far."""
         with self.lock:
             return self.tries.copy()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as its endpoint says, or fails as it says."""
+    """Answers or fails as the endpoint's functions determine."""
 
     state: Endpoint
     protocol_version = "HTTP/1.1"
@@ -91,8 +91,8 @@ class Handler(BaseHTTPRequestHandler):
             self.hostile(fault, prompt)
             return
         if fault == "401":
-            said = self.headers.get("Authorization", "")
-            self.send(401, json.dumps({"error": f"bad {said}"}).encode())
+            authorization = self.headers.get("Authorization", "")
+            self.send(401, json.dumps({"error": f"bad {authorization}"}).encode())
             return
         if fault == "busy for long":
             self.send(429, b"{}", {"Retry-After": "600"})

@@ -1,4 +1,4 @@
-"""An encoder made causal: its weights, no look ahead, the same in any batch and after saving."""
+"""A causal encoder: its weights, causal attention, and equality in any batch and after saving."""
 
 import pytest
 import torch
@@ -26,22 +26,22 @@ def model():
     return TransformersModel(options({"encoder": NAME}), seed=3)
 
 
-def test_it_begins_with_the_encoders_weights(model):
+def test_the_model_starts_with_the_encoders_weights(model):
     encoder = AutoModel.from_pretrained(locate(NAME)).state_dict()
-    own = model.model.bert.state_dict()
-    assert own.keys() == {name for name in encoder if not name.startswith("pooler")}
-    assert all(torch.equal(own[name], encoder[name]) for name in own)
+    weights = model.model.bert.state_dict()
+    assert weights.keys() == {name for name in encoder if not name.startswith("pooler")}
+    assert all(torch.equal(weights[name], encoder[name]) for name in weights)
     assert model.model.cls.predictions.decoder.weight is model.model.get_input_embeddings().weight
 
 
-def test_the_first_layers_alone():
+def test_only_the_first_layers_are_kept():
     encoder = AutoModel.from_pretrained(locate(NAME)).state_dict()
     made = TransformersModel(options({"encoder": NAME, "layers": 2})).model.bert
     assert len(made.encoder.layer) == 2
     assert all(torch.equal(value, encoder[name]) for name, value in made.state_dict().items())
 
 
-def test_no_token_sees_the_next_ones(model):
+def test_attention_is_causal(model):
     (ids,) = model.tokenize(PROMPTS[1:])
     with torch.no_grad():
         whole = model.model(input_ids=torch.tensor([ids])).logits
@@ -49,7 +49,7 @@ def test_no_token_sees_the_next_ones(model):
     assert torch.allclose(whole[:, :5], part, atol=1e-4)
 
 
-def test_answers_and_logits_are_the_same_in_any_batch(model):
+def test_batching_does_not_change_answers_and_logits(model):
     alone = TransformersModel(options({"encoder": NAME}, batch_tokens=1), seed=3)
     wanted = dict(alone.answers(PROMPTS, 6))
     for place, answer in model.answers(PROMPTS, 6):
@@ -59,7 +59,7 @@ def test_answers_and_logits_are_the_same_in_any_batch(model):
     assert torch.allclose(together, apart, atol=1e-4)
 
 
-def test_what_is_saved_is_loaded_as_it_was(model, tmp_path):
+def test_a_saved_model_loads_unchanged(model, tmp_path):
     model.model.save_pretrained(tmp_path)
     model.tokenizer.save_pretrained(tmp_path)
     again = TransformersModel(options(str(tmp_path)))
@@ -70,7 +70,7 @@ def test_what_is_saved_is_loaded_as_it_was(model, tmp_path):
     )
 
 
-def test_another_seed_begins_with_another_head(model):
+def test_the_seed_determines_the_new_head(model):
     def head(made):
         return made.model.cls.predictions.transform.dense.weight
 
@@ -80,7 +80,7 @@ def test_another_seed_begins_with_another_head(model):
     assert not torch.equal(head(model), head(other))
 
 
-def test_a_model_of_another_form_is_refused(tmp_path):
+def test_an_encoder_that_is_no_bert_is_refused(tmp_path):
     folder = save_causal(tmp_path / "m", "qwen3")
     with pytest.raises(ValueError, match="of the type 'qwen3'; the layers of a 'bert' can be made"):
         TransformersModel(options({"encoder": folder}))

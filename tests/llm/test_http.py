@@ -1,4 +1,4 @@
-"""RankGPT over HTTP against a real local server: in flight, failing, killed."""
+"""RankGPT over HTTP against a real local server: many requests in flight, faults, kills."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 from baselines.llm.backends.endpoint import EndpointError
 from baselines.llm.options import HttpOptions
 from baselines.llm.prompts.template import template
-from baselines.llm.transcript import read_transcript
+from baselines.llm.transcript_files import read_transcript
 from baselines.rankgpt import RankGPT
 from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
@@ -39,7 +39,7 @@ def requests(queries=4, depth=8):
 
 
 def reverse(prompt):
-    """A window's places turned round."""
+    """Answer with the window's places in reverse."""
     size = int(prompt.rpartition("Rank all ")[2].split()[0])
     return " > ".join(f"[{n}]" for n in range(size, 0, -1))
 
@@ -101,11 +101,11 @@ def test_a_failed_request_is_tried_again(fault):
 
 
 @pytest.mark.parametrize("fault", ["wait a second", "wait until a date"])
-def test_the_wait_that_is_asked_for_is_kept(fault):
+def test_retry_after_is_honoured(fault):
     with endpoint(reverse, lambda _, number: fault if number == 1 else None) as server:
         reranker(server.url).rerank_many([requests(1, depth=4)[0]])
         first, second = server.times
-    assert 0.9 < second - first < 4  # by itself it would try again after a quarter
+    assert 0.9 < second - first < 4  # the default wait is at most half a second
 
 
 def test_a_wait_of_minutes_stops_the_run():
@@ -128,7 +128,7 @@ def test_an_interrupt_does_not_wait_for_the_next_try():
             next(answers)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         assert time.monotonic() - start < 0.9
-        assert sum(server.asked().values()) == 1
+        assert sum(server.tries_so_far().values()) == 1
 
 
 def test_an_endless_reply_is_read_in_part():
@@ -154,7 +154,7 @@ def test_variables_for_another_endpoint_are_not_sent(monkeypatch):
     assert "other" not in str(server.headers)
 
 
-def test_a_passage_that_is_none_and_an_answer_of_a_megabyte():
+def test_an_unknown_passage_and_an_answer_of_a_megabyte():
     answers = iter(["[999] > [2]", "[3] " + "x" * 1_000_000, "no"])
     with endpoint(lambda _: next(answers)) as server:
         (ranking,) = reranker(server.url, in_flight=1).rerank_many(requests(1))
@@ -163,12 +163,12 @@ def test_a_passage_that_is_none_and_an_answer_of_a_megabyte():
     assert sorted(ranking.passage_ids) == sorted(f"p0-{n}" for n in range(8))
 
 
-def test_a_refusal_stops_and_the_transcript_goes_on(tmp_path, wanted):
+def test_a_refusal_stops_the_run_and_a_rerun_resumes_from_the_transcript(tmp_path, wanted):
     def refuse(prompt, _):
         return "400" if "number 3" in prompt else None
 
     with endpoint(reverse, refuse) as server:
-        system = reranker(server.url, in_flight=1)  # the refused one, then some that wait
+        system = reranker(server.url, in_flight=1)  # the refused one, then waiting ones
         system.keep_transcript(tmp_path / "t.trec")
         path = system.transcript.path
         with pytest.raises(EndpointError, match="status 400: .*a rerun asks only for the rest"):
@@ -190,7 +190,7 @@ def test_a_refusal_stops_and_the_transcript_goes_on(tmp_path, wanted):
     assert replayed[0].usage == system.rerank_many(requests())[0].usage
 
 
-def test_the_key_is_sent_and_written_nowhere(tmp_path, monkeypatch):
+def test_the_key_is_sent_but_written_nowhere(tmp_path, monkeypatch):
     monkeypatch.setenv("MY_KEY", "sk-secret")
     with endpoint(reverse) as server:
         system = reranker(server.url, key_variable="MY_KEY")
@@ -204,7 +204,7 @@ def test_the_key_is_sent_and_written_nowhere(tmp_path, monkeypatch):
         reranker("http://x", key_variable="MY_KEY")
 
 
-def test_what_is_asked_for_is_sent_and_said_whole(tmp_path):
+def test_all_parameters_are_sent_and_recorded(tmp_path):
     with endpoint(reverse) as server:
         system = reranker(server.url, more={"repetition_penalty": 1.0})
         system.keep_transcript(tmp_path / "t.trec")
@@ -212,14 +212,17 @@ def test_what_is_asked_for_is_sent_and_said_whole(tmp_path):
         sent = {name: server.bodies[0][name] for name in server.bodies[0] if name != "messages"}
     assert sent == {"model": "m", "temperature": 0.0, "top_p": 1.0, "max_tokens": 24,
                     "repetition_penalty": 1.0}  # fmt: skip
-    said = dict(system.about["parameters"])
-    assert (said.pop("url"), said.pop("max_new_tokens")) == (server.url, sent.pop("max_tokens"))
-    assert said == sent
+    parameters = dict(system.about["parameters"])
+    assert (parameters.pop("url"), parameters.pop("max_new_tokens")) == (
+        server.url,
+        sent.pop("max_tokens"),
+    )
+    assert parameters == sent
     line = json.loads(system.transcript.path.read_text().splitlines()[0])
     assert line["parameters"] == system.about["parameters"]
 
 
-def test_each_prompt_is_sampled_from_its_own_seed():
+def test_each_prompt_has_a_sampling_seed_of_its_own():
     def seeds(**more):
         with endpoint(reverse) as server:
             system = reranker(server.url, temperature=0.7, **more)
@@ -253,12 +256,12 @@ print(orders(system.rerank_many(requests())), flush=True)
 
 
 def recorded(folder):
-    """The prompts whose answers are written down; a torn last line is none."""
+    """Return the prompts with recorded answers; a torn last line does not count."""
     lines = [line for p in folder.glob("*.jsonl") for line in p.read_text().split("\n")[:-1]]
     return {"\n".join(m["content"] for m in json.loads(line)["prompt"]) for line in lines}
 
 
-def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, wanted):
+def test_a_client_that_is_killed_repeatedly_repeats_no_answered_call(tmp_path, wanted):
     rng = random.Random(1)
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     kills, progress = 0, []
@@ -266,37 +269,37 @@ def test_a_client_killed_again_and_again_repeats_no_answered_call(tmp_path, want
         server.delay = 0.1
         command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "t.trec")]
         while kills < 20:
-            known, before = recorded(tmp_path), server.asked()
+            answered, before = recorded(tmp_path), server.tries_so_far()
             client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
-            while server.asked() == before and client.poll() is None:
+            while server.tries_so_far() == before and client.poll() is None:
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.3))
             if client.poll() is None:
                 client.send_signal(signal.SIGKILL)
                 kills += 1
-            said, _ = client.communicate()
+            output, _ = client.communicate()
             assert client.returncode in (0, -signal.SIGKILL)
-            time.sleep(0.15)  # what was in flight arrives
-            assert not known & (server.asked() - before).keys()
+            time.sleep(0.15)  # requests in flight arrive
+            assert not answered & (server.tries_so_far() - before).keys()
             progress.append(len(recorded(tmp_path)))
             if client.returncode == 0:
-                assert said.strip() == str(wanted)
-                for path in tmp_path.iterdir():  # all is answered: start over
+                assert output.strip() == str(wanted)
+                for path in tmp_path.iterdir():  # all prompts are answered: start over
                     path.unlink()
-        known, before = recorded(tmp_path), server.asked()
+        answered, before = recorded(tmp_path), server.tries_so_far()
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == str(wanted)
-        assert sum((server.asked() - before).values()) == 12 - len(known)
+        assert sum((server.tries_so_far() - before).values()) == 12 - len(answered)
     assert max(progress) > 0
 
 
 def heed_interrupts():
-    """What a shell starts in the background ignores SIGINT, and so would the client."""
+    """Restore SIGINT, which processes in a shell's background ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_what_is_in_flight_at_an_interrupt_is_kept(tmp_path, wanted, name):
+def test_answers_in_flight_at_an_interrupt_are_kept(tmp_path, wanted, name):
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     with endpoint(reverse) as server:
         server.delay = 1.0
@@ -307,18 +310,20 @@ def test_what_is_in_flight_at_an_interrupt_is_kept(tmp_path, wanted, name):
         )  # fmt: skip
         while server.active < 4:
             time.sleep(0.01)
-        client.send_signal(getattr(signal, name))
+        client.send_signal(signal.Signals[name])
         client.communicate(timeout=30)
         assert client.returncode != 0
-        assert sum(server.asked().values()) == 4  # nothing more was asked for
-        assert recorded(tmp_path) == set(server.asked())  # and what was in flight is there
+        assert sum(server.tries_so_far().values()) == 4  # no further request was sent
+        assert recorded(tmp_path) == set(
+            server.tries_so_far()
+        )  # and the requests in flight are recorded
         server.delay = 0.0
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == str(wanted)
-        assert set(server.asked().values()) == {1}
+        assert set(server.tries_so_far().values()) == {1}
 
 
-def test_a_slow_pace_does_not_hold_up_an_interrupt():
+def test_a_slow_pace_does_not_delay_an_interrupt():
     with endpoint(reverse) as server:
         system = reranker(server.url, requests_per_minute=1)
         start = time.monotonic()
@@ -326,17 +331,17 @@ def test_a_slow_pace_does_not_hold_up_an_interrupt():
         next(answers)
         answers.close()  # as an interrupt does
         assert time.monotonic() - start < 10
-        assert sum(server.asked().values()) == 1
+        assert sum(server.tries_so_far().values()) == 1
 
 
-def test_a_refusal_with_many_waiting_stops_at_once(tmp_path):
+def test_a_refusal_stops_waiting_requests(tmp_path):
     with endpoint(reverse, lambda *_: "400") as server:
         with pytest.raises(EndpointError, match="status 400"):
             reranker(server.url, in_flight=2).rerank_many(requests(30))
         assert sum(server.tries.values()) < 30
 
 
-def test_an_endpoint_that_stays_away_is_named(tmp_path):
+def test_the_error_after_the_last_try_names_its_status(tmp_path):
     with (
         endpoint(reverse, lambda *_: "500") as server,
         pytest.raises(EndpointError, match="no answer after 2 tries; the last one gave status 500"),
@@ -344,7 +349,7 @@ def test_an_endpoint_that_stays_away_is_named(tmp_path):
         reranker(server.url, tries=2).rerank_many(requests(1))
 
 
-def test_a_key_that_is_none_is_refused_without_showing_it(monkeypatch):
+def test_a_malformed_key_is_refused_and_not_printed(monkeypatch):
     monkeypatch.setenv("MY_KEY", "sk-sec ret")
     with pytest.raises(ValueError, match="white space") as caught:
         reranker("http://x", key_variable="MY_KEY")
@@ -359,15 +364,15 @@ def test_a_key_that_is_none_is_refused_without_showing_it(monkeypatch):
     assert system.about["price"] == pytest.approx(wanted)
 
 
-def test_counts_that_are_left_out_are_no_failure(wanted):
+def test_missing_token_counts_are_counted_as_0(wanted):
     with endpoint(reverse, lambda _, number: "no counts" if number == 1 else None) as server:
         with pytest.warns(UserWarning, match="leaves out tokens"):
             rankings = reranker(server.url, in_flight=1).rerank_many(requests())
         assert orders(rankings) == wanted
-        assert set(server.asked().values()) == {1}
+        assert set(server.tries_so_far().values()) == {1}
 
 
-def test_a_redirect_is_named_and_not_followed():
+def test_a_redirect_is_reported_and_not_followed():
     with (
         endpoint(reverse, lambda *_: "redirect") as server,
         pytest.raises(EndpointError, match="status 307: it is at 'http://elsewhere/v1/chat/comp"),
@@ -375,7 +380,7 @@ def test_a_redirect_is_named_and_not_followed():
         reranker(server.url).rerank_many(requests(1))
 
 
-def test_half_a_character_in_an_answer_is_replaced(tmp_path):
+def test_a_lone_surrogate_in_an_answer_is_replaced(tmp_path):
     with endpoint(lambda _: "[2] \ud800 > [1]") as server:
         system = reranker(server.url)
         system.keep_transcript(tmp_path / "t.trec")
@@ -385,8 +390,8 @@ def test_half_a_character_in_an_answer_is_replaced(tmp_path):
     assert answer.text == "[2] ? > [1]"
 
 
-def test_a_run_has_as_many_in_flight_as_it_may(tmp_path):
-    """More than the queries that a model in this process is given at once."""
+def test_a_run_has_in_flight_as_many_requests_as_allowed(tmp_path):
+    """The limit exceeds the number of queries that a model in this process reranks at once."""
     together = threading.Barrier(40)
     queries = {f"q{n}": f"sort an array {n}" for n in range(40)}
     qrels = {"test": [(query, "p1", 1) for query in queries]}
@@ -396,7 +401,7 @@ def test_a_run_has_as_many_in_flight_as_it_may(tmp_path):
     freeze(made, parse_first_stage({"kind": "bm25"}), lists)
 
     def answer(prompt):
-        together.wait(20)  # an answer comes when all are asked for
+        together.wait(20)  # an answer comes when all requests have arrived
         return "[1]"
 
     with endpoint(answer) as server:
@@ -418,23 +423,23 @@ def test_a_run_has_as_many_in_flight_as_it_may(tmp_path):
     assert len(read_run(run)) == 40
 
 
-def test_a_key_that_the_endpoint_repeats_is_not_shown(monkeypatch):
+def test_a_key_that_the_endpoint_repeats_is_redacted(monkeypatch):
     monkeypatch.setenv("RESRANK_TEST_KEY", "sk-verysecret")
     with endpoint(reverse, lambda *_: "401") as server:
-        asked = reranker(server.url, key_variable="RESRANK_TEST_KEY")
-        with pytest.raises(EndpointError, match=r"status 401.*\*\*\*") as found:
-            asked.rerank_many(requests())
-    assert "verysecret" not in str(found.value)
+        system = reranker(server.url, key_variable="RESRANK_TEST_KEY")
+        with pytest.raises(EndpointError, match=r"status 401.*\*\*\*") as caught:
+            system.rerank_many(requests())
+    assert "verysecret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [({"url": "http://me:pw@h/v1"}, "no user, password or query"),
      ({"url": "http://h/v1?key=1"}, "no user, password or query"),
      ({"url": "h/v1"}, "https:// address"),
-     ({"url": "http://h/v1", "more": {"stream": True}}, "stream cannot stand here"),
+     ({"url": "http://h/v1", "more": {"stream": True}}, "stream cannot be given here"),
      ({"url": "http://h/v1", "price_in": 1.0}, "both `price_in` and `price_out`")],
 )  # fmt: skip
-def test_options_that_would_mislead(options, said):
-    with pytest.raises(ValueError, match=said):
+def test_contradictory_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         HttpOptions.model_validate({"kind": "http", "model": "m", **options})

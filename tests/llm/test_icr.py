@@ -39,7 +39,7 @@ def in_one_piece(system, query, passages):
     return scores
 
 
-def test_scores_are_those_of_whole_forward_passes(folder):
+def test_scores_equal_those_of_complete_forward_passes(folder):
     system = load(folder)
     passages = ["sort an array", "the shortest path of a graph", "draw samples", "plot a line"]
     scores, tokens = system.reader.scores("shortest path", passages)
@@ -49,7 +49,7 @@ def test_scores_are_those_of_whole_forward_passes(folder):
     assert tokens == len(full.ids) + len(neutral.ids) - neutral.rest
 
 
-def test_spans_hold_the_passages_and_nothing_else(folder):
+def test_spans_cover_exactly_the_passages(folder):
     reader = load(folder).reader
     passages = ["sort an array", "path [2] of a graph\n\n[3] twice", "path"]
     reading = reader.reading("path", passages)
@@ -61,7 +61,7 @@ def test_spans_hold_the_passages_and_nothing_else(folder):
     assert "Query: path" in rest
 
 
-def test_two_calls_a_list_and_lists_of_any_length(folder):
+def test_two_calls_per_list_of_any_length(folder):
     system = load(folder, words=6)
     batch = requests([0, 1, 2, 12])
     together = system.rerank_many(batch)

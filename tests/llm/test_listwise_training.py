@@ -1,4 +1,4 @@
-"""A tiny language model learns windows: targets, losses, what is written can be loaded."""
+"""Training of a tiny listwise language model: targets, losses, loading the result."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ def model(request, tmp_path_factory):
     ("prompt", "answer"), [("short", "[2] > [3] > [1]"), ("first", "[B] > [C] > [A]"),
                            ("rankvicuna", "[2] > [3] > [1]")],
 )  # fmt: skip
-def test_the_target_is_the_right_order_and_its_end(model, prompt, answer):
+def test_the_target_is_the_correct_order_and_an_end_token(model, prompt, answer):
     losses = WindowLosses(model, template(prompt), None, False)
     ids, start, order = losses.target(ITEM)
     assert order == [1, 2, 0]
@@ -45,18 +45,18 @@ def test_the_target_is_the_right_order_and_its_end(model, prompt, answer):
     assert ids[:start] == before[:start]
 
 
-def test_the_losses_are_those_of_the_whole_model(model):
+def test_losses_equal_those_of_the_unsplit_model(model):
     letters = [model.token_behind("[", letter) for letter in LETTERS[:3]]
     losses = WindowLosses(model, template("first"), None, False, 10.0, letters)
-    found = losses([ITEM])
+    computed = losses([ITEM])
     ids, start, _ = losses.target(ITEM)
     labels = torch.tensor([[-100] * start + ids[start:]])
     whole = model.model(input_ids=torch.tensor([ids]), labels=labels)
-    assert found["writing"] == pytest.approx(whole.loss.item(), abs=1e-5)
+    assert computed["writing"] == pytest.approx(whole.loss.item(), abs=1e-5)
     at = model.tokenize([template("first").build(ITEM.query, ITEM.texts)], opening="[")
     logits = model.first_logits(at, letters)[0]
     ranking = ranknet(logits, torch.tensor(ITEM.grades), by_rank=True)
-    assert found["ranking"] == pytest.approx(ranking.item(), abs=1e-5)
+    assert computed["ranking"] == pytest.approx(ranking.item(), abs=1e-5)
 
 
 def test_ranknet_by_rank_weighs_pairs_by_the_sum_of_their_ranks():
@@ -68,21 +68,21 @@ def test_ranknet_by_rank_weighs_pairs_by_the_sum_of_their_ranks():
 
 def examples(count=24, size=6):
     """The relevant passage says so, at a place that differs."""
-    found = []
+    rows = []
     for q in range(count):
         right = q * 5 % size
         texts = [f"yes number {q}" if n == right else f"word {n} of {q}" for n in range(size)]
         listed = [Candidate(Passage(f"{q}-{n}", text), -float(n)) for n, text in enumerate(texts)]
-        found.append(
+        rows.append(
             TrainingExample(
                 Query(f"q{q}", f"number {q}"), listed, {f"{q}-{right}": 1}, [listed[right].passage]
             )
         )
-    return found
+    return rows
 
 
 @pytest.mark.parametrize("kind", ["rankgpt", "first", "e2rank"])
-def test_training_is_learning_and_what_it_writes_can_be_loaded(kind, tmp_path):
+def test_training_improves_the_ranking_and_the_model_loads(kind, tmp_path):
     cls = resolve(kind)
     given = {"llm": SCRATCH, "prompt": "first" if kind == "first" else "short"}
     if kind == "e2rank":
@@ -102,8 +102,8 @@ def test_training_is_learning_and_what_it_writes_can_be_loaded(kind, tmp_path):
         first, last = (sum(row[name] for row in part) for part in (rows[:4], rows[-4:]))
         assert last < (0.95 if (kind, name) == ("first", "ranking") else 0.8) * first
     system = cls.load(options, tmp_path / "model")
-    asked = [(e.query, e.candidates) for e in train[:3]]
-    for (_, listed), ranking in zip(asked, system.rerank_many(asked), strict=True):
+    lists = [(e.query, e.candidates) for e in train[:3]]
+    for (_, listed), ranking in zip(lists, system.rerank_many(lists), strict=True):
         assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
 
 
@@ -114,7 +114,7 @@ def logs_of(folder, count):
     return json.loads((folder / "log.json").read_text())
 
 
-def test_two_processes_take_the_steps_of_one(tmp_path):
+def test_two_processes_take_the_same_steps_as_one(tmp_path):
     alone, together = (logs_of(tmp_path / str(n), n) for n in (1, 2))
     assert list(alone) == ["rankgpt", "first", "e2rank", "pe_rank"]
     for kind, rows in alone.items():
@@ -125,7 +125,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
             assert_same_step(one, other, rel=1e-4, abs=1e-6)
 
 
-def test_adapters_are_trained_alone_and_merged(tmp_path):
+def test_only_adapters_are_trained_and_then_merged(tmp_path):
     folder = save_causal(tmp_path / "m", "qwen3")
     cls = resolve("rankgpt")
     llm = {"kind": "transformers", "model": folder, "dtype": "float32"}
@@ -143,7 +143,7 @@ def test_adapters_are_trained_alone_and_merged(tmp_path):
     assert all("norm" not in name for name in moved)
 
 
-def test_lists_that_teach_nothing_are_counted(tmp_path):
+def test_lists_without_a_preference_are_counted(tmp_path):
     cls = resolve("rankgpt")
     options = cls.Options.model_validate({"llm": SCRATCH, "prompt": "short"})
     job = TrainingJob(tmp_path / "store", tmp_path / "checkpoints", "key", seed=1)
@@ -153,11 +153,11 @@ def test_lists_that_teach_nothing_are_counted(tmp_path):
     last = Candidate(given[2].positives[0], -9.0)  # the relevant one, beyond what is shown
     others = [c for c in given[2].candidates if c.passage.id != last.passage.id]
     given[2] = dataclasses.replace(given[2], candidates=[*others, last])
-    said = (
+    message = (
         "none of 3 training queries teaches anything: 2 have candidates, 2 a relevant passage, "
         "0 passages of different grade among the 5 that a list holds; train on more queries"
     )
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         cls.train(
             options, cls.Training(list_length=5), TrainingData(given[:3]), tmp_path / "out", job
         )

@@ -17,26 +17,26 @@ def done(tmp_path_factory):
 def test_each_prompt_has_its_own_answer(done):
     assert done.answers == [f"[{place}]" for place in range(COUNT)]
     rows = [json.loads(line) for line in done.transcript]
-    asked = [row["prompt"][0]["content"].split()[0] for row in rows]
-    assert sorted(map(int, asked)) == list(range(COUNT))
-    assert [row["text"] for row in rows] == [f"[{number}]" for number in asked]
+    numbers = [row["prompt"][0]["content"].split()[0] for row in rows]
+    assert sorted(map(int, numbers)) == list(range(COUNT))
+    assert [row["text"] for row in rows] == [f"[{number}]" for number in numbers]
 
 
-def test_what_is_answered_is_not_asked_again(done):
+def test_answered_requests_are_not_repeated(done):
     stats = done.stats
     assert len(stats["faults"]) == 4
     assert set(stats["answered"].values()) == {1}
     for number, tries in stats["tries"].items():
         assert tries == 1 + stats["failed"].get(number, 0)
-    assert done.asked_again == 0  # by a second run beside the transcript
+    assert done.repeated == 0  # by a second run beside the transcript
 
 
-def test_as_many_as_allowed_are_in_flight_over_connections_that_stay(done):
+def test_requests_in_flight_reach_the_limit_over_persistent_connections(done):
     stats = done.stats
     assert stats["most_active"] == IN_FLIGHT
     dropped = stats["faults"]["drop"] + stats["faults"]["half"]
     assert stats["connections"] <= IN_FLIGHT + dropped + 1  # the last asks for the counts
 
 
-def test_memory_does_not_grow_with_what_was_asked(done):
+def test_memory_does_not_grow_with_the_prompts(done):
     assert done.grown < 16  # MiB; the prompts alone, were they kept once more, are 31

@@ -1,4 +1,4 @@
-"""Language models in this process, at tiny size: calls counted, batches that change nothing."""
+"""Tiny language models in this process: counted calls, and batching that changes nothing."""
 
 import json
 
@@ -47,7 +47,7 @@ def requests(sizes):
     ]  # fmt: skip
 
 
-def test_first_is_one_forward_a_window_and_generates_nothing(folder):
+def test_first_takes_one_forward_pass_per_window_and_generates_nothing(folder):
     system = First.load(First.Options.model_validate({"llm": llm(folder)}))
     seen = []
     system.model.model.register_forward_hook(lambda m, args, out: seen.append(len(out.logits)))
@@ -73,27 +73,27 @@ def test_first_ranks_by_the_letters_logits(folder):
     with torch.inference_mode():
         logits = system.model.model(input_ids=torch.tensor([ids])).logits[0, -1]
     by_hand = sorted(range(5), key=lambda place: -float(logits[system.letters[place]]))
-    found = system.rerank(query, listed).passage_ids
-    assert found == tuple(listed[place].passage.id for place in by_hand)
+    ranked = system.rerank(query, listed).passage_ids
+    assert ranked == tuple(listed[place].passage.id for place in by_hand)
 
 
 @pytest.mark.parametrize("kind", [First, RankGPT])
-def test_batches_change_nothing(folder, kind):
-    asked = requests([0, 1, 3, 20, 21, 35])
+def test_batching_changes_nothing(folder, kind):
+    lists = requests([0, 1, 3, 20, 21, 35])
     options = {"window": {"size": 8, "step": 4}} | (
         {"max_new_tokens": 8} if kind is RankGPT else {}
     )
-    found = []
+    results = []
     for batch in (1, 2000):
         made = kind.Options.model_validate({"llm": llm(folder, batch), **options})
-        found.append(kind.load(made).rerank_many(asked))
+        results.append(kind.load(made).rerank_many(lists))
     alone = kind.load(made)
-    found.append([alone.rerank(*request) for request in asked])
-    orders = [[r.passage_ids for r in rankings] for rankings in found]
+    results.append([alone.rerank(*request) for request in lists])
+    orders = [[r.passage_ids for r in rankings] for rankings in results]
     assert orders[0] == orders[1] == orders[2]
-    usages = [[r.usage for r in rankings] for rankings in found]
+    usages = [[r.usage for r in rankings] for rankings in results]
     assert usages[0] == usages[1] == usages[2]
-    for ranking, (_, listed) in zip(found[0], asked, strict=True):
+    for ranking, (_, listed) in zip(results[0], lists, strict=True):
         assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
 
 
@@ -109,18 +109,18 @@ def test_rankgpt_calls_and_effective_parameters(folder):
     prompts = [system.template.build("sort", WORDS[:3])]
     texts = [dict(system.model.answers(prompts, 20))[0].text for _ in range(3)]
     assert len(set(texts)) == 1
-    said = system.about["parameters"]
+    parameters = system.about["parameters"]
     wanted = {"temperature": 0.0, "do_sample": False, "top_p": 1.0, "top_k": 0, "context": 4096,
               "max_new_tokens": 4, "dtype": "float32", "attention": "sdpa"}  # fmt: skip
-    assert {name: said[name] for name in wanted} == wanted
-    assert said["eos_token_ids"] == [3, 7]
-    assert said["transformers"] == transformers.__version__
-    assert len(said["weights"]) == 64
-    assert json.dumps(said)
+    assert {name: parameters[name] for name in wanted} == wanted
+    assert parameters["eos_token_ids"] == [3, 7]
+    assert parameters["transformers"] == transformers.__version__
+    assert len(parameters["weights"]) == 64
+    assert json.dumps(parameters)
     assert len(system.about["prompt_hash"]) == 64
 
 
-def test_sampled_answers_are_their_prompts_own(folder, tmp_path):
+def test_a_sampled_answer_depends_only_on_its_prompt(folder, tmp_path):
     """Neither other prompts nor what a killed run has already done change them."""
     from baselines.llm.prompts.template import template
 
@@ -128,8 +128,8 @@ def test_sampled_answers_are_their_prompts_own(folder, tmp_path):
 
     def texts(prompts, **more):
         options = TransformersOptions.model_validate(llm(folder, temperature=1.5, **more))
-        found = dict(TransformersModel(options).answers(prompts, 12))
-        return [found[place].text for place in range(len(prompts))]
+        answers = dict(TransformersModel(options).answers(prompts, 12))
+        return [answers[place].text for place in range(len(prompts))]
 
     whole = texts(prompts)
     assert whole == texts(prompts)
@@ -138,7 +138,7 @@ def test_sampled_answers_are_their_prompts_own(folder, tmp_path):
     assert len({*whole, *texts(prompts, seed=1)}) == 6
 
 
-def test_a_resumed_run_samples_nothing_anew(folder, tmp_path):
+def test_a_resumed_run_repeats_no_sample(folder, tmp_path):
     options = RankGPT.Options.model_validate(
         {"llm": llm(folder, temperature=1.5), "max_new_tokens": 8, "window": {"size": 4, "step": 2}}
     )
@@ -155,7 +155,7 @@ def test_a_resumed_run_samples_nothing_anew(folder, tmp_path):
     assert again.about["transcript"] == whole.about["transcript"]
 
 
-def test_exact_answers_have_a_permutations_length_and_a_transcript_of_their_own(folder, tmp_path):
+def test_exact_answers_have_a_permutations_length_and_a_separate_transcript(folder, tmp_path):
     def ranked(exact):
         options = {"llm": llm(folder, exact_answers=exact), "window": {"size": 4, "step": 2}}
         system = RankGPT.load(RankGPT.Options.model_validate(options))
@@ -169,12 +169,12 @@ def test_exact_answers_have_a_permutations_length_and_a_transcript_of_their_own(
     assert ranked(False)[0].transcript.path != system.transcript.path
 
 
-def test_answers_are_generates_own(folder):
+def test_answers_equal_those_of_generate(folder):
     model = TransformersModel(TransformersOptions.model_validate(llm(folder)))
     from baselines.llm.prompts.template import template
 
     prompts = [template("short").build("sort", WORDS[:n]) for n in (2, 5, 3)]
-    found = dict(model.answers(prompts, 6))
+    answers = dict(model.answers(prompts, 6))
     import torch
 
     for place, prompt in enumerate(prompts):
@@ -183,8 +183,8 @@ def test_answers_are_generates_own(folder):
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False,
             pad_token_id=model.pad,
         )[0, ids.shape[1] :]  # fmt: skip
-        assert found[place].text == model.tokenizer.decode(out, skip_special_tokens=True).strip()
-        assert found[place].prompt_tokens == ids.shape[1]
+        assert answers[place].text == model.tokenizer.decode(out, skip_special_tokens=True).strip()
+        assert answers[place].prompt_tokens == ids.shape[1]
 
 
 def test_a_window_of_more_passages_than_letters_is_refused(folder):
@@ -193,30 +193,30 @@ def test_a_window_of_more_passages_than_letters_is_refused(folder):
 
 
 def test_passages_are_cut_until_prompt_and_answer_fit(folder):
-    asked = [(Query("q", "sort"),
+    lists = [(Query("q", "sort"),
               [Candidate(Passage(str(n), f"{WORDS[n]} " * 290), -float(n)) for n in range(8)])]  # fmt: skip
     options = {"window": {"size": 8, "step": 4}, "max_new_tokens": 8}
     system = RankGPT.load(RankGPT.Options.model_validate({"llm": llm(folder), **options}))
     seen = []
     inner = system.llm.answers
     system.model.answers = lambda prompts, *more: seen.extend(prompts) or inner(prompts, *more)
-    (ranking,) = system.rerank_many(asked)
+    (ranking,) = system.rerank_many(lists)
     assert system.llm.positions == 4096
     assert 3000 < system.llm.count(seen[0]) <= 4096 - 8
     assert ranking.usage.truncated_passages == 8
-    asked[0] = (Query("q", "sort " * 3000), asked[0][1])
+    lists[0] = (Query("q", "sort " * 3000), lists[0][1])
     with pytest.raises(ValueError, match="even with one word of each"):
-        system.rerank_many(asked)
+        system.rerank_many(lists)
 
 
-def test_a_prompt_that_names_passages_otherwise_is_refused(folder):
+def test_a_prompt_with_the_wrong_identifiers_is_refused(folder):
     with pytest.raises(ValueError, match="names passages by letters"):
         RankGPT.load(RankGPT.Options.model_validate({"llm": llm(folder), "prompt": "first"}))
     with pytest.raises(ValueError, match="names passages by numbers"):
         First.load(First.Options.model_validate({"llm": llm(folder), "prompt": "short"}))
 
 
-def test_a_template_without_system_turns_gets_it_in_the_users(folder):
+def test_a_system_turn_moves_to_the_user_turn_if_the_template_refuses_it(folder):
     model = TransformersModel(TransformersOptions.model_validate(llm(folder)))
     prompt = (Message("system", "Be brief."), Message("user", "Rank."))
     turns = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
@@ -231,7 +231,7 @@ def test_a_template_without_system_turns_gets_it_in_the_users(folder):
         model.chat_text(prompt)
 
 
-def test_a_text_prompt_ends_where_it_ends():
+def test_a_text_prompt_gets_no_end_token():
     options = {"kind": "transformers", "model": {"layers": 1}, "dtype": "float32"}
     model = TransformersModel(TransformersOptions.model_validate(options))
     (ids,) = model.tokenize([(Message("text", "rank these:"),)])

@@ -1,4 +1,4 @@
-"""What an endpoint takes is what was recorded when it answered: it is never asked to be timed."""
+"""An endpoint's times come from the recorded answers: no request is sent only to be timed."""
 
 import json
 import subprocess
@@ -24,28 +24,30 @@ def seconds(path):
     ]
 
 
-def test_a_query_takes_what_its_calls_took(tmp_path):
+def test_a_querys_time_is_the_time_of_its_recorded_calls(tmp_path):
     with endpoint(reverse) as server:
         server.delay = 0.05
-        asked = reranker(server.url)
-        asked.keep_transcript(tmp_path / "seed0.trec")
-        rankings = asked.rerank_many(requests())
-        before = server.asked()
+        system = reranker(server.url)
+        system.keep_transcript(tmp_path / "seed0.trec")
+        rankings = system.rerank_many(requests())
+        before = server.tries_so_far()
         timed = reranker(server.url)
         clock = timed.recorded_clock(tmp_path / "seed0.trec")
-        found = measure(timed, requests(), requests()[:2], clock=clock)
-        assert server.asked() == before
+        measured = measure(timed, requests(), requests()[:2], clock=clock)
+        assert server.tries_so_far() == before
         other = reranker(server.url, temperature=0.5)
         with pytest.raises(DataError, match="is not asked again only to be timed; rerank first"):
             other.recorded_clock(tmp_path / "seed0.trec")
         with pytest.raises(DataError, match="no run is named"):
             timed.recorded_clock(None)
-    assert found["online"]["samples_ms"] == pytest.approx(seconds(asked.transcript.path), abs=1e-3)
-    assert min(found["online"]["samples_ms"]) > 3 * 50
-    assert found["usage"]["prompt_tokens"] == sum(r.usage.prompt_tokens for r in rankings) / 4
+    assert measured["online"]["samples_ms"] == pytest.approx(
+        seconds(system.transcript.path), abs=1e-3
+    )
+    assert min(measured["online"]["samples_ms"]) > 3 * 50
+    assert measured["usage"]["prompt_tokens"] == sum(r.usage.prompt_tokens for r in rankings) / 4
 
 
-def test_the_rerank_job_ends_in_order_when_it_is_terminated(tmp_path):
+def test_a_terminated_rerank_job_leaves_a_complete_transcript(tmp_path):
     with endpoint(reverse) as server:
         server.delay = 1.5
         llm = {"kind": "http", "url": server.url, "model": "m"}
@@ -56,14 +58,14 @@ def test_the_rerank_job_ends_in_order_when_it_is_terminated(tmp_path):
         while not server.active and job.poll() is None:
             time.sleep(0.02)
         job.terminate()
-        _, said = job.communicate(timeout=60)
-        assert job.returncode == 143, said.decode()
+        _, stderr = job.communicate(timeout=60)
+        assert job.returncode == 143, stderr.decode()
     runs = folder / RESULTS / "runs" / "mine" / "bm25" / "asked"
     (transcript,) = runs.iterdir()  # no run, no manifest, nothing half
-    assert len(transcript.read_text().splitlines()) == sum(server.asked().values()) > 0
+    assert len(transcript.read_text().splitlines()) == sum(server.tries_so_far().values()) > 0
 
 
-def test_the_whole_dag_asks_an_endpoint_each_question_once(tmp_path):
+def test_the_dag_sends_each_request_once(tmp_path):
     with endpoint(reverse) as server:
         llm = {"kind": "http", "url": server.url, "model": "m"}
         options = {"llm": llm, "prompt": "short", "window": WINDOW}
@@ -79,14 +81,14 @@ def test_the_whole_dag_asks_an_endpoint_each_question_once(tmp_path):
         write_beir(folder / "data")
         done = snakemake(folder, "all")
         assert done.returncode == 0, done.stderr[-2000:]
-        assert set(server.asked().values()) == {1}
+        assert set(server.tries_so_far().values()) == {1}
     results = folder / "results" / "paid"
     measured = json.loads((results / "efficiency/mine/bm25/asked.json").read_text())
     assert measured["timed"] == "recorded"
     assert measured["online"]["p50_ms"] > 0
     manifest = json.loads((results / "runs/mine/bm25/asked/seed0.manifest.json").read_text())
     kept = manifest["about"]["transcript"]
-    assert kept["answers"] == sum(server.asked().values())
+    assert kept["answers"] == sum(server.tries_so_far().values())
     assert (results / "runs/mine/bm25/asked" / kept["file"]).is_file()
     table = (results / "tables" / "comparison.md").read_text()
     assert "A query's time of Asked: what its calls took when they were recorded" in table

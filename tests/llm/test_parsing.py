@@ -34,7 +34,7 @@ def test_any_text_gives_a_permutation(answer, size, rule):
 
 
 @given(st.permutations(range(7)))
-def test_a_clean_answer_is_its_permutation(places):
+def test_a_clean_answer_gives_its_permutation(places):
     answer = " > ".join(f"[{p + 1}]" for p in places)
     for rule in ("any_digits", "bracketed", "strict"):
         assert parse(answer, 7, rule) == (places, CLEAN)

@@ -1,4 +1,4 @@
-"""Pair by pair: monoT5 and Qwen3-Reranker at tiny size, against a forward pass by hand."""
+"""Pointwise rerankers, tiny monoT5 and Qwen3-Reranker, against a manual forward pass."""
 
 import pytest
 import torch
@@ -22,11 +22,11 @@ def load(folders, kind, **more):
 
 @pytest.mark.parametrize("kind", [MonoT5, Qwen3Reranker])
 def test_batches_change_nothing_and_pairs_are_counted(folders, kind):
-    asked = requests([0, 1, 30])
+    lists = requests([0, 1, 30])
     systems = [load(folders, kind, batch_tokens=n) for n in (1, 5000)]
-    found = [system.rerank_many(asked) for system in systems]
-    verify(kind.__name__, systems[0], asked, found[0])
-    for one, other, (_, listed) in zip(*found, asked, strict=True):
+    rankings = [system.rerank_many(lists) for system in systems]
+    verify(kind.__name__, systems[0], lists, rankings[0])
+    for one, other, (_, listed) in zip(*rankings, lists, strict=True):
         assert one.passage_ids == other.passage_ids
         assert one.scores == pytest.approx(other.scores, abs=1e-5)
         assert one.usage == other.usage
@@ -35,7 +35,7 @@ def test_batches_change_nothing_and_pairs_are_counted(folders, kind):
         assert all(score < 0 for score in one.scores)  # logarithms of a probability
 
 
-def test_mono_t5_is_the_log_probability_of_true(folders):
+def test_mono_t5_scores_the_log_probability_of_true(folders):
     system = load(folders, MonoT5)
     ((query, listed),) = requests([1])
     tokenizer = system.tokenizer
@@ -52,7 +52,7 @@ def test_mono_t5_is_the_log_probability_of_true(folders):
     assert system.rerank(query, listed).scores[0] == pytest.approx(wanted, abs=1e-5)
 
 
-def test_qwen3_reranker_is_the_log_probability_of_yes_in_its_own_template(folders):
+def test_qwen3_reranker_scores_the_log_probability_of_yes_in_its_template(folders):
     system = load(folders, Qwen3Reranker, instruction="Rank.")
     ((query, listed),) = requests([1])
     text = f"<Instruct>: Rank.\n<Query>: {query.text}\n<Document>: {listed[0].passage.text}"
@@ -66,14 +66,14 @@ def test_qwen3_reranker_is_the_log_probability_of_yes_in_its_own_template(folder
     assert system.rerank(query, listed).scores[0] == pytest.approx(wanted, abs=1e-5)
 
 
-def test_the_passage_alone_is_cut(folders):
+def test_only_the_passage_is_cut(folders):
     system = load(folders, Qwen3Reranker, max_tokens=400)
     whole, cut = system.pair_ids("a query", "word " * 1000)
     assert cut
     assert len(whole) == 400
     behind = system.model.tokenizer(BEHIND)["input_ids"]
     assert whole[-len(behind) :] == behind
-    with pytest.raises(ValueError, match="leaves no room for one under max_tokens"):
+    with pytest.raises(ValueError, match="leaves no space for it under max_tokens"):
         load(folders, Qwen3Reranker, max_tokens=64).pair_ids("a query", "word")
 
 

@@ -5,17 +5,17 @@ from baselines.llm.prompts.template import FOLDER, template
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in FOLDER.glob("*.yaml")))
-def test_every_prompt_shows_every_passage_and_the_query(name):
+def test_every_prompt_contains_every_passage_and_the_query(name):
     prompt = template(name).build("what is {num}?", ["first [2] text", "second {query}"])
     text = "".join(m.content for m in prompt)
     assert "what is {num}?" in text
-    shown = "first [2] text" if template(name).by_letter else "first (2) text"
-    assert shown in text  # no identifier of its own
+    expected = "first [2] text" if template(name).by_letter else "first (2) text"
+    assert expected in text  # no identifier of its own
     assert "second {query}" in text  # filled in once, not again
     assert len({m.role for m in prompt} & {"text"}) in (0, len(prompt))
 
 
-def test_turns_of_one_role_are_one():
+def test_consecutive_turns_of_one_role_are_joined():
     assert [m.role for m in template("rankzephyr").build("q", ["a", "b"])] == ["system", "user"]
     roles = [m.role for m in template("rankgpt").build("q", ["a", "b"])]
     assert roles == ["system", "user", *["assistant", "user"] * 3]
@@ -25,7 +25,7 @@ def test_turns_of_one_role_are_one():
     )  # fmt: skip
 
 
-def test_passages_alone_are_cut():
+def test_only_passages_are_cut():
     made = template("short")
     text = made.build("long " * 200, ["word " * 200], 5)[0].content
     assert text.count("word") == 5
@@ -34,13 +34,13 @@ def test_passages_alone_are_cut():
     assert not made.cuts("word " * 5, 5)
 
 
-def test_the_hash_changes_with_the_prompt_and_not_with_its_source():
+def test_the_hash_depends_on_the_prompt_but_not_on_its_source():
     made = template("short")
     assert made.model_copy(update={"source": "x"}).hash == made.hash
     assert made.model_copy(update={"words": 3}).hash != made.hash
 
 
-def test_an_unknown_prompt_lists_the_known():
+def test_an_unknown_prompt_lists_the_valid_names():
     with pytest.raises(ValueError, match="unknown prompt 'x'; known: .*rankgpt, rankvicuna"):
         template("x")
 

@@ -27,7 +27,7 @@ def sort(values, children, top):
 
 
 @pytest.mark.parametrize("children", [1, 2, 3, 5])
-def test_a_perfect_judge_sorts_the_first_ranks(children):
+def test_a_perfect_judge_sorts_the_top_ranks(children):
     rng = random.Random(1)
     for length in range(40):
         values = [rng.random() for _ in range(length)]
@@ -40,16 +40,16 @@ def test_far_fewer_comparisons_than_pairs():
     assert 33 <= comparisons <= 33 + 10 * 4
 
 
-def test_one_forward_a_set_and_the_same_alone(folder):
+def test_one_forward_pass_per_set_and_the_same_scores_alone(folder):
     options = {"llm": llm(folder), "words": 5}
     system = Setwise.load(Setwise.Options.model_validate(options))
     seen = []
     system.model.model.register_forward_hook(lambda m, args, out: seen.append(len(out.logits)))
-    asked = requests([0, 1, 3, 30])
-    together = system.rerank_many(asked)
+    lists = requests([0, 1, 3, 30])
+    together = system.rerank_many(lists)
     assert sum(seen) == sum(r.usage.model_calls for r in together)
     assert [r.usage.model_calls for r in together][:2] == [0, 0]
-    for (query, listed), ranking in zip(asked, together, strict=True):
+    for (query, listed), ranking in zip(lists, together, strict=True):
         assert sorted(ranking.passage_ids) == sorted(c.passage.id for c in listed)
         assert ranking.usage.generated_tokens == 0
         assert system.rerank(query, listed).passage_ids == ranking.passage_ids

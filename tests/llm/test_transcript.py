@@ -1,4 +1,4 @@
-"""Transcripts by what they were recorded with: kept apart, hashed, found again or missed by name."""
+"""Transcripts: one per set of parameters, hashed, selected by parameters, errors that name files."""
 
 import json
 
@@ -12,17 +12,17 @@ from tests.llm.test_http import WINDOW, orders, requests, reverse
 
 
 class Model:
-    """Answers in the order given or turned round, so that files are written in another order."""
+    """Answers prompts in order or backwards, so that files are written in another order."""
 
     def __init__(self, backwards=False, **parameters):
         self.parameters = {"model": "m", "temperature": 0.0} | parameters
         self.backwards = backwards
-        self.asked = []
+        self.received = []
 
     def answers(self, prompts, max_new_tokens, keep=drop):
         places = range(len(prompts))
         for place in reversed(places) if self.backwards else places:
-            self.asked.append(prompts[place])
+            self.received.append(prompts[place])
             text = reverse(prompts[place][-1].content)
             answer = Answer(text, 10, 5, 0.25 + self.backwards)
             keep(place, answer)
@@ -47,14 +47,14 @@ def replayed(path, recorded_with=None, **more):
     return RankGPT.load(RankGPT.Options.model_validate(options)).rerank_many(requests())
 
 
-def test_other_parameters_have_another_file_and_lose_nothing(tmp_path):
+def test_each_set_of_parameters_has_a_separate_file(tmp_path):
     first, wanted = recorded(tmp_path)
     other, _ = recorded(tmp_path, Model(temperature=0.7))
     longer, _ = recorded(tmp_path, max_new_tokens=99)
     assert len({made.transcript.path for made in (first, other, longer)}) == 3
     assert len(list(tmp_path.iterdir())) == 3
     again, rankings = recorded(tmp_path)
-    assert again.llm.asked == []
+    assert again.llm.received == []
     assert orders(rankings) == orders(wanted)
     line = json.loads(first.transcript.path.read_text().splitlines()[0])
     assert line["parameters"] == first.about["parameters"]
@@ -66,7 +66,7 @@ def test_other_parameters_have_another_file_and_lose_nothing(tmp_path):
         assert orders(replayed(tmp_path, with_, **made)) == orders(wanted)
 
 
-def test_the_content_hash_is_of_what_was_said_alone(tmp_path):
+def test_the_content_hash_covers_only_keys_and_texts(tmp_path):
     one, _ = recorded(tmp_path / "a")
     other, _ = recorded(tmp_path / "b", Model(backwards=True))
     about = one.about["transcript"]
@@ -75,10 +75,10 @@ def test_the_content_hash_is_of_what_was_said_alone(tmp_path):
     assert one.transcript.path.read_text() != other.transcript.path.read_text()
     path = one.transcript.path
     path.write_text(path.read_text().replace("[4] > [3]", "[3] > [4]"))
-    said = (
+    message = (
         "jsonl is damaged .line 1 is not as it was written.; delete the line, and the call is made"
     )
-    with pytest.raises(Damaged, match=said):
+    with pytest.raises(Damaged, match=message):
         recorded(tmp_path / "a")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     plain = [{name: row[name] for name in row if name != CONTENT_SHA256} for row in rows]
@@ -88,24 +88,24 @@ def test_the_content_hash_is_of_what_was_said_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("recorded_with", "said"),
+    ("recorded_with", "message"),
     [
         ({}, "names 2 transcripts, but one is needed"),
         ({"temperature": 0.5}, "names 0 transcripts recorded with temperature 0.5"),
         ({"top_p": 1}, r"temperature 0\.7, top_p not stated"),
     ],
 )
-def test_none_or_several_that_fit_are_told_apart(tmp_path, recorded_with, said):
+def test_no_match_and_several_matches_are_described(tmp_path, recorded_with, message):
     recorded(tmp_path)
     recorded(tmp_path, Model(temperature=0.7))
-    with pytest.raises(DataError, match=said) as found:
+    with pytest.raises(DataError, match=message) as caught:
         replayed(tmp_path, recorded_with)
     for value in ("temperature 0.0", "temperature 0.7"):
-        assert f"jsonl: {value}" in str(found.value)
+        assert f"jsonl: {value}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"prompt_tokens": float("inf")}, "cannot convert float infinity"),
         ({"generated_tokens": 10**18}, "from 0 to 1,000,000,000 is allowed"),
@@ -117,28 +117,30 @@ def test_none_or_several_that_fit_are_told_apart(tmp_path, recorded_with, said):
         ({"parameters": [["a", 1], [2, 3]]}, "no object `parameters`"),
     ],
 )
-def test_a_line_that_is_no_record_is_named(tmp_path, change, said):
+def test_a_malformed_line_is_named(tmp_path, change, message):
     made, _ = recorded(tmp_path)
     path = made.transcript.path
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     for row in rows:
         del row[CONTENT_SHA256]  # as another tool, or an older version, writes them
     path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0] | change]))
-    with pytest.raises(DataError, match=f"jsonl:13: not a record of a call .*{said}"):
+    with pytest.raises(DataError, match=f"jsonl:13: not a record of a call .*{message}"):
         replayed(path)
 
 
-def test_a_missing_file_is_told_with_those_that_are_there(tmp_path):
+def test_a_missing_file_is_reported_with_the_existing_ones(tmp_path):
     made, _ = recorded(tmp_path)
-    with pytest.raises(DataError, match="names 0 transcripts") as found:
+    with pytest.raises(DataError, match="names 0 transcripts") as caught:
         replayed(tmp_path / "seed0.transcript.jsonl")
     name = made.transcript.path.name
-    assert f"{name}: max_new_tokens 24, model m, temperature 0.0" in str(found.value)
+    assert f"{name}: max_new_tokens 24, model m, temperature 0.0" in str(caught.value)
 
 
-def test_another_length_and_another_prompt_are_named(tmp_path):
+def test_another_length_or_prompt_is_reported(tmp_path):
     made, _ = recorded(tmp_path)
-    with pytest.raises(DataError, match="max_new_tokens 24, asked for are 48; set `max_new_tokens"):
+    with pytest.raises(
+        DataError, match="max_new_tokens 24, but 48 is requested; set `max_new_tokens"
+    ):
         replayed(tmp_path, max_new_tokens=48)
     with pytest.raises(DataError, match="12 answers, but none to the prompt.*replay with the cand"):
         replayed(tmp_path, words=1)

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from baselines.llm.interface import Answer
-from baselines.llm.transcript import Recorded
+from baselines.llm.transcript import RecordedModel
 from baselines.rag_match.documents import Documents, write_documents
 from baselines.rag_match.evidence import QueryEvidence, read_evidence
 from baselines.rag_match.synthesis import ExtractiveSynthesiser, LlmSynthesiser
@@ -95,7 +95,9 @@ def test_a_language_model_is_called_once_per_document(tmp_path):
         QueryEvidence("third", ("e",)),
     ]
     for _ in range(2):  # The second time is as after a kill: the transcript is read again.
-        synthesise = LlmSynthesiser(Recorded(model, tmp_path / "seed1", model.parameters), 2, 32)
+        synthesise = LlmSynthesiser(
+            RecordedModel(model, tmp_path / "seed1", model.parameters), 2, 32
+        )
         assert synthesise(queries) == ["about first", "", "about third"]
     assert model.calls == 2
     assert len(list(tmp_path.glob("seed1.transcript.*.jsonl"))) == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from baselines.llm.interface import Answer
-from baselines.llm.transcript import Recorded
+from baselines.llm.transcript import RecordedModel
 from baselines.rag_match.grounding import grounding
 from baselines.rag_match.pairs import GradedPair
 from baselines.rag_match.teacher import DocumentedPair, LlmTeacher, RuleTeacher
@@ -60,7 +60,7 @@ class FixedAnswers:
 
 def test_a_models_traces_are_parsed_and_defects_are_named(tmp_path):
     model = FixedAnswers(TEXT, TEXT[:-1] + "4", "It is relevant.")
-    teacher = LlmTeacher(Recorded(model, tmp_path / "seed1", model.parameters), 64)
+    teacher = LlmTeacher(RecordedModel(model, tmp_path / "seed1", model.parameters), 64)
     pairs = [documented(f"passage {n}", n) for n in range(3)]
     traces = teacher(pairs)
     assert traces[0] == TRACE

@@ -1,4 +1,4 @@
-"""RankVicuna's recorded answers on DL19: prompts, parsing rules, the runs that resulted."""
+"""RankVicuna's recorded answers on DL19: prompts, parsing rules and the resulting runs."""
 
 import json
 import re
@@ -31,24 +31,24 @@ def order(run):
 
 
 def score(real_data, run):
-    found = evaluate(real_data / "dl19" / "qrels.txt", run, ["nDCG@10"], 100)
-    return round(found.to_dict()["metrics"]["nDCG@10"], 4)
+    scores = evaluate(real_data / "dl19" / "qrels.txt", run, ["nDCG@10"], 100)
+    return round(scores.to_dict()["metrics"]["nDCG@10"], 4)
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_stored_run_document_for_document(real_data, tmp_path, name):
+def test_replay_reproduces_the_stored_run(real_data, tmp_path, name):
     dl19 = real_data / "dl19"
     out = tmp_path / "out.trec"
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "resrank", "replay", "--candidates", str(dl19 / "bm25_top100.json"),
          "--responses", str(dl19 / f"{name}.responses.jsonl"), "--window", "20", "--step", "10",
          "--parser", "any_digits", "--out", str(out)],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    assert "387 answers" in said
-    found, wanted = order(out), order(dl19 / f"{name}.run")
-    assert len(found) == 43
-    assert found == wanted
+    assert "387 answers" in output
+    ranked, wanted = order(out), order(dl19 / f"{name}.run")
+    assert len(ranked) == 43
+    assert ranked == wanted
     assert score(real_data, out) == RUNS[name]
 
 
@@ -57,7 +57,7 @@ def test_the_stored_run_document_for_document(real_data, tmp_path, name):
     [("lostbracket", "bracketed", 0.5785), ("vicuna13b_malformed", "bracketed", 0.5058),
      ("lostbracket", "strict", 0.5058), ("vicuna13b_malformed", "strict", 0.5058)],
 )  # fmt: skip
-def test_other_rules_read_the_same_answers_otherwise(real_data, tmp_path, name, rule, wanted):
+def test_other_parsing_rules_give_other_scores(real_data, tmp_path, name, rule, wanted):
     dl19 = real_data / "dl19"
     out = tmp_path / "out.trec"
     used = replay(
@@ -90,8 +90,8 @@ def test_each_answer_is_clean_repaired_or_rejected(real_data, tmp_path, name, ru
     assert tuple(sum(per_query[name]) for name in names) == counts
 
 
-def test_an_endpoint_that_answers_from_the_recordings(real_data, tmp_path):
-    """Prompts built here, sent over HTTP eight at a time: the stored run again."""
+def test_an_endpoint_that_answers_from_recordings_reproduces_the_run(real_data, tmp_path):
+    """Prompts built here and sent over HTTP, eight at a time, give the stored run."""
     dl19 = real_data / "dl19"
     lines = (dl19 / "rankvicuna_bm25.responses.jsonl").read_text("utf-8").splitlines()
     recorded = {row["prompt"]: row["response"] for row in map(json.loads, lines)}
@@ -114,7 +114,7 @@ def test_an_endpoint_that_answers_from_the_recordings(real_data, tmp_path):
     assert sum(u.clean_answers + u.repaired_answers + u.rejected_answers for u in used) == 387
 
 
-def test_rankvicunas_prompts_byte_for_byte(real_data):
+def test_rankvicunas_prompts_are_equal_byte_for_byte(real_data):
     dl19 = real_data / "dl19"
     lines = (dl19 / "rankvicuna_bm25.responses.jsonl").read_text("utf-8").splitlines()
     rows = iter(map(json.loads, lines))

@@ -1,8 +1,9 @@
-"""An encoder's layers made causal: a small language model that begins with words' meanings.
+"""An encoder with causal attention: a small language model that starts with trained weights.
 
 As in BERT-to-GPT warm starts (Rothe et al., TACL 2020, "Leveraging Pre-trained Checkpoints for
-Sequence Generation Tasks"): each position sees those before it alone, and the masked-language head,
-new but for its matrix, which is the token embeddings, predicts the next token.
+Sequence Generation Tasks"): each position attends only to itself and to those before it. The
+masked-language head predicts the next token; it is new, except for its matrix, which is the token
+embeddings.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from resrank.model.hub import locate
 
 
 def causal_encoder(made_of: CausalEncoder, dtype: torch.dtype) -> tuple[nn.Module, Any]:
-    """Model and tokenizer. ValueError if the encoder is not of BERT's form, or has fewer layers."""
+    """Return model and tokenizer. ValueError if the encoder is no BERT, or has fewer layers."""
     name = made_of.encoder
     folder = locate(name)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if config.model_type != "bert":
         raise ValueError(
-            f"encoder {name} is of the type {config.model_type!r}; the layers of a 'bert' can be "
-            "made causal (sentence-transformers/all-MiniLM-L6-v2, say)"
+            f"encoder {name} has the type {config.model_type!r}; only a 'bert' can be made causal, "
+            "such as sentence-transformers/all-MiniLM-L6-v2"
         )
     layers = made_of.layers or config.num_hidden_layers
     if layers > config.num_hidden_layers:
         raise ValueError(
-            f"layers {layers}, but {name} has {config.num_hidden_layers}; ask for at most these"
+            f"layers {layers}, but {name} has {config.num_hidden_layers}; set at most these"
         )
     config.num_hidden_layers = layers
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

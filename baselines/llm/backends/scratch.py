@@ -1,4 +1,4 @@
-"""A causal language model made here, for trainings of minutes where no pretrained one is there."""
+"""A new causal language model, for trainings of minutes without a pretrained one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ CHAT = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
 
 
 def scratch_lm(shape: ScratchLM, dtype: torch.dtype) -> tuple[nn.Module, Any]:
-    """Model and tokenizer. Its layers are random; its tied token embeddings are another model's.
+    """Return model and tokenizer: random layers, tied token embeddings of another model.
 
-    Raises ValueError if those are of another width than the shape's.
+    ValueError if the embeddings' width is not the shape's.
     """
     folder = locate(shape.vocabulary)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
@@ -29,7 +29,7 @@ def scratch_lm(shape: ScratchLM, dtype: torch.dtype) -> tuple[nn.Module, Any]:
             f"hidden {shape.hidden}, but the token embeddings of {shape.vocabulary} are "
             f"{table.shape[1]} wide; set `hidden` to that"
         )
-    # An identifier is a token of its own, as in vocabularies that keep brackets together.
+    # An identifier is a single token, as in vocabularies that keep brackets together.
     tokenizer.add_tokens([f"[{number}]" for number in range(1, 1 + shape.IDENTIFIERS)])
     more = torch.randn(len(tokenizer) - len(table), shape.hidden) * table.std()
     table = torch.cat([table, more])
