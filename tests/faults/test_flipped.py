@@ -16,6 +16,7 @@ from resrank.candidates.exported import export
 from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
+from resrank.io.candidate_lists import candidate_lists
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.io.manifest import (
@@ -30,7 +31,6 @@ from resrank.io.manifest import (
 )
 from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE
-from resrank.jobs.encode import listed_passages
 from resrank.jobs.inputs import load
 from resrank.model.embedding_store import EmbeddingStore
 from resrank.model.encoder import Encoder
@@ -75,9 +75,12 @@ def embeddings(file: Path):
     root = file.parents[3]
     about = next(root.glob("embeddings/mine/*.json"))
     options = EncoderOptions.model_validate(read_checked_json(about)["config"])
-    collection, splits = Collection(root / "collections/mine"), read_checked_json(about)["splits"]
-    listed = listed_passages(collection, root / "candidates/mine/bm25.parquet", splits)
-    texts = sorted({passage.text for passage in listed})
+    lists = candidate_lists(
+        Collection(root / "collections/mine"),
+        root / "candidates/mine/bm25.parquet",
+        *read_checked_json(about)["splits"],
+    )
+    texts = sorted({candidate.passage.text for ranked in lists.values() for candidate in ranked})
     store = EmbeddingStore(file.parents[1], Encoder.from_options(options))
     store.fill(texts)
     return len(texts), store.vectors(texts).tolist(), store.tokens(texts)
@@ -107,8 +110,14 @@ READERS = {
     "figures/*": lambda path: check_report(path.parents[1]),
     "**/*.json": read_json,
 }
-LAST = ("logs/**/*", "benchmarks/**/*", "report/index.html", "embeddings/store/*/lock")
-"""Files that no job reads."""
+LAST = (
+    "logs/**/*",
+    "benchmarks/**/*",
+    "report/index.html",
+    "embeddings/store/*/lock",
+    "suite.yaml",
+)
+"""Files that no job reads, and the suite, which Snakemake rewrites unless it is intact."""
 
 
 def files(results: Path, pattern: str) -> list[Path]:
