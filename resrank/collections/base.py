@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from resrank.collections.counting import Sizes, least
@@ -16,29 +15,10 @@ from resrank.collections.places import address_of, in_mirror, is_here
 from resrank.collections.remote_file import RemoteFile
 from resrank.collections.sampling import sample
 from resrank.collections.three_grades import three_grades
+from resrank.io.collection_content import CollectionContent, PassageCounts
 from resrank.io.text import DataError
-from resrank.records import Passage, Qrels, Query, Split
+from resrank.records import Split
 from resrank.registry import COLLECTIONS
-
-if TYPE_CHECKING:  # importing it takes half a second, which planning does not need
-    from resrank.io.candidates import RankedList
-    from resrank.io.collection import Seen
-
-
-@dataclass(frozen=True)
-class CollectionContent:
-    """The content of a collection, as a kind reads it.
-
-    passages: iterated over once. qrels: query id -> passage id -> grade. graded: the judgments in
-    three grades, where `grades_from` is not how they are made. imported: query id -> candidate
-    list, for a kind that brings its lists.
-    """
-
-    queries: Sequence[Query]
-    passages: Iterable[Passage]
-    qrels: Qrels
-    graded: Qrels | None = None
-    imported: Mapping[str, RankedList] | None = None
 
 
 class CollectionKind(CollectionOptions):
@@ -160,7 +140,7 @@ class CollectionKind(CollectionOptions):
         out: Path,
         content: CollectionContent,
         inputs: Mapping[str, Path | str],
-        check: Callable[[Seen], None] | None = None,
+        check: Callable[[PassageCounts], None] | None = None,
         **facts: Any,
     ) -> None:
         """Write the content in the common form, with this entry and its origin in the manifest.
@@ -168,27 +148,26 @@ class CollectionKind(CollectionOptions):
         inputs: name -> a file, or its hash or version. check: raises DataError on passages that
         are not what they should be; nothing is written then. facts: more for the manifest.
         """
-        from resrank.io.collection import write_collection
+        from resrank.io.collection_writer import write_collection
 
         graded = content.graded
-        write_collection(
-            out,
-            sample(content.queries, self.test_sample, self.train_sample),
-            content.passages,
-            content.qrels,
-            config=self.model_dump(mode="json"),
+        complete = CollectionContent(
+            queries=sample(content.queries, self.test_sample, self.train_sample),
+            passages=content.passages,
+            qrels=content.qrels,
             graded=three_grades(content.qrels, self.grades_from) if graded is None else graded,
-            inputs=inputs,
-            check=check,
             imported=content.imported,
-            source=self.source,
-            version=self.version,
-            licence=self.licence,
-            terms=self.terms,
-            test_sample=self.test_sample,
-            train_sample=self.train_sample,
-            **facts,
         )
+        origin = {
+            "source": self.source,
+            "version": self.version,
+            "licence": self.licence,
+            "terms": self.terms,
+            "test_sample": self.test_sample,
+            "train_sample": self.train_sample,
+        }
+        config = self.model_dump(mode="json")
+        write_collection(out, complete, config, inputs, check, origin | facts)
 
 
 def parse_collection(value: Any) -> CollectionKind:

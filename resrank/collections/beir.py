@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from resrank.collections.base import CollectionContent, CollectionKind
+from resrank.collections.base import CollectionKind
 from resrank.collections.counting import Sizes, count_lines, judged_queries
 from resrank.collections.remote_file import RemoteFile, remote_only
+from resrank.io.collection_content import CollectionContent
 from resrank.io.text import DataError
 from resrank.io.trec import read_qrels
 from resrank.records import Qrels, Query, Split
@@ -105,8 +106,8 @@ class BeirCollection(CollectionKind):
                 out,
                 CollectionContent(queries, read_passages(corpus), merged),
                 {path.name: path for path in inputs},
-                lambda seen: check_passages(
-                    seen,
+                lambda counts: check_passages(
+                    counts,
                     {files[split]: qrels for split, qrels in judged.items()},
                     self.counts,
                     files[Split.TEST],

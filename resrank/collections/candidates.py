@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from resrank.collections.base import CollectionContent, CollectionKind
+from resrank.collections.base import CollectionKind
 from resrank.collections.counting import Sizes, judged_queries
 from resrank.collections.rankllm import ImportedList, read_lists
 from resrank.collections.remote_file import LocalOrRemote, RemoteFile, remote_only
+from resrank.io.collection_content import CollectionContent
 from resrank.io.text import DataError
 from resrank.io.trec import read_qrels
 from resrank.options import short_repr
@@ -70,7 +71,7 @@ class CandidatesCollection(CollectionKind):
                 imported={i.query_id: [(h.passage_id, h.score) for h in i.hits] for i in lists},
             ),
             {"candidates": path, "qrels": judged},
-            lambda seen: check_passages(seen, {judged: qrels}, self.counts, judged, path),
+            lambda counts: check_passages(counts, {judged: qrels}, self.counts, judged, path),
             text_fields="the candidate's text; a leading 'Title: ... Content: ' is unwrapped",
             unjudged_queries_left_out=len(texts.keys() - qrels.keys()),
         )

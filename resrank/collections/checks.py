@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from resrank.collections.counting import Counts
-from resrank.io.collection import Seen
+from resrank.io.collection_content import PassageCounts
 from resrank.io.text import DataError
 from resrank.options import short_repr
 from resrank.records import Qrels
@@ -22,19 +22,19 @@ def check_queries(qrels: Qrels, queries: Collection[str], source: Path) -> None:
 
 
 def check_passages(
-    seen: Seen, judged: Mapping[Path, Qrels], expected: Counts, test: Path, source: Path
+    counts: PassageCounts, judged: Mapping[Path, Qrels], expected: Counts, test: Path, source: Path
 ) -> None:
     """Raise DataError if no judged passage of a file was seen, or if a count is wrong.
 
     judged: file -> its judgments. test: the file of the test split. source: named for the counts.
     """
-    if not seen.passages:
+    if not counts.passages:
         raise DataError(f"{source}: no passage")
     for path, qrels in judged.items():
         named = {p for grades in qrels.values() for p in grades}
-        if not named & seen.found:
-            raise _miss("passage", min(named), seen.first, path)
-    check_counts(expected, seen.passages, judged[test], source)
+        if not named & counts.judged_present:
+            raise _miss("passage", min(named), counts.first, path)
+    check_counts(expected, counts.passages, judged[test], source)
 
 
 def _miss(thing: str, judged: str, present: str, source: Path) -> DataError:

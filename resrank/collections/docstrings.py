@@ -16,8 +16,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from tqdm import tqdm
 
-from resrank.collections.base import CollectionContent, CollectionKind
+from resrank.collections.base import CollectionKind
 from resrank.collections.options import Grade
+from resrank.io.collection_content import CollectionContent
 from resrank.records import Passage, Query
 
 

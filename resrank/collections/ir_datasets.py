@@ -16,9 +16,10 @@ from filelock import FileLock
 from pydantic import Field, field_validator
 from tqdm import tqdm
 
-from resrank.collections.base import CollectionContent, CollectionKind
+from resrank.collections.base import CollectionKind
 from resrank.collections.remote_file import RemoteFile
 from resrank.io.atomic import NoRoom
+from resrank.io.collection_content import CollectionContent
 from resrank.io.data_folder import data_folder
 from resrank.io.hashing import sha256_file
 from resrank.io.text import DataError
@@ -103,7 +104,7 @@ class IrDatasetsCollection(CollectionKind):
             out,
             CollectionContent(list(queries.values()), passages, qrels),
             {path.name: sha256_file(path) for path in paths},
-            lambda seen: check_passages(seen, judged, self.counts, test, test),
+            lambda counts: check_passages(counts, judged, self.counts, test, test),
             text_fields="what ir_datasets gives as a document's default text",
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.ties import tie_bounds
-from resrank.io.candidate_lists import candidate_lists
+from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.manifest import read_checked_json
 from resrank.records import Split

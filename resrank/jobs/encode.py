@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from resrank.io.candidate_lists import candidate_lists
+from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.manifest import write_manifest
 from resrank.model.options import EncoderOptions

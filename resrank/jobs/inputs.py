@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from resrank.io.candidate_lists import candidate_lists
+from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.hashing import in_hash_order
 from resrank.io.manifest import check_model, manifest_of

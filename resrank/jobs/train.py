@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resrank.io.atomic import write_text
-from resrank.io.candidate_lists import candidate_lists
+from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.environment import environment
 from resrank.io.hashing import hashed, sha256_lines, sources_hash

@@ -17,7 +17,9 @@ import numpy as np
 
 from resrank.candidates.bm25_index import Index
 from resrank.collections.see_also import Objects
-from resrank.io.collection import Collection, write_collection
+from resrank.io.collection import Collection
+from resrank.io.collection_content import CollectionContent
+from resrank.io.collection_writer import write_collection
 from resrank.io.environment import processor
 from resrank.records import Passage, Query
 
@@ -54,7 +56,8 @@ def measure(size: int) -> dict[str, float]:
         out = Path(folder) / "c"
         start = time.perf_counter()
         qrels = {q.id: {"0": 1} for q in queries}
-        write_collection(out, queries, passages(text, size), qrels, config={}, inputs={})
+        content = CollectionContent(queries, passages(text, size), qrels)
+        write_collection(out, content, config={}, inputs={})
         found = {"write_s": time.perf_counter() - start, "write_gb": peak_gb()}
         start = time.perf_counter()
         index = Index(Collection(out).passages)

@@ -16,8 +16,7 @@ from resrank.candidates.exported import export
 from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
-from resrank.io.candidate_lists import candidate_lists
-from resrank.io.candidates import read_candidates
+from resrank.io.candidates import candidate_lists, read_candidates
 from resrank.io.collection import Collection
 from resrank.io.manifest import (
     CONTENT_SHA256,

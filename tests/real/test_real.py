@@ -14,8 +14,7 @@ from resrank.evaluation.evaluate import evaluate
 from resrank.evaluation.leak import audit, training_positives
 from resrank.evaluation.metrics import averages, per_query
 from resrank.evaluation.ties import tie_bounds
-from resrank.io.candidate_lists import candidate_lists
-from resrank.io.candidates import read_candidates
+from resrank.io.candidates import candidate_lists, read_candidates
 from resrank.io.collection import Collection
 from resrank.io.trec import read_qrels, read_run
 from resrank.records import Split

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from resrank.evaluation.score import SCHEMA
 from resrank.io.candidates import write_candidates
-from resrank.io.collection import write_collection
+from resrank.io.collection_content import CollectionContent
+from resrank.io.collection_writer import write_collection
 from resrank.io.manifest import write_manifest
 from resrank.io.run import write_run, write_usage
 from resrank.records import Passage, Query, Ranking, Split, Usage
@@ -69,7 +70,10 @@ def _collection(root, name, systems, queries, depth, rng):
     passages[0] = Passage("p0", HOSTILE)
     qrels = {q.id: {"p0": 2, "p1": 0} for q in test_queries}
     write_collection(
-        root / "collections" / name, test_queries, passages, qrels, config={}, inputs={"made": name}
+        root / "collections" / name,
+        CollectionContent(test_queries, passages, qrels),
+        config={},
+        inputs={"made": name},
     )
     lists = {q.id: [(f"p{p}", float(-n)) for n, p in enumerate(_order(rng, 3 * depth, depth))] for q in test_queries}  # fmt: skip
     path = root / "candidates" / name / "bm25.parquet"
