@@ -22,36 +22,10 @@ from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
 from resrank.jobs.rerank import RerankJob, rerank
-from resrank.records import Candidate, Passage, Query
 from resrank.suite.schema import System
 from tests.conftest import ROOT, write_beir
+from tests.llm.http_reranker import WINDOW, orders, requests, reranker, reverse
 from tests.llm.server import endpoint
-
-WINDOW = {"size": 4, "step": 2}
-
-
-def requests(queries=4, depth=8):
-    return [
-        (Query(f"q{i}", f"number {i}"),
-         [Candidate(Passage(f"p{i}-{n}", f"passage {n} of {i}"), float(-n)) for n in range(depth)])
-        for i in range(queries)
-    ]  # fmt: skip
-
-
-def reverse(prompt):
-    """Answer with the window's places in reverse."""
-    size = int(prompt.rpartition("Rank all ")[2].split()[0])
-    return " > ".join(f"[{n}]" for n in range(size, 0, -1))
-
-
-def reranker(url, **more):
-    llm = {"kind": "http", "url": url, "model": "m", "timeout_s": 20, "tries": 5, **more}
-    options = {"llm": llm, "prompt": "short", "window": WINDOW}
-    return RankGPT.load(RankGPT.Options.model_validate(options))
-
-
-def orders(rankings):
-    return [ranking.passage_ids for ranking in rankings]
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +222,7 @@ import signal
 import sys
 from pathlib import Path
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as the command line does
-from tests.llm.test_http import orders, requests, reranker
+from tests.llm.http_reranker import orders, requests, reranker
 system = reranker(sys.argv[1], in_flight=4)
 system.keep_transcript(Path(sys.argv[2]))
 print(orders(system.rerank_many(requests())), flush=True)

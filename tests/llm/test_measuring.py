@@ -11,8 +11,8 @@ from resrank.io.text import DataError
 from tests.by_hand import ENVIRONMENT, PAIR, RESULTS, command, with_candidates
 from tests.conftest import write_beir
 from tests.dag import copy_project, snakemake
+from tests.llm.http_reranker import WINDOW, requests, reranker, reverse
 from tests.llm.server import endpoint
-from tests.llm.test_http import WINDOW, requests, reranker, reverse
 
 
 def seconds(path):

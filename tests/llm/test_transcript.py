@@ -8,7 +8,7 @@ from baselines.llm.interface import Answer, drop
 from baselines.rankgpt import RankGPT
 from resrank.io.manifest import CONTENT_SHA256, Damaged
 from resrank.io.text import DataError
-from tests.llm.test_http import WINDOW, orders, requests, reverse
+from tests.llm.http_reranker import WINDOW, orders, requests, reverse
 
 
 class Model:
