@@ -48,7 +48,7 @@ def parse_metric(name: str, relevant_grade: int = 1) -> Any:
         if relevant_grade != 1 and measure.NAME in BINARY and "rel" not in measure.params:
             measure = measure(rel=relevant_grade)
         _try_out(measure)
-    except Exception as error:  # each back end fails in its own way
+    except Exception as error:  # the back ends raise different errors
         reason = str(error) or type(error).__name__
         raise ValueError(
             f"unknown metric {short_repr(name)} ({reason[:200]}); write it as in nDCG@10 or "

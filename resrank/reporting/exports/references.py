@@ -71,13 +71,13 @@ def export_references(root: Path, out: Path) -> Path:
     references = read_references()
     keys: list[str] = []
     unknown: list[str] = []
-    for section, name, what in used(root):
+    for section, name, description in used(root):
         cited = references.sections[section].get(name)
         if cited is None and section != "systems":  # a system's kind has the references
-            unknown.append(what)
+            unknown.append(description)
         keys += cited or []
     parts = [bibtex(key, references.entries[key]) for key in sorted(set(keys))]
-    parts += [f"% no reference for {what}\n" for what in dict.fromkeys(unknown)]
+    parts += [f"% no reference for {item}\n" for item in dict.fromkeys(unknown)]
     write_text(out, "\n".join(parts))
     return out
 

@@ -37,8 +37,8 @@ RankingsBySystem = Mapping[str, Mapping[str, Sequence[tuple[str, float]]]]
 def samples(root: Path, pairs: Sequence[tuple[str, str]], metric: str) -> list[dict[str, Any]]:
     """Return a sample of each (collection, first stage).
 
-    A sample has the set's names, its metric, the number of queries in the sample (`shown`) and in
-    the set (`of`), and the compressed data.
+    A sample has the set's names, its metric, the number of queries in the sample and in the set,
+    and the compressed data.
     """
     budget = BYTES // max(1, len(pairs))
     return [_sample(root, dataset, stage, metric, budget) for dataset, stage in pairs]
@@ -53,8 +53,8 @@ def _sample(root: Path, dataset: str, stage: str, metric: str, budget: int) -> d
         "collection": dataset,
         "stage": stage,
         "metric": metric,
-        "shown": count,
-        "of": len(judged),
+        "sampled": count,
+        "total": len(judged),
         "data": base64.b64encode(packed).decode("ascii"),
     }
 

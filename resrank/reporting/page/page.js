@@ -179,7 +179,7 @@ async function chooseSet() {
   const sample = DATA.samples[place];
   if (!unpacked.has(place)) unpacked.set(place, await unpack(place));
   const queries = unpacked.get(place);
-  element("query-count").textContent = `${sample.shown} of ${sample.of} queries, the first in the order of their ids' hashes.`;
+  element("query-count").textContent = `${sample.sampled} of ${sample.total} queries, the first in the order of their ids' hashes.`;
   fill(element("query"), queries.map((query, n) => [n, query.text.slice(0, 120)]));
   const systems = [...PLACES.keys()].filter((name) => queries.some((query) => name in query.rankings));
   const [left, right] = [element("left").value, element("right").value];

@@ -47,7 +47,7 @@ def test_hostile_text_is_escaped_everywhere(page):
 
 def test_a_sample_has_the_content_of_the_files(root):
     sample = samples(root, [("c0", "bm25")], "nDCG@10")[0]
-    assert (sample["shown"], sample["of"]) == (4, 4)
+    assert (sample["sampled"], sample["total"]) == (4, 4)
     lines = gzip.decompress(base64.b64decode(sample["data"])).splitlines()
     query = next(q for q in map(json.loads, lines) if q["id"] == "q1")
     run = read_run(root / "runs/c0/bm25/s1/seed0.trec")["q1"]

@@ -24,10 +24,10 @@ class Judge(FirstStageOrder):
 
     grades = 3
 
-    def rerank_many(self, asked):
+    def rerank_many(self, requests):
         return [
             ranked(query, listed, range(len(listed), 0, -1), Usage(), [(0.1, 0.2, 0.7)] * len(listed))
-            for query, listed in asked
+            for query, listed in requests
         ]
 '''
 
