@@ -7,9 +7,10 @@ from resrank.efficiency.meter import measure, offline, single_stream
 from resrank.efficiency.percentiles import summarise
 from resrank.efficiency.phase_clock import PhaseClock
 from resrank.records import Candidate, Passage, Query, Ranking, Usage
+from resrank.reranker import Reranker
 
 
-class Slow:
+class Slow(Reranker):
     """Takes 5 ms a query by a clock of its own, 2 ms with passages prepared; in phases."""
 
     def __init__(self):
@@ -36,6 +37,8 @@ class Slow:
 
 
 class Caching(Slow):
+    caches_passages = True
+
     def prepare(self, passages, folder):
         self.prepared = True
         return Usage()

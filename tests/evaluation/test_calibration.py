@@ -183,9 +183,10 @@ def test_unjudged_pairs_are_left_out_and_counted(run, tmp_path):
 
 def test_a_run_without_three_grades_is_an_error(run, tmp_path):
     collection, candidates, path = run
-    write_grades(grades_of(path), [Ranking("q1", ("p1",), (1.0,), Usage(), ((0.5, 0.5),))])
+    two = tmp_path / "two" / "seed0.trec"
+    write_grades(grades_of(two), [Ranking("q1", ("p1",), (1.0,), Usage(), ((0.5, 0.5),))])
     with pytest.raises(ValueError, match=r"parquet holds 2 grades per passage; judgments have 3"):
-        calibrate_runs(collection, candidates, {("judge", 0): path}, tmp_path / "x.json")
+        calibrate_runs(collection, candidates, {("judge", 0): two}, tmp_path / "x.json")
     grades_of(path).unlink()
     with pytest.raises(ValueError, match=r"seed0.trec has no grades beside it"):
         calibrate_runs(collection, candidates, {("judge", 0): path}, tmp_path / "x.json")
