@@ -59,6 +59,15 @@ def snakemake(
     )
 
 
+def resrank(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m resrank` from the project's root."""
+    server = fork_server()
+    return subprocess.run(
+        [f"{server}/python" if server else sys.executable, "-m", "resrank", *map(str, words)],
+        cwd=ROOT, env=ENVIRONMENT | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
 @cache
 def fork_server() -> str | None:
     """The folder of a `python` that starts `-m resrank` as a fork; None where forks are unsafe.

@@ -1,9 +1,9 @@
-"""A server that runs `python -m resrank` in a fork of a process that has imported torch.
+"""A server that runs `python -m MODULE` and `python -u SCRIPT` in forks of one process.
 
-A job of a test's DAG then starts in 0.2 s instead of 4. Only installed packages are imported
-beforehand: each job imports the project's sources itself, from its working folder, and has the
-arguments, environment, threads and open files of the process that asked for it. It ends with that
-process, and its exit status is passed on.
+That process has imported torch, so a job of a test's DAG starts in 0.2 s instead of 4. Only
+installed packages are imported beforehand. Each job imports the project's sources itself, from its
+working folder. It has its client's arguments, environment, threads and open files, ends with its
+client, and passes its exit status on.
 
 `python -m tests.fork_server FOLDER` serves until its standard input closes. FOLDER/bin/python is
 the client: put FOLDER/bin first in PATH.
@@ -15,6 +15,7 @@ import os
 import runpy
 import socket
 import sys
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import wait
@@ -22,12 +23,11 @@ from pathlib import Path
 
 PACKAGES = ("torch", "peft", "transformers.models.bert.modeling_bert", "bm25s", "snakemake.cli",
             "transformers.models.qwen3.modeling_qwen3", "pyarrow.parquet", "pandas", "scipy.stats",
-            "matplotlib.pyplot", "typer")  # fmt: skip
+            "matplotlib.pyplot", "typer", "torch.distributed.run")  # fmt: skip
 FORK = get_context("fork")
-MODULES = ["resrank", "snakemake"]
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
-if sys.argv[1:2] != ["-m"] or sys.argv[2] not in {modules}:
+if sys.argv[1:2] not in (["-m"], ["-u"]):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
@@ -39,7 +39,7 @@ sys.exit(status[0] if status else 1)
 
 
 def run_job(words: list[str], folder: str, environment: dict[str, str], files: list[int]) -> None:
-    """Run a module as `python -m` does, with the threads that its environment states."""
+    """Run a module or a script as Python does, with the threads that its environment states."""
     import numpy as np
     import threadpoolctl
     import torch
@@ -54,8 +54,11 @@ def run_job(words: list[str], folder: str, environment: dict[str, str], files: l
     torch.set_num_threads(threads)
     np.random.seed()  # noqa: NPY002 (a fork starts with its parent's state)
     sys.argv = words
-    sys.path[0] = folder
-    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    sys.path[:1] = [folder, *environment.get("PYTHONPATH", "").split(":")]
+    if words[0].endswith(".py"):
+        runpy.run_path(words[0], run_name="__main__")
+    else:
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
 def keep(connection: socket.socket) -> None:
@@ -64,11 +67,12 @@ def keep(connection: socket.socket) -> None:
     request = json.loads(connection.makefile().readline())
     job = FORK.Process(target=run_job, args=(*request, files))
     job.start()
-    if job.sentinel not in wait([job.sentinel, connection]):  # the client has closed: it is gone
+    if job.sentinel not in wait([job.sentinel, connection]):  # the client has ended
         job.terminate()
     job.join()
     status = job.exitcode
-    connection.sendall(bytes([status if status >= 0 else 128 - status]))
+    with suppress(BrokenPipeError):
+        connection.sendall(bytes([status if status >= 0 else 128 - status]))
 
 
 def serve(folder: Path) -> None:
@@ -79,7 +83,7 @@ def serve(folder: Path) -> None:
     listener = socket.create_server(address, family=socket.AF_UNIX)
     client = folder / "bin" / "python"
     client.parent.mkdir()
-    client.write_text(CLIENT.format(python=sys.executable, modules=MODULES, address=address))
+    client.write_text(CLIENT.format(python=sys.executable, address=address))
     client.chmod(0o755)
     print("ready", flush=True)
     while sys.stdin not in wait([listener, sys.stdin]):
