@@ -1,9 +1,9 @@
-"""Known vulnerabilities of every pinned package, asked of pip-audit (the extra `audit`).
+"""Report known vulnerabilities of every pinned package, by pip-audit (the extra `audit`).
 
-`python -m tests.audit` asks PyPI; words after it go to pip-audit (`-s osv` asks OSV). Beside what is
-known it prints of how many packages anything could be asked: pip-audit alone says "No known
-vulnerabilities found" of an index that holds no advisories, as mirrors do. Exit status 1: something
-is known; 3: nothing could be asked.
+`python -m tests.audit` passes its arguments to pip-audit: `-s osv` reads OSV's advisories. It also
+prints for how many packages there were advisories at all. pip-audit alone reports "No known
+vulnerabilities found" for an index without advisories, such as a mirror. Exit status 1: there is a
+vulnerability; 3: nothing could be audited.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ NOTHING_ASKED = 3
 
 def judged(packages: list[dict[str, Any]]) -> tuple[list[str], int]:
     """The lines that say what is known of pip-audit's `dependencies`, and the exit status."""
-    asked = [package for package in packages if "vulns" in package]
-    known = [
+    answered = [package for package in packages if "vulns" in package]
+    reported = [
         f"{package['name']} {package['version']}: {vuln['id']}, mended in "
         f"{', '.join(vuln['fix_versions']) or 'no version yet'}"
-        for package in asked
+        for package in answered
         for vuln in package["vulns"]
     ]
-    lines = [*known, f"{len(asked)} of {len(packages)} packages could be asked after, "
-                     f"{len(known)} vulnerabilities are known"]  # fmt: skip
-    if not asked:
+    lines = [*reported, f"{len(answered)} of {len(packages)} packages could be asked after, "
+                     f"{len(reported)} vulnerabilities are known"]  # fmt: skip
+    if not answered:
         lines.append("the index holds no advisories: nothing was audited")
-    return lines, 1 if known else 0 if asked else NOTHING_ASKED
+    return lines, 1 if reported else 0 if answered else NOTHING_ASKED
 
 
 def main() -> None:

@@ -98,9 +98,9 @@ def rules_run(done: subprocess.CompletedProcess[str]) -> list[str]:
 def contents(results: Path) -> dict[str, bytes]:
     """Runs, scores and tables of a suite's results by path, without what was measured."""
     files = [*results.glob("runs/**/*.trec"), *results.glob("scores/**/*.parquet")]
-    found = {path: path.read_bytes() for path in files}
+    result = {path: path.read_bytes() for path in files}
     for path in results.glob("tables/*.csv"):
         table = pd.read_csv(path)
         kept = [column for column in table if not re.search(MEASURED, column)]
-        found[path] = table[kept].to_csv().encode()
-    return {path.relative_to(results).as_posix(): data for path, data in found.items()}
+        result[path] = table[kept].to_csv().encode()
+    return {path.relative_to(results).as_posix(): data for path, data in result.items()}

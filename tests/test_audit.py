@@ -17,25 +17,25 @@ FLAWED = {"name": "c", "version": "2", "vulns": [{"id": "X-1", "fix_versions": [
 
 
 @pytest.mark.parametrize(
-    ("packages", "status", "said"),
+    ("packages", "status", "message"),
     [
         ([SOUND, SKIPPED], 0, "1 of 2 packages"),
         ([SKIPPED], NOTHING_ASKED, "nothing was audited"),
         ([SOUND, FLAWED], 1, "c 2: X-1, mended in 3"),
     ],
 )
-def test_verdicts(packages, status, said):
-    lines, found = judged(packages)
-    assert found == status
-    assert said in "\n".join(lines)
+def test_verdicts(packages, status, message):
+    lines, result = judged(packages)
+    assert result == status
+    assert message in "\n".join(lines)
 
 
 class Advisories(BaseHTTPRequestHandler):
     """Speaks OSV's protocol: jinja2 has a vulnerability, nothing else has."""
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        vulns = [ADVISORY] if asked["package"]["name"] == "jinja2" else []
+        requested = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        vulns = [ADVISORY] if requested["package"]["name"] == "jinja2" else []
         body = json.dumps({"vulns": vulns} if vulns else {}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

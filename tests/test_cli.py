@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from importlib.metadata import version
 from typing import get_args
 
@@ -11,11 +9,7 @@ from typer.main import get_command
 from baselines.llm.prompts.answers import Rule
 from resrank.cli import app
 from resrank.cli.tools import Parser
-
-
-def run(*words):
-    command = [sys.executable, "-m", "resrank", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+from tests.dag import resrank as run
 
 
 def test_help_names_what_people_use_and_job_help_what_rules_call():
@@ -83,17 +77,17 @@ def test_a_job_names_what_is_missing(tmp_path, monkeypatch, words, message):
 def test_evaluate_prints_json(tmp_path):
     (tmp_path / "q").write_text("1 0 a 1\n")
     (tmp_path / "r").write_text("1 Q0 a 1 1 t\n")
-    said = run("evaluate", "--qrels", tmp_path / "q", "--run", tmp_path / "r", "--json")
-    assert json.loads(said.stdout)["metrics"]["nDCG@10"] == 1.0
+    output = run("evaluate", "--qrels", tmp_path / "q", "--run", tmp_path / "r", "--json")
+    assert json.loads(output.stdout)["metrics"]["nDCG@10"] == 1.0
 
 
 def test_mistakes_end_in_one_clear_line(tmp_path):
     (tmp_path / "q").write_text("1 0 a 1\n")
     (tmp_path / "r").write_text("1 Q0 a 1 nan t\n")
-    said = run("evaluate", "--qrels", tmp_path / "q", "--run", tmp_path / "r")
-    assert said.returncode != 0
-    assert said.stderr.startswith("error: ")
-    assert "r:1: score 'nan'" in said.stderr
+    output = run("evaluate", "--qrels", tmp_path / "q", "--run", tmp_path / "r")
+    assert output.returncode != 0
+    assert output.stderr.startswith("error: ")
+    assert "r:1: score 'nan'" in output.stderr
     missing = run("evaluate", "--qrels", tmp_path / "q", "--run", tmp_path / "none")
     assert "cannot read" in missing.stderr
     collections = {"mine": {"kind": "beir", "pth": "x"}}
@@ -103,12 +97,12 @@ def test_mistakes_end_in_one_clear_line(tmp_path):
     )
     wrong = run("job", "collect", "--suite", tmp_path / "s.yaml", "--collection", "mine")
     assert "unknown key pth; known: " in wrong.stderr
-    assert "Traceback" not in said.stderr + missing.stderr + wrong.stderr
+    assert "Traceback" not in output.stderr + missing.stderr + wrong.stderr
 
 
 def test_the_version():
-    said = run("--version")
-    assert (said.returncode, said.stdout.strip()) == (0, f"resrank {version('resrank')}")
+    output = run("--version")
+    assert (output.returncode, output.stdout.strip()) == (0, f"resrank {version('resrank')}")
 
 
 def test_help_shows_what_stands_in_angle_brackets():
@@ -124,11 +118,11 @@ def test_a_step_that_is_larger_than_its_window_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "output"),
     [(3, "holds 3 answers, fewer than there are windows: 4 are expected; check --window"),
      (6, ":5: 2 answers are left over; check --window"), (4, None)],
 )  # fmt: skip
-def test_a_replay_counts_its_windows(tmp_path, answers, said):
+def test_a_replay_counts_its_windows(tmp_path, answers, output):
     lists = [
         {"query": f"query {q}", "hits": [{"content": f"passage {n}", "qid": q, "docid": f"{q}-{n}",
                                           "rank": n + 1, "score": -n} for n in range(6)]}
@@ -137,12 +131,14 @@ def test_a_replay_counts_its_windows(tmp_path, answers, said):
     (tmp_path / "lists.json").write_text(json.dumps(lists))
     rows = [json.dumps({"response": "[4] > [3] > [2] > [1]"})] * answers
     (tmp_path / "answers.jsonl").write_text("\n".join(rows) + "\n")
-    found = run("replay", "--candidates", tmp_path / "lists.json",
+    result = run("replay", "--candidates", tmp_path / "lists.json",
                 "--responses", tmp_path / "answers.jsonl", "--window", "4", "--step", "2",
                 "--out", tmp_path / "my.run")  # fmt: skip
-    assert (tmp_path / "my.run").exists() == (tmp_path / "my.usage.parquet").exists() == (not said)
-    assert found.returncode == (1 if said else 0)
-    assert (said or "4 answers, 4 clean") in found.stderr + found.stdout
+    assert (
+        (tmp_path / "my.run").exists() == (tmp_path / "my.usage.parquet").exists() == (not output)
+    )
+    assert result.returncode == (1 if output else 0)
+    assert (output or "4 answers, 4 clean") in result.stderr + result.stdout
 
 
 def test_a_replay_of_other_windows_says_what_to_check(tmp_path):
@@ -151,20 +147,21 @@ def test_a_replay_of_other_windows_says_what_to_check(tmp_path):
     (tmp_path / "lists.json").write_text(json.dumps(lists))
     rows = [{"prompt": f"rank for query {n // 2}", "response": "[1]"} for n in range(4)]
     (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    found = run("replay", "--candidates", tmp_path / "lists.json", "--window", "4", "--step", "1",
+    result = run("replay", "--candidates", tmp_path / "lists.json", "--window", "4", "--step", "1",
                 "--responses", tmp_path / "answers.jsonl", "--out", tmp_path / "my.run")  # fmt: skip
     assert (
-        "does not hold the query 'query 0': answers for other candidates or windows" in found.stderr
+        "does not hold the query 'query 0': answers for other candidates or windows"
+        in result.stderr
     )
-    assert "check --candidates, --window, --step and --depth" in found.stderr
+    assert "check --candidates, --window, --step and --depth" in result.stderr
 
 
 def test_a_parser_is_a_choice(tmp_path):
-    found = run(
+    result = run(
         "replay", "--candidates", "x", "--responses", "y", "--parser", "digits", "--out", "z"
     )
-    assert found.returncode == 2
-    assert "'any_digits', 'bracketed', 'strict'" in " ".join(found.stderr.split())
+    assert result.returncode == 2
+    assert "'any_digits', 'bracketed', 'strict'" in " ".join(result.stderr.split())
 
 
 def test_the_choices_are_the_parsers_rules():

@@ -28,7 +28,7 @@ def on_part(model, **more):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "output"),
     [
         ({"systems": ["bm52"]}, r"unknown system 'bm52'; known: .*bm25"),
         ({"collections": ["nfcorpus2"]}, "unknown collection 'nfcorpus2'; known: .*docstrings"),
@@ -91,8 +91,8 @@ def on_part(model, **more):
         ),
     ],
 )
-def test_a_mistake_is_named_with_what_is_allowed(change, said):
-    with pytest.raises(ConfigError, match=said):
+def test_a_mistake_is_named_with_what_is_allowed(change, output):
+    with pytest.raises(ConfigError, match=output):
         load_suite(SUITE | change)
 
 
@@ -102,21 +102,23 @@ def test_a_prompt_is_checked_before_anything_is_planned(tmp_path):
         return load_suite({"name": "x", "collections": ["docstrings"], "systems": ["a"],
                            "define": {"systems": {"a": {"kind": kind, "options": options}}}})  # fmt: skip
 
-    for kind, prompt, said in [
+    for kind, prompt, output in [
         ("rankgpt", "nope", "unknown prompt 'nope'; known: .*rankvicuna"),
         ("first", "rankgpt", "names passages by numbers"),
         ("first", str(tmp_path / "mine.yaml"), "no file .*mine.yaml"),
     ]:
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=output):
             load(kind, prompt)
 
 
 def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
     define = {"collections": {"mine": {"kind": "beir", "path": str(beir)}}}
-    own = load_suite(SUITE | {"collections": ["mine"], "systems": ["resrank"], "define": define})
-    assert own.trained_on("resrank") == "mine"
+    resolved = load_suite(
+        SUITE | {"collections": ["mine"], "systems": ["resrank"], "define": define}
+    )
+    assert resolved.trained_on("resrank") == "mine"
     (beir / "qrels" / "train.tsv").unlink()
-    assert own.trained_on("resrank") == "docstrings"
+    assert resolved.trained_on("resrank") == "docstrings"
 
 
 def test_a_model_of_random_weights_says_so(tmp_path):
@@ -225,8 +227,8 @@ def test_every_system_of_the_library_has_options_that_its_kind_knows(name):
 
 def test_published_checkpoints_are_pinned():
     """Every model by name in the library has a commit, but MiniLM, whose package is pinned."""
-    found = {m for spec in library().systems.values() for m in models_in(spec.options)}
-    named = {m for m in found if " behind " not in m and "all-MiniLM-L6-v2" not in m}
+    result = {m for spec in library().systems.values() for m in models_in(spec.options)}
+    named = {m for m in result if " behind " not in m and "all-MiniLM-L6-v2" not in m}
     assert len(named) >= 10
     assert all(re.search(" at [0-9a-f]{40}$", m) for m in named), named
 

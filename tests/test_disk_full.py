@@ -63,8 +63,8 @@ def large_beir(folder: Path) -> Path:
     (folder / "qrels").mkdir(parents=True)
     rows = [{"_id": i, "title": "", "text": text} for i, text in texts.items()]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    asked = [{"_id": f"q{n:03}", "text": texts[f"p{n:03}"]} for n in range(200)]
-    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    queries = [{"_id": f"q{n:03}", "text": texts[f"p{n:03}"]} for n in range(200)]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
     judged = "".join(f"q{n:03}\tp{n:03}\t1\n" for n in range(200))
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
     return folder
@@ -79,8 +79,8 @@ def test_a_download_goes_on_once_there_is_room(disk, monkeypatch):
         file = RemoteFile(
             url=f"{server.url}/f", bytes=len(DATA), checksum=f"md5:{hashlib.md5(DATA).hexdigest()}"
         )
-        said = "cannot write .*/f: No space left on device; 1,000,000 bytes are needed there"
-        with pytest.raises(FetchError, match=said):
+        message = "cannot write .*/f: No space left on device; 1,000,000 bytes are needed there"
+        with pytest.raises(FetchError, match=message):
             fetch(file)
         assert not place_of(file).exists()
         resize("2m")
@@ -99,8 +99,8 @@ def test_an_archive_that_does_not_fit_is_unpacked_whole_later(disk):
         unpack(archive, 10**9)
     assert names(folder) == ["x.zip"]
     resize("4m")
-    found = unpack(archive, 10**9)
-    assert (found / "b.bin").read_bytes() == DATA
+    result = unpack(archive, 10**9)
+    assert (result / "b.bin").read_bytes() == DATA
 
 
 def test_a_collection_is_whole_or_not_there(disk, tmp_path):
@@ -162,7 +162,7 @@ def test_a_limit_of_a_files_size_is_named_on_the_command_line(tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    said = done.stderr.splitlines()[-1]
+    message = done.stderr.splitlines()[-1]
     place = RESULTS / "collections" / "mine"
-    assert said.startswith(f"error: cannot write {place}: File too large; make room")
+    assert message.startswith(f"error: cannot write {place}: File too large; make room")
     assert names(folder / place.parent) == []

@@ -48,13 +48,13 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> list[Block]:
     """A page's fenced blocks, each with the mark in the comment in front of it."""
-    found, before = [], ""
+    result, before = [], ""
     for token in MarkdownIt().parse(page.read_text("utf-8")):
         mark = MARK.search(token.content) if token.type == "html_block" else None
         if token.type == "fence":
-            found.append(Block(token.info.strip(), token.content, before))
+            result.append(Block(token.info.strip(), token.content, before))
         before = mark.group(1) if mark else ""
-    return found
+    return result
 
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -148,14 +148,14 @@ def test_every_key_of_a_suite_is_explained():
 
 def test_the_messages_that_are_explained_are_said():
     text = (ROOT / "docs" / "howto" / "troubleshooting.md").read_text("utf-8")
-    own = text.partition("**What other tools say**")[0]
-    rows = [line.split("|")[1] for line in own.splitlines() if line.startswith("| `")]
-    messages = [said for row in rows for said in re.findall("`(.+?)`", row)]
+    explained = text.partition("**What other tools say**")[0]
+    rows = [line.split("|")[1] for line in explained.splitlines() if line.startswith("| `")]
+    messages = [message for row in rows for message in re.findall("`(.+?)`", row)]
     files = [*ROOT.glob("resrank/**/*.py"), *ROOT.glob("workflow/rules/*.smk")]
     # Without line breaks within a message, and what stands between its pieces.
     sources = " ".join(re.sub(r'"\s+f?"', "", file.read_text("utf-8")) for file in files)
     assert len(messages) > 9
-    assert not [said for said in messages if said not in sources]
+    assert not [message for message in messages if message not in sources]
 
 
 def test_site(tmp_path):

@@ -56,8 +56,8 @@ with atomic_file(Path("file")) as out:
 
 def test_a_folder_does_not_take_a_files_place(tmp_path):
     (tmp_path / "model").write_text("mine")
-    said = "model is a file, but a folder is to stand there"
-    with pytest.raises(FileExistsError, match=said), atomic_folder(tmp_path / "model"):
+    message = "model is a file, but a folder is to stand there"
+    with pytest.raises(FileExistsError, match=message), atomic_folder(tmp_path / "model"):
         raise AssertionError("nothing is written for it")
     assert (tmp_path / "model").read_text() == "mine"
 

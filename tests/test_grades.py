@@ -27,8 +27,8 @@ class Judge(FirstStageOrder):
 
     grades = 3
 
-    def rerank_many(self, asked):
-        return [self._judged(query, listed) for query, listed in asked]
+    def rerank_many(self, requested):
+        return [self._judged(query, listed) for query, listed in requested]
 
     def _judged(self, query, listed):
         middle = [len(c.passage.text) % 7 / 8 for c in listed]
@@ -80,7 +80,7 @@ def test_what_is_written_is_read(tmp_path_factory, lists):
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ((0.5, 0.5), "2 grades for passage 'd1', 3 expected"),
         ((0.5, 0.5, 0.1), "at least 0, sum 1"),
@@ -88,28 +88,31 @@ def test_what_is_written_is_read(tmp_path_factory, lists):
         ((float("nan"), 0.5, 0.5), "at least 0, sum 1"),
     ],
 )
-def test_what_is_no_probability_is_refused(row, said):
-    asked = [(Query("q", "sort"), list(requests([1])[0][1]))]
-    (good,) = Judge(FirstStageOptions()).rerank_many(asked)
-    verify("judge", Judge(FirstStageOptions()), asked, [good])
-    said = said.replace("d1", good.passage_ids[0])
-    with pytest.raises(InvariantError, match=f"'judge' on query 'q'.*{said}"):
+def test_what_is_no_probability_is_refused(row, message):
+    requested = [(Query("q", "sort"), list(requests([1])[0][1]))]
+    (good,) = Judge(FirstStageOptions()).rerank_many(requested)
+    verify("judge", Judge(FirstStageOptions()), requested, [good])
+    message = message.replace("d1", good.passage_ids[0])
+    with pytest.raises(InvariantError, match=f"'judge' on query 'q'.*{message}"):
         verify(
-            "judge", Judge(FirstStageOptions()), asked, [replace(good, grade_probabilities=(row,))]
+            "judge",
+            Judge(FirstStageOptions()),
+            requested,
+            [replace(good, grade_probabilities=(row,))],
         )
 
 
 def test_grades_are_given_by_those_that_declare_them_and_by_no_other():
-    asked = requests([4])
-    (graded,) = Judge(FirstStageOptions()).rerank_many(asked)
+    requested = requests([4])
+    (graded,) = Judge(FirstStageOptions()).rerank_many(requested)
     plain = replace(graded, grade_probabilities=None)
     with pytest.raises(InvariantError, match="no grade probabilities; 3 a passage expected"):
-        verify("judge", Judge(FirstStageOptions()), asked, [plain])
+        verify("judge", Judge(FirstStageOptions()), requested, [plain])
     with pytest.raises(InvariantError, match="does not declare its number of `grades`"):
-        verify("first", FirstStageOrder(FirstStageOptions()), asked, [graded])
+        verify("first", FirstStageOrder(FirstStageOptions()), requested, [graded])
     short = replace(graded, grade_probabilities=graded.grade_probabilities[:2])
     with pytest.raises(InvariantError, match="of 2 passages, 4 expected"):
-        verify("judge", Judge(FirstStageOptions()), asked, [short])
+        verify("judge", Judge(FirstStageOptions()), requested, [short])
 
 
 def test_a_job_writes_grades_and_shards_the_same_bytes(frozen, tmp_path):  # noqa: F811

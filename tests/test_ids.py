@@ -39,7 +39,7 @@ def test_from_the_folder_to_the_scores(tmp_path):
             name="bm25", system=spec, collection=made, candidates=lists, store=tmp_path, out=run
         )
     )
-    assert {q: found[0][0] for q, found in read_run(run).items()} == {
+    assert {q: result[0][0] for q, result in read_run(run).items()} == {
         "1": "1", "q /2": "a b/c", "日本 é": "naïve/é 日本",
     }  # fmt: skip
     scores = tmp_path / "scores.parquet"

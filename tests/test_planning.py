@@ -93,10 +93,10 @@ def test_which_tables_there_will_be(tmp_path, systems, timed, list_readers, audi
     (tmp_path / "t.jsonl").touch()
     told = {"llm": {"kind": "replay", "transcript": str(tmp_path / "t.jsonl")}}
     random = {"reranker": "random:Qwen/Qwen3-4B"}
-    own = {"told": {"kind": "rankgpt", "options": told},
+    defined = {"told": {"kind": "rankgpt", "options": told},
            "random": {"kind": "resrank", "options": random}}  # fmt: skip
     suite = {"name": "x", "collections": ["docstrings"], "systems": systems}
-    resolved = load_suite(suite | {"define": {"systems": own}})
+    resolved = load_suite(suite | {"define": {"systems": defined}})
     assert (resolved.timed, resolved.list_readers) == (timed, list_readers)
     assert Plan(resolved, "out").audits_leaks is audits_leaks
 

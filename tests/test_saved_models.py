@@ -15,10 +15,10 @@ MODEL = "results/joint/models/resrank_joint/seed1"
 def test_a_shipped_suite_says_which_one_comes_before_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     resolved = load_suite(ROOT / "config" / "retrieval.yaml")
-    said = (
+    message = (
         f"no model {MODEL}/encoder; the suite 'joint' .*all --configfile config/joint.yaml` first"
     )
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         check_models(resolved)
     Path(MODEL, "encoder").mkdir(parents=True)
     check_models(resolved)

@@ -63,10 +63,10 @@ def test_the_check_finds(line):
 
 def test_no_source_unpickles_or_runs_data():
     assert len(SOURCES) > 150
-    found = {
+    unsafe_names = {
         str(path.relative_to(ROOT)): list(unsafe(ast.parse(path.read_text()))) for path in SOURCES
     }
-    assert {path: names for path, names in found.items() if names} == {}
+    assert {path: names for path, names in unsafe_names.items() if names} == {}
 
 
 def test_the_rules_run_no_code_of_their_own():
@@ -82,8 +82,8 @@ def test_every_package_is_pinned():
     assert [line for line in pins if not re.fullmatch(r"[\w.-]+==[\w.!+]+( *;.*)?", line)] == []
 
 
-@pytest.mark.parametrize("said", ["", "y\n"])
-def test_code_in_a_models_folder_is_never_run(tmp_path, said):
+@pytest.mark.parametrize("answer", ["", "y\n"])
+def test_code_in_a_models_folder_is_never_run(tmp_path, answer):
     """Nor is anybody asked: a job's input may say yes."""
     folder = Path(save_causal(tmp_path / "m", "qwen3"))
     config = json.loads((folder / "config.json").read_text())
@@ -96,7 +96,7 @@ def test_code_in_a_models_folder_is_never_run(tmp_path, said):
         f"Encoder.from_options(EncoderOptions(model={str(folder)!r}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], input=said, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", program], input=answer, capture_output=True, text=True, check=False,
         timeout=60, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode != 0
@@ -107,14 +107,14 @@ def test_code_in_a_models_folder_is_never_run(tmp_path, said):
 
 def holding(folder: Path, secret: str) -> list[Path]:
     """The files under a folder, hidden ones too, that hold a secret; packed text is unpacked."""
-    found = []
+    result = []
     for path in (p for p in folder.rglob("*") if p.is_file()):
         data = path.read_bytes()
         if path.suffix == ".parquet":
             data += str(pq.read_table(path).to_pydict()).encode()
         if secret.encode() in data:
-            found.append(path)
-    return found
+            result.append(path)
+    return result
 
 
 def test_a_key_is_in_no_file_that_the_dag_leaves(tmp_path):
@@ -133,23 +133,23 @@ def test_a_key_is_in_no_file_that_the_dag_leaves(tmp_path):
 
     with endpoint(answer, fault) as server:
         llm = {"kind": "http", "url": server.url, "model": "m", "key_variable": "MY_KEY"}
-        asked = {"kind": "rankgpt", "options": {"llm": llm, "prompt": "short"}}
+        paid = {"kind": "rankgpt", "options": {"llm": llm, "prompt": "short"}}
         suite["define"] = {
             "collections": {"mine": {"kind": "beir", "path": "data"}},
-            "systems": {"asked": asked},
+            "systems": {"asked": paid},
         }
         folder = copy_project(tmp_path / "project", suite)
         write_beir(folder / "data")
-        said = ""
+        output = ""
         for refusing in (True, False):
             done = subprocess.run(
                 command("all"), cwd=folder, env=ENVIRONMENT | {"MY_KEY": key},
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert (done.returncode != 0) == refusing, done.stdout + done.stderr
-            said += done.stdout + done.stderr
+            output += done.stdout + done.stderr
         assert server.headers[-1]["Authorization"] == f"Bearer {key}"
-    assert "***" in said  # the refusal was shown, without it
-    assert key not in said
+    assert "***" in output  # the refusal was shown, without it
+    assert key not in output
     assert holding(folder, "as your key ***")  # in the transcript, so that the search finds
     assert holding(folder, key) == []

@@ -50,19 +50,19 @@ def run(frozen, tmp_path, **spec):
 
 
 def test_the_first_stage_follows_the_order_that_it_is_given(frozen, tmp_path):
-    found = run(frozen, tmp_path, kind="first_stage")
-    by_name = {v["name"]: v for v in found["variants"]}
+    result = run(frozen, tmp_path, kind="first_stage")
+    by_name = {v["name"]: v for v in result["variants"]}
     assert set(by_name) == {"reversed", *(f"shuffled {k}" for k in range(1, 6))}
     assert by_name["reversed"]["tau"] == -1
     assert by_name["reversed"]["difference"] < 0
-    assert found["queries"] == 2
+    assert result["queries"] == 2
 
 
 def test_a_bi_encoder_does_not_and_is_tried_in_other_batches_and_formats(frozen, tmp_path):
-    found = run(frozen, tmp_path, kind="bi_encoder", options={"dtype": "float32"})
-    kinds = [v["kind"] for v in found["variants"]]
+    result = run(frozen, tmp_path, kind="bi_encoder", options={"dtype": "float32"})
+    kinds = [v["kind"] for v in result["variants"]]
     assert kinds == ["order"] * 6 + ["batch"] * 2 + ["dtype"]  # float32 is what it has
-    for variant in found["variants"]:
+    for variant in result["variants"]:
         if variant["kind"] != "dtype":
             assert (variant["tau"], variant["difference"]) == (1, 0)
 
@@ -84,8 +84,8 @@ class Picky(FirstStageOrder):
 
 
 def test_what_a_system_refuses_is_said(frozen, tmp_path):
-    found = run(frozen, tmp_path, kind=f"{__name__}:Picky")
-    small, large = (v for v in found["variants"] if v["kind"] == "batch")
+    result = run(frozen, tmp_path, kind=f"{__name__}:Picky")
+    small, large = (v for v in result["variants"] if v["kind"] == "batch")
     assert small == {"kind": "batch", "name": "small", "refused": "no batch of 1"}
     assert (large["difference"], large["tau"]) == (0, 1)
 
@@ -122,8 +122,8 @@ def test_other_seeds_are_other_models(frozen, resrank_options, tmp_path):
             out=tmp_path / "out.json",
         )
     )
-    found = json.loads((tmp_path / "out.json").read_text())["variants"]
-    assert [(v["kind"], v["name"]) for v in found if v["kind"] == "seed"] == [("seed", "seed2")]
+    result = json.loads((tmp_path / "out.json").read_text())["variants"]
+    assert [(v["kind"], v["name"]) for v in result if v["kind"] == "seed"] == [("seed", "seed2")]
     manifest = json.loads((tmp_path / "out.manifest.json").read_text())
     assert len([name for name in manifest["inputs"] if "seed" in name]) == 2
 
@@ -138,9 +138,9 @@ def test_keys_are_changed_within_systems_too():
 def test_the_largest_change_by_hand():
     one = {"name": "a", "difference": -0.2, "tau": 0.9}
     other = {"name": "b", "difference": 0.1, "tau": 0.5}
-    found = largest([one, other])
-    assert (found["difference"], found["difference_by"]) == (-0.2, "a")
-    assert (found["tau"], found["tau_by"]) == (0.5, "b")
+    result = largest([one, other])
+    assert (result["difference"], result["difference_by"]) == (-0.2, "a")
+    assert (result["tau"], result["tau_by"]) == (0.5, "b")
     refused = {"name": "c", "refused": "other weights"}
     assert largest([one, refused])["variants"] == "1 (1 refused)"
     assert largest([]) == {"variants": "0"}

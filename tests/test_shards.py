@@ -100,10 +100,10 @@ def reranked(frozen, name: str, store: Path, out: Path, count: int) -> dict[str,
             )
         )
     merge_runs(parts, out / "seed0.trec")
-    found = {p.name: p.read_bytes() for p in out.glob("seed0.*")}
-    manifest = json.loads(found.pop("seed0.manifest.json"))
+    result = {p.name: p.read_bytes() for p in out.glob("seed0.*")}
+    manifest = json.loads(result.pop("seed0.manifest.json"))
     assert manifest["shards"] == count
-    return found | {"hashes": json.dumps(manifest["outputs"]).encode()}
+    return result | {"hashes": json.dumps(manifest["outputs"]).encode()}
 
 
 @pytest.mark.parametrize("name", list(SYSTEMS))
@@ -127,12 +127,12 @@ def test_a_run_is_the_same_in_any_number_of_shards(frozen, tmp_path, name):
     assert any("transcript" in file for file in expected) == (name == "gpt")
     assert ("seed0.encoder.trec" in expected) == (name == "tiny")
     for count in (1, 2, 7):
-        found = reranked(frozen, name, tmp_path / f"store{count}", tmp_path / str(count), count)
+        result = reranked(frozen, name, tmp_path / f"store{count}", tmp_path / str(count), count)
         if name == "gpt":  # an answer's seconds
-            found, plain = _without_times(found), _without_times(expected)
-            assert found == plain
+            result, plain = _without_times(result), _without_times(expected)
+            assert result == plain
         else:
-            assert found == expected
+            assert result == expected
 
 
 def _without_times(files):
@@ -336,9 +336,9 @@ def test_one_shard_plans_as_if_there_were_none(tmp_path, monkeypatch):
     write_beir(tmp_path / "data")
     assert Plan(load_suite(suite(1)), "out").stage_shards("mine", "near") == []
     two = Plan(load_suite(suite(2)), "out")
-    found = ["out/embeddings/mine/first_stages/near.shards/0of2.json",
+    result = ["out/embeddings/mine/first_stages/near.shards/0of2.json",
              "out/embeddings/mine/first_stages/near.shards/1of2.json"]  # fmt: skip
-    assert two.stage_shards("mine", "near") == found
+    assert two.stage_shards("mine", "near") == result
     assert two.stage_shards("mine", "bm25") == []
 
 

@@ -22,7 +22,7 @@ def test_run_with_junk_behind_the_sixth_column(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("1 Q0 a 1 2 t\n1 Q0 a 2 1 t\n", ":2: passage 'a' stands twice for query '1'"),
         ("1 Q0 a 1 nan t\n", ":1: score 'nan'; a finite number"),
@@ -34,8 +34,8 @@ def test_run_with_junk_behind_the_sixth_column(tmp_path):
         (f"1 Q0 a 1 {'9' * 9999}x t\n", r":1: score '9+\.\.\.9+x'; a finite"),
     ],
 )
-def test_bad_runs(tmp_path, text, said):
-    with pytest.raises(TrecError, match=said):
+def test_bad_runs(tmp_path, text, message):
+    with pytest.raises(TrecError, match=message):
         read_run(write(tmp_path, text))
 
 
@@ -46,14 +46,14 @@ def test_qrels_in_both_forms(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("1 0 a 1\n1 0 a 2\n", ":2: .* has grade 2 here and 1 above"), ("1 0 a x\n", "grade 'x'"),
      ("1 a\n", ":1: 2 columns"), ("\n", "empty"), ("1\t\t1\n", ":1: an id is empty"),
      ("1 0 a ²\n", "grade '²'"), ("1 0 a 2147483647\n", "grade '2147483647'; one from -1,000,000"),
      ("9", ":1: 1 columns")],
 )  # fmt: skip
-def test_bad_qrels(tmp_path, text, said):
-    with pytest.raises(TrecError, match=said):
+def test_bad_qrels(tmp_path, text, message):
+    with pytest.raises(TrecError, match=message):
         read_qrels(write(tmp_path, text))
 
 

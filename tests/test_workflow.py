@@ -104,11 +104,11 @@ def test_what_snakemakes_report_shows_has_captions(built):
     done = snakemake(built, "--report", "report.zip")
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(built / "report.zip") as archive:
-        shown = {Path(name).name for name in archive.namelist()}
+        displayed = {Path(name).name for name in archive.namelist()}
     root = built / "results" / "small"
     made = {path.name for path in [*root.glob("tables/*.csv"), *root.glob("figures/*.svg")]}
     assert {"efficiency.csv", "leak.csv", "modes.csv", "training_curves.svg"} <= made
-    assert made <= shown
+    assert made <= displayed
 
 
 def test_a_second_run_does_nothing(built):
@@ -122,9 +122,9 @@ def test_a_source_that_is_only_dated_anew_reruns_nothing(built):
     assert "Nothing to be done" in snakemake(built, "-n", "all").stdout
 
 
-def planned(said: str) -> dict[str, int]:
+def planned(message: str) -> dict[str, int]:
     """Jobs of a dry run by rule, from Snakemake's own table."""
-    rows = re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)
+    rows = re.findall(r"^(\w+) +(\d+)$", message, re.MULTILINE)
     return {rule: int(count) for rule, count in rows}
 
 
@@ -134,9 +134,9 @@ def test_editing_a_system_reruns_it_and_what_depends_on_it_alone(built):
         source.write_text(source.read_text() + "\n# edited\n")
         return snakemake(built, "-n", "all").stdout
 
-    said = edit("first_stage.py")
-    assert re.search("now: 'sources of bm25: [0-9a-f]{16}'", said)
-    jobs = planned(said)
+    message = edit("first_stage.py")
+    assert re.search("now: 'sources of bm25: [0-9a-f]{16}'", message)
+    jobs = planned(message)
     assert jobs == {
         "rerank": 2, "measure": 2, "score": 2, "significance": 2, "report": 1, "page": 1, "all": 1,
         "total": 11,

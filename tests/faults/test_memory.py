@@ -40,9 +40,9 @@ def limited(function, most, error):
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError(GPU), RuntimeError(CPU)])
 def test_halves_come_in_order(error):
     counted = Halvings()
-    found = in_halves(limited(list, 3, error), range(10))
-    assert [item for part in found for item in part] == list(range(10))
-    assert max(map(len, found)) <= 3
+    result = in_halves(limited(list, 3, error), range(10))
+    assert [item for part in result for item in part] == list(range(10))
+    assert max(map(len, result)) <= 3
     assert counted.batches == 3  # 10, then 5 twice
 
 
@@ -120,9 +120,9 @@ def test_a_run_is_the_same_and_says_so(lists, tmp_path, monkeypatch, kind, optio
     wanted, about = run_of(lists, tmp_path / "whole", kind, options)
     assert about["halved_batches"] == 0
     scarce(monkeypatch, *scarce_in)
-    found, about = run_of(lists, tmp_path / "halved", kind, options)
+    result, about = run_of(lists, tmp_path / "halved", kind, options)
     assert about["halved_batches"] > 0
-    assert found == wanted
+    assert result == wanted
 
 
 def test_embedding_goes_on(lists, tmp_path, monkeypatch):

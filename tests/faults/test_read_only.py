@@ -39,9 +39,9 @@ def test_a_suite_says_so_before_its_first_job(tmp_path):
     results.mkdir()
     done = read_only(results, command(LATER), folder)
     assert done.returncode != 0
-    said = done.stdout + done.stderr
-    assert "cannot write results/smoke: Read-only file system; make results writable" in said
-    assert "rule collect" not in said
+    message = done.stdout + done.stderr
+    assert "cannot write results/smoke: Read-only file system; make results writable" in message
+    assert "rule collect" not in message
     assert list(results.iterdir()) == []
     made = snakemake(folder, MADE)
     assert made.returncode == 0, made.stderr
@@ -79,12 +79,12 @@ def test_a_device_that_is_not_here_is_named_with_its_owner(tmp_path, where):
     folder = copy_project(tmp_path, PLAIN | {"define": define} | chosen)
     write_beir(folder / "data")
     done = snakemake(folder, "all")
-    said = done.stdout + done.stderr
+    message = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "rule collect" not in said
+    assert "rule collect" not in message
     owner = "system 'bi', options.device: device 'cuda'"
     owner = owner if where == "system" else "first stage 'near', encoder.device: device 'cuda:1'"
-    assert f"{owner} is asked for, but torch" in said
-    assert "use 'auto' or 'cpu'" in said
+    assert f"{owner} is asked for, but torch" in message
+    assert "use 'auto' or 'cpu'" in message
     assert not (folder / "results").exists()
     assert snakemake(folder, "-n", "all").returncode == 0  # planned for another machine
