@@ -268,7 +268,7 @@ def test_shards_of_two_runs_are_not_put_together(frozen, tmp_path):
     with pytest.raises(ValueError, match=r"1.trec: its config, system, dtype are not those of"):
         merge_runs([tmp_path / "0.trec", tmp_path / "1.trec"], tmp_path / "out.trec")
     (tmp_path / "1.manifest.json").unlink()
-    with pytest.raises(FileNotFoundError, match="remove .*1.trec, and its job makes both anew"):
+    with pytest.raises(FileNotFoundError, match="remove .*1.trec, and its job writes both again"):
         merge_runs([tmp_path / "0.trec", tmp_path / "1.trec"], tmp_path / "out.trec")
     assert not (tmp_path / "out.trec").exists()
 

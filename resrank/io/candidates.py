@@ -52,7 +52,7 @@ def read_candidates(
     """Return candidate lists by query id, best first; only those of `query_ids`, if given."""
     if not path.is_file():
         raise FileNotFoundError(
-            f"no candidates at {path}; make them with `python -m resrank candidates`"
+            f"no candidates at {path}; make them with `python -m resrank job candidates`"
         )
     ids = None if query_ids is None else list(query_ids)
     if ids == []:

@@ -22,7 +22,7 @@ class Collection:
         if not (folder / "manifest.json").is_file():
             raise FileNotFoundError(
                 f"{folder} holds no collection (no manifest.json); make one with "
-                "`python -m resrank collect`"
+                "`python -m resrank job collect`"
             )
         self.manifest: dict[str, Any] = read_checked_json(folder / "manifest.json")
 

@@ -1,4 +1,4 @@
-"""One run made of the runs of its shards."""
+"""The merge job: one run from the runs of its shards."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SAME = ("inputs", "config", "system", "seed", "dtype")
 
 
 def merge_runs(shards: Sequence[Path], out: Path) -> None:
-    """One run of the shards' runs, in their order: the bytes that a single job writes.
+    """Write one run from the shards' runs, in their order: the bytes that a single job writes.
 
-    With it its usage, the encoder's own run, the grades and the transcript where there are any, and
-    the manifest. Raises ValueError if the shards are not of one run.
+    Usage, the encoder's run, grades, transcripts and the manifest are merged, too. Raises
+    ValueError if the shards are not of one run.
     """
     manifests = [_manifest(path) for path in shards]
     _check(shards, manifests)
@@ -36,9 +36,9 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
     _join(shards, out)
     rows = [row for path in shards for row in read_columns(usage_of(path), USAGE.names).to_pylist()]
     write_usage_rows(usage_of(out), rows)
-    own = [encoder_run(path) for path in shards if encoder_run(path).is_file()]
-    if own:
-        _join(own, encoder_run(out))
+    encoder_runs = [encoder_run(path) for path in shards if encoder_run(path).is_file()]
+    if encoder_runs:
+        _join(encoder_runs, encoder_run(out))
         written.append(encoder_run(out))
     else:
         encoder_run(out).unlink(missing_ok=True)
@@ -57,9 +57,9 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
 def _manifest(run: Path) -> dict[str, Any]:
     path = run.with_suffix(".manifest.json")
     if not path.is_file():
-        raise FileNotFoundError(f"no {path}; remove {run}, and its job makes both anew")
-    found: dict[str, Any] = read_checked_json(path)
-    return found
+        raise FileNotFoundError(f"no {path}; remove {run}, and its job writes both again")
+    manifest: dict[str, Any] = read_checked_json(path)
+    return manifest
 
 
 def _check(shards: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> None:
@@ -67,8 +67,8 @@ def _check(shards: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> None:
         other = [name for name in SAME if manifest[name] != manifests[0][name]]
         if other:
             raise ValueError(
-                f"{path}: its {', '.join(other)} are not those of {shards[0]}; remove the shard "
-                "that is old, and its job makes it anew"
+                f"{path}: its {', '.join(other)} are not those of {shards[0]}; remove the old "
+                "shard, and its job writes it again"
             )
 
 
@@ -80,9 +80,9 @@ def _join(parts: Sequence[Path], out: Path) -> None:
 
 
 def _join_transcripts(shards: Sequence[Path], out: Path) -> None:
-    """Put what was recorded beside the shards beside the run, a file for each set of parameters.
+    """Merge the shards' transcripts beside the run, one file per set of parameters.
 
-    Answers that stand there from before the run was split stay, in front.
+    Answers that were recorded before the run was split stay, in front.
     """
     endings: dict[str, list[Path]] = {}
     for path in shards:
@@ -95,23 +95,23 @@ def _join_transcripts(shards: Sequence[Path], out: Path) -> None:
 
 
 def _lines(transcripts: Sequence[Path]) -> dict[str, str]:
-    """Key of a call -> its line. Damaged names a line that is not as it was written."""
-    found: dict[str, str] = {}
+    """Return each call's line by its key. Damaged names a line that is not as it was written."""
+    by_key: dict[str, str] = {}
     for path in transcripts:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, start=1):
                 row = read_line(line, path, number, "delete the line, and rerank again")
-                found[row["key"]] = line
-    return found
+                by_key[row["key"]] = line
+    return by_key
 
 
 def _about(manifests: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:
-    """What the systems say of themselves; prices and recorded answers are summed."""
-    found = [manifest["about"] for manifest in manifests]
-    about = dict(found[0])
-    if prices := [item["price"] for item in found if "price" in item]:
+    """Return what the manifests record of the system, with summed prices and answers."""
+    records = [manifest["about"] for manifest in manifests]
+    about = dict(records[0])
+    if prices := [item["price"] for item in records if "price" in item]:
         about["price"] = sum(prices)
-    if recorded := [item["transcript"] for item in found if "transcript" in item]:
+    if recorded := [item["transcript"] for item in records if "transcript" in item]:
         about["transcript"] = {
             "file": f"{out.stem}.{recorded[0]['file'].partition('.')[2]}",
             "answers": sum(item["answers"] for item in recorded),

@@ -1,8 +1,8 @@
 """A job ends with the Snakemake that started it.
 
-Snakemake starts a job through a shell. Killed, or stopped by a signal to itself alone, it leaves
-the job behind, which would go on asking an endpoint, or write beside the same job of the next run.
-The rules name Snakemake's process in `RESRANK_OWNER`; a job that is started by hand has no owner.
+Snakemake starts a job through a shell. If Snakemake is killed, or stopped by a signal to itself
+alone, the job would go on: sending requests to an endpoint, or writing beside the same job of the
+next run. The rules name Snakemake's process in `RESRANK_OWNER`; a job by hand has no owner.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import signal
 from threading import Thread
 
 VARIABLE = "RESRANK_OWNER"
-EVERY = 500  # milliseconds between two looks at the parent
+EVERY = 500  # milliseconds between two checks of the parent
 HAS_PIDFD = hasattr(os, "pidfd_open")  # Linux has it, other systems do not
 
 
 def end_with_owner() -> None:
     """Send this process SIGTERM once its owner, or the shell between the two, is gone.
 
-    Nothing is watched on a system without pidfd (it is Linux's), or where the owner cannot be
-    seen, as from within a container.
+    Does nothing on systems without pidfd (only Linux has it), or where the owner is not visible, as
+    from within a container.
     """
     named = os.environ.get(VARIABLE, "")
     if not named.isdecimal() or not HAS_PIDFD:
@@ -30,7 +30,7 @@ def end_with_owner() -> None:
 
 
 def end_with_parent() -> None:
-    """Send this process SIGTERM once the one that started it is gone, killed ones among them."""
+    """Send this process SIGTERM once the process that started it is gone, even if it was killed."""
     if HAS_PIDFD:
         _end_with(os.getppid())
 

@@ -38,25 +38,25 @@ class Plan(Paths):
                 self.encoder_name(system, seed)
 
     def first_seed(self, system: str) -> int:
-        """The seed that other systems stand on, and that is measured."""
+        """Return the seed that is measured, and whose model other systems use."""
         return self.suite.seeds_of(system)[0]
 
-    def learners(self, dataset: str) -> list[str]:
+    def learners(self, collection: str) -> list[str]:
         """Return the systems that are trained on a collection that is yet to be fetched.
 
         Whether it has a train split is not known before.
         """
-        if self.suite.collections[dataset].train_split_is_certain():
+        if self.suite.collections[collection].train_split_is_certain():
             return []
         trained = [n for n, spec in self.suite.systems.items() if spec.training is not None]
-        return sorted(name for name in trained if self.suite.trained_on(name) == dataset)
+        return sorted(name for name in trained if self.suite.trained_on(name) == collection)
 
     def model_folder(self, system: str, seed: int | str | None = None) -> str:
-        """A trained system's model, of the first seed if none is named."""
+        """Return the folder of a trained system's model; default: of its first seed."""
         return self.saved_model(system, self.first_seed(system) if seed is None else seed)
 
     def model_manifests(self, systems: list[str]) -> list[str]:
-        """What stands beside trained models when they are whole."""
+        """Return the files that are written last of some trained models."""
         return [f"{self.model_folder(name)}.manifest.json" for name in systems]
 
     def system_entry(self, system: str) -> System:
@@ -65,11 +65,11 @@ class Plan(Paths):
         return entry.model_copy(update={"options": self._options(system)})
 
     def parts(self, system: str) -> list[str]:
-        """Manifests of the trained models that a system stands on, beside its own."""
+        """Return the manifests of the trained models that a system uses besides its own."""
         return self.model_manifests(parts(self.suite.systems[system].options))
 
     def model(self, system: str, seed: int | str | None = None) -> list[str]:
-        """The manifest of a system's own model; none if it is not trained."""
+        """Return the manifest of a system's own model; none if it is not trained."""
         if self.suite.systems[system].training is None:
             return []
         return [f"{self.model_folder(system, seed)}.manifest.json"]
@@ -91,30 +91,30 @@ class Plan(Paths):
         count = self.suite.suite.shards
         return [f"{number}of{count}" for number in range(count)] if count > 1 else []
 
-    def encode_shards(self, dataset: str, encoder: str) -> list[str]:
+    def encode_shards(self, collection: str, encoder: str) -> list[str]:
         """Return the files that say that each shard has embedded a collection's candidates."""
-        return [self.embeddings(dataset, encoder, shard) for shard in self.shard_names]
+        return [self.embeddings(collection, encoder, shard) for shard in self.shard_names]
 
-    def stage_shards(self, dataset: str, stage: str) -> list[str]:
+    def stage_shards(self, collection: str, stage: str) -> list[str]:
         """Return the files that say that the shards of a dense first stage have embedded all."""
         if self.suite.first_stages[stage].passage_encoder() is None:
             return []
-        return [self.stage_embeddings(dataset, stage, shard) for shard in self.shard_names]
+        return [self.stage_embeddings(collection, stage, shard) for shard in self.shard_names]
 
     def stage_models(self, stage: str) -> list[str]:
-        """Manifests of the trained models that a dense first stage stands on."""
+        """Return the manifests of the trained models that a first stage uses."""
         return self.model_manifests(self.suite.first_stages[stage].trained_models())
 
-    def fused(self, dataset: str, stage: str) -> dict[str, str]:
-        """The candidates of each stage that a fusion names."""
+    def fused(self, collection: str, stage: str) -> dict[str, str]:
+        """Return the candidates of each first stage that a fusion names."""
         names = self.suite.first_stages[stage].names_of_fused()
-        return {name: self.candidates(dataset, name) for name in names}
+        return {name: self.candidates(collection, name) for name in names}
 
     def encoder_name(self, system: str, seed: int | str) -> str | None:
-        """A name for the encoder whose passage embeddings a system can store; None without one.
+        """Return a name for the encoder whose embeddings a system can store; None without one.
 
-        It is the name of the model, or of the trained system that holds it, and a hash of its
-        options.
+        It consists of the name of the model, or of the trained system that holds it, and a hash of
+        the encoder's options.
         """
         spec = self.suite.systems[system]
         folder = self.model_folder(system, seed) if spec.training is not None else None
@@ -130,47 +130,50 @@ class Plan(Paths):
         self.encoders[name] = StoredEncoder(options, [f"{f}.manifest.json" for _, f in held_by])
         return name
 
-    def encoded(self, dataset: str, system: str, seed: int | str) -> list[str]:
-        """The job that embeds a collection's candidates for a system, if it has an encoder."""
+    def encoded(self, collection: str, system: str, seed: int | str) -> list[str]:
+        """Return the file of the job that embeds candidates for a system, if it has an encoder."""
         name = self.encoder_name(system, seed)
-        return [] if name is None else [self.embeddings(dataset, name)]
+        return [] if name is None else [self.embeddings(collection, name)]
 
     def encoded_for_training(self, system: str, seed: int | str) -> list[str]:
-        """The same over the training collection, for a system whose encoder is not trained."""
+        """Return the same for the training collection, if training leaves the encoder as it is."""
         name = self.encoder_name(system, seed)
         if name is None or self.model(system, seed)[0] in self.encoders[name].models:
             return []
         return self.encoded(self.suite.trained_on(system), system, seed)
 
     def training_lists(self, system: str) -> str:
-        """The candidates that a system is trained on."""
+        """Return the candidates that a system is trained on."""
         stage = self.suite.systems[system].trained_with
         return self.candidates(self.suite.trained_on(system), stage)
 
     def training_files(self, system: str) -> list[str]:
-        """The user's own files that a system is trained with."""
+        """Return the user's files that a system is trained with."""
         spec = self.suite.systems[system]
         training = spec.typed_training
         return [str(path) for path in training.files] if training else []
 
     def files(self, system: str) -> list[str]:
-        """The user's own files that a system's options name."""
+        """Return the user's files that a system's options name."""
         spec = self.suite.systems[system]
         return [str(path) for path in spec.typed_options.files]
 
-    def lists_to_encode(self, dataset: str) -> list[str]:
-        """Every list of a collection that a system reranks or is trained on."""
-        used = dataset in self.suite.suite.collections
-        stages = set(self.suite.stages_of(dataset) if used else [])
+    def lists_to_encode(self, collection: str) -> list[str]:
+        """Return every list of a collection that a system reranks or is trained on."""
+        used = collection in self.suite.suite.collections
+        stages = set(self.suite.stages_of(collection) if used else [])
         for name, spec in self.suite.systems.items():
-            if spec.training is not None and self.suite.trained_on(name) == dataset:
+            if spec.training is not None and self.suite.trained_on(name) == collection:
                 stages.add(spec.trained_with)
-        return [self.candidates(dataset, stage) for stage in sorted(stages)]
+        return [self.candidates(collection, stage) for stage in sorted(stages)]
 
-    def splits_to_encode(self, dataset: str, encoder: str) -> list[str]:
-        """Test, and train where a system learns there from this encoder's embeddings; dev where it
-        is scored on dev queries as it learns."""
-        stamp = self.embeddings(dataset, encoder)
+    def splits_to_encode(self, collection: str, encoder: str) -> list[str]:
+        """Return the splits whose candidates an encoder embeds: test, and those of training.
+
+        Training adds train if a system is trained here on this encoder's embeddings, and dev if
+        that system is scored on dev queries meanwhile.
+        """
+        stamp = self.embeddings(collection, encoder)
         learners = [
             spec
             for system, spec in self.suite.systems.items()
@@ -184,69 +187,73 @@ class Plan(Paths):
         scored = any(training.uses_dev_queries for training in trainings if training)
         return ["train", "dev", "test"] if scored else ["train", "test"]
 
-    def runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
-        """(system, seed, run file) of everything that is compared on a candidate set."""
+    def runs(self, collection: str, stage: str) -> list[tuple[str, int, str]]:
+        """Return (system, seed, run file) of everything that is compared on a candidate set."""
         return [
-            (system, seed, self.run(dataset, stage, system, seed))
+            (system, seed, self.run(collection, stage, system, seed))
             for system in self.suite.suite.systems
             for seed in self.suite.seeds_of(system)
         ]
 
-    def reported(self, dataset: str, stage: str) -> list[str]:
+    def reported(self, collection: str, stage: str) -> list[str]:
         """Return what the report reads of a candidate set."""
-        files = [self.scores(dataset, stage), self.audits(dataset, stage)]
-        files.append(self.statistics(dataset, stage))
+        files = [self.scores(collection, stage), self.audits(collection, stage)]
+        files.append(self.statistics(collection, stage))
         if self.suite.judges:
-            files.append(self.calibration(dataset, stage))
-        files += [self.efficiency(dataset, stage, name) for name in self.suite.suite.systems]
+            files.append(self.calibration(collection, stage))
+        files += [self.efficiency(collection, stage, name) for name in self.suite.suite.systems]
         return files + [
-            self.sensitivity(dataset, stage, name) for name in self.suite.suite.sensitivity
+            self.sensitivity(collection, stage, name) for name in self.suite.suite.sensitivity
         ]
 
-    def recorded_runs(self, dataset: str, stage: str, system: str) -> list[str]:
+    def recorded_runs(self, collection: str, stage: str, system: str) -> list[str]:
         """Return the run beside which an endpoint's times were recorded; none for other systems."""
         spec = self.suite.systems[system]
         if not spec.typed_options.asks_endpoint:
             return []
-        return [self.run(dataset, stage, system, self.first_seed(system))]
+        return [self.run(collection, stage, system, self.first_seed(system))]
 
-    def graded_runs(self, dataset: str, stage: str) -> list[tuple[str, int, str]]:
-        """Those whose systems give grades."""
-        return [run for run in self.runs(dataset, stage) if run[0] in self.suite.judges]
+    def graded_runs(self, collection: str, stage: str) -> list[tuple[str, int, str]]:
+        """Return the runs of systems that give grades."""
+        return [run for run in self.runs(collection, stage) if run[0] in self.suite.judges]
 
     def learned_from(self, stage: str) -> dict[str, list[str]]:
-        """System -> the collections that it, a part of it or its first stage learned from."""
+        """Return, by system, the collections that it, a part of it or the first stage learned from."""
         below = [c for part in self.suite.stage_parts(stage) for c in self.suite.learns_from(part)]
-        found = {
+        learned_from = {
             name: list(dict.fromkeys(self.suite.learns_from(name) + below))
             for name in self.suite.suite.systems
         }
-        return {n: [self.collection(c) for c in learned] for n, learned in found.items() if learned}
+        return {
+            n: [self.collection(c) for c in learned]
+            for n, learned in learned_from.items()
+            if learned
+        }
 
     @property
     def audits_leaks(self) -> bool:
-        """Whether the report has a leak audit, whichever collections no network gives."""
+        """Whether the report has a leak audit, whichever optional collections turn out absent."""
         suite = self.suite
         audited = {pair: bool(self.learned_from(pair[1])) for pair in suite.pairs}
-        certain = [found for (d, _), found in audited.items() if d not in suite.in_doubt]
+        certain = [has for (c, _), has in audited.items() if c not in suite.in_doubt]
         return any(certain) or all(audited.values())
 
     def _options(self, system: str) -> Any:
         return substitute(self.suite.systems[system].options, self.model_folder)
 
     def _own_encoder(self, system: str) -> str:
-        """Where a trained system's own encoder lies."""
+        """Return the folder of a trained system's own encoder."""
         return str(self._encoder_options(system, self.model_folder(system)).model)
 
     def _encoder_options(self, system: str, model_folder: str | None) -> Any:
-        """The `EncoderOptions` of a system's passage embeddings, or None without any."""
+        """Return the `EncoderOptions` of a system's passage embeddings, or None without any."""
         spec = self.suite.systems[system]
         options = options_of(spec.kind, self._options(system))
         return spec.reranker.encoder_options(options, spec.typed_training, model_folder)
 
 
 def as_json(entry: BaseModel) -> str:
-    """A configuration entry as the command line takes it; equal entries are equal text."""
+    """Return an entry as text for a job's params; equal entries are equal text."""
     return json.dumps(entry.model_dump(mode="json"), sort_keys=True)
 
 
@@ -256,5 +263,5 @@ def has_gpu() -> bool:
 
 
 def source_data(entry: CollectionKind | FirstStageKind) -> list[str]:
-    """The user's files behind a collection or a first stage: a change runs the job again."""
+    """Return the user's files behind a collection or a first stage; an edit reruns its job."""
     return [str(path) for path in entry.source_files()]

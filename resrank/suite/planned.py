@@ -51,10 +51,10 @@ def load_planned(path: Path) -> Resolved:
     wrote under results/<suite> say so.
     """
     complete = path.is_file() and path.read_text("utf-8").startswith(HEADER)
-    known = Definitions() if complete else library()
-    resolved = load_suite(path, definitions=known)
+    definitions = Definitions() if complete else library()
+    resolved = load_suite(path, definitions=definitions)
     absent = read_absent(resolved)
-    return load_suite(path, absent, known) if absent else resolved
+    return load_suite(path, absent, definitions) if absent else resolved
 
 
 def read_absent(resolved: Resolved) -> dict[str, str]:

@@ -97,7 +97,7 @@ def kill_one(dag: psutil.Process, rng: random.Random) -> str:
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return ""
     if words[1:3] == ["-m", "resrank"]:
-        return f"the job `{words[3]}`"
+        return f"`{' '.join(words[3:5])}`"
     if words[1:3] == ["-m", "snakemake"]:
         return "Snakemake"
     return f"a job's {Path(words[0]).name}" if words else "a process"
