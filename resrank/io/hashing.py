@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,11 +46,6 @@ def sha256_lines(lines: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def files_hash(files: Iterable[Path]) -> str:
-    """SHA-256 over the paths, as they are given, and the contents of some files."""
-    return sha256_lines(f"{path} {sha256_file(path)}" for path in sorted(files))
-
-
 def in_hash_order(items: Iterable[Hashed], text_of: Callable[[Hashed], str]) -> list[Hashed]:
     """Return the items ordered by the SHA-256 of a text of each.
 
@@ -62,14 +56,6 @@ def in_hash_order(items: Iterable[Hashed], text_of: Callable[[Hashed], str]) -> 
         return hashlib.sha256(text_of(item).encode("utf-8", "surrogatepass")).digest()
 
     return sorted(items, key=digest)
-
-
-@cache
-def sources_hash() -> str:
-    """SHA-256 over the sources of resrank and baselines, as they are on disk."""
-    root = Path(__file__).resolve().parents[2]
-    files = [*root.glob("resrank/**/*.py"), *root.glob("baselines/**/*.py")]
-    return sha256_lines(f"{f.relative_to(root)} {sha256_file(f)}" for f in sorted(files))
 
 
 def hashed(inputs: Mapping[str, Path | str]) -> dict[str, str]:

@@ -12,11 +12,13 @@ from resrank.io.atomic import write_text
 from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.environment import environment
-from resrank.io.hashing import hashed, sha256_lines, sources_hash
+from resrank.io.hashing import hashed, sha256_lines
+from resrank.io.import_graph import hash_of_sources
 from resrank.io.manifest import files_below, manifest_of, write_manifest
 from resrank.jobs.inputs import SystemJob
 from resrank.records import Ranking, Split, TrainingExample
 from resrank.reranker import TrainingData, TrainingJob
+from resrank.suite.sources import system_modules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,8 @@ def _key(job: TrainJob, inputs: dict[str, str]) -> str:
     """Return a hash of all that a checkpoint depends on; another job's checkpoint is ignored."""
     about = [job.name, job.seed, job.system.model_dump(mode="json"), inputs]
     about.append(environment()["packages"])
-    return sha256_lines([json.dumps(about, sort_keys=True), sources_hash()])
+    sources = hash_of_sources(__name__, *system_modules(job.system))
+    return sha256_lines([json.dumps(about, sort_keys=True), sources])
 
 
 def training_examples(

@@ -218,7 +218,7 @@ class Plan(Paths):
         return [run for run in self.runs(collection, stage) if run[0] in self.suite.judges]
 
     def learned_from(self, stage: str) -> dict[str, list[str]]:
-        """Return, by system, the collections that it, a part of it or the first stage learned from."""
+        """Return, by system, the collections that it, its parts or the first stage learned from."""
         below = [c for part in self.suite.stage_parts(stage) for c in self.suite.learns_from(part)]
         learned_from = {
             name: list(dict.fromkeys(self.suite.learns_from(name) + below))
