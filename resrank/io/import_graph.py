@@ -74,7 +74,7 @@ def locate(module: str) -> Path | None:
 def _imports(module: str) -> tuple[str, ...]:
     """Return the modules that a module imports, and those that its packages import at their top."""
     top = module.partition(".")[0]
-    statements: list[tuple[str, Iterable[ast.AST]]] = [(module, ast.walk(_parsed(module)))]
+    statements: list[tuple[str, Iterable[ast.AST]]] = [(module, _statements(_parsed(module)))]
     statements += [(package, _parsed(package).body) for package in _packages(module)]
     names = {
         name
@@ -117,6 +117,16 @@ def _names(node: ast.AST, package: str) -> Iterator[str]:
         base = ".".join([*(above if node.level else ()), *filter(None, [node.module])])
         yield base
         yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements at and below a node; its expressions, most of a tree, are skipped."""
+    yield node
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        below = vars(node).get(name)
+        if isinstance(below, list):  # not so in a lambda or a conditional expression
+            for statement in below:
+                yield from _statements(statement)
 
 
 @cache
