@@ -88,12 +88,10 @@ class MonoT5(Pointwise):
         """Return log p(true) over true and false, per pair."""
         import torch
 
-        longest, pad = max(map(len, ids)), self.tokenizer.pad_token_id
+        from resrank.model.padding import pad_ids
+
         device = self.model.device
-        inputs = torch.tensor([row + [pad] * (longest - len(row)) for row in ids], device=device)
-        mask = torch.tensor(
-            [[1] * len(row) + [0] * (longest - len(row)) for row in ids], device=device
-        )
+        inputs, mask = pad_ids(ids, self.tokenizer.pad_token_id, device)
         start = torch.full((len(ids), 1), self.model.config.decoder_start_token_id, device=device)
         with torch.inference_mode():
             logits = self.model(

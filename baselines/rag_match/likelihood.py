@@ -11,6 +11,7 @@ from baselines.llm.backends.transformers import TransformersModel
 from baselines.rag_match.sequences import AnsweredPrompt
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import autocast
+from resrank.model.padding import pad_ids
 
 
 class Likelihood:
@@ -63,10 +64,7 @@ class Likelihood:
         The rows of `ids` are padded at their ends.
         """
         device = self.model.device
-        longest = max(map(len, ids))
-        inputs = torch.tensor([row + [self.model.pad] * (longest - len(row)) for row in ids])
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids])
-        inputs, mask = inputs.to(device), mask.to(device)
+        inputs, mask = pad_ids(ids, self.model.pad, device)
         with autocast(self.mixed, device):
             hidden = self.decoder(input_ids=inputs, attention_mask=mask, use_cache=False)[0]
             logits: Tensor = self.head(hidden[rows, columns])

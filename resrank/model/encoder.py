@@ -20,6 +20,7 @@ from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions, Pooling
 from resrank.model.out_of_memory import in_halves
+from resrank.model.padding import pad_ids
 from resrank.phases import phase
 
 _POOLING_KEYS = {"last": "lasttoken", "cls": "cls_token", "mean": "mean_tokens"}
@@ -144,7 +145,7 @@ class Encoder(nn.Module):
 
         Length is taken in float32: of weights in bfloat16 it would be up to 0.2% off.
         """
-        input_ids, mask = self._pad(ids)
+        input_ids, mask = pad_ids(ids, self.tokenizer.pad_token_id or 0, self.device)
         hidden = self.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
         return nn.functional.normalize(pool(hidden, mask, self.options.pooling).float(), dim=-1)
 
@@ -194,14 +195,6 @@ class Encoder(nn.Module):
             flat = weight.detach().cpu().contiguous().flatten()
             digest.update(flat.view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
-
-    def _pad(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Right-padded ids and their mask, (n, longest) each."""
-        longest = max(len(row) for row in ids)
-        pad = self.tokenizer.pad_token_id or 0
-        input_ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in ids])
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids])
-        return input_ids.to(self.device), mask.to(self.device)
 
 
 def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,13 @@ def scores(run: Path):
     return read_columns(out, SCORES)
 
 
+@cache
+def encoder_of(manifest: Path) -> Encoder:
+    return Encoder.from_options(
+        EncoderOptions.model_validate(read_checked_json(manifest)["config"])
+    )
+
+
 def embeddings(file: Path):
     """Return every candidate's embedding and tokens, as a job reads them.
 
@@ -73,14 +81,13 @@ def embeddings(file: Path):
     """
     root = file.parents[3]
     about = next(root.glob("embeddings/mine/*.json"))
-    options = EncoderOptions.model_validate(read_checked_json(about)["config"])
     lists = candidate_lists(
         Collection(root / "collections/mine"),
         root / "candidates/mine/bm25.parquet",
         *read_checked_json(about)["splits"],
     )
     texts = sorted({candidate.passage.text for ranked in lists.values() for candidate in ranked})
-    store = EmbeddingStore(file.parents[1], Encoder.from_options(options))
+    store = EmbeddingStore(file.parents[1], encoder_of(about))
     store.fill(texts)
     return len(texts), store.vectors(texts).tolist(), store.tokens(texts)
 

@@ -29,6 +29,7 @@ from resrank.model.batches import token_budget_batches
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
 from resrank.model.hub import locate
 from resrank.model.out_of_memory import in_halves
+from resrank.model.padding import pad_ids
 from resrank.phases import phase, turn
 
 # These override the model's generation config.
@@ -149,7 +150,7 @@ class TransformersModel(PromptTokens):
 
     def _last_logits(self, ids: Sequence[list[int]]) -> Tensor:
         """Return the logits after each prompt of a batch: (prompts, vocabulary)."""
-        inputs, mask = self._pad(ids)
+        inputs, mask = pad_ids(ids, self.pad, self.device, "left")
         with phase("prefill"):
             output = self.model(
                 input_ids=inputs,
@@ -164,7 +165,7 @@ class TransformersModel(PromptTokens):
     @torch.inference_mode()
     def _complete(self, ids: Sequence[list[int]], max_new_tokens: int) -> list[tuple[str, int]]:
         """Return each prompt's answer and the number of its tokens."""
-        inputs, mask = self._pad(ids)
+        inputs, mask = pad_ids(ids, self.pad, self.device, "left")
         sampled = self.options.temperature > 0
         more: dict[str, Any] = {"temperature": self.options.temperature} if sampled else {}
         if self.options.exact_answers:
@@ -191,13 +192,6 @@ class TransformersModel(PromptTokens):
 
     def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
         yield from token_budget_batches([len(row) for row in ids], self.options.batch_tokens)
-
-    def _pad(self, ids: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-        """Return left-padded ids and their mask: (prompts, longest) each."""
-        longest = max(map(len, ids))
-        inputs = torch.tensor([[self.pad] * (longest - len(row)) + row for row in ids])
-        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids])
-        return inputs.to(self.device), mask.to(self.device)
 
 
 class _FirstLogits(LogitsProcessor):  # type: ignore[misc]
