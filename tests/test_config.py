@@ -49,8 +49,8 @@ def on_part(model, **more):
             {"define": {"systems": {"x": {"kind": "first_stage", "training": {}}}}},
             "cannot be trained",
         ),
-        ({"systems": ["bm25", "bm25"]}, "bm25 stands twice"),
-        ({"seeds": [1, 1]}, "1 stands twice"),
+        ({"systems": ["bm25", "bm25"]}, "bm25 occurs twice"),
+        ({"seeds": [1, 1]}, "1 occurs twice"),
         (
             {"define": {"systems": {"x": {"kind": "json:JSONDecoder"}}}},
             "no reranker: let the class inherit from",

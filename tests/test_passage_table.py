@@ -17,7 +17,7 @@ def test_sorted_in_runs_is_sorted(ids, run):
 
 def test_an_id_that_stands_twice_in_different_runs():
     passages = [Passage(i, "") for i in "abca"]
-    with pytest.raises(ValueError, match="'a' stands twice"):
+    with pytest.raises(ValueError, match="'a' occurs twice"):
         list(sorted_by_id(passages, 2))
 
 

@@ -24,7 +24,7 @@ def test_run_with_junk_behind_the_sixth_column(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 Q0 a 1 2 t\n1 Q0 a 2 1 t\n", ":2: passage 'a' stands twice for query '1'"),
+        ("1 Q0 a 1 2 t\n1 Q0 a 2 1 t\n", ":2: passage 'a' occurs twice for query '1'"),
         ("1 Q0 a 1 nan t\n", ":1: score 'nan'; a finite number"),
         ("1 Q0 a 1 x t\n", ":1: score 'x'"),
         ("1 Q0 a\n", ":1: 3 columns"),

@@ -29,7 +29,7 @@ def read_queries(path: Path) -> dict[str, str]:
         query_id, text = id_field(row, "_id", where), text_field(row, "text", where)
         if query_id in queries:
             raise DataError(
-                f"{where}: query id {short_repr(query_id)} stands twice; ids must be unique"
+                f"{where}: query id {short_repr(query_id)} occurs twice; ids must be unique"
             )
         if not text.strip():
             raise DataError(

@@ -2,7 +2,7 @@
 
 Two environment variables set them. `RESRANK_DATA` is the folder of downloads (`~/.cache/resrank` by
 default). `RESRANK_MIRROR` is a folder or an address that has files as `wget -x` leaves them,
-`<host>/<path>`; no other place is asked for a file then.
+`<host>/<path>`; files are then fetched from no other place.
 """
 
 from __future__ import annotations

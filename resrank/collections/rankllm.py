@@ -52,7 +52,7 @@ def read_lists(path: Path) -> list[ImportedList]:
     lists: dict[str, ImportedList] = {}
     for where, item in stream_lists(path):
         if item.query_id in lists:
-            raise DataError(f"{where}: query id {short_repr(item.query_id)} stands twice")
+            raise DataError(f"{where}: query id {short_repr(item.query_id)} occurs twice")
         lists[item.query_id] = item
     if not lists:
         raise DataError(f"{path}: no query")
@@ -97,7 +97,7 @@ def _list(row: dict[str, Any], where: str) -> ImportedList:
     candidates = [_hit(hit, f"{where}, candidate {place}") for place, hit in enumerate(hits)]
     if (twice := repeated(hit.passage_id for hit in candidates)) is not None:
         raise DataError(
-            f"{where}: passage {short_repr(twice)} stands twice for query {short_repr(query_id)}"
+            f"{where}: passage {short_repr(twice)} occurs twice for query {short_repr(query_id)}"
         )
     return ImportedList(query_id, text, candidates)
 

@@ -28,7 +28,7 @@ class StandsTwice(ValueError):
     """An id that two passages have."""
 
     def __init__(self, passage_id: str) -> None:
-        super().__init__(f"passage id {short_repr(passage_id)} stands twice; ids must be unique")
+        super().__init__(f"passage id {short_repr(passage_id)} occurs twice; ids must be unique")
         self.passage_id = passage_id
 
 

@@ -43,7 +43,7 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
         listed = run.setdefault(query_id, {})
         if passage_id in listed:
             raise TrecError(
-                f"{path}:{number}: passage {short_repr(passage_id)} stands twice for query "
+                f"{path}:{number}: passage {short_repr(passage_id)} occurs twice for query "
                 f"{short_repr(query_id)}; "
                 "a run lists each passage once a query"
             )

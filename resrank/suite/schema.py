@@ -18,7 +18,7 @@ from resrank.reranker_options import TrainingOptions
 from resrank.suite.entries import CollectionEntry, FirstStageEntry
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-TrainingSeed = Annotated[int, Field(ge=0)]
+SeedNumber = Annotated[int, Field(ge=0)]
 
 
 class System(RerankerEntry):
@@ -37,7 +37,7 @@ class System(RerankerEntry):
         "bm25", description="First stage whose lists it is trained on; it must not itself stand on "
         "a model that is trained."
     )  # fmt: skip
-    seeds: list[TrainingSeed] | None = Field(
+    seeds: list[SeedNumber] | None = Field(
         None, min_length=1, description="Training seeds, in place of the suite's."
     )
     launcher: str = Field(
@@ -97,7 +97,7 @@ class Suite(Strict):
     metrics: list[str] = Field(
         ["nDCG@10", "MRR@10", "Recall@100"], min_length=1, description="ir_measures names."
     )
-    seeds: list[TrainingSeed] = Field(
+    seeds: list[SeedNumber] = Field(
         [1, 2, 3], min_length=1, description="Seeds of trained systems."
     )
     shards: int = Field(
@@ -148,7 +148,7 @@ class Suite(Strict):
     def _each_once(cls, value: list[Any]) -> list[Any]:
         twice = sorted(str(item) for item, count in Counter(value).items() if count > 1)
         if twice:
-            raise ValueError(f"{', '.join(twice)} stands twice; name each once")
+            raise ValueError(f"{', '.join(twice)} occurs twice; name each once")
         return value
 
     @model_validator(mode="after")

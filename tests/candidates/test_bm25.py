@@ -33,12 +33,12 @@ SPEC = Bm25Stage(kind="bm25", k1=0.9, b=0.4, depth=2)
 
 def test_scores_by_hand():
     passages = [Passage("a", "sort sort array"), Passage("b", "sort"), Passage("c", "graph")]
-    found = dict(SPEC.rank([Query("q", "sort")], passages)["q"])
+    result = dict(SPEC.rank([Query("q", "sort")], passages)["q"])
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
     mean = 5 / 3
     for name, tf, length in (("a", 2, 3), ("b", 1, 1)):
         saturated = tf / (tf + 0.9 * (1 - 0.4 + 0.4 * length / mean))
-        assert found[name] == pytest.approx(idf * saturated, rel=1e-5)
+        assert result[name] == pytest.approx(idf * saturated, rel=1e-5)
 
 
 def test_ties_by_id_short_lists_and_excluded():

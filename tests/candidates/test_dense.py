@@ -79,5 +79,5 @@ def test_dense_and_fused_lists_are_frozen(beir, tmp_path):
     with pytest.raises(ValueError, match="no candidates given for dense"):
         freeze(collection, spec, files["fused"], fused={"bm25": files["bm25"]})
     freeze(collection, spec, files["fused"], fused=files)
-    assert {len(found) for found in read_candidates(files["dense"]).values()} == {3}
+    assert {len(result) for result in read_candidates(files["dense"]).values()} == {3}
     assert read_candidates(files["fused"])["q2"][0][0] == "p4"

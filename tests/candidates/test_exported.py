@@ -60,11 +60,11 @@ def test_every_flipped_byte_is_refused(collection, exported, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [({"hash": "0" * 64}, "its hash is .*, not 000"), ({"depth": 100}, "its depth is 3, not 100")],
 )
-def test_other_lists_than_asked_for_are_refused(collection, exported, tmp_path, change, said):
-    with pytest.raises(DataError, match=said):
+def test_other_lists_than_asked_for_are_refused(collection, exported, tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
         freeze(collection, parse_first_stage(exported[1] | change), tmp_path / "c.parquet")
     assert not list(tmp_path.glob("c.*"))
 

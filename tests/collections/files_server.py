@@ -20,7 +20,7 @@ class Files:
     def __init__(self, content: dict[str, bytes], fault: Fault) -> None:
         self.content = content
         self.fault = fault
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.ranges: list[str | None] = []
         self.sent = 0
         self.ranged = True
@@ -42,8 +42,8 @@ def serve(content: dict[str, bytes], fault: Fault = lambda p, n: None) -> Iterat
 
         def do_GET(self) -> None:
             with state.lock:
-                state.asked[self.path] += 1
-                number = state.asked[self.path]
+                state.requests[self.path] += 1
+                number = state.requests[self.path]
                 state.ranges.append(self.headers.get("Range"))
             what = state.fault(self.path, number)
             data = state.content.get(self.path)
@@ -52,16 +52,16 @@ def serve(content: dict[str, bytes], fault: Fault = lambda p, n: None) -> Iterat
                 self.head(status, {"Content-Length": "0", "Retry-After": "0"})
                 return
             start = 0
-            asked = self.headers.get("Range")
-            if asked and state.ranged:
-                start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            wanted = self.headers.get("Range")
+            if wanted and state.ranged:
+                start = int(wanted.removeprefix("bytes=").removesuffix("-"))
             body = data[start:]
             if what == "wrong":
                 body = bytes(len(body))
             sizes = {"Content-Length": str(len(body) + (what == "longer"))}
             if state.encoding:
                 sizes["Content-Encoding"] = state.encoding
-            if asked and state.ranged:
+            if wanted and state.ranged:
                 sizes["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             self.head(206 if "Content-Range" in sizes else 200, sizes)
             if what in ("truncated", "reset"):

@@ -54,9 +54,9 @@ def test_skipped_by_name_while_there_is_no_network_and_fetched_when_there_is(tmp
     done = snakemake(tmp_path, "all", **here, RESRANK_MIRROR=NOBODY)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"skipped: collection far, {ABSENT}" in done.stderr
-    said = f"Skipped: far, {ABSENT} (licence: not stated)."
-    assert said in (tables / "comparison.md").read_text()
-    assert said in (tables.parent / "report/index.html").read_text()
+    message = f"Skipped: far, {ABSENT} (licence: not stated)."
+    assert message in (tables / "comparison.md").read_text()
+    assert message in (tables.parent / "report/index.html").read_text()
     assert "mean of 1 of 2" in (tables / "comparison.md").read_text()
     again = snakemake(tmp_path, "all", **here, RESRANK_MIRROR=NOBODY)
     assert "1 of 4 steps" in again.stderr  # it is asked for again, and nothing else is done
@@ -65,7 +65,7 @@ def test_skipped_by_name_while_there_is_no_network_and_fetched_when_there_is(tmp
     with serve({"/far.example/far.zip": data}) as server:
         done = snakemake(tmp_path, "all", **here, RESRANK_MIRROR=server.url)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert server.asked == {"/far.example/far.zip": 1}
+        assert server.requests == {"/far.example/far.zip": 1}
     compared = pd.read_csv(tables / "comparison.csv")
     assert compared["collection"].tolist() == ["mine", "far", "mean of 2"]
     assert "Skipped" not in (tables / "comparison.md").read_text()

@@ -24,15 +24,15 @@ def test_a_last_line_needs_no_end(beir):
 
 
 def test_own_candidates_have_the_queries_of_their_judgments(beir):
-    own = {"kind": "candidates", "path": "x.json", "qrels": beir / "qrels" / "test.tsv"}
-    assert parse_collection(own).sizes() == Sizes(None, 2, None)
+    entry = {"kind": "candidates", "path": "x.json", "qrels": beir / "qrels" / "test.tsv"}
+    assert parse_collection(entry).sizes() == Sizes(None, 2, None)
     assert parse_collection({"kind": "docstrings"}).sizes() == Sizes(None, None, None)
 
 
 def test_a_plan_over_a_users_own_folder_knows_all_of_it(beir):
-    own = {"kind": "beir", "path": str(beir)}
+    entry = {"kind": "beir", "path": str(beir)}
     systems = ["bm25", "bi_encoder", "cross_encoder", "resrank"]
     suite = {"name": "s", "collections": ["mine"], "systems": systems}
-    said = plan(load_suite(suite | {"define": {"collections": {"mine": own}}}))
-    assert "mine: read on this machine: 6 passages, 2 test queries, 2 train queries" in said
-    assert "unknown" not in said
+    message = plan(load_suite(suite | {"define": {"collections": {"mine": entry}}}))
+    assert "mine: read on this machine: 6 passages, 2 test queries, 2 train queries" in message
+    assert "unknown" not in message

@@ -46,7 +46,7 @@ def test_the_splits_of_a_real_package_share_no_positive():
     objects.add("networkx", 100)
     relevant = links(objects)
     assert len(relevant) > 200
-    assert all(package_of(f) == "networkx" for found in relevant.values() for f in found)
+    assert all(package_of(f) == "networkx" for result in relevant.values() for f in result)
     splits = split_by_component(relevant)
     seen = {
         split: {x for n, s in splits.items() if s == split for x in (n, *relevant[n])}
@@ -59,6 +59,6 @@ def test_the_splits_of_a_real_package_share_no_positive():
 
 def test_addresses_of_a_process_are_no_part_of_a_text():
     raw = "Send it.\n\nOptions are <torch.Options object at 0x7f20201b8870> by default."
-    found = parse(raw)
-    assert found is not None
-    assert found.text == "Send it. Options are <torch.Options object> by default."
+    result = parse(raw)
+    assert result is not None
+    assert result.text == "Send it. Options are <torch.Options object> by default."

@@ -41,7 +41,7 @@ def test_fetched_once_and_checked(checksum):
         file = file_at(f"{server.url}/a/f.zip", checksum=named)
         assert fetch(file).read_bytes() == DATA
         assert fetch(file) == place_of(file)
-        assert server.asked == {"/a/f.zip": 1}
+        assert server.requests == {"/a/f.zip": 1}
         place_of(file).write_bytes(bytes(len(DATA)))  # damaged later: fetched again
         assert fetch(file).read_bytes() == DATA
 
@@ -52,21 +52,21 @@ def test_what_fails_once_is_tried_again(fault, ranged):
     with serve({"/f": DATA}, lambda _, number: fault if number == 1 else None) as server:
         server.ranged = ranged
         assert fetch(file_at(f"{server.url}/f")).read_bytes() == DATA
-        assert server.asked["/f"] == 2
+        assert server.requests["/f"] == 2
         if ranged and fault in ("truncated", "reset"):
             assert server.ranges[1].startswith("bytes=")
             assert server.sent < 1.5 * len(DATA)  # the whole and the half that came first
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [("404", "status 404"), ("wrong", "its checksum is md5:"), ("500", "status 500"),
      ("longer", "the server has 1,000,001 bytes, not 1,000,000")],
 )  # fmt: skip
-def test_what_cannot_be_had_is_an_error_and_leaves_nothing_whole(fault, said):
+def test_what_cannot_be_had_is_an_error_and_leaves_nothing_whole(fault, message):
     with serve({"/f": DATA}, lambda *_: fault) as server:
         file = file_at(f"{server.url}/f")
-        with pytest.raises(FetchError, match=f"{said}.*put the file at .*RESRANK_MIRROR"):
+        with pytest.raises(FetchError, match=f"{message}.*put the file at .*RESRANK_MIRROR"):
             fetch(file)
         assert not place_of(file).exists()
 
@@ -81,7 +81,7 @@ def test_a_body_that_is_called_gzip_is_the_file_itself():
 def test_a_link_that_breaks_often_but_goes_on_is_no_failure():
     with serve({"/f": DATA}, lambda _, number: "truncated" if number <= 9 else None) as server:
         assert fetch(file_at(f"{server.url}/f")).read_bytes() == DATA
-        assert server.asked["/f"] > module.TRIES
+        assert server.requests["/f"] > module.TRIES
 
 
 def test_nobody_at_the_address():
@@ -131,7 +131,7 @@ def test_two_processes_make_one_download():
         file = file_at(f"{server.url}/f")
         both = [client(file) for _ in range(2)]
         assert [one.communicate()[0].strip() for one in both] == [str(place_of(file))] * 2
-        assert server.asked == {"/f": 1}
+        assert server.requests == {"/f": 1}
     assert place_of(file).read_bytes() == DATA
 
 
@@ -144,8 +144,8 @@ def test_killed_twenty_times_and_whole_at_last():
         kills = 0
         while kills < 20:
             one = client(file)
-            before = server.asked["/f"]
-            while server.asked["/f"] == before and one.poll() is None:
+            before = server.requests["/f"]
+            while server.requests["/f"] == before and one.poll() is None:
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.2))
             if one.poll() is None:

@@ -40,23 +40,23 @@ def append(path, line):
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "said"),
+    ("file", "line", "message"),
     [
         ("corpus.jsonl", "{not json", r"corpus.jsonl:7: not valid JSON"),
         ("corpus.jsonl", "[1]", r"corpus.jsonl:7: a JSON object is needed, found list"),
-        ("corpus.jsonl", '{"_id": "p1", "text": "x"}', r"corpus.jsonl:7: passage id 'p1' stands twice"),
+        ("corpus.jsonl", '{"_id": "p1", "text": "x"}', r"corpus.jsonl:7: passage id 'p1' occurs twice"),
         ("corpus.jsonl", '{"_id": "p9"}', r"corpus.jsonl:7: field 'text' is missing"),
         ("corpus.jsonl", '{"_id": " p9", "text": "x"}', r"corpus.jsonl:7: field '_id' is ' p9'"),
         ("corpus.jsonl", '{"_id": "a\\tb", "text": "x"}', r"corpus.jsonl:7: field '_id' is"),
         ("corpus.jsonl", '{"_id": "p9", "text": "\\ud800"}', r"corpus.jsonl:7: .* half a character"),
         ("queries.jsonl", '{"_id": "q9", "text": " "}', r"queries.jsonl:5: query 'q9' is empty"),
-        ("queries.jsonl", '{"_id": "q1", "text": "x"}', r"queries.jsonl:5: query id 'q1' stands twice"),
+        ("queries.jsonl", '{"_id": "q1", "text": "x"}', r"queries.jsonl:5: query id 'q1' occurs twice"),
         ("qrels/test.tsv", "q1\tp1\thigh", r"test.tsv:6: grade 'high'"),
     ],
 )  # fmt: skip
-def test_mistakes_are_named_by_file_and_line(beir, tmp_path, file, line, said):
+def test_mistakes_are_named_by_file_and_line(beir, tmp_path, file, line, message):
     append(beir / file, line)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         build(beir, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

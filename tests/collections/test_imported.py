@@ -65,7 +65,7 @@ def test_unwrap():
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ({"query": "x", "hits": "none"}, "entry 1: a list of objects"),
         ({"query": "x", "hits": [{"docid": "a", "qid": 3, "content": "t", "score": None}]},
@@ -76,14 +76,14 @@ def test_unwrap():
          r"entry 1, candidate 0: field 'docid' is 'a\\x00b'"),
         ({"query": "x", "hits": [
             {"docid": name, "qid": 3, "content": "t", "score": 1} for name in "abcb"]},
-         "entry 1: passage 'b' stands twice for query '3'"),
+         "entry 1: passage 'b' occurs twice for query '3'"),
         ({"query": {"qid": "5", "text": "x"}, "candidates": [{"docid": "a", "score": 1, "doc": "\ud800"}]},
          "entry 1, candidate 0: field 'doc' holds half a character"),
         ({"query": "x", "hits": []}, "no 'qid'"),
         ({"query": {"qid": "5", "text": ""}, "candidates": []}, "query '5' is empty"),
-        ({"query": {"qid": "1", "text": "x"}, "candidates": []}, "query id '1' stands twice"),
+        ({"query": {"qid": "1", "text": "x"}, "candidates": []}, "query id '1' occurs twice"),
     ],
 )  # fmt: skip
-def test_mistakes_are_named(tmp_path, row, said):
-    with pytest.raises(ValueError, match=said):
+def test_mistakes_are_named(tmp_path, row, message):
+    with pytest.raises(ValueError, match=message):
         build(tmp_path, [*OLD, row])

@@ -59,7 +59,7 @@ def test_a_zip_is_fetched_unpacked_and_read(beir, tmp_path, capsys):
         assert "a set: be kind (licence: CC BY)" in capsys.readouterr().err
         parse_collection(spec).collect(tmp_path / "again")
         assert "be kind" not in capsys.readouterr().err
-        assert server.asked == {"/set.zip": 1}
+        assert server.requests == {"/set.zip": 1}
     parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "local")
     fetched, local = Collection(tmp_path / "fetched"), Collection(tmp_path / "local")
     assert fetched.hash == local.hash
@@ -210,9 +210,9 @@ UNPACK += "print('ready', flush=True); unpack(Path(sys.argv[1]), 10**9)"
 
 def test_a_zip_made_on_windows(tmp_path):
     path = archive(tmp_path, ("set\\", ""), ("set\\qrels\\test.tsv", "x"), ("set\\a:b.txt", "y"))
-    found = unpack(path, 100)
-    assert (found / "set" / "qrels" / "test.tsv").read_text() == "x"
-    assert (found / "set" / "a:b.txt").read_text() == "y"
+    result = unpack(path, 100)
+    assert (result / "set" / "qrels" / "test.tsv").read_text() == "x"
+    assert (result / "set" / "a:b.txt").read_text() == "y"
 
 
 def test_an_encrypted_zip_says_so(tmp_path):
@@ -248,8 +248,8 @@ def test_killed_while_unpacking(tmp_path):
             assert {p.name: p.read_bytes() for p in folder.iterdir()} == dict(members)
             shutil.rmtree(folder)
     assert kills[0] >= 5
-    found = unpack(path, 10**9)
-    assert {p.name: p.read_bytes() for p in found.iterdir()} == dict(members)
+    result = unpack(path, 10**9)
+    assert {p.name: p.read_bytes() for p in result.iterdir()} == dict(members)
 
 
 def test_either_a_path_or_an_archive():
@@ -262,9 +262,9 @@ def test_either_a_path_or_an_archive():
 
 def test_an_optional_set_that_is_not_there_is_skipped_by_name(beir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    own = {"kind": "beir", "path": str(beir)}
+    entry = {"kind": "beir", "path": str(beir)}
     suite = {"name": "s", "collections": ["own", "robust04"], "systems": ["bm25"],
-             "define": {"collections": {"own": own}}}  # fmt: skip
+             "define": {"collections": {"own": entry}}}  # fmt: skip
     resolved = load_suite(suite)
     assert resolved.suite.collections == ["own"]
     assert resolved.skipped == {
@@ -282,9 +282,9 @@ def test_without_a_network_an_optional_set_is_skipped_and_any_other_is_an_error(
     data = b"candidates"
     far = {"kind": "candidates", "path": remote("https://x.org/far.jsonl", data),
            "qrels": str(beir / "qrels" / "test.tsv"), "licence": "CC BY"}  # fmt: skip
-    own = {"kind": "beir", "path": str(beir)}
+    entry = {"kind": "beir", "path": str(beir)}
     suite = {"name": "s", "collections": ["own", "far"], "systems": ["bm25"],
-             "define": {"collections": {"own": own, "far": far}}}  # fmt: skip
+             "define": {"collections": {"own": entry, "far": far}}}  # fmt: skip
     offline = suite | {"offline": True}
     assert load_suite(suite | {"optional": ["far"]}).suite.collections == ["own", "far"]
     with pytest.raises(ConfigError, match=r"'far': offline, and far.jsonl not here; fetch it on"):
@@ -302,9 +302,9 @@ def test_without_a_network_an_optional_set_is_skipped_and_any_other_is_an_error(
 
 def test_a_suite_says_what_it_goes_on_without(beir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    own = {"kind": "beir", "path": str(beir)}
+    entry = {"kind": "beir", "path": str(beir)}
     suite = {"name": "s", "collections": ["own", "robust04"], "systems": ["bm25"],
-             "define": {"collections": {"own": own}}}  # fmt: skip
+             "define": {"collections": {"own": entry}}}  # fmt: skip
     with pytest.raises(ConfigError, match="'robust04': no path data/robust04"):
         load_suite(suite | {"optional": []})
     with pytest.raises(ConfigError, match="optional: 'scifact' is not among the suite's"):

@@ -38,9 +38,9 @@ def test_own_grades_map_by_where_each_begins():
 
 @given(st.lists(st.integers(-2, 20), min_size=2), st.integers(1, 9), st.integers(0, 9))
 def test_a_higher_own_grade_is_never_a_lower_one_of_three(grades, partly, more):
-    found = mapped(grades, (partly, partly + more))
-    assert set(found.values()) <= {0, 1, 2}
-    assert all(found[str(a)] <= found[str(b)] for a in grades for b in grades if a <= b)
+    result = mapped(grades, (partly, partly + more))
+    assert set(result.values()) <= {0, 1, 2}
+    assert all(result[str(a)] <= result[str(b)] for a in grades for b in grades if a <= b)
 
 
 def test_every_collection_of_the_library_says_how():
@@ -49,20 +49,20 @@ def test_every_collection_of_the_library_says_how():
         assert spec.grades_from[1] >= spec.relevant_grade, name
 
 
-@pytest.mark.parametrize(("value", "said"), [([2, 1], "must not be above"), ([0, 1], "greater")])
-def test_a_map_that_is_none(value, said):
+@pytest.mark.parametrize(("value", "message"), [([2, 1], "must not be above"), ([0, 1], "greater")])
+def test_a_map_that_is_none(value, message):
     entry = {"kind": "beir", "path": "x", "grades_from": value}
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         parse_collection(entry)
 
 
 def test_docstrings_have_three_grades_by_distance_in_their_graph():
     """a names b, b names c and d; e names a; f names g, far from all."""
-    found = graded({"a": ["b"], "b": ["c", "d"], "e": ["a"], "f": ["g"]})
-    assert found["q:a"] == {"b": 2, "c": 1, "d": 1, "e": 1}
-    assert found["q:b"] == {"c": 2, "d": 2, "a": 1, "e": 1}
-    assert found["q:e"] == {"a": 2, "b": 1}
-    assert found["q:f"] == {"g": 2}
+    result = graded({"a": ["b"], "b": ["c", "d"], "e": ["a"], "f": ["g"]})
+    assert result["q:a"] == {"b": 2, "c": 1, "d": 1, "e": 1}
+    assert result["q:b"] == {"c": 2, "d": 2, "a": 1, "e": 1}
+    assert result["q:e"] == {"a": 2, "b": 1}
+    assert result["q:f"] == {"g": 2}
 
 
 def test_the_text_of_real_docstrings_supports_the_grade_between(tmp_path):
@@ -70,20 +70,20 @@ def test_the_text_of_real_docstrings_supports_the_grade_between(tmp_path):
     parse_collection({"kind": "docstrings", "packages": ["networkx"]}).collect(tmp_path / "c")
     collection, path = Collection(tmp_path / "c"), tmp_path / "bm25.parquet"
     freeze(collection, parse_first_stage({"kind": "bm25"}), path)
-    lists = {q: [p for p, _ in found] for q, found in read_candidates(path).items()}
+    lists = {q: [p for p, _ in result] for q, result in read_candidates(path).items()}
     judged = collection.graded(lists)
     ranks = [
         (grade, rank)
-        for query_id, found in lists.items()
-        for rank, passage_id in enumerate(found, start=1)
+        for query_id, result in lists.items()
+        for rank, passage_id in enumerate(result, start=1)
         if (grade := judged[query_id].get(passage_id)) is not None
     ]
     assert len(ranks) == sum(map(len, lists.values()))  # complete
     medians = [median(r for g, r in ranks if g == grade) for grade in (0, 1, 2)]
     print("median rank by grade 0, 1, 2:", medians)
     assert medians[2] < medians[1] < medians[0]
-    named = {q: {p for p, g in found.items() if g == 2} for q, found in judged.items()}
-    assert named == {q: set(found) for q, found in collection.qrels().items()}
+    named = {q: {p for p, g in result.items() if g == 2} for q, result in judged.items()}
+    assert named == {q: set(result) for q, result in collection.qrels().items()}
 
 
 def collected(tmp_path, **more):
@@ -96,7 +96,7 @@ def test_grades_come_with_a_collection_and_with_its_training_examples(tmp_path):
     collection = collected(tmp_path, grades_from=[1, 1])
     judged = collection.qrels()
     assert collection.graded({}) == {
-        q: {p: 2 * (g > 0) for p, g in found.items()} for q, found in judged.items()
+        q: {p: 2 * (g > 0) for p, g in result.items()} for q, result in judged.items()
     }
     lists = tmp_path / "bm25.parquet"
     freeze(collection, parse_first_stage({"kind": "bm25"}), lists)
