@@ -124,11 +124,11 @@ def plan(
 
     Example: `python -m resrank plan --suite config/paper.yaml`.
     """
-    from resrank.efficiency.assumed import Assumed
+    from resrank.efficiency.assumptions import Assumptions
     from resrank.reporting.plan.plan import plan as text
     from resrank.suite.load import load_suite
 
-    assumed = Assumed(device, utilisation, passage_tokens, query_tokens)
+    assumed = Assumptions(device, utilisation, passage_tokens, query_tokens)
     typer.echo(text(load_suite(suite), assumed))
 
 
@@ -170,7 +170,7 @@ def growth(
     Example: `python -m resrank growth --suite config/efficiency.yaml --out results/efficiency`
     writes `tables/growth.csv` and `figures/growth.svg` there from the models' shapes alone.
     """
-    from resrank.efficiency.assumed import Assumed
+    from resrank.efficiency.assumptions import Assumptions
     from resrank.io.yaml import read_yaml
     from resrank.jobs.growth import GrowthJob, grow
     from resrank.reporting.figures.growth import write_growth
@@ -180,7 +180,7 @@ def growth(
     job = GrowthJob(
         suite=load_suite(mapping if scale is None else mapping | {"scale": scale}),
         systems=system or (),
-        assumed=Assumed(on.device, on.utilisation),
+        assumed=Assumptions(on.device, on.utilisation),
         collection=measured.collection,
         most_candidates=measured.most_candidates,
         longest=measured.longest,

@@ -1,7 +1,7 @@
-"""Energy that the machine's own counters saw: RAPL's and NVML's, read by TIREx Tracker.
+"""Energy from the machine's counters, RAPL's and NVML's, which TIREx Tracker reads.
 
-Nothing is estimated: without a counter, the right to read it, or the package (the extra `energy`),
-a figure is None.
+Nothing is estimated. A figure is None without a counter, the right to read it, or the package (the
+extra `energy`).
 """
 
 from __future__ import annotations
@@ -9,28 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PARTS = {"cpu": "CPU_ENERGY_SYSTEM_JOULES", "memory": "RAM_ENERGY_SYSTEM_JOULES",
-         "gpu": "GPU_ENERGY_SYSTEM_JOULES"}  # fmt: skip
+PARTS = {
+    "cpu": "CPU_ENERGY_SYSTEM_JOULES",
+    "memory": "RAM_ENERGY_SYSTEM_JOULES",
+    "gpu": "GPU_ENERGY_SYSTEM_JOULES",
+}
+"""Part of the machine -> TIREx Tracker's name of its counter."""
 
 
 @contextmanager
-def counted() -> Iterator[dict[str, float | None]]:
-    """Joules of the whole machine during the block, by part; filled in once it has ended."""
+def measured_joules() -> Iterator[dict[str, float | None]]:
+    """Yield the joules of the whole machine by part, filled in when the block has ended."""
     joules: dict[str, float | None] = dict.fromkeys(PARTS)
     try:
         import tirex_tracker
     except ModuleNotFoundError:
         yield joules
         return
-    measures = {part: tirex_tracker.Measure[name] for part, name in PARTS.items()}
-    with tirex_tracker.tracking(measures=list(measures.values())) as found:
+    counters = {part: tirex_tracker.Measure[name] for part, name in PARTS.items()}
+    with tirex_tracker.tracking(measures=list(counters.values())) as results:
         yield joules
-    joules.update({part: _number(found[measure].value) for part, measure in measures.items()})
+    joules.update({part: _number(results[counter].value) for part, counter in counters.items()})
 
 
-def _number(said: bytes | str | float) -> float | None:
-    """A counter's reading; the tracker says null where there is no counter."""
+def _number(reading: bytes | str | float) -> float | None:
+    """Return a counter's reading; the tracker answers null where there is no counter."""
     try:
-        return float(said)
+        return float(reading)
     except ValueError:
         return None

@@ -1,10 +1,12 @@
-"""What a forward pass costs in floating-point operations, from the model's shape alone.
+"""Floating-point operations of a forward pass, from the model's shape alone.
 
-Counted are matrix products, a multiplication and an addition as two, as torch's FlopCounterMode
-counts them: projections, feed-forward nets, the head, and attention's two products. Not counted:
-norms, softmax, activations, rotations, look-ups, a projector or a cosine behind the model (under
-1% of the models meant here), and padding, which belongs to a batch and not to a method. A causal
-model's attention is counted in full, masked half included, since common kernels' counts are.
+Matrix products are counted as torch's FlopCounterMode counts them, a multiplication and an addition
+as two operations: projections, feed-forward nets, the head, and attention's two products. A causal
+model's attention counts in full, its masked half included, because common kernels compute it.
+
+Norms, softmax, activations, rotations, look-ups, and a projector or a cosine after the model are
+not counted; they are under 1% for these models. Padding is not counted, because it belongs to a
+batch and not to a method.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from resrank.work import Work
 
 
 def flops(shape: Architecture, work: Work) -> float:
-    """Floating-point operations of one model's work."""
+    """Return the floating-point operations of one model's work."""
     if work.sequences <= 0:
         return 0.0
     length, steps = work.tokens / work.sequences, work.steps / work.sequences
@@ -28,7 +30,7 @@ def flops(shape: Architecture, work: Work) -> float:
 
 
 def cache_bytes(shape: Architecture, work: Work, number_bytes: int = 2) -> float:
-    """Keys and values of one sequence at its longest, where tokens are written behind it."""
+    """Return the bytes of keys and values of one sequence at its longest; 0 if none is written."""
     if not work.steps:
         return 0.0
     stack = shape.decoder or shape.stack
@@ -37,17 +39,17 @@ def cache_bytes(shape: Architecture, work: Work, number_bytes: int = 2) -> float
 
 
 def _read(stack: Stack, length: float) -> float:
-    """One sequence in one pass: each position attends to each."""
+    """Return the FLOPs to read one sequence in one pass: each position attends to each."""
     return stack.layers * (2 * stack.weights * length + 4 * stack.inner * length**2)
 
 
 def _write(stack: Stack, length: float, steps: float) -> float:
-    """Steps behind a sequence; the first attends to `length` + 1 positions, the next to more."""
+    """Return the FLOPs of steps after a sequence; the first attends to `length` + 1 positions."""
     keys = steps * length + steps * (steps + 1) / 2
     return stack.layers * (2 * stack.weights * steps + 4 * stack.inner * keys)
 
 
 def _written_over(stack: Stack, length: float, steps: float) -> float:
-    """An encoder-decoder's answer: its steps, and the encoder's states as keys and values."""
+    """Return the FLOPs of an encoder-decoder's answer, with cross-attention over the input."""
     over = 4 * stack.hidden * stack.inner * length + 4 * stack.inner * length * steps
     return _write(stack, 0, steps) + stack.layers * over

@@ -1,4 +1,4 @@
-"""MLPerf's LoadGen as the driver: it issues the queries (Reddi et al., ISCA 2020)."""
+"""MLPerf's LoadGen (Reddi et al., ISCA 2020, section IV), which issues the queries."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from typing import Any
 
 
 class Scenario(StrEnum):
-    """MLPerf's names of how queries come."""
+    """MLPerf's names of the ways in which queries arrive."""
 
-    SINGLE_STREAM = "SingleStream"  # the next one when the last one is answered
-    OFFLINE = "Offline"  # all at once
+    SINGLE_STREAM = "SingleStream"  # each query when the previous one is answered
+    OFFLINE = "Offline"  # all queries at once
 
 
-# What LoadGen's own clock found: its names and ours.
 RESULTS = {
     "result_50.00_percentile_latency_ns": "p50_ns",
     "result_95.00_percentile_latency_ns": "p95_ns",
     "result_99.00_percentile_latency_ns": "p99_ns",
     "result_samples_per_second": "queries_per_second",
 }
+"""LoadGen's names of its measurements -> ours."""
 
 
 def drive(
     scenario: Scenario, queries: int, serve: Callable[[Sequence[int]], None]
 ) -> dict[str, Any]:
-    """Have each of `queries` queries issued once, in LoadGen's order.
+    """Have LoadGen issue each of `queries` queries once, in its order.
 
-    serve: answers the queries of these numbers; what it raises ends the run. Returns what LoadGen
-    measured: nanoseconds of latency, or queries a second; and its version.
+    serve: answers the queries with these numbers. An error that it raises is raised here, and no
+    query is served after it. Returns LoadGen's measurements, in nanoseconds of latency or queries
+    per second, and its version.
     """
     import mlperf_loadgen as loadgen
 
@@ -42,7 +43,7 @@ def drive(
         try:
             if not failed:
                 serve([sample.index for sample in samples])
-        except BaseException as error:  # LoadGen's threads do not survive one that passes them
+        except BaseException as error:  # An error would kill LoadGen's threads.
             failed.append(error)
         done = [loadgen.QuerySampleResponse(sample.id, 0, 0) for sample in samples]
         loadgen.QuerySamplesComplete(done)
@@ -52,15 +53,15 @@ def drive(
     try:
         with tempfile.TemporaryDirectory() as folder:
             wanted = _settings(loadgen, scenario, queries)
-            audit = str(Path(folder) / "none.config")  # none: not one that lies about here
+            audit = str(Path(folder) / "none.config")  # It ignores a file in the current folder.
             loadgen.StartTestWithLogSettings(system, library, wanted, _log(loadgen, folder), audit)
-            found = _results(Path(folder) / "mlperf_log_detail.txt")
+            measurements = _results(Path(folder) / "mlperf_log_detail.txt")
     finally:
         loadgen.DestroyQSL(library)
         loadgen.DestroySUT(system)
     if failed:
         raise failed[0]
-    return found
+    return measurements
 
 
 def _settings(loadgen: Any, scenario: Scenario, queries: int) -> Any:
@@ -69,7 +70,7 @@ def _settings(loadgen: Any, scenario: Scenario, queries: int) -> Any:
     settings.scenario = getattr(loadgen.TestScenario, scenario)
     settings.mode = loadgen.TestMode.PerformanceOnly
     settings.min_query_count = settings.max_query_count = queries
-    settings.min_duration_ms = 0  # a submission runs for minutes; nothing is submitted here
+    settings.min_duration_ms = 0  # Only a submission to MLPerf must run for minutes.
     settings.performance_issue_unique = True
     return settings
 
@@ -83,9 +84,9 @@ def _log(loadgen: Any, folder: str) -> Any:
 
 
 def _results(detail: Path) -> dict[str, Any]:
-    """What LoadGen's log of details says, a JSON object a line behind a mark."""
+    """Read LoadGen's detailed log: each line with its mark holds a JSON object."""
     lines = detail.read_text("utf-8").splitlines()
     rows = [json.loads(line.partition(" ")[2]) for line in lines if line.startswith(":::MLLOG")]
-    said = {row["key"]: row["value"] for row in rows}
-    found = {ours: said[theirs] for theirs, ours in RESULTS.items() if theirs in said}
-    return found | {"version": str(said["loadgen_version"])}
+    values = {row["key"]: row["value"] for row in rows}
+    measurements = {ours: values[theirs] for theirs, ours in RESULTS.items() if theirs in values}
+    return measurements | {"version": str(values["loadgen_version"])}

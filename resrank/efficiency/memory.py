@@ -1,4 +1,4 @@
-"""The most memory that a stretch of work held, on the host and on the device."""
+"""Peak memory of a block of work, on the host and on the device."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 PROCESS = Path("/proc/self")
 
 
-def give_back() -> None:
-    """Give memory that was freed, as by loading a model, back to the system, where glibc keeps it.
+def release_freed_memory() -> None:
+    """Return memory that was freed, as by loading a model, to the system, where glibc keeps it.
 
-    It would count for the next peak. For before a warm-up: pages are slow to be had anew.
+    Kept memory would count for the next peak. Call this before a warm-up, because new pages are
+    slow at first use.
     """
     # Only glibc has this function.
     trim = None if sys.platform == "win32" else getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -22,7 +23,7 @@ def give_back() -> None:
 
 
 def reset_peaks() -> dict[str, int | None]:
-    """Forget earlier peaks; returns what is held now: {"host_bytes", "device_bytes"}.
+    """Reset the peaks, and return what is held now: {"host_bytes", "device_bytes"}.
 
     Linux forgets a process's peak resident set when 5 is written to its clear_refs (proc(5)).
     """
@@ -38,11 +39,11 @@ def reset_peaks() -> dict[str, int | None]:
 
 
 def peaks(before: dict[str, int | None]) -> dict[str, Any]:
-    """Peaks since `reset_peaks`, beside what it returned; None where nothing measures them.
+    """Return the peaks since `reset_peaks`, beside what that returned; None where unmeasured.
 
     host_peak_bytes: the process's resident set: interpreter, libraries, weights on the processor,
-    pages of stored embeddings that were touched. device_peak_bytes: what torch had allocated on
-    the first device.
+    and pages of stored embeddings that were read. device_peak_bytes: torch's allocations on the
+    first device.
     """
     torch = _torch()
     return {
@@ -54,13 +55,13 @@ def peaks(before: dict[str, int | None]) -> dict[str, Any]:
 
 
 def device_name() -> str | None:
-    """The first device, if torch is using it."""
+    """Return the name of the first device, or None if torch does not use it."""
     torch = _torch()
     return None if torch is None else str(torch.cuda.get_device_name())
 
 
 def _status(name: str) -> int | None:
-    """A line of the process's status, in bytes."""
+    """Return a field of the process's status, in bytes."""
     for line in (PROCESS / "status").read_text("utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
@@ -68,7 +69,7 @@ def _status(name: str) -> int | None:
 
 
 def _torch() -> Any:
-    """Torch, if it is using a device."""
+    """Return torch if it uses a device, else None."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         return torch

@@ -1,27 +1,23 @@
-"""What a query costs: time by phase, throughput, memory, energy, in MLPerf's scenarios.
+"""What a query costs: time by phase, throughput, memory and energy, in MLPerf's scenarios.
 
 A system that can cache passage embeddings is measured twice, so that their encoding is never
-hidden: `online` encodes them within the timed call, `cached` does not.
+hidden. The mode `online` encodes passages within the timed call, the mode `cached` does not.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from resrank.efficiency.energy import counted
-from resrank.efficiency.loadgen import Scenario, drive
-from resrank.efficiency.memory import device_name, give_back, peaks, reset_peaks
-from resrank.efficiency.null import Rerank, null_rerank
-from resrank.efficiency.percentiles import summarise
-from resrank.efficiency.phase_clock import PARTS, Clock, Part, PhaseClock, device_wait
+from resrank.efficiency.loadgen import Scenario
+from resrank.efficiency.memory import device_name, release_freed_memory
+from resrank.efficiency.null import null_rerank
+from resrank.efficiency.phase_clock import Clock
+from resrank.efficiency.scenarios import offline, single_stream
 from resrank.ranking import Request
 from resrank.records import Ranking, Usage
 from resrank.reranker import Reranker
@@ -30,134 +26,89 @@ Check = Callable[[Sequence[Request], Sequence[Ranking]], None]
 BOTH = (Scenario.SINGLE_STREAM, Scenario.OFFLINE)
 
 
-def measure(
-    reranker: Reranker,
-    requests: Sequence[Request],
-    warmup: Sequence[Request],
-    store: Path | None = None,
-    clock: Clock = time.perf_counter_ns,
-    scenarios: Sequence[Scenario] = BOTH,
-    check: Check = lambda requests, rankings: None,
-    elsewhere: bool = False,
-) -> dict[str, Any]:
-    """Measure a reranker on requests; `store` holds embeddings for the cached mode.
+def _accept(requests: Sequence[Request], rankings: Sequence[Ranking]) -> None:
+    """Accept any rankings."""
 
-    check: raises on timed rankings that are not what they should be, so that nothing else is timed.
-    elsewhere: the model answered on another machine, query by query, as `clock` tells; neither its
-    throughput nor its memory nor its energy is known.
-    Returns {"online": found, "cached": found (only for a system that can cache), "usage": mean of
-    each counter a query, "candidates": mean list length, "index_bytes_per_passage": of a stored
-    embedding or None, "device": its name or None, "harness": the SingleStream of a reranker that
-    does nothing}. Found is what `single_stream` returns, with what `offline` returns under
-    "Offline", if that is one of the scenarios. Raises ValueError if there is nothing to measure.
+
+@dataclass(frozen=True)
+class MeterOptions:
+    """How a reranker is measured.
+
+    warmup: requests that are ranked before each mode and are not counted.
+    store: folder of passage embeddings for the cached mode; None for a temporary one.
+    clock: returns nanoseconds.
+    scenarios: MLPerf's scenarios to run; single stream always runs.
+    check: raises an error on wrong rankings, so that only correct ones are timed.
+    remote: the model answered on another machine, query by query, in the time that `clock` tells.
+        Its throughput, memory and energy are unknown.
+    """
+
+    warmup: Sequence[Request] = ()
+    store: Path | None = None
+    clock: Clock = time.perf_counter_ns
+    scenarios: Sequence[Scenario] = BOTH
+    check: Check = _accept
+    remote: bool = False
+
+
+def measure(
+    reranker: Reranker, requests: Sequence[Request], options: MeterOptions | None = None
+) -> dict[str, Any]:
+    """Measure a reranker on requests.
+
+    Returns the following fields. A mode's figures are those of `single_stream`, with those of
+    `offline` under "Offline" if that scenario is run.
+
+    - "online": the figures with passages embedded in the call;
+    - "cached": the figures with stored embeddings, for a system that caches them;
+    - "usage": the mean of each counter per query;
+    - "candidates": the mean list length;
+    - "index_bytes_per_passage": bytes per stored embedding, or None;
+    - "device": the name of the device, or None;
+    - "harness": the single-stream figures of a reranker that does nothing.
+
+    Raises ValueError if there is nothing to measure.
     """
     if not requests:
         raise ValueError("no test query has candidates: there is nothing to measure")
+    options = options or MeterOptions()
     result: dict[str, Any] = {}
-    if elsewhere:
-        scenarios = (Scenario.SINGLE_STREAM,)
     if reranker.caches_passages:
-        with tempfile.TemporaryDirectory() as folder:
-            listed = [c.passage for _, found in (*warmup, *requests) for c in found]
-            reranker.prepare(listed, store or Path(folder))
-            result["cached"], rankings = _mode(reranker, requests, warmup, clock, scenarios)
-            check(requests, rankings)
+        result["cached"] = _cached_mode(reranker, requests, options)
         reranker.forget()
-    result["online"], rankings = _mode(reranker, requests, warmup, clock, scenarios)
-    check(requests, rankings)
-    if elsewhere:
+    result["online"], rankings = _mode(reranker, requests, options)
+    if options.remote:
         result["online"] |= {"memory": dict.fromkeys(result["online"]["memory"]), "joules": {}}
     total = asdict(sum((ranking.usage for ranking in rankings), Usage()))
     result["usage"] = {name: value / len(requests) for name, value in total.items()}
-    result["candidates"] = sum(len(found) for _, found in requests) / len(requests)
+    result["candidates"] = sum(len(candidates) for _, candidates in requests) / len(requests)
     result["index_bytes_per_passage"] = reranker.bytes_per_passage
     result["device"] = device_name()
     result["harness"], _ = single_stream(null_rerank(requests), requests)
     return result
 
 
-def _mode(
-    reranker: Reranker,
-    requests: Sequence[Request],
-    warmup: Sequence[Request],
-    clock: Clock,
-    scenarios: Sequence[Scenario],
-) -> tuple[dict[str, Any], list[Ranking]]:
-    """Both scenarios after a warm-up that counts for neither."""
-    give_back()
-    for query, candidates in warmup:
-        reranker.rerank(query, candidates)
-    found, rankings = single_stream(reranker.rerank, requests, clock)
-    if Scenario.OFFLINE in scenarios:
-        found[Scenario.OFFLINE] = offline(reranker, requests, clock)
-    return found, rankings
-
-
-def single_stream(
-    rerank: Rerank, requests: Sequence[Request], clock: Clock = time.perf_counter_ns
-) -> tuple[dict[str, Any], list[Ranking]]:
-    """One query at a time: latencies with their percentiles, parts, memory and energy; rankings.
-
-    Samples stand in the order of the requests: {"samples_ms", "p50_ms", "p50_interval_ms", ...,
-    "phase_samples_ms": {part: samples}, "phases_ms": {part: mean}, "loadgen": what LoadGen's own
-    clock found, "memory", "joules"}.
-    """
-    stopwatch = PhaseClock(clock)
-    parts: dict[int, Mapping[Part, float]] = {}
-    rankings: dict[int, Ranking] = {}
-    bar = tqdm(total=len(requests), desc="timing, one at a time", unit="query")
-
-    def serve(issued: Sequence[int]) -> None:
-        for place in issued:
-            with stopwatch.call() as spent:
-                rankings[place] = rerank(*requests[place])
-            parts[place] = spent
-            bar.update()
-
-    with bar, _watched() as held:
-        loadgen = drive(Scenario.SINGLE_STREAM, len(requests), serve)
-    places = range(len(requests))
-    by_phase = {name: [parts[place][name] for place in places] for name in PARTS}
-    found = summarise([sum(parts[place].values()) for place in places]) | {
-        "scenario": Scenario.SINGLE_STREAM,
-        "phase_samples_ms": by_phase,
-        "phases_ms": {name: sum(samples) / len(samples) for name, samples in by_phase.items()},
-        "loadgen": loadgen,
-    }
-    return found | held, [rankings[place] for place in places]
-
-
-def offline(
-    reranker: Reranker, requests: Sequence[Request], clock: Clock = time.perf_counter_ns
+def _cached_mode(
+    reranker: Reranker, requests: Sequence[Request], options: MeterOptions
 ) -> dict[str, Any]:
-    """All queries at once: {"queries", "seconds", "queries_per_second", "loadgen", "memory",
-    "joules"}."""
-    spent: list[int] = []
-
-    def serve(issued: Sequence[int]) -> None:
-        asked = [requests[place] for place in issued]
-        wait = device_wait()
-        wait()
-        start = clock()
-        reranker.rerank_many(asked)
-        wait()
-        spent.append(clock() - start)
-
-    with _watched() as held:
-        loadgen = drive(Scenario.OFFLINE, len(requests), serve)
-    seconds = sum(spent) / 1e9
-    return {
-        "queries": len(requests), "seconds": seconds,
-        "queries_per_second": len(requests) / seconds if seconds else None, "loadgen": loadgen,
-    } | held  # fmt: skip
+    """Store the embeddings of all passages, then return the cached mode's figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        lists = (candidates for _, candidates in (*options.warmup, *requests))
+        passages = [candidate.passage for candidates in lists for candidate in candidates]
+        reranker.prepare(passages, options.store or Path(folder))
+        figures, _ = _mode(reranker, requests, options)
+    return figures
 
 
-@contextmanager
-def _watched() -> Iterator[dict[str, Any]]:
-    """Peak memory and energy of the block, filled in once it has ended."""
-    held: dict[str, Any] = {}
-    with counted() as joules:
-        before = reset_peaks()
-        yield held
-        held["memory"] = peaks(before)
-    held["joules"] = joules
+def _mode(
+    reranker: Reranker, requests: Sequence[Request], options: MeterOptions
+) -> tuple[dict[str, Any], list[Ranking]]:
+    """Run the scenarios after a warm-up; return the figures and the checked rankings."""
+    release_freed_memory()
+    for query, candidates in options.warmup:
+        reranker.rerank(query, candidates)
+    figures, rankings = single_stream(reranker.rerank, requests, options.clock)
+    if Scenario.OFFLINE in options.scenarios and not options.remote:
+        figures[Scenario.OFFLINE] = offline(reranker, requests, options.clock)
+    options.check(requests, rankings)
+    return figures, rankings

@@ -1,4 +1,4 @@
-"""A reranker that does nothing: what timing it takes is the harness's own overhead."""
+"""A reranker that does nothing; its time is the harness's overhead."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ Rerank = Callable[[Query, Sequence[Candidate]], Ranking]
 
 
 def null_rerank(requests: Sequence[Request]) -> Rerank:
-    """A `rerank` that looks up rankings made beforehand: the candidates as they came."""
-    ready = {
-        query.id: Ranking(query.id, tuple(c.passage.id for c in found), (0.0,) * len(found))
-        for query, found in requests
+    """Return a `rerank` that looks up rankings made beforehand, in the first stage's order."""
+    rankings = {
+        query.id: Ranking(
+            query.id, tuple(c.passage.id for c in candidates), (0.0,) * len(candidates)
+        )
+        for query, candidates in requests
     }
-    return lambda query, candidates: ready[query.id]
+    return lambda query, candidates: rankings[query.id]

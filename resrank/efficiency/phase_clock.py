@@ -1,5 +1,7 @@
-"""Splits a call's time into phases: each stretch goes to the innermost phase, so that the parts of
-a call add up to the whole of it."""
+"""A clock that splits a call's time into phases.
+
+Time counts for the innermost phase, so that the parts of a call add up to the whole call.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,9 @@ class PhaseClock:
 
     @contextmanager
     def call(self) -> Iterator[dict[Part, float]]:
-        """Time the block; its parts, in milliseconds, stand in what is yielded once it has ended.
+        """Time the block, and yield its parts in milliseconds, filled in when it has ended.
 
-        The device is waited for at both ends and wherever a phase changes.
+        The clock waits for the device at both ends and wherever a phase changes.
         """
         self._spent = dict.fromkeys(PARTS, 0)
         self._open: list[Part] = ["overhead"]
@@ -40,17 +42,17 @@ class PhaseClock:
         parts.update((name, spent / 1e6) for name, spent in self._spent.items())
 
     def begin(self, phase: PhaseName) -> None:
-        """What follows is this phase's."""
+        """Count time for this phase from now on."""
         self._charge()
         self._open.append(phase)
 
     def end(self) -> None:
-        """What follows is again the phase's that was interrupted."""
+        """Count time for the interrupted phase again."""
         self._charge()
         self._open.pop()
 
     def _charge(self) -> None:
-        """Count the time since the last change to the phase that is open."""
+        """Add the time since the last change to the innermost open phase."""
         self._wait()
         now = self.clock()
         self._spent[self._open[-1]] += now - self._since
@@ -58,9 +60,10 @@ class PhaseClock:
 
 
 def device_wait() -> Callable[[], None]:
-    """What waits for the device, if one is in use: a kernel launch returns before its work is done.
+    """Return a function that waits for the device, if one is in use.
 
-    Looked up once a call, since a mark that asked for it each time would take as long as a clock.
+    A kernel launch returns before its work is done. The function is looked up once per call,
+    because a look-up at every change of phase would take as long as reading a clock.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

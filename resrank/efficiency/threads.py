@@ -7,14 +7,14 @@ import sys
 
 
 def limit_threads(wanted: int | None) -> int:
-    """Set torch's thread count, now or for when a system loads it, and return it.
+    """Set torch's thread count, now or for a later import, and return it.
 
-    If `wanted` is None it is what the job was given (OMP_NUM_THREADS, as Snakemake sets it), else
-    all cores.
+    If `wanted` is None, the count is the job's (OMP_NUM_THREADS, as Snakemake sets it), else the
+    number of cores.
     """
     count = wanted or int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1
     torch = sys.modules.get("torch")
-    if torch is None:  # BM25 needs none, and importing it takes seconds
+    if torch is None:  # BM25 needs no torch, and importing it takes seconds.
         os.environ["OMP_NUM_THREADS"] = str(count)
     else:
         torch.set_num_threads(count)

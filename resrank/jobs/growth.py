@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.assumptions import Assumptions
 from resrank.io.collection import Collection
 from resrank.io.environment import environment
 from resrank.io.manifest import read_checked_json, write_checked_json
@@ -34,7 +34,7 @@ class GrowthJob:
 
     suite: Resolved
     systems: Sequence[str] = ()
-    assumed: Assumed
+    assumed: Assumptions
     collection: Path | None = None
     most_candidates: int = 100
     longest: int = 128

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.assumptions import Assumptions
 from resrank.efficiency.costs import Costs
 from resrank.ranking import Request
 from resrank.records import Candidate, Passage, Query, Usage
@@ -31,7 +31,9 @@ def points(most_candidates: int, longest: int) -> list[Point]:
     ]
 
 
-def modelled(resolved: Resolved, names: Sequence[str], assumed: Assumed) -> list[dict[str, Any]]:
+def modelled(
+    resolved: Resolved, names: Sequence[str], assumed: Assumptions
+) -> list[dict[str, Any]]:
     """Return a row per system and point, from its options and its models' shapes alone.
 
     Milliseconds follow from FLOPs and, for generated tokens, from the weights read, at the assumed
@@ -75,16 +77,15 @@ def measured(resolved: Resolved, name: str, measuring: Measuring) -> Iterator[di
     from what the queries used.
     """
     from resrank.efficiency.loadgen import Scenario
-    from resrank.efficiency.meter import measure
+    from resrank.efficiency.meter import MeterOptions, measure
     from resrank.jobs.inputs import load
 
     spec = resolved.systems[name]
     costs, reranker = Costs(spec, resolved.systems), load(spec, None)
     for axis, at, shape in points(measuring.most_candidates, measuring.longest):
         request = request_of(measuring.query, measuring.words, shape)
-        result = measure(
-            reranker, [request] * measuring.repeats, [request], scenarios=[Scenario.SINGLE_STREAM]
-        )
+        options = MeterOptions(warmup=[request], scenarios=[Scenario.SINGLE_STREAM])
+        result = measure(reranker, [request] * measuring.repeats, options)
         cost = costs.of(Usage(**result["usage"]), shape.candidates)
         memory = result["online"]["memory"]
         yield {

@@ -77,15 +77,23 @@ def measure(job: MeasureJob) -> None:
 
 
 def _times(
-    job: MeasureJob, reranker: Reranker, sample: tuple[Sequence[Request], Sequence[Request]],
+    job: MeasureJob,
+    reranker: Reranker,
+    sample: tuple[Sequence[Request], Sequence[Request]],
     recorded: Any,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Run the sample through the meter, by the recorded clock if there is one."""
     from resrank.efficiency.loadgen import Scenario
+    from resrank.efficiency.meter import MeterOptions
     from resrank.efficiency.meter import measure as time_queries
 
-    return time_queries(
-        reranker, *sample, job.store, recorded or time.perf_counter_ns,
+    requests, warmup = sample
+    options = MeterOptions(
+        warmup=warmup,
+        store=job.store,
+        clock=recorded or time.perf_counter_ns,
         scenarios=[Scenario(name) for name in job.measurement.scenarios],
-        check=partial(verify, job.name, reranker), elsewhere=recorded is not None,
-    )  # fmt: skip
+        check=partial(verify, job.name, reranker),
+        remote=recorded is not None,
+    )
+    return time_queries(reranker, requests, options)

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from resrank.collections.see_also import Objects
-from resrank.efficiency.meter import single_stream
 from resrank.efficiency.phase_clock import PhaseClock
+from resrank.efficiency.scenarios import single_stream
 from resrank.io.environment import processor
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
 from resrank.phases import phase

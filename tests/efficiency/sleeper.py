@@ -1,4 +1,4 @@
-"""A user's own reranker that takes a known time."""
+"""A user's reranker that takes a fixed time."""
 
 import time
 
@@ -17,4 +17,7 @@ class Sleeper(Reranker):
 
     def rerank_many(self, requests):
         time.sleep(self.options.seconds * len(requests))
-        return [ranked(query, found, range(len(found)), Usage()) for query, found in requests]
+        return [
+            ranked(query, candidates, range(len(candidates)), Usage())
+            for query, candidates in requests
+        ]

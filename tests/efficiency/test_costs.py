@@ -1,6 +1,8 @@
 """FLOPs of a system from its usage, against torch's counter around the ranking itself."""
 
+from dataclasses import asdict
 from functools import partial
+from operator import attrgetter
 
 import pytest
 
@@ -78,26 +80,26 @@ NAMES = list(specs(dict.fromkeys(["encoder", "lm", "llama", "t5"], "")))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_flops_are_those_of_a_ranking(name, models, monkeypatch, tmp_path):
+def test_flops_equal_torchs_count(name, models, monkeypatch, tmp_path):
     monkeypatch.setattr(cores, "ThreadPoolExecutor", SameThread)
     spec = System(kind=name.partition(",")[0], options=specs(models)[name])
     system = load(spec, None)
     count = 30 if name == "icr" else 6
     listed = [Candidate(Passage(f"p{n}", TEXT), -float(n)) for n in range(count)]
-    found = []
+    rankings = []
     rank = partial(system.rerank, Query("q", "sort the numbers of an array"), listed)
-    online = counted(lambda: found.append(rank()))
+    online = counted(lambda: rankings.append(rank()))
     costs = Costs(spec, {})
     # The two readings behind ICR's passages count as one that sees both.
     within = 0.1 if name == "icr" else 0.02
-    assert costs.of(found[0].usage, count).online == pytest.approx(online, rel=within)
+    assert costs.of(rankings[0].usage, count).online == pytest.approx(online, rel=within)
     if system.caches_passages:
         system.prepare([c.passage for c in listed], tmp_path)
-        cached = counted(lambda: found.append(rank()))
-        assert costs.of(found[1].usage, count).cached == pytest.approx(cached, rel=0.02)
+        cached = counted(lambda: rankings.append(rank()))
+        assert costs.of(rankings[1].usage, count).cached == pytest.approx(cached, rel=0.02)
         assert cached < online
     else:
-        cost = costs.of(found[0].usage, count)
+        cost = costs.of(rankings[0].usage, count)
         assert cost.cached == cost.online
         assert (cost.stepped > 0) == (name in ("rankgpt", "rag_match, with reasoning"))
 
@@ -106,23 +108,23 @@ def test_every_kind_states_its_work():
     assert {name.partition(",")[0] for name in NAMES} == set(KINDS) - {"resrank_saved"}
 
 
-def test_what_is_expected_is_what_is_used(models):
-    """Counts exactly, tokens as the text's length lets one expect."""
+def test_expected_usage_equals_actual_usage(models):
+    """Counts are equal; tokens are estimated from the text's length."""
     for name, options in specs(models).items():
         if name in ("first_stage", "rankgpt", "rag_match, with reasoning"):
             continue  # nothing; a model that was not trained writes what it likes
         spec = System(kind=name.partition(",")[0], options=options)
         system = load(spec, None)
-        tokenizer = getattr(system, "tokenizer", None) or _tokenizer(system)
+        tokenizer = _tokenizer(system)
         query = "sort the numbers of an array"
-        passage, asked = (len(tokenizer(text)["input_ids"]) for text in (TEXT, query))
+        passage, query_tokens = (len(tokenizer(text)["input_ids"]) for text in (TEXT, query))
         listed = [Candidate(Passage(f"p{n}", TEXT), -float(n)) for n in range(6)]
         used = system.rerank(Query("q", query), listed).usage
-        expected = spec.estimate_usage(QueryShape(6, passage, asked))
+        expected = spec.estimate_usage(QueryShape(6, passage, query_tokens))
         exact = ("embedding_slots", "generated_tokens")
         exact += () if name == "setwise" else ("model_calls",)  # depends on the model's answers
         for counter in exact:
-            assert getattr(expected, counter) == getattr(used, counter), (name, counter)
+            assert asdict(expected)[counter] == asdict(used)[counter], (name, counter)
         assert expected.passage_encoder_tokens == used.passage_encoder_tokens, name
 
 
@@ -139,19 +141,16 @@ def test_pe_ranks_two_prompts():
 
 
 def _tokenizer(system):
-    for path in ("model.tokenizer", "model.encoder.tokenizer", "encoder.tokenizer",
+    for path in ("tokenizer", "model.tokenizer", "model.encoder.tokenizer", "encoder.tokenizer",
                  "reader.llm.tokenizer", "system.encoder.tokenizer"):  # fmt: skip
         try:
-            found = system
-            for part in path.split("."):
-                found = getattr(found, part)
+            return attrgetter(path)(system)
         except AttributeError:
             continue
-        return found
     raise AssertionError(system)
 
 
-def test_trained_systems_have_the_shape_they_began_with():
+def test_trained_systems_have_the_shape_of_their_initial_models():
     systems = library().systems
     minilm = shape_of("sentence-transformers/all-MiniLM-L6-v2", systems)
     assert shape_of("trained:bi_encoder_tuned", systems) == minilm
@@ -162,7 +161,7 @@ def test_trained_systems_have_the_shape_they_began_with():
     assert (reranker.stack.layers, reranker.stack.hidden, reranker.vocabulary) == (1, 384, 30522)
 
 
-def test_what_is_not_known_has_no_figure(tmp_path):
+def test_an_unknown_shape_has_no_figure(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2", "n_embd": 8}')
     assert shape_of(str(tmp_path), {}) is None
     unknown = System(kind="bi_encoder", options={"model": "somebody/model"})

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.assumptions import Assumptions
 from resrank.efficiency.flops import flops
 from resrank.io.collection import Collection
 from resrank.io.yaml import read_yaml
@@ -34,7 +34,7 @@ SUITE = read_yaml(ROOT / "config" / "efficiency.yaml")
 @pytest.fixture(scope="module")
 def rows():
     resolved = load_suite(SUITE)
-    return pd.DataFrame(modelled(resolved, resolved.suite.systems, Assumed()))
+    return pd.DataFrame(modelled(resolved, resolved.suite.systems, Assumptions()))
 
 
 def of(rows, system, axis):
@@ -46,12 +46,12 @@ def test_resrank_is_worked_out_by_hand(rows):
     lm, encoder = (
         architecture(published_config(f"Qwen/Qwen3{name}-4B")) for name in ("", "-Embedding")
     )
-    found = of(rows, "resrank_4b_random", "candidates").loc[200]
+    point = of(rows, "resrank_4b_random", "candidates").loc[200]
     late = flops(lm, Work(1, 8 + 10 + 200))
-    assert found["flops_cached"] == pytest.approx(late, rel=0.02)
+    assert point["flops_cached"] == pytest.approx(late, rel=0.02)
     early = flops(encoder, Work(200, 20_000))
-    assert found["flops_online"] == pytest.approx(late + early, rel=0.001)
-    assert found["ms_cached"] == pytest.approx(1e3 * found["flops_cached"] / (0.3 * 989e12))
+    assert point["flops_online"] == pytest.approx(late + early, rel=0.001)
+    assert point["ms_cached"] == pytest.approx(1e3 * point["flops_cached"] / (0.3 * 989e12))
 
 
 RANDOM = " (untrained: random weights)"
@@ -69,14 +69,14 @@ def test_compressed_passages_cost_alike_at_every_length_and_text_does_not(rows):
 
 
 def test_points_end_where_they_are_told_to():
-    found = points(20, 64)
-    assert [(axis, at) for axis, at, _ in found] == [
+    made = points(20, 64)
+    assert [(axis, at) for axis, at, _ in made] == [
         ("candidates", 10), ("candidates", 20), ("passage_tokens", 32), ("passage_tokens", 64),
     ]  # fmt: skip
-    assert found[-1][2] == QueryShape(candidates=20, passage_tokens=64)
+    assert made[-1][2] == QueryShape(candidates=20, passage_tokens=64)
 
 
-def test_passages_have_the_asked_length_and_other_words():
+def test_passages_have_the_requested_length_and_different_words():
     words = [f"w{n}" for n in range(1000)]
     _, listed = request_of(Query("q", "x"), words, QueryShape(8, 100))
     assert {len(c.passage.text.split()) for c in listed} == {77}
@@ -97,7 +97,7 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     job = GrowthJob(
         suite=resolved,
         systems=["resrank_4b_random"],
-        assumed=Assumed(),
+        assumed=Assumptions(),
         collection=tmp_path / "c",
         most_candidates=10,
         longest=32,
@@ -127,11 +127,11 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
         grow(replace(job, systems=["no"], collection=None))
 
 
-@pytest.mark.parametrize(("asked", "said"), [((), 64), (("--scale", 8), 8)])
-def test_the_suites_scale_holds_unless_another_is_asked_for(asked, said, tmp_path):
+@pytest.mark.parametrize(("words", "scale"), [((), 64), (("--scale", 8), 8)])
+def test_the_suites_scale_holds_unless_the_command_sets_another(words, scale, tmp_path):
     suite = tmp_path / "suite.yaml"
     suite.write_text(yaml.safe_dump(SUITE | {"scale": 64}))
-    done = run("growth", "--suite", suite, "--system", "first_7b_random", "--out", tmp_path, *asked)
+    done = run("growth", "--suite", suite, "--system", "first_7b_random", "--out", tmp_path, *words)
     assert done.returncode == 0, done.stderr
     caption = (tmp_path / "tables" / "growth_factors.md").read_text()
-    assert f"divided by {said}." in caption
+    assert f"divided by {scale}." in caption

@@ -30,15 +30,15 @@ def measured(root, name, spec, **how):
 SLEEPER = "tests.efficiency.sleeper:Sleeper"
 
 
-def test_no_more_time_is_measured_than_passed_and_no_less_than_was_slept(lists):
+def test_measured_time_lies_between_the_sleep_and_the_process_time(lists):
     for name, seconds in (("fast", 0.02), ("slow", 0.3)):
         spec = {"kind": SLEEPER, "options": {"seconds": seconds}}
-        found, wall = measured(lists, name, spec)
-        online = found["online"]
+        result, wall = measured(lists, name, spec)
+        online = result["online"]
         assert all(sample >= seconds * 1e3 for sample in online["samples_ms"])
         assert online["Offline"]["seconds"] >= 2 * seconds
         assert sum(online["samples_ms"]) / 1e3 + online["Offline"]["seconds"] <= wall
-        # LoadGen has a clock of its own, around ours.
+        # LoadGen's clock runs around ours.
         assert online["loadgen"]["p50_ns"] / 1e6 >= min(online["samples_ms"])
 
 
@@ -48,11 +48,11 @@ def test_a_system_with_an_index(lists, monkeypatch):
     (encoder,) = Plan(load_suite(lists / "suite.yaml")).encoders
     done = run_job(lists, "encode", "--collection", "mine", "--encoder", encoder)
     assert done.returncode == 0, done.stderr
-    found, wall = measured(lists, "bi", spec)
-    spent = [found[mode] for mode in ("online", "cached")]
+    result, wall = measured(lists, "bi", spec)
+    spent = [result[mode] for mode in ("online", "cached")]
     total = sum(sum(m["samples_ms"]) / 1e3 + m["Offline"]["seconds"] for m in spent)
     assert total <= wall
-    assert found["index_bytes_per_passage"] == 384 * 4
+    assert result["index_bytes_per_passage"] == 384 * 4
     for mode in spent:
         assert mode["memory"]["host_peak_bytes"] >= mode["memory"]["host_before_bytes"] > 1e8
         assert (
@@ -63,5 +63,5 @@ def test_a_system_with_an_index(lists, monkeypatch):
 
 def test_throughput_can_be_left_out(lists):
     spec = {"kind": SLEEPER, "options": {"seconds": 0.01}}
-    found, _ = measured(lists, "stream", spec, scenarios=["SingleStream"])
-    assert "Offline" not in found["online"]
+    result, _ = measured(lists, "stream", spec, scenarios=["SingleStream"])
+    assert "Offline" not in result["online"]

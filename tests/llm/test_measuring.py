@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from resrank.efficiency.meter import measure
+from resrank.efficiency.meter import MeterOptions, measure
 from resrank.io.text import DataError
 from tests.by_hand import ENVIRONMENT, PAIR, RESULTS, command, with_candidates
 from tests.conftest import write_beir
@@ -33,7 +33,7 @@ def test_a_querys_time_is_the_time_of_its_recorded_calls(tmp_path):
         before = server.tries_so_far()
         timed = reranker(server.url)
         clock = timed.recorded_clock(tmp_path / "seed0.trec")
-        measured = measure(timed, requests(), requests()[:2], clock=clock)
+        measured = measure(timed, requests(), MeterOptions(requests()[:2], clock=clock))
         assert server.tries_so_far() == before
         other = reranker(server.url, temperature=0.5)
         with pytest.raises(DataError, match="is not asked again only to be timed; rerank first"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.assumptions import Assumptions
 from resrank.reporting.plan.format import gigabytes_text, hours_text, total_text
 from resrank.reporting.plan.needs import Needs, index_needs, indexed_stages, model_bytes, needs
 from resrank.suite.resolved import Resolved
 
 
-def estimate(resolved: Resolved, assumed: Assumed) -> list[str]:
+def estimate(resolved: Resolved, assumed: Assumptions) -> list[str]:
     """Return the assumptions, each system's needs, and the totals, one per line."""
     names = list(dict.fromkeys([*resolved.trained, *resolved.suite.systems]))
     by_system = {name: needs(resolved, name, assumed) for name in names}
@@ -25,7 +25,7 @@ def estimate(resolved: Resolved, assumed: Assumed) -> list[str]:
     ]
 
 
-def _assumptions(assumed: Assumed) -> str:
+def _assumptions(assumed: Assumptions) -> str:
     device = assumed.peak
     return (
         f"Upper estimate: {assumed.device}, {device.flops / 1e12:.0f} TFLOP/s and "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from resrank.efficiency.assumed import WEIGHT_BYTES, Assumed
+from resrank.efficiency.assumptions import WEIGHT_BYTES, Assumptions
 from resrank.efficiency.costs import Cost, Systems, estimated_cost, models_of, shape_of
 from resrank.efficiency.flops import flops
 from resrank.model.trained_models import PREFIX
@@ -34,7 +34,7 @@ class Needs(NamedTuple):
     embeddings: float | None
 
 
-def needs(resolved: Resolved, name: str, assumed: Assumed) -> Needs:
+def needs(resolved: Resolved, name: str, assumed: Assumptions) -> Needs:
     """Return the needs of one system over the whole suite."""
     spec = resolved.systems[name]
     seeds = len(resolved.seeds_of(name))
@@ -58,7 +58,7 @@ def indexed_stages(resolved: Resolved) -> list[str]:
 
 
 def index_needs(
-    resolved: Resolved, name: str, assumed: Assumed
+    resolved: Resolved, name: str, assumed: Assumptions
 ) -> tuple[float | None, float | None]:
     """Return the hours and bytes of every collection's passage embeddings; None if unknown."""
     encoder = resolved.first_stages[name].passage_encoder()
@@ -97,7 +97,7 @@ def _sum(counts: list[int | None]) -> int | None:
     return sum(given) if len(given) == len(counts) else None
 
 
-def _training_hours(resolved: Resolved, name: str, assumed: Assumed) -> float | None:
+def _training_hours(resolved: Resolved, name: str, assumed: Assumptions) -> float | None:
     """Return the hours of all seeds.
 
     A step costs three forward passes, or four if some activations are computed again.

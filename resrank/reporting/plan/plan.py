@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from resrank.collections.base import CollectionKind
 from resrank.collections.places import is_here
 from resrank.collections.remote_file import RemoteFile
-from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.assumptions import Assumptions
 from resrank.reporting.plan.estimate import estimate
 from resrank.reporting.plan.format import size_text
 from resrank.reporting.plan.models import models
 from resrank.suite.resolved import Resolved
 
 
-def plan(resolved: Resolved, assumed: Assumed | None = None) -> str:
+def plan(resolved: Resolved, assumed: Assumptions | None = None) -> str:
     """Return a suite's collections, models and systems as text, with their costs.
 
     Files that are already on disk are not counted as files to fetch.
@@ -24,7 +24,7 @@ def plan(resolved: Resolved, assumed: Assumed | None = None) -> str:
     lines += ["", "Models:"]
     lines += [f"  {model}" for model in sorted(set(models(resolved)))] or ["  none"]
     lines += ["", "Systems:", *_systems(resolved)]
-    lines += ["", *estimate(resolved, assumed or Assumed())]
+    lines += ["", *estimate(resolved, assumed or Assumptions())]
     return "\n".join(lines)
 
 

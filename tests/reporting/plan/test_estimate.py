@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from resrank.efficiency.assumed import Assumed
+from resrank.efficiency.assumptions import Assumptions
 from resrank.efficiency.flops import flops
 from resrank.model.architectures import architecture, published_config
 from resrank.reporting.plan.estimate import estimate
@@ -29,7 +29,7 @@ LM = architecture(published_config("Qwen/Qwen3-4B"))
 
 def test_an_encoder_reads_a_hundred_passages_and_a_query():
     resolved = suite(x={"kind": "bi_encoder", "options": {"store_dtype": "int8"}})
-    needed = needs(resolved, "x", Assumed("A100", 0.5))
+    needed = needs(resolved, "x", Assumptions("A100", 0.5))
     once = flops(MINILM, Work(100, 10_000)) + flops(MINILM, Work(1, 10))
     hours = (43 + 2 * 5) * once / (0.5 * 312e12) / 3600
     assert needed == Needs(0.0, pytest.approx(hours), 0.0, 43 * 100 * 384)
@@ -41,7 +41,7 @@ def test_generated_tokens_wait_for_the_weights():
         x={"kind": "rankgpt", "options": {"llm": llm}},
         y={"kind": "first", "options": {"llm": llm, "prompt": "first"}},
     )
-    writes, reads = (needs(resolved, name, Assumed()).reranking for name in "xy")
+    writes, reads = (needs(resolved, name, Assumptions()).reranking for name in "xy")
     steps = 9 * (9 * 4 + 11 * 5 - 1)  # nine windows; [1] > ... > [20] and an end, the first is read
     hours = 53 * steps * 2 * LM.stack.parameters / (0.3 * 3.35e12) / 3600
     assert hours < writes - 0.5 * reads < 1.5 * hours
@@ -50,7 +50,7 @@ def test_generated_tokens_wait_for_the_weights():
 def test_training_is_three_passes_of_every_seed():
     training = {"batch_queries": 2, "negatives": 1, "max_queries": 1000, "epochs": 2}
     spec = {"kind": "bi_encoder", "training": training, "trained_on": "docstrings", "seeds": [1, 2]}
-    needed = needs(suite(x=spec), "x", Assumed("H100", 1.0))
+    needed = needs(suite(x=spec), "x", Assumptions("H100", 1.0))
     once = flops(MINILM, Work(2, 200)) + flops(MINILM, Work(1, 10))
     assert needed.training == pytest.approx(2 * 3 * 2 * 1000 * once / 989e12 / 3600)
     assert needed.saved == 2 * 4 * MINILM.parameters
@@ -60,14 +60,14 @@ def test_unknown_costs_are_named_and_left_out_of_the_sum():
     resolved = suite(
         x={"kind": "bi_encoder", "options": {"model": "somebody/model"}}, y={"kind": "bi_encoder"}
     )
-    lines = estimate(resolved, Assumed())
+    lines = estimate(resolved, Assumptions())
     assert "  x: reranking unknown, embeddings unknown" in lines
     assert "1 unknown" in lines[-1]
     assert "1 unknown" in lines[-2]
     with pytest.raises(ValueError, match=r"'TPU'; known: A100, H100"):
-        estimate(resolved, Assumed("TPU"))
+        estimate(resolved, Assumptions("TPU"))
     with pytest.raises(ValueError, match="utilisation 1.5: .* at most 1"):
-        estimate(resolved, Assumed("H100", 1.5))
+        estimate(resolved, Assumptions("H100", 1.5))
 
 
 def test_a_dense_first_stage_embeds_every_passage():
@@ -75,7 +75,7 @@ def test_a_dense_first_stage_embeds_every_passage():
     dense = {"kind": "dense", "encoder": {"store_dtype": "bfloat16"}}
     stages = {"d": dense, "f": {"kind": "fusion", "of": ["bm25", "d"]}}
     resolved = load_suite(suite | {"first_stages": ["f"], "define": {"first_stages": stages}})
-    (line,) = (x for x in estimate(resolved, Assumed("L4", 0.001)) if "first stage d" in x)
+    (line,) = (x for x in estimate(resolved, Assumptions("L4", 0.001)) if "first stage d" in x)
     hours = 5183 * flops(MINILM, Work(1, 100)) / (0.001 * 121e12) / 3600
     assert line.endswith(f"every passage {hours:,.2f} GPU h, {5183 * 384 * 2 / 1e9:.2f} GB")
 

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from resrank.efficiency.meter import measure
+from resrank.efficiency.meter import MeterOptions, measure
 from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, tokens
 from resrank.io.run import write_usage
 from resrank.records import Ranking, Usage
@@ -36,7 +36,7 @@ def root(tmp_path):
         write_usage(tmp_path / f"runs/c/bm25/{name}/seed0.usage.parquet", [ranking])
         about = {"dtype": "bfloat16", "threads": 2, "batch": 1, "warmup": 1,
                  "query_ids": [q.id for q, _ in REQUESTS], "machine": {"processor": "P"}}  # fmt: skip
-        measured = measure(system, REQUESTS, [], clock=system.clock)
+        measured = measure(system, REQUESTS, MeterOptions(clock=system.clock))
         measured["online"]["joules"] = {
             "cpu": 7.0 if name == "text" else None,
             "memory": None,

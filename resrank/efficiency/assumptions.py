@@ -1,4 +1,4 @@
-"""Hours from FLOPs: a device's peak as its maker states it, and the share of it that is used."""
+"""Estimated hours from FLOPs, under assumptions on the device and on the queries' size."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import NamedTuple
 from resrank.efficiency.costs import Cost
 from resrank.work import QueryShape
 
-WEIGHT_BYTES = 2  # of a parameter as it is loaded, and as published models mostly store it
+WEIGHT_BYTES = 2
+"""Bytes per parameter in memory and, mostly, in published models' files."""
 
 
 class Device(NamedTuple):
-    """Dense bfloat16 operations a second and bytes of memory a second, as its maker states."""
+    """A device's peak as its maker states it.
+
+    flops: dense bfloat16 operations per second. bandwidth: bytes of memory per second.
+    """
 
     flops: float
     bandwidth: float
@@ -25,8 +29,8 @@ DEVICES = {
 }
 
 
-class Assumed(NamedTuple):
-    """What an estimate stands on: the device, the share of its peak, a query's size."""
+class Assumptions(NamedTuple):
+    """The assumptions of an estimate: device, share of its peak, mean lengths in tokens."""
 
     device: str = "H100"
     utilisation: float = 0.3
@@ -39,20 +43,26 @@ class Assumed(NamedTuple):
 
     @property
     def peak(self) -> Device:
-        """The device. ValueError if it is not known, or the utilisation is no share."""
+        """Return the device's peak.
+
+        Raises ValueError if the device is unknown, or the utilisation is not in (0, 1].
+        """
         if self.device not in DEVICES:
-            known = ", ".join(sorted(DEVICES))
-            raise ValueError(f"unknown device {self.device!r}; known: {known}")
+            devices = ", ".join(sorted(DEVICES))
+            raise ValueError(f"unknown device {self.device!r}; known: {devices}")
         if not 0 < self.utilisation <= 1:
             raise ValueError(f"utilisation {self.utilisation}: name a share above 0, at most 1")
         return DEVICES[self.device]
 
     def seconds(self, flops: float, stepped: float) -> float:
-        """Of so many FLOPs and, for tokens written one at a time, so many parameters read."""
+        """Return the seconds of so much work.
+
+        stepped: parameters read for tokens that are written one at a time.
+        """
         device = self.peak
         busy = flops / device.flops + stepped * WEIGHT_BYTES / device.bandwidth
         return busy / self.utilisation
 
-    def hours(self, cost: Cost, times: float) -> float:
-        """Of `times` queries, passages embedded each time."""
-        return times * self.seconds(cost.online, cost.stepped) / 3600
+    def hours(self, cost: Cost, queries: float) -> float:
+        """Return the hours of so many queries of one cost, with passages embedded every time."""
+        return queries * self.seconds(cost.online, cost.stepped) / 3600
