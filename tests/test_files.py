@@ -56,7 +56,7 @@ with atomic_file(Path("file")) as out:
 
 def test_a_folder_does_not_take_a_files_place(tmp_path):
     (tmp_path / "model").write_text("mine")
-    message = "model is a file, but a folder is to stand there"
+    message = "model is a file, but a folder is needed there"
     with pytest.raises(FileExistsError, match=message), atomic_folder(tmp_path / "model"):
         raise AssertionError("nothing is written for it")
     assert (tmp_path / "model").read_text() == "mine"

@@ -106,7 +106,7 @@ def test_grades_are_given_by_those_that_declare_them_and_by_no_other():
     requested = requests([4])
     (graded,) = Judge(FirstStageOptions()).rerank_many(requested)
     plain = replace(graded, grade_probabilities=None)
-    with pytest.raises(InvariantError, match="no grade probabilities; 3 a passage expected"):
+    with pytest.raises(InvariantError, match="no grade probabilities; 3 per passage expected"):
         verify("judge", Judge(FirstStageOptions()), requested, [plain])
     with pytest.raises(InvariantError, match="does not declare its number of `grades`"):
         verify("first", FirstStageOrder(FirstStageOptions()), requested, [graded])

@@ -89,7 +89,7 @@ class BeirCollection(CollectionKind):
         """
         from resrank.collections.beir_folder import line_of_repeat, read_passages, read_queries
         from resrank.collections.checks import check_passages, check_queries
-        from resrank.io.passage_table import StandsTwice
+        from resrank.io.passage_table import RepeatedPassage
 
         folder = self._local_folder()
         files = self._split_files(folder)
@@ -116,7 +116,7 @@ class BeirCollection(CollectionKind):
                 text_fields="title + ' ' + text",
                 queries_in_several_splits=sum(map(len, judged.values())) - len(merged),
             )
-        except StandsTwice as error:
+        except RepeatedPassage as error:
             line = line_of_repeat(corpus, error.passage_id)
             raise DataError(f"{corpus}:{line}: {error}") from error
 

@@ -62,7 +62,7 @@ class IrDatasetsCollection(CollectionKind):
     def write(self, out: Path) -> None:
         """Fetch the named files, read the collection, check it, and write the common form."""
         from resrank.collections.fetch import local_copy
-        from resrank.io.passage_table import StandsTwice
+        from resrank.io.passage_table import RepeatedPassage
 
         paths = [local_copy(file) for file in self.files]
         home = Path(os.environ.get("IR_DATASETS_HOME") or data_folder() / "ir_datasets")
@@ -78,7 +78,7 @@ class IrDatasetsCollection(CollectionKind):
                     f"ir_datasets could not read {self.dataset}: {error}. Files that `files` does "
                     "not name it fetches by itself, from no mirror"
                 ) from error
-            except StandsTwice as error:
+            except RepeatedPassage as error:
                 raise DataError(f"{self.dataset}: {error}") from error
 
     def _write(self, paths: Sequence[Path], home: Path, out: Path) -> None:

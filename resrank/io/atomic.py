@@ -1,4 +1,4 @@
-"""Write files and folders whole or not at all."""
+"""Write a file or folder completely, or not at all."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def _umask() -> int:
-    """The permissions that this user's files are not to have."""
+    """Return the permissions that this user's files must not have."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
-UMASK = _umask()  # asked once, at import: to ask is to set it, for every thread
+UMASK = _umask()  # read once, at import: reading it sets it for a moment, in every thread
 
 
 class NoRoom(OSError):
-    """A file that does not fit on its disk; names it and says what to do."""
+    """A file that does not fit on its disk. The message names it and says what to do."""
 
 
 @contextmanager
 def room_for(path: Path, advice: str = "make room on that disk") -> Iterator[None]:
-    """Turn what a full disk, a quota or a limit of a file's size raises into NoRoom."""
+    """Turn the errors of a full disk, a quota or a file size limit into NoRoom."""
     try:
         yield
     except OSError as error:
@@ -44,11 +44,11 @@ def room_for(path: Path, advice: str = "make room on that disk") -> Iterator[Non
 
 
 class NotWritable(OSError):
-    """A place that cannot be written; names it and says what to do."""
+    """A path that cannot be written. The message names it and says what to do."""
 
 
 def check_writable(path: Path) -> Path:
-    """Raise NotWritable if nothing can be written at `path`, there or not; returns the path."""
+    """Return the path, which need not exist. Raises NotWritable if it cannot be written."""
     place = path if path.is_dir() else path.parent
     while not place.exists():
         place = place.parent
@@ -65,7 +65,7 @@ def check_writable(path: Path) -> Path:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it only if the block ends without an error.
+    """Yield a temporary path beside `path`, renamed to it only if the block raises no error.
 
     Raises NoRoom if the disk is full.
     """
@@ -75,7 +75,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place only if the block succeeds.
+    """Yield a temporary folder beside `path`, which replaces it only if the block succeeds.
 
     Raises NoRoom if the disk is full.
     """
@@ -91,7 +91,7 @@ def _partial_file(path: Path) -> Iterator[Path]:
     partial = Path(name)
     try:
         yield partial
-        partial.chmod(0o666 & ~UMASK)  # a temporary file is its owner's alone
+        partial.chmod(0o666 & ~UMASK)  # only its owner can read a temporary file
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
@@ -102,7 +102,7 @@ def _partial_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def _partial_folder(path: Path) -> Iterator[Path]:
     if path.is_file():
-        raise FileExistsError(f"{path} is a file, but a folder is to stand there; name another")
+        raise FileExistsError(f"{path} is a file, but a folder is needed there; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
@@ -117,12 +117,12 @@ def _partial_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file or nothing."""
+    """Write a text file completely, or not at all."""
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a whole JSON file (sorted keys, so that equal content is equal bytes) or nothing."""
+    """Write a JSON file completely, or not at all. Keys are sorted: equal content, equal bytes."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
     write_text(path, text + "\n")

@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def data_folder() -> Path:
-    """Where downloads lie, shared by all suites of this user."""
+    """Return the folder of downloads, which all suites of this user share."""
     named = os.environ.get("RESRANK_DATA")
     return Path(named) if named else Path.home() / ".cache" / "resrank"

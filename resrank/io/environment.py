@@ -1,4 +1,4 @@
-"""What results depend on outside the configuration: versions, hardware, revision."""
+"""Versions, hardware and revision: what results depend on besides the configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = (
 
 @cache
 def environment() -> dict[str, Any]:
-    """What the numbers depend on outside the configuration: versions, hardware, revision."""
+    """Return versions, hardware and revision, for manifests."""
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES if _version(name)},
@@ -29,7 +29,7 @@ def environment() -> dict[str, Any]:
 
 @cache
 def processor() -> str:
-    """The processor's name as the system gives it."""
+    """Return the processor's name from the operating system."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

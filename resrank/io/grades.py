@@ -1,4 +1,4 @@
-"""The grades that a system gives to what it ranks: as probabilities, beside its run."""
+"""The grades that a system gives to passages: probabilities, in a file beside its run."""
 
 from __future__ import annotations
 
@@ -16,39 +16,46 @@ SCHEMA = pa.schema(
     [("query_id", pa.string()), ("passage_id", pa.string()),
      ("probabilities", pa.list_(pa.float64()))]
 )  # fmt: skip
-SUM = 1e-4  # what single precision may lack of 1
+SUM_TOLERANCE = 1e-4  # rounding in single precision
 Probabilities = dict[str, dict[str, tuple[float, ...]]]
-"""query id -> passage id -> the probability of each grade, from 0 up."""
+"""query id -> passage id -> the probability of each grade, from grade 0 up."""
 
 
 def broken_grades(ranking: Ranking, grades: int | None) -> list[str]:
-    """What is wrong with a ranking's grades; `grades`: how many its system gives, None for none."""
-    found = ranking.grade_probabilities
-    if found is None:
-        return [] if grades is None else [f"no grade probabilities; {grades} a passage expected"]
+    """Return the mistakes in a ranking's grades.
+
+    grades: the number of grades that its system declares, or None.
+    """
+    probabilities = ranking.grade_probabilities
+    if probabilities is None:
+        return [] if grades is None else [f"no grade probabilities; {grades} per passage expected"]
     if grades is None:
         return ["grade probabilities of a system that does not declare its number of `grades`"]
     passages = len(ranking.passage_ids)
-    if len(found) != passages:
-        return [f"grade probabilities of {len(found)} passages, {passages} expected"]
-    for passage_id, row in zip(ranking.passage_ids, found, strict=True):
+    if len(probabilities) != passages:
+        return [f"grade probabilities of {len(probabilities)} passages, {passages} expected"]
+    for passage_id, row in zip(ranking.passage_ids, probabilities, strict=True):
         if len(row) != grades:
             return [f"{len(row)} grades for passage {passage_id!r}, {grades} expected"]
         values = np.asarray(row)
-        if not (np.isfinite(values).all() and (values >= 0).all() and abs(values.sum() - 1) < SUM):
+        if not (
+            np.isfinite(values).all()
+            and (values >= 0).all()
+            and abs(values.sum() - 1) < SUM_TOLERANCE
+        ):
             return [f"grade probabilities {row} for passage {passage_id!r}; at least 0, sum 1"]
     return []
 
 
 def grades_of(run: Path) -> Path:
-    """Where the grades of a run lie, if its system gives any."""
+    """Return the path of a run's grades."""
     return run.with_suffix(".grades.parquet")
 
 
 def write_grades(path: Path, rankings: Sequence[Ranking]) -> bool:
-    """Write rankings' grades, a row a passage, best first; nothing, and False, if there are none.
+    """Write rankings' grades, one row per passage, best first. Return whether there are any.
 
-    What an earlier job left is removed then.
+    Without grades, the file of an earlier job is removed.
     """
     graded = [r for r in rankings if r.grade_probabilities is not None]
     if not graded:
@@ -65,19 +72,19 @@ def write_grades(path: Path, rankings: Sequence[Ranking]) -> bool:
 
 
 def read_grades(path: Path) -> Probabilities:
-    """The grades of each query's passages, in the run's order.
+    """Return the grades of each query's passages, in the run's order.
 
     Raises ValueError that names the file if it is damaged or of another kind.
     """
-    found: Probabilities = {}
+    grades: Probabilities = {}
     for row in read_columns(path, SCHEMA.names).to_pylist():
-        passages = found.setdefault(row["query_id"], {})
+        passages = grades.setdefault(row["query_id"], {})
         passages[row["passage_id"]] = tuple(row["probabilities"])
-    return found
+    return grades
 
 
 def merge_grades(shards: Sequence[Path], out: Path) -> bool:
-    """Put the grades of a run's shards together; False if no shard has any."""
+    """Join the grades of a run's shards. Return whether any shard has grades."""
     parts = [grades_of(run) for run in shards if grades_of(run).is_file()]
     if not parts:
         grades_of(out).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """A collection's passages on disk, sorted by id: written from a stream, read in blocks.
 
-Neither way holds them all in memory: MS MARCO has 8.8 million.
+They are never all in memory at once: MS MARCO has 8.8 million.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from resrank.options import short_repr
 from resrank.records import Passage, Qrels
 
 SCHEMA = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
-BLOCK = 65_536  # passages in a row group, which are read at once
-RUN = 500_000  # passages that are sorted at once
+BLOCK = 65_536  # passages per row group, the unit of reading
+RUN = 500_000  # passages that are sorted at a time
 
 
-class StandsTwice(ValueError):
-    """An id that two passages have."""
+class RepeatedPassage(ValueError):
+    """Two passages have the same id."""
 
     def __init__(self, passage_id: str) -> None:
         super().__init__(f"passage id {short_repr(passage_id)} occurs twice; ids must be unique")
@@ -33,7 +33,7 @@ class StandsTwice(ValueError):
 
 
 class PassageTable:
-    """The passages of a collection, in the order of their ids."""
+    """The passages of a collection, ordered by id."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,7 +52,7 @@ class PassageTable:
         return pq.ParquetFile(self.path, page_checksum_verification=True)
 
     def of(self, ids: Iterable[str]) -> dict[str, Passage]:
-        """The passages of these ids that are there, by id."""
+        """Return the passages with these ids, by id, as far as they exist."""
         wanted = list(set(ids))
         if not wanted:
             return {}
@@ -62,12 +62,12 @@ class PassageTable:
         return {passage_id: Passage(passage_id, text) for passage_id, text in pairs}
 
     def judged(self, qrels: Qrels) -> dict[str, Passage]:
-        """The passages that judgments name, by id."""
+        """Return the passages that judgments name, by id."""
         return self.of(p for grades in qrels.values() for p in grades)
 
 
 def write_passages(path: Path, passages: Iterable[Passage]) -> None:
-    """Write passages that come in the order of their ids."""
+    """Write passages that arrive ordered by id."""
     stream = iter(passages)
     with table_writer(path, SCHEMA) as writer:
         while block := list(islice(stream, BLOCK)):
@@ -76,10 +76,10 @@ def write_passages(path: Path, passages: Iterable[Passage]) -> None:
 
 
 def sorted_by_id(passages: Iterable[Passage], run: int = RUN) -> Iterator[Passage]:
-    """The passages in the order of their ids; `run` of them at a time are sorted in memory.
+    """Yield the passages ordered by id; at most `run` of them are sorted in memory at a time.
 
-    What is more goes through sorted files in the temporary folder. Raises StandsTwice if
-    two have one id.
+    More passages go through sorted files in the temporary folder. Raises RepeatedPassage if two
+    have the same id.
     """
     stream = iter(passages)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def sorted_by_id(passages: Iterable[Passage], run: int = RUN) -> Iterator[Passag
         before = None
         for passage in heapq.merge(*runs, key=_id):
             if passage.id == before:
-                raise StandsTwice(passage.id)
+                raise RepeatedPassage(passage.id)
             before = passage.id
             yield passage
 

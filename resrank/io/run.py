@@ -34,17 +34,17 @@ def write_run(path: Path, rankings: Iterable[Ranking], tag: str) -> None:
 
 
 def encoder_run(run: Path) -> Path:
-    """Where a reranker's own encoder's ranking of the same candidates lies, if it has one."""
+    """Return the path of the ranking by a reranker's encoder alone, of the same candidates."""
     return run.with_suffix(".encoder.trec")
 
 
 def usage_of(run: Path) -> Path:
-    """Where what a run consumed lies."""
+    """Return the path of a run's usage."""
     return run.with_suffix(".usage.parquet")
 
 
 def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
-    """What each query's ranking consumed, a row a query, with its number of candidates."""
+    """Write the usage and the number of candidates, one row per query."""
     write_usage_rows(
         path,
         [
@@ -55,6 +55,6 @@ def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
 
 
 def write_usage_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Usage as rows of query_id, candidates and `Usage`'s counts."""
+    """Write rows of query_id, candidates and the counts of `Usage`."""
     with atomic_file(path) as partial:
         write_table(partial, pa.Table.from_pylist(list(rows), USAGE))

@@ -10,22 +10,22 @@ from typing import IO, Any
 
 from resrank.options import short_repr
 
-LONGEST = 2**26  # characters; a longer line is no record, but perhaps what a few bytes unpack to
+LONGEST = 2**26  # characters; a longer line may come from a few compressed bytes
 
 
 def numbered(file: IO[str], path: Path, error: type[ValueError]) -> Iterator[tuple[int, str]]:
-    """Yield (line number, line). Raises `error`, which names the file, at a line beyond LONGEST."""
+    """Yield (line number, line). Raises `error`, with the file's name, at a line over LONGEST."""
     for number, line in enumerate(iter(lambda: file.readline(LONGEST), ""), start=1):
         if len(line) == LONGEST:
             raise error(
-                f"{path}:{number}: a line of {LONGEST:,} characters or more; a record a line is "
-                "needed"
+                f"{path}:{number}: a line of {LONGEST:,} characters or more; one record per "
+                "line is needed"
             )
         yield number, line
 
 
 class DataError(ValueError):
-    """Input data that cannot be used; names the file, the line, what was found, what is allowed."""
+    """Unusable input. The message names the file, the line, the value and what is allowed."""
 
 
 JSON_NAMES = {type(None): "null", bool: "true or false", float: "a number", list: "a list",
@@ -42,7 +42,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[str]]:
-    """A file's text, a mark of byte order left out. DataError if it is none, or not to be read."""
+    """Open a text file, without its byte order mark. Raises DataError if that is impossible."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             yield file
@@ -53,13 +53,13 @@ def reading(path: Path) -> Iterator[IO[str]]:
 
 
 def text_field(row: dict[str, Any], name: str, where: str, default: str | None = None) -> str:
-    """A field that must hold text (a number is taken as its digits)."""
+    """Return a field that must hold text; an integer counts as its digits."""
     value = row.get(name, default)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        found = "missing" if name not in row else JSON_NAMES.get(type(value), "not text")
-        raise DataError(f"{where}: field {name!r} is {found}; text is needed")
+        kind = "missing" if name not in row else JSON_NAMES.get(type(value), "not text")
+        raise DataError(f"{where}: field {name!r} is {kind}; text is needed")
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -68,7 +68,7 @@ def text_field(row: dict[str, Any], name: str, where: str, default: str | None =
 
 
 def id_field(row: dict[str, Any], name: str, where: str) -> str:
-    """A field that must hold an id: text that survives a TREC file's columns."""
+    """Return a field that must hold an id: text that fits in a TREC file's column."""
     value = text_field(row, name, where)
     if not value or value != value.strip() or any(c in value for c in "\t\r\n\0"):
         raise DataError(
@@ -79,7 +79,7 @@ def id_field(row: dict[str, Any], name: str, where: str) -> str:
 
 
 def json_object(line: str, path: Path, number: int) -> dict[str, Any]:
-    """A line's object. DataError that names file and line if it is none."""
+    """Return a line's JSON object. Raises DataError, which names the file and the line."""
     value = parsed(line, f"{path}:{number}")
     if not isinstance(value, dict):
         raise DataError(f"{path}:{number}: a JSON object is needed, found {type(value).__name__}")
@@ -87,7 +87,7 @@ def json_object(line: str, path: Path, number: int) -> dict[str, Any]:
 
 
 def parsed(text: str, where: str) -> Any:
-    """The value of a JSON text. DataError that names the place if it is none."""
+    """Return the value of a JSON text. Raises DataError, which names the place."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -98,10 +98,10 @@ def parsed(text: str, where: str) -> Any:
 
 
 def repeated(ids: Iterable[str]) -> str | None:
-    """The first id that stands a second time."""
+    """Return the first id that occurs a second time, if any."""
     seen: set[str] = set()
-    for one in ids:
-        if one in seen:
-            return one
-        seen.add(one)
+    for item in ids:
+        if item in seen:
+            return item
+        seen.add(item)
     return None

@@ -1,4 +1,4 @@
-"""Reading what the field exchanges: TREC runs and qrels, BEIR's qrels in tsv; gzip or plain."""
+"""Read TREC runs and qrels, and BEIR's qrels in tsv; gzip or plain text."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import IO, Any
 from resrank.io.text import numbered
 from resrank.options import short_repr
 
-GREATEST = 1_000_000  # of a grade: trec_eval's memory for a query grows with its highest
+GREATEST = 1_000_000  # grade; trec_eval's memory for a query grows with its highest grade
 METADATA_START, METADATA_END = "# ir_metadata.start", "# ir_metadata.end"
-"""What a header of ir_metadata stands between, at a run's beginning."""
+"""The first and last line of an ir_metadata header, at a run's beginning."""
 
 
 class TrecError(ValueError):
-    """A run or qrels file that cannot be used; names the file and the line."""
+    """An unusable run or qrels file. The message names the file and the line."""
 
 
 def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
-    """Each query's (passage id, score) in the file's order.
+    """Return each query's (passage id, score) pairs in the file's order.
 
-    A line with exactly five tabs is split on tabs, so that ids may hold spaces; any other on white
-    space. What follows the sixth column is ignored, as by trec_eval. A header of ir_metadata, which
-    `read_metadata` reads, is passed over.
+    A line with exactly five tabs is split on tabs, so that ids may hold spaces; any other line is
+    split on white space. Text after the sixth column is ignored, as by trec_eval. An ir_metadata
+    header, which `read_metadata` reads, is skipped.
     """
     run: dict[str, dict[str, float]] = {}
     for number, line in _ranked_lines(path):
@@ -35,9 +35,9 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
         if " " in line:  # otherwise there is nothing to strip
             columns = [column.strip() for column in columns]
         if len(columns) < 5 or not (columns[0] and columns[2]):
-            found = f"{len(columns)} columns" if len(columns) < 5 else "an id is empty"
+            problem = f"{len(columns)} columns" if len(columns) < 5 else "an id is empty"
             raise TrecError(
-                f"{path}:{number}: {found}; a run has 'query Q0 passage rank score tag'"
+                f"{path}:{number}: {problem}; a run has 'query Q0 passage rank score tag'"
             )
         query_id, _, passage_id, _, score = columns[:5]
         listed = run.setdefault(query_id, {})
@@ -45,7 +45,7 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
             raise TrecError(
                 f"{path}:{number}: passage {short_repr(passage_id)} occurs twice for query "
                 f"{short_repr(query_id)}; "
-                "a run lists each passage once a query"
+                "a run lists each passage once per query"
             )
         listed[passage_id] = _score(score, path, number)
     if not run:
@@ -54,7 +54,7 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """The header of ir_metadata that a run begins with; empty if it has none."""
+    """Return the ir_metadata header of a run; empty if it has none."""
     from resrank.io.yaml import mapping
 
     text = [line.removeprefix("#").removeprefix(" ") for line in _header(_lines(path), path)]
@@ -62,7 +62,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def _ranked_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines below the header, if there is one."""
+    """Yield the lines below the header, if there is one."""
     lines = _lines(path)
     first = next(lines, None)
     if first is None:
@@ -75,7 +75,7 @@ def _ranked_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _header(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[str]:
-    """What stands between the marks; nothing, if the first line is not the first mark."""
+    """Yield the header's lines; none, if the first line does not start a header."""
     if next(lines, (0, ""))[1].rstrip() != METADATA_START:
         return
     for number, line in lines:
@@ -83,15 +83,15 @@ def _header(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[str]:
             return
         if not line.startswith("#"):
             raise TrecError(
-                f"{path}:{number}: within the header of ir_metadata stands a line that is no "
+                f"{path}:{number}: a line in the ir_metadata header is not a "
                 f"comment; end it with {METADATA_END!r}"
             )
         yield line
-    raise TrecError(f"{path}: the header of ir_metadata has no end; add {METADATA_END!r} below it")
+    raise TrecError(f"{path}: the ir_metadata header has no end; add {METADATA_END!r} below it")
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    """Each query's passage id -> grade, from TREC qrels (4 columns) or BEIR tsv (3, headed)."""
+    """Return query id -> passage id -> grade, from TREC qrels (4 columns) or BEIR tsv (3)."""
     qrels: dict[str, dict[str, int]] = {}
     for number, line in _lines(path):
         columns = line.split("\t") if line.count("\t") in (2, 3) else line.split()
@@ -99,17 +99,17 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
             continue
         query_id, passage_id = columns[0].strip(), columns[-2:][0].strip()
         if len(columns) not in (3, 4) or not (query_id and passage_id):
-            found = "an id is empty" if len(columns) in (3, 4) else f"{len(columns)} columns"
+            problem = "an id is empty" if len(columns) in (3, 4) else f"{len(columns)} columns"
             raise TrecError(
-                f"{path}:{number}: {found}; qrels have 'query 0 passage grade' (TREC) or 'query "
+                f"{path}:{number}: {problem}; qrels have 'query 0 passage grade' (TREC) or 'query "
                 "passage grade' under a header (BEIR)"
             )
         grade = _grade(columns[-1].strip(), path, number)
-        known = qrels.setdefault(query_id, {}).setdefault(passage_id, grade)
-        if known != grade:
+        earlier = qrels.setdefault(query_id, {}).setdefault(passage_id, grade)
+        if earlier != grade:
             raise TrecError(
                 f"{path}:{number}: passage {short_repr(passage_id)} of query "
-                f"{short_repr(query_id)} has grade {grade} here and {known} above; keep one"
+                f"{short_repr(query_id)} has grade {grade} here and {earlier} above; keep one"
             )
     if not qrels:
         raise TrecError(f"{path}: the qrels are empty")
@@ -132,7 +132,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _opened(path: Path) -> IO[str]:
-    """A file's text without its mark of byte order; gzip by its first two bytes, not its name."""
+    """Open a file's text without its byte order mark; gzip is told by the first two bytes."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     if packed:
