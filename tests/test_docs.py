@@ -28,7 +28,7 @@ from resrank.suite import schema
 from resrank.suite.load import load_suite
 from resrank.suite.schema import Suite
 from tests.conftest import ROOT, write_beir
-from tests.dag import ENVIRONMENT, copy_project
+from tests.dag import ENVIRONMENT, copy_project, fork_server
 
 MARK = re.compile(r"<!-- (dry run|not run): (.+?) -->")
 NAMED = re.compile(r"# ([\w./-]+\.(?:py|yaml))$", re.MULTILINE)
@@ -84,7 +84,8 @@ def check(block: Block) -> None:
     elif block.language == "python":
         compile(block.text, "block", "exec")
         if block.mark != "not run":
-            run(sys.executable, "-c", block.text)
+            Path("block.py").write_text(block.text)
+            run("python", "-u", "block.py")
     elif block.language == "bash":
         check_shell(block)
 
@@ -110,7 +111,8 @@ def check_shell(block: Block) -> None:
             check_verb(line)
         return
     dry = block.mark == "dry run"
-    text = re.sub(r"^snakemake", "snakemake -n", block.text, flags=re.M) if dry else block.text
+    snakemake = "python -m snakemake" + " -n" * dry
+    text = re.sub(r"^snakemake", snakemake, block.text, flags=re.M)
     run("bash", "-euo", "pipefail", "-c", text)
 
 
@@ -123,6 +125,8 @@ def check_verb(line: str) -> None:
 
 def run(*command: str) -> None:
     environment = ENVIRONMENT | {"PYTHONPATH": os.getcwd(), "HF_HUB_OFFLINE": "1"}
+    if server := fork_server():
+        environment["PATH"] = f"{server}:{environment['PATH']}"
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=120
     )

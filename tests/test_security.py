@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import ROOT, write_beir
-from tests.dag import ENVIRONMENT, command, copy_project
+from tests.dag import copy_project, snakemake
 from tests.llm.server import endpoint
 from tests.shapes import save_causal
 
@@ -142,10 +142,7 @@ def test_a_key_is_in_no_file_that_the_dag_leaves(tmp_path):
         write_beir(folder / "data")
         output = ""
         for refusing in (True, False):
-            done = subprocess.run(
-                command("all"), cwd=folder, env=ENVIRONMENT | {"MY_KEY": key},
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
+            done = snakemake(folder, "all", MY_KEY=key)
             assert (done.returncode != 0) == refusing, done.stdout + done.stderr
             output += done.stdout + done.stderr
         assert server.headers[-1]["Authorization"] == f"Bearer {key}"

@@ -124,7 +124,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 def parse(text: str) -> Any:
     """Return the value of a YAML text. Raises ValueError with the mistake and its place."""
     try:
-        return yaml.load(text, _Loader)
+        return _Loader(text).get_single_data()
     except UNREADABLE as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
