@@ -38,7 +38,7 @@ def replay(
         len(list(spans(len(item.hits[:depth]), window))) for item in lists
     )
     rankings = []
-    for item in tqdm(lists, desc="replaying", unit="query"):  # in the answers' own order
+    for item in tqdm(lists, desc="replaying", unit="query"):  # in the answers' order
         model.query = item.text
         listed = [Candidate(Passage(h.passage_id, h.text), h.score) for h in item.hits[:depth]]
         rankings.append(reranker.rerank(Query(item.query_id, item.text), listed))

@@ -30,7 +30,7 @@ from resrank.io.manifest import checked_line
 class RecordedModel:
     """A model whose answers are recorded as they arrive; a recorded call is not repeated.
 
-    run: the run file, beside which the transcript lies. parameters: the model's parameters, and
+    run: the run file; the transcript is written beside it. parameters: the model's parameters, and
     the answer's maximal length.
     """
 

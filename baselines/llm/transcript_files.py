@@ -1,4 +1,4 @@
-"""Where transcripts lie, and how their lines are read."""
+"""Paths of transcripts, and readers of their lines."""
 
 from __future__ import annotations
 

@@ -39,4 +39,4 @@ def test_requests_in_flight_reach_the_limit_over_persistent_connections(done):
 
 
 def test_memory_does_not_grow_with_the_prompts(done):
-    assert done.grown < 16  # MiB; the prompts alone, were they kept once more, are 31
+    assert done.grown < 16  # MiB; a second copy of the prompts would take 31

@@ -44,7 +44,7 @@ class HttpModel:
             timeout=options.timeout_s,
             http_client=self.http,
         )
-        # One event loop, in a thread of its own, so that connections outlive a call.
+        # One event loop in a separate thread, so that connections outlive a call.
         loop = ExitStack()
         self.portal = loop.enter_context(start_blocking_portal())
         loop.callback(self.portal.call, self.http.aclose)

@@ -76,9 +76,9 @@ def replay_beside(run: Path | None, parameters: Mapping[str, Any]) -> ReplayMode
     path = transcript_path(run, parameters) if run is not None else None
     if path is None or not path.exists():
         raise DataError(
-            f"no {path or 'run is named, whose transcript'} says what an endpoint's answers took, "
-            "and it is not asked again only to be timed; rerank first with the same options, and "
-            "name that run (`--run`)"
+            f"no {path or 'run is named, whose transcript'} holds the times of an endpoint's "
+            "answers, and it is not asked again only to be timed; rerank first with the same "
+            "options, and name that run (`--run`)"
         )
     return ReplayModel(ReplayOptions(kind="replay", transcript=path))
 
