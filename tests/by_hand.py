@@ -13,6 +13,7 @@ from resrank.candidates.freeze import freeze
 from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from tests.conftest import ROOT, write_beir
+from tests.dag import fork_server
 
 PAIR = ("--collection", "mine", "--first-stage", "bm25")
 RESULTS = Path("results/s")
@@ -46,7 +47,9 @@ def command(name: str, *words: object) -> list[str]:
 
 
 def run_job(folder: Path, name: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run a job to its end, as a fork of a process that has imported torch."""
+    python = f"{server}/python" if (server := fork_server()) else sys.executable
     return subprocess.run(
-        command(name, *words), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True,
-        check=False,
+        [python, *command(name, *words)[1:]], cwd=folder, env=ENVIRONMENT, capture_output=True,
+        text=True, check=False,
     )  # fmt: skip
