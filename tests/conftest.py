@@ -30,11 +30,11 @@ LONG = [
     "cluster/test_slurm.py", "llm/test_listwise_training.py", "test_pe_rank.py",
     "faults/test_flipped.py",
 ]  # fmt: skip
-"""Files of minutes, the longest first."""
+"""Files that take minutes, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that of several processes none is left with one at the end."""
+    """Start the longest files first, so that parallel processes end at about the same time."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
 

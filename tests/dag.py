@@ -1,4 +1,4 @@
-"""Running the DAG from a copy of the project's sources, so that tests may edit and kill it."""
+"""Run the DAG from a copy of the project's sources, so that tests may edit and kill it."""
 
 import atexit
 import os
@@ -20,11 +20,11 @@ ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ[
 
 
 MEASURED = r"_ms(_|$)|per_second|_mb$|joules"
-"""Columns of times, memory and energy, which no two runs have alike."""
+"""Columns of times, memory and energy, which differ between runs."""
 
 
 def copy_project(folder: Path, suite: dict[str, Any]) -> Path:
-    """The sources that a DAG needs, with `suite.yaml` beside them."""
+    """Copy the sources that a DAG needs, and write `suite.yaml` beside them."""
     for name in ("resrank", "baselines", "workflow", "config", "profiles"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "environment.yml"):
@@ -40,10 +40,10 @@ def command(*words: str, suite: str = "suite.yaml") -> list[str]:
 def snakemake(
     folder: Path, *words: str, suite: str = "suite.yaml", forks: bool = True, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake to its end; its jobs are forks of a process that has imported torch.
+    """Run Snakemake to its end. Its jobs are forks of a process that has imported torch.
 
-    Without `forks` each job is a process of its own, as outside of tests: for what limits, counts
-    or times processes.
+    Without `forks` each job is a new process, as it is outside of tests. Tests that limit, count
+    or time processes need that.
     """
     words = tuple(command(*words, suite=suite))
     if forks and (server := fork_server()):
@@ -70,7 +70,7 @@ def resrank(*words: object, **environment: str) -> subprocess.CompletedProcess[s
 
 @cache
 def fork_server() -> str | None:
-    """The folder of a `python` that starts `-m resrank` as a fork; None where forks are unsafe.
+    """Return the folder of a `python` that runs modules in forks; None where forks are unsafe.
 
     CUDA cannot be used in a fork of a process that has touched it.
     """
@@ -91,12 +91,12 @@ def fork_server() -> str | None:
 
 
 def rules_run(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The rule of each job that a run of Snakemake started, in the alphabet's order."""
+    """Return the rule of each job that Snakemake started, sorted."""
     return sorted(re.findall(r"^(?:local)?rule (\w+):", done.stderr, re.M))
 
 
 def contents(results: Path) -> dict[str, bytes]:
-    """Runs, scores and tables of a suite's results by path, without what was measured."""
+    """Return a suite's runs, scores and tables by path, without the measured columns."""
     files = [*results.glob("runs/**/*.trec"), *results.glob("scores/**/*.parquet")]
     result = {path: path.read_bytes() for path in files}
     for path in results.glob("tables/*.csv"):

@@ -1,7 +1,7 @@
-"""SIGKILL to a random process of a suite's DAG at a random time, again and again.
+"""Kill a random process of a suite's DAG at a random time, many times.
 
 `python -m tests.faults.kills --runs 50` prints a line a run: what was killed, when, and whether the
-DAG, started again at once, ended with the runs, scores and tables of an undisturbed one.
+DAG, started again at once, ended with the same runs, scores and tables as an undisturbed one.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ SMOKE = PLAIN | {
 
 
 class Killed(NamedTuple):
-    """What was killed, and which share of the results was there; an empty name if all had ended."""
+    """What was killed, and which share of the results was there. The name is empty if all had ended."""
 
     name: str
     share: float
 
 
 class Undisturbed:
-    """A project whose suite was built once, in peace: what every later build is held against."""
+    """A project whose suite was built without a disturbance. Later builds are compared with it."""
 
     def __init__(self, folder: Path, suite: dict[str, Any]) -> None:
         self.folder = copy_project(folder, suite)
@@ -58,11 +58,11 @@ class Undisturbed:
         self.wanted = contents(self.results)
 
     def written(self) -> int:
-        """How many files the results hold."""
+        """Return the number of files in the results."""
         return sum(len(files) for _, _, files in os.walk(self.results))  # some go meanwhile
 
     def killed(self, seed: int) -> Killed:
-        """Build anew, kill a process, build again at once. AssertionError if that differs."""
+        """Build, kill a process, build again at once. Raises AssertionError if the results differ."""
         for name in ("results", ".snakemake"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         rng = random.Random(seed)
@@ -83,13 +83,13 @@ class Undisturbed:
 
 
 def build(folder: Path, *words: str) -> None:
-    """Run the DAG to its end. AssertionError with what was said if it fails."""
+    """Run the DAG to its end. Raises AssertionError with its output if it fails."""
     done = snakemake(folder, *words, "all")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def kill_one(dag: psutil.Process, rng: random.Random) -> str:
-    """SIGKILL Snakemake or one of the processes below it; returns which, "" if there is none."""
+    """Kill Snakemake or one of the processes below it; return which, "" if there is none."""
     try:
         chosen = rng.choice([dag, *dag.children(recursive=True)])
         words = chosen.cmdline()
