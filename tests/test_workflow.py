@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -115,8 +116,26 @@ def test_a_second_run_does_nothing(built):
     assert "Nothing to be done" in (snakemake(built, "all").stderr)
 
 
+def test_a_person_can_type_a_rules_job_and_gets_its_bytes(built):
+    """With the user's own suite file, or the one that the workflow wrote."""
+    words = ("--collection", "mine", "--first-stage", "bm25", "--system", "tiny", "--seed", "2")
+    run = built / "results/small/runs/mine/bm25/tiny/seed2.trec"
+    before = run.read_bytes()
+    dated = {path: path.stat().st_mtime for path in run.parent.glob("seed2.*")}
+    for suite in ("suite.yaml", "results/small/suite.yaml"):
+        run.unlink()
+        job = [sys.executable, "-m", "resrank", "job", "rerank", "--suite", suite, *words]
+        done = subprocess.run(
+            job, cwd=built, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert run.read_bytes() == before
+    for path, date in dated.items():
+        os.utime(path, (date, date))
+
+
 def test_a_source_that_is_only_dated_anew_reruns_nothing(built):
-    """As after a clone: what a source holds counts, see `library` in common.smk."""
+    """As after a clone: what a source holds counts, see `sources` in common.smk."""
     for source in [*built.glob("resrank/**/*.py"), *built.glob("baselines/**/*.py")]:
         source.touch()
     assert "Nothing to be done" in snakemake(built, "-n", "all").stdout
