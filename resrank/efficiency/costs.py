@@ -8,7 +8,8 @@ from functools import cache, partial
 from typing import NamedTuple
 
 from resrank.efficiency.flops import cache_bytes, flops
-from resrank.model.architectures import FAMILIES, RANDOM, Architecture, architecture, config_of
+from resrank.model.architectures import RANDOM, config_of
+from resrank.model.shapes import FAMILIES, Architecture, architecture
 from resrank.model.trained_models import PREFIX
 from resrank.records import Usage
 from resrank.reranker_entry import RerankerEntry

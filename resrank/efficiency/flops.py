@@ -11,7 +11,7 @@ batch and not to a method.
 
 from __future__ import annotations
 
-from resrank.model.architectures import Architecture, Stack
+from resrank.model.shapes import Architecture, Stack
 from resrank.work import Work
 
 

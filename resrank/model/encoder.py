@@ -1,4 +1,4 @@
-"""The Encoder-LLM: texts to unit-length embeddings (ResRank, facts 1 and 8 of docs/papers.md)."""
+"""The encoder LLM: texts to unit-length embeddings (ResRank, facts 1 and 8 of docs/papers.md)."""
 
 from __future__ import annotations
 
@@ -11,29 +11,22 @@ from typing import Any, NamedTuple
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer
 
 from resrank.io.atomic import write_json
 from resrank.model.batches import token_budget_batches
 from resrank.model.cores import map_batches
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
-from resrank.model.options import EncoderOptions, Pooling
+from resrank.model.options import EncoderOptions
 from resrank.model.out_of_memory import in_halves
 from resrank.model.padding import pad_ids
+from resrank.model.pooling import POOLING_KEYS, model_pooling, pool
 from resrank.phases import phase
-
-_POOLING_KEYS = {"last": "lasttoken", "cls": "cls_token", "mean": "mean_tokens"}
-# sentence-transformers' names, before and since version 6, and ours
-_POOLINGS: dict[str, Pooling] = {
-    "mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls",
-    "lasttoken": "last",
-}  # fmt: skip
-ST_POOLINGS = [*_POOLINGS, "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens"]
 
 
 class Tokens(NamedTuple):
-    """Tokenised texts: ids per text, and whether each text was cut to fit."""
+    """Tokenised texts: ids per text, and whether each text was truncated."""
 
     ids: list[list[int]]
     truncated: list[bool]
@@ -55,14 +48,14 @@ class Encoder(nn.Module):
 
     @classmethod
     def from_options(cls, options: EncoderOptions) -> Encoder:
-        """Load the model that the options name; `auto` pooling becomes the model's own."""
+        """Load the model that the options name; `auto` pooling becomes that of its training."""
         folder = locate(options.model, options.revision)
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
         model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        tokenizer.truncation_side = "right"  # the instruction stands on the left
-        pooling = own_pooling(folder) if options.pooling == "auto" else options.pooling
+        tokenizer.truncation_side = "right"  # the instruction is on the left
+        pooling = model_pooling(folder) if options.pooling == "auto" else options.pooling
         positions = positions_of(model)
         if positions and options.max_tokens > positions:
             raise ValueError(
@@ -73,36 +66,36 @@ class Encoder(nn.Module):
         return encoder.to(device).eval()
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write weights, tokenizer and pooling, loadable by name of the folder."""
+        """Write weights, tokenizer and pooling; the folder can be loaded like a model's name."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        pooling = {f"pooling_mode_{_POOLING_KEYS[self.options.pooling]}": True}
+        pooling = {f"pooling_mode_{POOLING_KEYS[self.options.pooling]}": True}
         write_json(folder / "1_Pooling" / "config.json", pooling)
 
     @property
     def width(self) -> int:
-        """Length of an embedding."""
+        """Return the number of dimensions of an embedding."""
         return int(self.model.config.hidden_size)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Return the device that holds the weights."""
         return next(self.parameters()).device
 
     @property
     def batch_tokens(self) -> int:
-        """Padded tokens in one forward pass."""
+        """Return the most padded tokens in one forward pass."""
         return self.options.batch_tokens or (2048 if self.device.type == "cpu" else 32768)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The weights' number format."""
+        """Return the weights' number format."""
         return next(self.parameters()).dtype
 
     def tokenize(
         self, texts: Sequence[str], *, query: bool = False, max_tokens: int | None = None
     ) -> Tokens:
-        """Token ids with the instruction in front; only the text's end is ever cut.
+        """Return token ids with the instruction in front; only a text's end is truncated.
 
         max_tokens: a lower limit than the options', as in training. Raises ValueError if the
         instruction leaves no room for the text.
@@ -115,7 +108,7 @@ class Encoder(nn.Module):
             raise ValueError(f"the instruction alone fills max_tokens={limit}; raise max_tokens")
         if not texts:
             return Tokens([], [])
-        ids = self.tokenizer(  # not verbose: that a text is too long is counted, not warned of
+        ids = self.tokenizer(  # not verbose: long texts are counted, without a warning
             [instruction + text for text in texts], truncation=False, verbose=False
         )["input_ids"]
         truncated = [len(row) > limit for row in ids]
@@ -130,20 +123,20 @@ class Encoder(nn.Module):
         return Tokens([[*row, *ending] for row in ids] if ending else ids, truncated)
 
     def _ending(self) -> list[int]:
-        """The end token that is put behind every text, if any."""
+        """Return the end token that follows every text, if any."""
         if not self.options.end_token:
             return []
-        found = self.tokenizer.convert_tokens_to_ids(self.options.end_token)
-        if found is None or found == self.tokenizer.unk_token_id:
+        token = self.tokenizer.convert_tokens_to_ids(self.options.end_token)
+        if token is None or token == self.tokenizer.unk_token_id:
             raise ValueError(
                 f"{self.options.model}: its tokenizer has no token {self.options.end_token!r}"
             )
-        return [int(found)]
+        return [int(token)]
 
     def forward(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Embed one batch of token ids: (n, width) float32 of unit length.
 
-        Length is taken in float32: of weights in bfloat16 it would be up to 0.2% off.
+        The length is computed in float32: in bfloat16 it would be up to 0.2% off.
         """
         input_ids, mask = pad_ids(ids, self.tokenizer.pad_token_id or 0, self.device)
         hidden = self.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
@@ -159,7 +152,7 @@ class Encoder(nn.Module):
         return self.embed_ids(self.tokenize(texts, query=query).ids)
 
     def embed_ids(self, ids: Sequence[Sequence[int]]) -> Tensor:
-        """As `embed`, from token ids; length-sorted batches under the token budget."""
+        """Embed token ids as `embed` does, in length-sorted batches under the token budget."""
         out = torch.empty(len(ids), self.width)
         lengths = [len(row) for row in ids]
         batches = list(token_budget_batches(lengths, self.batch_tokens))
@@ -170,11 +163,11 @@ class Encoder(nn.Module):
         return out
 
     def embed_batches(self, batches: Iterable[Sequence[Sequence[int]]]) -> Iterator[Tensor]:
-        """Yield `embed_batch` of each batch, in order; a batch a core on the processor."""
+        """Yield `embed_batch` of each batch, in order; one batch per core on the processor."""
         yield from map_batches(self.embed_batch, batches, self.device)
 
     def fingerprint(self) -> str:
-        """A hash of everything an embedding depends on: weights, tokenizer, options, versions."""
+        """Return a hash of all that embeddings depend on: weights, tokenizer, options, versions."""
         digest = hashlib.sha256(self.weights_hash().encode())
         tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
         for state in ("truncation", "padding"):  # set by the last call, not part of the model
@@ -188,65 +181,13 @@ class Encoder(nn.Module):
         return digest.hexdigest()
 
     def weights_hash(self) -> str:
-        """SHA-256 of the weights, tensor by tensor in the order of their names."""
+        """Return the SHA-256 of the weights, tensor by tensor in the order of their names."""
         digest = hashlib.sha256()
         for name, weight in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             flat = weight.detach().cpu().contiguous().flatten()
             digest.update(flat.view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
-
-
-def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
-    """Hidden states (n, length, width) of right-padded texts to one vector a text (n, width)."""
-    if pooling == "cls":
-        return hidden[:, 0]
-    if pooling == "last":
-        last = mask.sum(dim=1) - 1
-        return hidden[torch.arange(len(hidden), device=hidden.device), last]
-    weights = mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
-
-
-def own_pooling(folder: Path) -> Pooling:
-    """The pooling a model was trained with: what its sentence-transformers config says, else the
-    last token for a decoder and the mean for an encoder.
-
-    Raises ValueError on a pooling or a module that is not known here: ignored, it would give wrong
-    embeddings.
-    """
-    _check_modules(folder / "modules.json")
-    config = folder / "1_Pooling" / "config.json"
-    if config.is_file():
-        said = json.loads(config.read_text("utf-8"))
-        old = {
-            k.removeprefix("pooling_mode_")
-            for k, v in said.items()
-            if k != "pooling_mode" and v is True
-        }
-        named = {said["pooling_mode"]} if "pooling_mode" in said else old & set(ST_POOLINGS)
-        found = {_POOLINGS.get(name) for name in named}
-        if len(found) != 1 or None in found:
-            raise ValueError(
-                f"{config}: pooling {', '.join(sorted(map(str, named))) or 'none'}; known: "
-                f"{', '.join(_POOLINGS)}; name one of last, mean, cls in `pooling` to override"
-            )
-        return found.pop() or "mean"
-    architectures = AutoConfig.from_pretrained(folder, trust_remote_code=False).architectures or []
-    decoder = any(name.endswith("ForCausalLM") for name in architectures)
-    return "last" if decoder else "mean"
-
-
-def _check_modules(path: Path) -> None:
-    if not path.is_file():
-        return
-    kinds = [row["type"].rpartition(".")[2] for row in json.loads(path.read_text("utf-8"))]
-    unknown = [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
-    if unknown:
-        raise ValueError(
-            f"{path}: module {', '.join(unknown)} is not supported; a model of a transformer, "
-            "pooling and normalisation is needed"
-        )
 
 
 def positions_of(model: Any) -> int | None:

@@ -7,7 +7,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from resrank.efficiency.flops import Work, flops
-from resrank.model.architectures import architecture, published, published_config
+from resrank.model.architectures import published, published_config
+from resrank.model.shapes import architecture
 
 TINY = {
     "vocab_size": 300, "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 3,

@@ -20,7 +20,8 @@ from resrank.jobs.growth_points import (
     points,
     request_of,
 )
-from resrank.model.architectures import architecture, published_config
+from resrank.model.architectures import published_config
+from resrank.model.shapes import architecture
 from resrank.records import Query
 from resrank.reporting.figures.growth import factors, write_growth
 from resrank.suite.load import load_suite

@@ -7,8 +7,9 @@ import pytest
 from resrank.efficiency.costs import Costs, is_random, models_of, shape_of
 from resrank.io.yaml import read_yaml
 from resrank.jobs.inputs import load
-from resrank.model.architectures import architecture, config_of, published_config, random_config
+from resrank.model.architectures import config_of, published_config, random_config
 from resrank.model.hub import locate
+from resrank.model.shapes import architecture
 from resrank.records import Candidate, Passage, Query
 from resrank.reporting.plan.plan import plan
 from resrank.suite.load import load_suite

@@ -5,7 +5,8 @@ import pytest
 
 from resrank.efficiency.flops import flops
 from resrank.io.run import write_usage
-from resrank.model.architectures import architecture, published_config
+from resrank.model.architectures import published_config
+from resrank.model.shapes import architecture
 from resrank.records import Ranking, Usage
 from resrank.reporting import comparison
 from resrank.reporting.comparison import _usage

@@ -7,7 +7,8 @@ import pytest
 
 from resrank.efficiency.assumptions import Assumptions
 from resrank.efficiency.flops import flops
-from resrank.model.architectures import architecture, published_config
+from resrank.model.architectures import published_config
+from resrank.model.shapes import architecture
 from resrank.reporting.plan.estimate import estimate
 from resrank.reporting.plan.needs import Needs, needs
 from resrank.reporting.plan.plan import plan
