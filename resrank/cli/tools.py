@@ -173,7 +173,7 @@ def growth(
     from resrank.efficiency.assumptions import Assumptions
     from resrank.io.yaml import read_yaml
     from resrank.jobs.growth import GrowthJob, grow
-    from resrank.reporting.figures.growth import write_growth
+    from resrank.reporting.tables.growth import write_growth
     from resrank.suite.load import load_suite
 
     mapping = read_yaml(suite)
@@ -233,7 +233,7 @@ def replay(
     Example: `python -m resrank replay --candidates bm25_top100.json --responses answers.jsonl
     --window 20 --step 10 --out my.run`, then `evaluate`.
     """
-    from baselines.llm.replay_run import replay as run_replay
+    from baselines.replay import replay as run_replay
     from resrank.windows import Window
 
     window = Window(size=windows.window, step=windows.step)

@@ -11,7 +11,7 @@ import torch
 from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.options import TransformersOptions
 from baselines.llm.prompts.template import template
-from baselines.llm.replay_run import replay
+from baselines.replay import replay
 from resrank.collections.see_also import Objects
 from resrank.model.batches import token_budget_batches
 from resrank.windows import Window

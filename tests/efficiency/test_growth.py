@@ -23,7 +23,7 @@ from resrank.jobs.growth_points import (
 from resrank.model.architectures import published_config
 from resrank.model.shapes import architecture
 from resrank.records import Query
-from resrank.reporting.figures.growth import factors, write_growth
+from resrank.reporting.tables.growth import factors, write_growth
 from resrank.suite.load import load_suite
 from resrank.work import QueryShape, Work
 from tests.conftest import ROOT

@@ -21,9 +21,9 @@ from baselines.llm.interface import Message
 from baselines.llm.options import HttpOptions, ReplayOptions
 from baselines.llm.prompts.answers import parse
 from baselines.llm.prompts.template import Template
-from baselines.llm.replay_run import ResponsesInOrder
 from baselines.llm.transcript_files import read_transcript
 from baselines.rag_match import trace
+from baselines.replay import ResponsesInOrder
 from resrank.candidates.exported import read_about
 from resrank.collections.beir import BeirCollection
 from resrank.collections.candidates import CandidatesCollection

@@ -12,8 +12,8 @@ import pytest
 from baselines.llm.interface import Message
 from baselines.llm.prompts.answers import parse
 from baselines.llm.prompts.template import template
-from baselines.llm.replay_run import replay
 from baselines.rankgpt import RankGPT
+from baselines.replay import replay
 from resrank.collections.rankllm import read_lists
 from resrank.evaluation.evaluate import evaluate
 from resrank.io.run import write_run

@@ -10,21 +10,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from resrank.io.atomic import atomic_file
 from resrank.reporting.figures.style import STYLE, add_caption, colour_and_marker, legend, save
-from resrank.reporting.tables.column import Column
-from resrank.reporting.tables.write import write_table
 
 AXES = {"candidates": "candidates", "passage_tokens": "tokens per passage"}
-FACTOR_NAMES = {"candidates": "candidates", "passage_tokens": "tokens a passage"}
-"""How `growth_factors.csv` names its columns."""
 COSTS = {"flops": "FLOPs per query", "ms": "ms per query", "memory": "bytes of memory"}
-SPANS = [("candidates", 10, 100), ("candidates", 100, 1000), ("passage_tokens", 32, 512)]
-FACTORS = (
-    "Factor by which the FLOPs per query grow, from the models' shapes: with ten times the "
-    "candidates, and with passages sixteen times as long (a prompt or a model may truncate the "
-    "longest)."
-)
 NOTE = (
     "Lines: modelled from the shapes of the models. Solid: passages are read or embedded within "
     "the query. Dashed and hollow: their embeddings are cached. Modelled memory: the weights, and "
@@ -37,23 +26,7 @@ MEASURED = (
 )
 
 
-def write_growth(rows: list[dict[str, Any]], title: str, out: Path) -> list[Path]:
-    """Write `growth.csv` and `growth_factors.*`, and the figure `growth`, under `out`."""
-    frame = pd.DataFrame(rows)
-    table = out / "tables" / "growth.csv"
-    with atomic_file(table) as partial:
-        frame.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
-    grown = factors(frame)
-    columns = {name: Column(name, int(name != "system")) for name in map(str, grown)}
-    caption = f"{title} {FACTORS}"
-    return [
-        table,
-        *write_table(out / "tables", "growth_factors", grown, columns, [], caption),
-        *_draw(frame, title, out / "figures" / "growth"),
-    ]
-
-
-def _draw(frame: pd.DataFrame, title: str, out: Path) -> list[Path]:
+def draw_growth(frame: pd.DataFrame, title: str, out: Path) -> list[Path]:
     """Draw one row of panels per cost, one column per quantity that grows."""
     with plt.rc_context(STYLE):
         drawn = merge_identical(frame)
@@ -84,21 +57,6 @@ def merge_identical(frame: pd.DataFrame) -> pd.DataFrame:
     kept = frame[(frame["kind"] != "modelled") | frame["system"].isin(list(named))].copy()
     kept["label"] = kept["system"].map(labels | named)
     return kept
-
-
-def factors(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the factors by which modelled FLOPs grow over each span, one row per system."""
-    rows = []
-    modelled = frame[frame["kind"] == "modelled"]
-    for _, group in modelled.groupby("system", sort=False):
-        row: dict[str, Any] = {"system": group["label"].iloc[0]}
-        for quantity, low, high in SPANS:
-            at = group[group["axis"] == quantity].set_index("at")
-            for mode in ("online", "cached"):
-                cost = at[f"flops_{mode}"]
-                row[f"{FACTOR_NAMES[quantity]} {low} to {high}, {mode}"] = cost[high] / cost[low]
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def _draw_panel(axis: Axes, frame: pd.DataFrame, cost: str) -> None:
