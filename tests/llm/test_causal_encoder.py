@@ -82,9 +82,9 @@ def test_the_seed_determines_the_new_head(model):
 
 def test_an_encoder_that_is_no_bert_is_refused(tmp_path):
     folder = save_causal(tmp_path / "m", "qwen3")
-    with pytest.raises(ValueError, match="of the type 'qwen3'; the layers of a 'bert' can be made"):
+    with pytest.raises(ValueError, match="has the type 'qwen3'; only a 'bert' can be made causal"):
         TransformersModel(options({"encoder": folder}))
-    with pytest.raises(ValueError, match="layers 7, but .* has 6; ask for at most these"):
+    with pytest.raises(ValueError, match="layers 7, but .* has 6; set at most these"):
         TransformersModel(options({"encoder": NAME, "layers": 7}))
     with pytest.raises(ValueError, match="unknown key layer; known: encoder, layers"):
         options({"encoder": NAME, "layer": 1})
