@@ -1,8 +1,8 @@
-"""One batch a processor core, in place of one operation spread over all cores.
+"""Run one batch per processor core instead of one operation on all cores.
 
-Small models leave cores idle between the many short operations of a batch; batches that run beside
-each other do not (`tests/benchmarks/test_encoding.py` compares the two). A batch's numbers do not
-change: each is computed by one thread, whatever else runs.
+Small models leave cores idle between the many short operations of a batch. Batches that run side by
+side do not (`tests/benchmarks/test_encoding.py` compares the two). The numbers do not depend on it:
+one thread computes each batch.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def map_batches(
 ) -> Iterator[BatchResult]:
     """Yield `function(batch)` in the order of the batches.
 
-    On the processor as many batches run at once as torch has threads, each on one thread; on any
-    other device, and where processes must run in step, they run in turn.
+    On the processor, as many batches run at once as torch has threads, each on one thread. On other
+    devices, and where processes run in step, they run one after the other.
     """
     threads = torch.get_num_threads()
     if device.type != "cpu" or _in_step():

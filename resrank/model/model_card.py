@@ -1,4 +1,4 @@
-"""The README beside a saved model: what it is, how it was trained, how to load it."""
+"""The README of a saved model: its kind, its training, how to load it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ pipeline_tag: text-ranking
 tags: [resrank, reranking, passage-compression]
 ---
 # ResRank
-A reranker that reads one embedding a passage: an encoder compresses each passage, a causal decoder
-reads the query and the embeddings at once, and the score is the cosine of a passage's state (its
-embedding added back) and the closing state. After Ke et al., arXiv 2604.22180; made with resrank,
+A reranker that reads one embedding per passage: an encoder compresses each passage, a causal
+decoder reads the query and the embeddings at once, and the score is the cosine of a passage's state
+(its embedding added back) and the closing state. After Ke et al., arXiv 2604.22180; made with resrank,
 not by the paper's authors.
 
 ```python
@@ -44,7 +44,7 @@ model.rerank("a query", ["a passage", "another passage"])  # (place, score), bes
 
 
 def model_card(about: Mapping[str, Any]) -> str:
-    """The card of a model, from what `resrank.json` says about it."""
+    """Return the card of a model, from the content of its `resrank.json`."""
     return CARD.format(
         options=json.dumps(about["options"], indent=1),
         provenance=json.dumps(about["provenance"], indent=1, default=str),

@@ -1,7 +1,7 @@
-"""A batch that memory does not hold is done in halves, and counted.
+"""Halve a batch that does not fit in memory, and count the halvings.
 
-A number may differ in its last bits from that of the whole batch, so each job's manifest states
-how many batches were halved. Neither torch nor accelerate is imported before memory has run out.
+The last bits of a number may depend on the batch, so each job's manifest states how many batches
+were halved. Neither torch nor accelerate is imported before memory runs out.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ HalfResult = TypeVar("HalfResult")
 
 
 class NoMemory(ValueError):
-    """What is too large for memory by itself, or may not be split; says what to do."""
+    """A batch that does not fit in memory and cannot be split. The message says what to do."""
 
 
 class Halvings:
-    """Counts the batches of this process that were halved since this was made."""
+    """Counts the batches that this process has halved since the object was made."""
 
     _all = 0
     _lock = Lock()  # batches run in threads
@@ -30,12 +30,12 @@ class Halvings:
 
     @property
     def batches(self) -> int:
-        """How many, up to now."""
+        """Return the number of halved batches so far."""
         return Halvings._all - self._before
 
     @classmethod
     def add(cls) -> None:
-        """One more."""
+        """Count one batch."""
         with cls._lock:
             cls._all += 1
 
@@ -43,21 +43,21 @@ class Halvings:
 def in_halves(
     function: Callable[[Sequence[Member]], HalfResult], batch: Sequence[Member]
 ) -> list[HalfResult]:
-    """Results of `function` on the batch: one, or in order those of the parts that fit.
+    """Return the results of `function` on the batch, or in order on its parts that fit.
 
-    Raises NoMemory if a single item does not fit, or if several processes work in step: one that
-    takes a step more than the others would wait for them for ever.
+    Raises NoMemory if a single item does not fit, or if several processes run in step: a process
+    with an extra step would wait for the others forever.
     """
     try:
         return [function(batch)]
     except RuntimeError as error:
         if not _out_of_memory(error):
             raise
-        said = str(error).partition("\n")[0]
-    # Not within `except`: the error's traceback holds what the failed try had allocated.
+        reason = str(error).partition("\n")[0]
+    # Not within `except`: the error's traceback keeps the memory of the failed try.
     if len(batch) == 1 or _in_step():
         raise NoMemory(
-            f"a batch of {len(batch)} does not fit in memory ({said}); lower `batch_tokens`, "
+            f"a batch of {len(batch)} does not fit in memory ({reason}); lower `batch_tokens`, "
             "`max_tokens` or the window, or take a machine with more"
         )
     _free()

@@ -1,4 +1,4 @@
-"""A system's access to passage embeddings: from the store if prepared, else encoded on the spot."""
+"""A system's passage embeddings: from the store if it is prepared, else encoded at once."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from resrank.records import Passage, Ranking, Usage
 
 
 class PassageEmbeddings:
-    """Embeddings of one encoder, with the tokens they cost."""
+    """Embeddings of one encoder, and the tokens that they cost."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self.store: EmbeddingStore | None = None
 
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Fill the store in `folder`; returns what these passages' encoding costs, once each."""
+        """Fill the store in `folder`; return the cost of encoding these passages, once each."""
         texts = sorted({p.text for p in passages})
         self.store = self.store or EmbeddingStore(folder, self.encoder)
         self.store.fill(texts)
@@ -33,15 +33,15 @@ class PassageEmbeddings:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one stored embedding."""
+        """Return the bytes of one stored embedding."""
         return VectorCodec(self.encoder.options.store_dtype, self.encoder.width).row_bytes
 
     def forget(self) -> None:
-        """Use no store from now on: every call encodes its passages."""
+        """Stop using the store: every call encodes its passages."""
         self.store = None
 
     def __call__(self, passages: Sequence[Passage]) -> tuple[NDArray[np.float32], Usage]:
-        """(n, width) float32 unit vectors in the passages' order, and their cost."""
+        """Return (n, width) float32 unit vectors in the passages' order, and their cost."""
         texts = [p.text for p in passages]
         if self.store is not None and self.store.has(texts):
             tokens, truncated = self.store.tokens(texts)
@@ -57,7 +57,7 @@ class PassageEmbeddings:
 
 
 def by_cosine(embeddings: PassageEmbeddings, requests: Sequence[Request]) -> list[Ranking]:
-    """Each query's candidates by the cosine of embeddings; queries are embedded in batches."""
+    """Rank each query's candidates by the cosine of embeddings; queries are embedded in batches."""
     encoder = embeddings.encoder
     ids = encoder.tokenize([q.text for q, _ in requests], query=True).ids
     return by_vectors(embeddings, requests, ids, encoder.embed_ids(ids).numpy())

@@ -1,9 +1,9 @@
-"""Models of a published shape with random weights, for costs alone: no download, no quality.
+"""Make models of a published shape with random weights, to measure costs without a download.
 
-`random:<hub id>` names one, `random:<hub id>@<n>` one whose layers and widths are divided by n, for
-machines that the whole one is too large for. Its tokenizer is MiniLM's WordPiece (30,522 English
-tokens), which a package carries, since published ones can't be had offline. Counts of tokens are
-its own: an identifier of two digits, say, is one token to it and two to Qwen3's.
+`random:<hub id>` names such a model. `random:<hub id>@<n>` divides its layers and widths by n, for
+small machines. The tokenizer is MiniLM's WordPiece (30,522 English tokens), which a package
+contains, because the published one may need a network. Token counts differ from it: an identifier
+of two digits is one token here and two in Qwen3.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}
 
 
 def random_model(name: str, folder: Path, vocabulary: Path) -> Path:
-    """The folder of a model named as above, made under `folder` if it is not there.
+    """Return the folder of a model with random weights, made under `folder` if necessary.
 
-    vocabulary: the folder of the tokenizer that it gets.
-    Weights are bfloat16 and the same each time. Raises ValueError if the shape is not known.
+    vocabulary: the folder of its tokenizer. Weights are bfloat16 and the same each time. Raises
+    ValueError on an unknown shape.
     """
     config = random_config(name)
     key = sha256_lines([repr(sorted(config.items()))])[:12]
@@ -62,14 +62,14 @@ def _write(config: dict[str, Any], folder: Path, vocabulary: Path) -> None:
 
 
 def _check(folder: Path, tokenizer: Any) -> None:
-    """Raise ValueError where transformers reads a model type's tokenizer in a way of its own."""
+    """Raise ValueError if transformers replaces the tokenizer of a model type by another one."""
     from transformers import AutoTokenizer
 
-    found = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    if found.tokenize(PROBE) != tokenizer.tokenize(PROBE):
+    loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if loaded.tokenize(PROBE) != tokenizer.tokenize(PROBE):
         raise ValueError(
-            f"transformers puts {type(found).__name__} in the place of the tokenizer of a model of "
-            "random weights; choose a shape of another model type"
+            f"transformers replaces the tokenizer of a model with random weights by "
+            f"{type(loaded).__name__}; choose a shape of another model type"
         )
 
 

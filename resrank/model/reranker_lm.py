@@ -1,4 +1,4 @@
-"""The Reranker-LLM: a causal decoder that reads token and passage embeddings alike."""
+"""The reranker LLM: a causal decoder that reads token embeddings and passage embeddings."""
 
 from __future__ import annotations
 
@@ -43,33 +43,33 @@ class RerankerLM(nn.Module):
 
     @property
     def width(self) -> int:
-        """Hidden size."""
+        """Return the hidden size."""
         return int(self.model.config.hidden_size)
 
     @property
     def positions(self) -> int:
-        """The longest input the decoder was made for."""
+        """Return the longest input that the decoder supports."""
         return int(self.model.config.max_position_embeddings)
 
     @property
     def closing_token(self) -> int:
-        """The end-of-sequence token whose hidden state stands for the query."""
+        """Return the end-of-sequence token, whose hidden state represents the query."""
         token = self.tokenizer.eos_token_id
         return int(self.tokenizer.sep_token_id if token is None else token)
 
     def token_norm(self) -> float:
-        """Mean length of the decoder's own token embeddings."""
+        """Return the mean length of the decoder's token embeddings."""
         weight = self.model.get_input_embeddings().weight.detach()
         return float(weight.float().norm(dim=-1).mean())
 
     def embed_tokens(self, ids: list[int]) -> Tensor:
-        """(length, width) input embeddings of token ids."""
+        """Return the input embeddings of token ids, (length, width)."""
         table = self.model.get_input_embeddings()
         vectors: Tensor = table(torch.tensor(ids, dtype=torch.long, device=table.weight.device))
         return vectors
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
-        """(queries, length, width) embeddings and their mask to hidden states of that shape."""
+        """Return the hidden states of embeddings, (queries, length, width) both, under a mask."""
         positions = (mask.cumsum(dim=-1) - 1).clamp(min=0)
         hidden: Tensor = self.model(
             inputs_embeds=inputs, attention_mask=mask, position_ids=positions, use_cache=False
@@ -79,37 +79,37 @@ class RerankerLM(nn.Module):
 
 @torch.inference_mode()
 def check_causal(model: Any, name: str) -> None:
-    """Raise ValueError if a model is no causal decoder: if a token sees the one behind it."""
-    said = f"{name} ({model.config.model_type}) is no causal decoder; name one, such as Qwen3-4B"
+    """Raise ValueError if a model is not a causal decoder: if a token sees the next one."""
+    message = f"{name} ({model.config.model_type}) is no causal decoder; name one, like Qwen3-4B"
     if model.config.is_encoder_decoder:
-        raise ValueError(said)
+        raise ValueError(message)
     ids = torch.tensor([[1, 2], [1, 3]])
     first = model(input_ids=ids, use_cache=False).last_hidden_state[:, 0].float()
     if not torch.allclose(first[0], first[1], atol=1e-3):
-        raise ValueError(said)
+        raise ValueError(message)
 
 
 @torch.no_grad()
 def borrow_tokens(decoder: Qwen3Model, encoder: Encoder) -> None:
     """Replace the decoder's token embeddings by the encoder's, scaled to unit variance.
 
-    Raises ValueError if they are of another shape.
+    Raises ValueError if their shapes differ.
     """
     table = encoder.model.get_input_embeddings().weight.detach().float().cpu()
-    own = decoder.get_input_embeddings().weight
-    if table.shape != own.shape:
+    target = decoder.get_input_embeddings().weight
+    if table.shape != target.shape:
         raise ValueError(
             f"the encoder's token embeddings are {tuple(table.shape)}, the decoder's "
-            f"{tuple(own.shape)}; set `hidden` to {table.shape[1]} or `token_embeddings: random`"
+            f"{tuple(target.shape)}; set `hidden` to {table.shape[1]} or `token_embeddings: random`"
         )
-    own.copy_(table / table.std())
+    target.copy_(table / table.std())
 
 
 def scratch(shape: ScratchDecoder, vocabulary: int) -> Qwen3Model:
-    """A Qwen3-shaped decoder with random weights.
+    """Return a Qwen3-shaped decoder with random weights.
 
-    Token embeddings have unit variance, the scale of the states behind the final norm, so that a
-    residual of weight 1 counts; output projections start small (see `output_scale`).
+    Token embeddings have unit variance, like the states after the final norm, so that a residual of
+    weight 1 has an effect. Output projections start small (see `output_scale`).
     """
     config = Qwen3Config(
         vocab_size=vocabulary,

@@ -1,4 +1,4 @@
-"""Reading a saved ResRank's files: what is damaged or missing is said by name."""
+"""Read the files of a saved ResRank, with errors that name a damaged or missing file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ KEYS = {"format", "options", "encoder", "token_norm"}
 
 
 def read_about(folder: Path, version: int) -> dict[str, Any]:
-    """What `resrank.json` says of the model in `folder`, whose files are all there and whole.
+    """Return the content of `resrank.json`, after a check of every file in the folder.
 
-    version: the format that the caller reads. Raises ValueError that names what is wrong.
+    version: the format that the caller reads. Raises ValueError, which names the mistake.
     """
     path = folder / "resrank.json"
     if not path.is_file():
@@ -32,23 +32,23 @@ def read_about(folder: Path, version: int) -> dict[str, Any]:
         )
     absent = sorted(KEYS - about.keys())
     if absent:
-        raise Damaged(path, f"it says no {', '.join(absent)}", AGAIN)
+        raise Damaged(path, f"it has no {', '.join(absent)}", AGAIN)
     _check_weights(folder, ["reranker", *(["encoder"] if about["encoder"] == "encoder" else [])])
     check_outputs(path, AGAIN)
     return about
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Every tensor of a safetensors file. Raises ValueError if it is absent or damaged."""
+    """Return all tensors of a safetensors file. Raises ValueError if it is absent or damaged."""
     if not path.is_file():
-        raise ValueError(f"{path.parent} is not whole: it has no {path.name}; {AGAIN}")
+        raise ValueError(f"{path.parent} is incomplete: it has no {path.name}; {AGAIN}")
     with _opened(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A safetensors file whose length is as its header says."""
+    """Open a safetensors file whose length matches its header."""
     try:
         with safe_open(path, "pt") as file:
             yield file
@@ -57,11 +57,11 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _check_weights(folder: Path, parts: list[str]) -> None:
-    """Each part's folder is there with weight files whose lengths are as their headers say."""
+    """Raise ValueError if a part lacks weights, or their lengths do not match their headers."""
     for part in parts:
         files = sorted((folder / part).glob("*.safetensors"))
         if not (folder / part / "config.json").is_file() or not files:
-            raise ValueError(f"{folder} is not whole: its {part}/ lacks weights; {AGAIN}")
+            raise ValueError(f"{folder} is incomplete: its {part}/ lacks weights; {AGAIN}")
         for path in files:
             with _opened(path):
                 pass

@@ -1,4 +1,4 @@
-"""How a stored embedding is written: float32 as it is, bfloat16, or int8 with a scale a vector."""
+"""Number formats of stored embeddings: float32, bfloat16, or int8 with one scale per vector."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from resrank.model.options import StoreDtype
 
 
 class VectorCodec:
-    """Rows of `row_bytes` bytes for vectors of `width` numbers."""
+    """Converts vectors of `width` numbers to rows of `row_bytes` bytes and back."""
 
     def __init__(self, dtype: StoreDtype, width: int) -> None:
         self.dtype = dtype
@@ -18,7 +18,7 @@ class VectorCodec:
         self.row_bytes = {"float32": 4 * width, "bfloat16": 2 * width, "int8": width + 4}[dtype]
 
     def encode(self, vectors: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """(n, width) float32 to (n, row_bytes)."""
+        """Encode (n, width) float32 as (n, row_bytes) uint8."""
         vectors = np.ascontiguousarray(vectors, np.float32)
         if self.dtype == "float32":
             return vectors.view(np.uint8)
@@ -31,7 +31,7 @@ class VectorCodec:
         return np.concatenate([scales.astype(np.float32).view(np.uint8), whole.view(np.uint8)], 1)
 
     def decode(self, rows: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, row_bytes) to (n, width) float32."""
+        """Decode (n, row_bytes) uint8 to (n, width) float32."""
         rows = np.ascontiguousarray(rows)
         if self.dtype == "float32":
             return rows.view(np.float32)

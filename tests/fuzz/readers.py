@@ -55,8 +55,8 @@ class Reader(NamedTuple):
 
     def inputs(self) -> list[bytes]:
         """Good inputs, damaged ones, and good ones with a hostile value in them."""
-        found = [data for seed in self.seeds for data in (seed, *damaged(seed))]
-        return [*found, *(data for seed in self.seeds for data in self.hostile(seed))]
+        inputs = [data for seed in self.seeds for data in (seed, *damaged(seed))]
+        return [*inputs, *(data for seed in self.seeds for data in self.hostile(seed))]
 
 
 def of_file(
@@ -89,8 +89,8 @@ def scored(path: Path) -> None:
 
 def scored_run(path: Path) -> None:
     """A run that is read can be scored."""
-    run = {q: dict(found) for q, found in read_run(path).items()}
-    per_query(["nDCG@10", "RR"], {q: dict.fromkeys(found, 1) for q, found in run.items()}, run)
+    run = {q: dict(ranked) for q, ranked in read_run(path).items()}
+    per_query(["nDCG@10", "RR"], {q: dict.fromkeys(ranked, 1) for q, ranked in run.items()}, run)
 
 
 def beir(part: str) -> Target:
@@ -123,8 +123,8 @@ def answers(data: bytes, at: Path) -> bool:
     """Any text that a model writes is a permutation and a trace, or none."""
     text = data.decode("utf-8", "surrogateescape")  # what is no UTF-8 becomes half a character
     for rule in ("any_digits", "bracketed", "strict"):
-        found = parse(text, 5, rule)
-        assert sorted(found.places) == list(range(5))
+        answer = parse(text, 5, rule)
+        assert sorted(answer.places) == list(range(5))
     read = trace.parse(text)
     if isinstance(read, trace.Trace):
         assert trace.parse(read.text()) == read

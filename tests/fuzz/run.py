@@ -29,17 +29,17 @@ def names() -> list[str]:
 
 def fuzz(name: str, seconds: int, out: Path) -> bool:
     """Fuzz one reader in a process of its own and print what was found; False if anything was."""
-    corpus, found = out / name / "corpus", out / name / "found"
-    for folder in (corpus, found):
+    corpus, findings = out / name / "corpus", out / name / "findings"
+    for folder in (corpus, findings):
         folder.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable, "-m", "tests.fuzz.target", name, str(corpus), *LIMITS,
-        f"-max_total_time={seconds}", f"-artifact_prefix={found}/", "-print_final_stats=1",
+        f"-max_total_time={seconds}", f"-artifact_prefix={findings}/", "-print_final_stats=1",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    said = done.stdout + done.stderr
-    ran, reached = RAN.search(said), REACHED.findall(said)
-    verdict = "nothing" if done.returncode == 0 else f"see {found}\n{said[-3000:]}"
+    output = done.stdout + done.stderr
+    ran, reached = RAN.search(output), REACHED.findall(output)
+    verdict = "nothing" if done.returncode == 0 else f"see {findings}\n{output[-3000:]}"
     print(
         f"{name:<18}{ran[1] if ran else '?':>9} runs, {reached[-1] if reached else '?':>5} "
         f"branches: found {verdict}",

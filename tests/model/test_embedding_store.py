@@ -49,10 +49,10 @@ def test_smaller_number_formats(tmp_path, encoder_options, dtype, size, error):
     store = EmbeddingStore(tmp_path, small)
     store.fill(TEXTS)
     whole = small.embed(TEXTS).numpy()
-    found = store.vectors(TEXTS)
-    assert np.abs(found - whole).max() < error * np.abs(whole).max()
+    vectors = store.vectors(TEXTS)
+    assert np.abs(vectors - whole).max() < error * np.abs(whole).max()
     assert store.bytes == pytest.approx(len(TEXTS) * 384 * size, rel=0.01)
-    assert np.array_equal(EmbeddingStore(tmp_path, small).vectors(TEXTS), found)
+    assert np.array_equal(EmbeddingStore(tmp_path, small).vectors(TEXTS), vectors)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))

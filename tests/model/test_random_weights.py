@@ -62,13 +62,13 @@ def test_weights_are_made_once_and_have_the_shape_that_is_counted():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("random:some/model", "known: .*Qwen/Qwen3-4B.*config/architectures.yaml"),
      ("random:Qwen/Qwen3-4B@half", "behind '@' a number"),
      ("random:Qwen/Qwen3-4B@0", "behind '@' a number")],
 )  # fmt: skip
-def test_names_that_mean_nothing(name, said):
-    with pytest.raises(ValueError, match=said):
+def test_names_that_mean_nothing(name, message):
+    with pytest.raises(ValueError, match=message):
         locate(name)
 
 

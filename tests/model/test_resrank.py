@@ -162,9 +162,9 @@ def test_encoder_equals_sentence_transformers(encoder_options):
     from sentence_transformers import SentenceTransformer
 
     texts = ["sort an array", "", "a much longer text about matrices " * 20]
-    own = Encoder.from_options(encoder_options).embed(texts)
+    expected_rows = Encoder.from_options(encoder_options).embed(texts)
     theirs = SentenceTransformer(str(locate(encoder_options.model)), device="cpu").encode(texts)
-    torch.testing.assert_close(own, torch.tensor(theirs), atol=1e-5, rtol=0)
+    torch.testing.assert_close(expected_rows, torch.tensor(theirs), atol=1e-5, rtol=0)
 
 
 def test_a_model_that_cannot_be_had_says_how_to_get_it(monkeypatch):
@@ -193,13 +193,13 @@ def test_an_encoder_is_no_reranker(encoder_options):
 
 
 @pytest.mark.parametrize(
-    ("embeddings", "said"),
+    ("embeddings", "message"),
     [(torch.zeros(3, 100), r"\(n, 384\).*shape \(3, 100\)"), (torch.zeros(384), r"shape \(384,\)"),
      ([[0.0]], "list"), (["a text"], "texts themselves go to `rerank`"), (torch.zeros(3, 384, dtype=torch.int8), "float tensor"),
      (torch.full((1, 384), torch.nan), "not finite")],
 )  # fmt: skip
-def test_embeddings_that_are_none_are_refused(model, embeddings, said):
-    with pytest.raises(ValueError, match=said):
+def test_embeddings_that_are_none_are_refused(model, embeddings, message):
+    with pytest.raises(ValueError, match=message):
         model.score("x", embeddings)
 
 
@@ -223,13 +223,13 @@ def test_a_model_of_another_format_is_refused(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (
             lambda m: (m / "resrank.json").write_text('{"format": 1, "opt'),
             "resrank.json is damaged",
         ),
-        (lambda m: (m / "resrank.json").write_text('{"format": 1}'), "says no encoder, options"),
+        (lambda m: (m / "resrank.json").write_text('{"format": 1}'), "has no encoder, options"),
         (
             lambda m: (m / "extra.safetensors").unlink(),
             "extra.safetensors is damaged .it is missing",
@@ -238,10 +238,10 @@ def test_a_model_of_another_format_is_refused(model, tmp_path):
         (lambda m: cut(m / "reranker" / "model.safetensors"), "model.safetensors is damaged"),
     ],
 )
-def test_a_damaged_model_is_refused_by_the_file_that_is_wrong(model, tmp_path, damage, said):
+def test_a_damaged_model_is_refused_by_the_file_that_is_wrong(model, tmp_path, damage, message):
     model.save_pretrained(tmp_path / "m", encoder_trained=False)
     damage(tmp_path / "m")
-    with pytest.raises(ValueError, match=f"{said}.*copy the folder again, or train again"):
+    with pytest.raises(ValueError, match=f"{message}.*copy the folder again, or train again"):
         ResRank.from_pretrained(tmp_path / "m")
 
 

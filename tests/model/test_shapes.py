@@ -47,9 +47,12 @@ def test_a_decoder_embeds_by_its_last_token_and_cuts_only_the_text(tmp_path):
     )
     encoder = Encoder.from_options(options)
     assert encoder.options.pooling == "last"
-    found = encoder.tokenize(["array " * 100, "array"], query=True)
-    assert found.truncated == [True, False]
-    whole, instruction = found.ids[0], encoder.tokenizer("Instruct: rank\nQuery:")["input_ids"][:-1]
+    tokens = encoder.tokenize(["array " * 100, "array"], query=True)
+    assert tokens.truncated == [True, False]
+    whole, instruction = (
+        tokens.ids[0],
+        encoder.tokenizer("Instruct: rank\nQuery:")["input_ids"][:-1],
+    )
     assert len(whole) == 40
     assert whole[: len(instruction)] == instruction
     assert whole[-1] == encoder.tokenizer.pad_token_id  # the end token that is pooled stays
@@ -86,5 +89,5 @@ def test_the_launcher_files_are_accelerates():
     from accelerate.commands.config.config_args import load_config_from_file
 
     for name, kind in (("ddp", "MULTI_GPU"), ("fsdp", "FSDP")):
-        found = load_config_from_file(str(ROOT / "config" / "accelerate" / f"{name}.yaml"))
-        assert found.distributed_type == kind
+        config = load_config_from_file(str(ROOT / "config" / "accelerate" / f"{name}.yaml"))
+        assert config.distributed_type == kind
