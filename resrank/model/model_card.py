@@ -16,8 +16,8 @@ tags: [resrank, reranking, passage-compression]
 # ResRank
 A reranker that reads one embedding per passage: an encoder compresses each passage, a causal
 decoder reads the query and the embeddings at once, and the score is the cosine of a passage's state
-(its embedding added back) and the closing state. After Ke et al., arXiv 2604.22180; made with resrank,
-not by the paper's authors.
+(its embedding added back) and the closing state. After Ke et al., arXiv 2604.22180; made with
+resrank, not by the paper's authors.
 
 ```python
 from resrank import ResRank

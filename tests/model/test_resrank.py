@@ -162,9 +162,9 @@ def test_encoder_equals_sentence_transformers(encoder_options):
     from sentence_transformers import SentenceTransformer
 
     texts = ["sort an array", "", "a much longer text about matrices " * 20]
-    expected_rows = Encoder.from_options(encoder_options).embed(texts)
+    embeddings = Encoder.from_options(encoder_options).embed(texts)
     theirs = SentenceTransformer(str(locate(encoder_options.model)), device="cpu").encode(texts)
-    torch.testing.assert_close(expected_rows, torch.tensor(theirs), atol=1e-5, rtol=0)
+    torch.testing.assert_close(embeddings, torch.tensor(theirs), atol=1e-5, rtol=0)
 
 
 def test_a_model_that_cannot_be_had_says_how_to_get_it(monkeypatch):
