@@ -90,7 +90,7 @@ def test_flops_equal_torchs_count(name, models, monkeypatch, tmp_path):
     rank = partial(system.rerank, Query("q", "sort the numbers of an array"), listed)
     online = counted(lambda: rankings.append(rank()))
     costs = Costs(spec, {})
-    # The two readings behind ICR's passages count as one that sees both.
+    # ICR's two readings after the passages count as one that sees both.
     within = 0.1 if name == "icr" else 0.02
     assert costs.of(rankings[0].usage, count).online == pytest.approx(online, rel=within)
     if system.caches_passages:

@@ -71,7 +71,7 @@ def test_longer_lists_take_no_more_memory_to_train_on():
 
 
 def test_a_million_embeddings_are_searched_in_bounded_memory(tmp_path):
-    """Under 2.5 GB in all, of which what is not the mapped file is small."""
+    """Peak memory is under 2.5 GB, and most of it is the mapped file."""
     import numpy as np
 
     rng = np.random.default_rng(1)
