@@ -1,14 +1,14 @@
 """Named phases of a ranking's work, marked in the code that does it.
 
-The code marks which phase begins. It does not know whether a listener, with or without a clock, is
-there. Without a listener a mark costs one look-up.
+The code marks where a phase begins, whether or not anything listens. Without a listener, a mark
+costs one look-up.
 
-encode: an encoder reads passages or queries, to embed them.
-prefill: a model reads its ranking input, text or embeddings: a prompt, a list, a pair.
-decode: a model writes, after its first token's logits.
+encode: an encoder embeds passages or queries.
+prefill: a model reads its ranking input (a prompt, a list or a pair), as text or embeddings.
+decode: a model generates tokens after the first token's logits.
 score: logits, states, embeddings or answers become scores and an order.
-Everything without a mark is overhead: tokenising, building prompts, look-ups in a store, waiting
-for an endpoint.
+Unmarked work is overhead: tokenising, building prompts, look-ups in a store, waiting for an
+endpoint.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PhaseName = Literal["encode", "prefill", "decode", "score"]
 
 
 class Listener(Protocol):
-    """Gets notified when phases begin and end; they nest, and the innermost counts."""
+    """Receives the begin and end of phases; phases nest, and the innermost one counts."""
 
     def begin(self, phase: PhaseName) -> None:
         """Note that a phase begins."""
@@ -34,10 +34,10 @@ class Listener(Protocol):
 
 
 class _Thread(local):
-    """A thread's listener.
+    """The listener of a thread.
 
-    Worker threads have none: the thread that waits for the workers marks their batches once. A
-    context variable would slow down every call of numpy's.
+    Worker threads have no listener: the thread that waits for them marks their batches once. A
+    context variable would slow down every call to numpy.
     """
 
     listener: Listener | None = None
@@ -47,7 +47,7 @@ _thread = _Thread()
 
 
 class _MarkedBlock:
-    """A block whose listener is notified. It is a class, because a generator is slower."""
+    """A block that notifies a listener. It is a class because a generator is slower."""
 
     __slots__ = ("listener", "name")
 
@@ -72,7 +72,7 @@ def phase(name: PhaseName) -> AbstractContextManager[None]:
 
 
 def turn(name: PhaseName) -> None:
-    """Mark the rest of the innermost block as another phase: after a prompt comes its answer."""
+    """Mark the rest of the innermost block as another phase, such as decode after prefill."""
     listener = _thread.listener
     if listener is not None:
         listener.end()

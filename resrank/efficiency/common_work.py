@@ -1,4 +1,4 @@
-"""Passes and usage that several rerankers state in the same way."""
+"""Forward passes and usage estimates that several rerankers share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHARACTERS = 4  # per token of English text, for texts that are counted without 
 
 
 def embedded(encoder: str, usage: Usage, candidates: int) -> list[Pass]:
-    """Return the passes that embed each passage, then the query or the prompt in its place."""
+    """Return the passes that embed the passages, ahead of time, and the query or prompt."""
     query = Work(min(1, usage.query_encoder_tokens), usage.query_encoder_tokens)
     passages = Work(candidates, usage.passage_encoder_tokens)
     return [Pass(encoder, passages, ahead=True), Pass(encoder, query)]
@@ -23,12 +23,12 @@ def scored(model: ModelRef, usage: Usage) -> list[Pass]:
 
 
 def text_tokens(*texts: str) -> int:
-    """Return about how many tokens fixed texts have."""
+    """Return the estimated number of tokens in fixed texts."""
     return sum(-(-len(text) // CHARACTERS) for text in texts)
 
 
 def decoder_of(options: TwoModels) -> ModelRef:
-    """Return the decoder that reads embeddings; a new one has its encoder's vocabulary."""
+    """Return the decoder that reads embeddings; a new decoder has the encoder's vocabulary."""
     if isinstance(options.reranker, str):
         return options.reranker
     return options.reranker.shape(options.encoder.model)
@@ -37,7 +37,7 @@ def decoder_of(options: TwoModels) -> ModelRef:
 def estimated_embeddings(
     encoder: EncoderOptions, shape: QueryShape, *, query: bool = True
 ) -> Usage:
-    """Return what it takes to embed a query's passages and, with `query`, the query itself."""
+    """Return the usage to embed a query's passages and, with `query`, the query itself."""
     passage = shape.passage_tokens + text_tokens(encoder.passage_instruction)
     query_tokens = shape.query_tokens + text_tokens(encoder.query_instruction)
     query_tokens = min(query_tokens * query, encoder.max_tokens)
@@ -49,9 +49,10 @@ def estimated_embeddings(
 
 
 def estimated_pairs(shape: QueryShape, fixed: int, limit: int) -> Usage:
-    """Return what it takes to read query and passage together, pair by pair.
+    """Return the usage to read each passage together with the query, as a pair.
 
-    fixed: tokens of the prompt around the pair; limit: the most tokens a pair may have.
+    fixed: tokens of the prompt around a pair.
+    limit: most tokens per pair.
     """
     pair = min(fixed + shape.query_tokens + shape.passage_tokens, limit)
     return Usage(prompt_tokens=shape.candidates * pair, model_calls=shape.candidates)

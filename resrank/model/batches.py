@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 
 def token_budget_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Yield groups of places, longest texts first, each at most `budget` padded tokens.
+    """Yield batches of places in `lengths`, longest texts first.
 
-    The longest come first so that memory runs out at once or never. A text longer than the budget
-    forms a group of its own.
+    A batch has at most `budget` tokens, padding included; a text longer than that is a batch alone.
+    The longest texts come first, so that memory runs out in the first batch or never.
     """
     order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
     batch: list[int] = []

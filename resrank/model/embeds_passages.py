@@ -1,4 +1,4 @@
-"""The base class of rerankers that read passage embeddings of one encoder."""
+"""The base class of rerankers that read passage embeddings from one encoder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EmbedsPassages(Reranker):
 
     @property
     def bytes_per_passage(self) -> int:
-        """Return the size of a stored embedding."""
+        """Return the size of one stored embedding, in bytes."""
         return self.embeddings.row_bytes
 
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:

@@ -1,4 +1,4 @@
-"""Typed options of the models: no torch here, so that a configuration is checked in no time."""
+"""Typed options of the models. They import no torch, so that checking a configuration is quick."""
 
 from __future__ import annotations
 
@@ -23,18 +23,24 @@ class EncoderOptions(RerankerOptions):
         "sentence-transformers/all-MiniLM-L6-v2", description="A folder or a hub id."
     )
     revision: str | None = Field(None, description="Hub commit to pin.")
-    pooling: Pooling = Field("auto", description="'auto' is what the model was trained with.")
-    query_instruction: str = Field("", description="Put in front of a query; never cut.")
-    passage_instruction: str = Field("", description="Put in front of a passage; never cut.")
+    pooling: Pooling = Field(
+        "auto", description="'auto': the pooling that the model was trained with."
+    )
+    query_instruction: str = Field("", description="Put before a query; never cut.")
+    passage_instruction: str = Field("", description="Put before a passage; never cut.")
     end_token: str = Field(
-        "", description="Put behind every text and never cut, where a model wants one that its "
-        "tokenizer does not add by itself."
+        "", description="Put after every text and never cut, for a model that expects one which "
+        "its tokenizer does not add."
     )  # fmt: skip
-    max_tokens: int = Field(256, ge=8, description="Longer texts lose their end, in tokens.")
+    max_tokens: int = Field(
+        256, ge=8, description="Most tokens per text; longer texts are truncated."
+    )
     batch_tokens: int | None = Field(
-        None, ge=8, description="Padded tokens in one forward pass; unset: 2,048 on the processor, "
-        "where that many stay in its cache, and 32,768 on a GPU."
-    )  # fmt: skip
+        None,
+        ge=8,
+        description="Padded tokens per forward pass; unset: 2,048 on a CPU, where they fit in its "
+        "cache, and 32,768 on a GPU.",
+    )
     dtype: DtypeName = Field("auto", description="'auto': bfloat16 where the hardware has it.")
     store_dtype: StoreDtype = Field(
         "float32", description="Number format of stored passage embeddings."
@@ -43,34 +49,36 @@ class EncoderOptions(RerankerOptions):
 
 
 class ScratchDecoder(Strict):
-    """A Qwen3-shaped decoder made here with random weights; it borrows the encoder's tokenizer."""
+    """A Qwen3-shaped decoder with random weights, which uses the encoder's tokenizer."""
 
     layers: int = Field(2, ge=1, description="Decoder layers.")
     hidden: int = Field(384, ge=8, description="Hidden size.")
-    heads: int = Field(6, ge=1, description="Attention heads; key-value heads are as many.")
+    heads: int = Field(6, ge=1, description="Attention heads; there are as many key-value heads.")
     intermediate: int = Field(1024, ge=8, description="Width of the gated feed-forward layer.")
     output_scale: float = Field(
         0.1, gt=0, description="Factor on the initial output projections: below 1, the untrained "
         "score starts near the encoder's cosine."
     )  # fmt: skip
     token_embeddings: Literal["random", "encoder"] = Field(
-        "random", description="Where the token embeddings begin: at random, or as the encoder's "
-        "own, scaled alike, so that words have a meaning before training."
-    )  # fmt: skip
+        "random",
+        description="Initial token embeddings: random, or the encoder's at the same scale, so that "
+        "words have a meaning before training.",
+    )
 
     @model_validator(mode="after")
     def _whole_heads(self) -> ScratchDecoder:
         if self.hidden % self.heads or (self.hidden // self.heads) % 2:
             raise ValueError(
-                f"hidden {self.hidden} is not {self.heads} heads of an even width; choose `heads` "
-                "that divide it so"
+                f"hidden {self.hidden} does not divide into {self.heads} heads of an even width; "
+                "choose other `heads`"
             )
         return self
 
     def shape(self, vocabulary: str, added: int = 0) -> DecoderShape:
-        """Return its shape, for its FLOPs.
+        """Return the decoder's shape, from which its FLOPs are counted.
 
-        vocabulary: the model whose vocabulary it uses; added: tokens added to that vocabulary.
+        vocabulary: the model whose vocabulary the decoder uses.
+        added: number of tokens added to that vocabulary.
         """
         return DecoderShape(
             self.layers, self.hidden, self.heads, self.intermediate, vocabulary, added
@@ -83,42 +91,49 @@ class TwoModels(RerankerOptions):
     encoder: EncoderOptions = EncoderOptions()
     reranker: Annotated[
         Annotated[str, Tag(NAME)] | Annotated[ScratchDecoder, Tag(SHAPE)], NAME_OR_SHAPE
-    ] = Field(ScratchDecoder(), description="A decoder's folder or hub id, or a shape made here.")
+    ] = Field(
+        ScratchDecoder(), description="A decoder's folder or hub id, or the shape of a new decoder."
+    )
     reranker_revision: str | None = Field(None, description="Hub commit to pin.")
     reranker_dtype: DtypeName = Field("float32", description="Number format of the reranker.")
 
 
 class ResRankOptions(TwoModels):
-    """ResRank's shape. Where the paper is silent, the default is explained in docs/papers.md."""
+    """ResRank's options. docs/papers.md explains the defaults that the paper does not give."""
 
-    instruction: str = Field("Rank the passages for the query: ", description="Opens the prompt.")
+    instruction: str = Field(
+        "Rank the passages for the query: ", description="Start of the prompt."
+    )
     closing: str = Field("", description="Text after the passages, before the closing token.")
-    max_query_tokens: int = Field(128, ge=1, description="Longer queries lose their end.")
+    max_query_tokens: int = Field(
+        128, ge=1, description="Most tokens per query; longer queries are truncated."
+    )
     embedding_scale: Literal["unit", "token_norm", "raw"] = Field(
-        "token_norm", description="Length of an injected embedding: 1, the mean length of the "
-        "reranker's own token embeddings, or as the encoder gives it."
-    )  # fmt: skip
+        "token_norm",
+        description="Norm of an injected embedding: 1, the mean norm of the reranker's token "
+        "embeddings, or unchanged.",
+    )
     residual_weight: float = Field(
         1.0,
         ge=0,
-        description="Weight of the fed embedding in the passage state; 0 is the ablation.",
+        description="Weight of the injected embedding in the passage state; 0 is the ablation.",
     )
     query_slot: bool = Field(
-        False, description="Ours: feed the query's own embedding at the closing position, and add "
-        "it to the closing state as the residual is added to a passage's."
+        False, description="Not in the paper: feed the query's embedding at the closing position, "
+        "and add it to the closing state, like the residual of a passage."
     )  # fmt: skip
     place_encoding: bool = Field(
-        False, description="Ours: add the code of a passage's place in the list, a fixed sinusoid "
-        "with a learned scale, to its embedding; the query's own stands at place 0."
+        False, description="Not in the paper: add a code of a passage's place in the list, a fixed "
+        "sinusoid with a learned scale, to its embedding; the query has place 0."
     )  # fmt: skip
     projector: bool = Field(
-        False, description="A bias-free linear map where the hidden sizes differ."
+        False, description="Use a bias-free linear map if the hidden sizes differ."
     )
     batch_queries: int = Field(
-        16, ge=1, description="Queries in one forward pass; a run hands over 16 at a time."
+        16, ge=1, description="Queries per forward pass; a run passes 16 at a time."
     )
     padding_side: Literal["right", "left"] = Field(
-        "right", description="Where shorter lists of a batch are padded; changes no score."
+        "right", description="Side on which shorter lists of a batch are padded; changes no score."
     )
     window: Window | None = Field(
         None, description="Rerank in sliding windows; unset: all candidates in a single pass."
@@ -131,12 +146,14 @@ class ResRankOptions(TwoModels):
 
 
 class SavedOptions(RerankerOptions):
-    """Which saved ResRank, and what may be chosen anew; all else is as it was trained."""
+    """A saved ResRank, and the options that may differ from its training."""
 
     model: str = Field(description="A folder, a hub id or 'trained:<system>'.")
     revision: str | None = Field(None, description="Hub commit to pin.")
     max_tokens: int | None = Field(
-        None, ge=8, description="Longer texts lose their end, in tokens; unset: as in training."
+        None,
+        ge=8,
+        description="Most tokens per text; longer texts are truncated; unset: as in training.",
     )
     store_dtype: StoreDtype = Field(
         "float32", description="Number format of stored passage embeddings."
@@ -145,7 +162,7 @@ class SavedOptions(RerankerOptions):
         None, description="Rerank in sliding windows; unset: all candidates in a single pass."
     )
     batch_queries: int = Field(
-        16, ge=1, description="Queries in one forward pass; a run hands over 16 at a time."
+        16, ge=1, description="Queries per forward pass; a run passes 16 at a time."
     )
 
     @property

@@ -1,6 +1,6 @@
-"""Options that name a trained system of the suite, `trained:<system>`, for its model's folder.
+"""Options of the form `trained:<system>`, each replaced by the folder of that system's model.
 
-So a reranker can stand on an encoder that another system's job has trained.
+With them, a reranker can use an encoder that another system's job has trained.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ PREFIX = "trained:"
 
 
 def parts(options: Any) -> list[str]:
-    """The systems that options name, in the order of their names."""
+    """Return the sorted names of the systems that options refer to."""
     if isinstance(options, str):
         return [options.removeprefix(PREFIX)] if options.startswith(PREFIX) else []
     if isinstance(options, dict):
@@ -23,9 +23,9 @@ def parts(options: Any) -> list[str]:
 
 
 def substitute(options: Any, folder_of: Callable[[str], str], prefix: str = PREFIX) -> Any:
-    """The options with each `trained:<system>` replaced by its model's folder.
+    """Return the options with each `trained:<system>` replaced by its model's folder.
 
-    prefix: of other names that are to be replaced in its stead.
+    prefix: replaces names with this prefix instead of `trained:`.
     """
     if isinstance(options, str) and options.startswith(prefix):
         return folder_of(options.removeprefix(prefix))

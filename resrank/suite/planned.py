@@ -1,9 +1,9 @@
-"""The suite as it was planned: a file that the workflow writes and its jobs read.
+"""The planned suite: a file that the workflow writes and its jobs read.
 
 Snakemake merges a suite from `--configfile` and `--config`, and a library entry may be edited while
 jobs run. So the workflow writes the merged suite, with every library entry that it uses, to
-`results/<suite>/suite.yaml` before the first job. The file is no job's input: its date reruns
-nothing. What a job depends on is in its `params`.
+`results/<suite>/suite.yaml` before the first job. No job has the file as an input, so its date
+reruns nothing. A job's `params` hold what the job depends on.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def planned_text(plan: Plan) -> str:
 
 
 def planned_hash(plan: Plan) -> str:
-    """Return a hash of that text, for the params of jobs that read the whole suite."""
+    """Return a hash of `planned_text`, for the params of jobs that read the whole suite."""
     return hashlib.sha256(planned_text(plan).encode()).hexdigest()[:16]
 
 
 def write_planned(plan: Plan) -> None:
-    """Write the suite for its jobs, if the file does not hold it already."""
+    """Write the suite for its jobs, unless the file already holds it."""
     text, path = planned_text(plan), Path(plan.suite_file)
     if not path.is_file() or path.read_text("utf-8") != text:
         write_text(path, text)
 
 
 def load_planned(path: Path) -> Resolved:
-    """Load the suite of a job: a planned one, or a user's file for a job started by hand.
+    """Load the suite of a job: the planned one, or a user's file for a job started by hand.
 
-    Optional collections are left out if no network gave them; the marks that `resrank job fetch`
-    wrote under results/<suite> say so.
+    Optional collections that could not be downloaded are left out. `resrank job fetch` marks them
+    under results/<suite>.
     """
     complete = path.is_file() and path.read_text("utf-8").startswith(HEADER)
     definitions = Definitions() if complete else library()
@@ -58,7 +58,7 @@ def load_planned(path: Path) -> Resolved:
 
 
 def read_absent(resolved: Resolved) -> dict[str, str]:
-    """Return the optional collections that no network gave, each with the reason."""
+    """Return the optional collections that could not be downloaded, each with the reason."""
     paths = Paths(f"results/{resolved.suite.name}")
     marks = {name: Path(paths.fetch_mark(name)) for name in resolved.in_doubt}
     reasons = {name: read_checked_json(m)["absent"] for name, m in marks.items() if m.is_file()}
@@ -66,7 +66,7 @@ def read_absent(resolved: Resolved) -> dict[str, str]:
 
 
 def _planned(plan: Plan) -> dict[str, Any]:
-    """Return the suite as written, with the library's entries that it uses among its own."""
+    """Return the given suite, its definitions extended by the library entries that it uses."""
     resolved, suite, entries = plan.suite, plan.suite.given, library()
     stages = {stage for _, stage in resolved.pairs}
     stages |= {resolved.systems[name].trained_with for name in resolved.trained}

@@ -1,8 +1,8 @@
-"""BM25 over many passages, time and memory: `python -m tests.benchmarks.bm25_scale`.
+"""Time and memory of BM25 over many passages: `python -m tests.benchmarks.bm25_scale`.
 
-Passages of 56 words, MS MARCO's mean, are cut out of real docstrings at random places. Each size is
-written, indexed and searched by a process of its own; what the growth from the smaller to the
-larger would give at MS MARCO's 8,841,823 passages is an extrapolation along a straight line.
+Passages of 56 words, MS MARCO's mean, are cut out of real docstrings at random places. A separate
+process writes, indexes and searches each size. The last row extrapolates linearly from the two
+sizes to MS MARCO's 8,841,823 passages.
 """
 
 import json
@@ -42,7 +42,7 @@ def passages(text: list[str], size: int) -> Iterator[Passage]:
 
 
 def peak_gb() -> float:
-    """The most memory that this process has held."""
+    """Return the peak memory of this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
 
@@ -58,15 +58,15 @@ def measure(size: int) -> dict[str, float]:
         qrels = {q.id: {"0": 1} for q in queries}
         content = CollectionContent(queries, passages(text, size), qrels)
         write_collection(out, content, config={}, inputs={})
-        found = {"write_s": time.perf_counter() - start, "write_gb": peak_gb()}
+        costs = {"write_s": time.perf_counter() - start, "write_gb": peak_gb()}
         start = time.perf_counter()
         index = Index(Collection(out).passages)
-        found["index_s"] = time.perf_counter() - start
+        costs["index_s"] = time.perf_counter() - start
         start = time.perf_counter()
         lists = [index.best(query.text, 100) for query in queries]
-        found["search_ms"] = (time.perf_counter() - start) / QUERIES * 1e3
+        costs["search_ms"] = (time.perf_counter() - start) / QUERIES * 1e3
         assert all(len(ranked) == 100 for ranked in lists)
-    return {"passages": size, **found, "peak_gb": peak_gb()}
+    return {"passages": size, **costs, "peak_gb": peak_gb()}
 
 
 def table(rows: list[dict[str, float]]) -> str:
@@ -76,7 +76,7 @@ def table(rows: list[dict[str, float]]) -> str:
     lines = [
         f"Machine: {processor()}, one core for analysis and index. The last row is "
         "extrapolated.", "",
-        "| passages | collection written, s | peak, GB | read and indexed, s | a query, ms | peak, GB |",
+        "| passages | collection written, s | peak, GB | read and indexed, s | per query, ms | peak, GB |",
         "| --: | --: | --: | --: | --: | --: |",
     ]  # fmt: skip
     for row in rows:

@@ -1,9 +1,9 @@
-"""What the meter adds to a call, and how far its medians repeat: `python -m tests.benchmarks.meter`.
+"""The meter's overhead per call, and how well medians repeat: `python -m tests.benchmarks.meter`.
 
-A call of 10 ms with 20 marks: ResRank makes four a query; FIRST, one a window, and PE-Rank, one a
-step, make more in calls that are far longer. It computes, and is timed by its thread's processor
-time: what other processes do on the machine is not the meter's. Calls with and without the meter
-take turns, since a machine's speed drifts.
+A call takes 10 ms and has 20 marks. ResRank makes four marks per query. FIRST makes one per window
+and PE-Rank one per step, which are more, but in far longer calls. Calls are timed by their thread's
+processor time, so that other processes on the machine do not count. Calls with and without the
+meter alternate, since a machine's speed drifts.
 """
 
 import statistics
@@ -27,7 +27,7 @@ CALLS = 200
 
 
 def busy(steps: int) -> float:
-    """Work that takes the same number of operations each time, in marked pieces."""
+    """Do `steps` sums in each of MARKS marked pieces, the same number of operations each time."""
     total, numbers = 0.0, np.ones(1000)
     for _ in range(MARKS):
         with phase("decode"):
@@ -37,19 +37,20 @@ def busy(steps: int) -> float:
 
 
 def timed(call) -> float:
+    """Return the processor time of a call, in milliseconds."""
     start = time.thread_time_ns()
     call()
     return (time.thread_time_ns() - start) / 1e6
 
 
 def steps_of(milliseconds: float) -> int:
-    """How many steps a piece has for a call of this length."""
+    """Return how many steps a piece needs for a call of this length."""
     steps = 10
     return max(1, round(steps * milliseconds / min(timed(lambda: busy(steps)) for _ in range(9))))
 
 
 def overhead() -> tuple[float, float]:
-    """Medians of a call without the meter and of the same within it, in milliseconds."""
+    """Return the median time of a call without and with the meter, in milliseconds."""
     steps, stopwatch = steps_of(10), PhaseClock()
 
     def metered() -> None:
@@ -64,22 +65,22 @@ def requests(queries: int):
     objects = Objects()
     objects.add("networkx", 100)
     texts = [doc.text for _, doc in sorted(objects.docs.items())][:100]
-    listed = [Candidate(Passage(str(i), text), float(-i)) for i, text in enumerate(texts)]
-    return [(Query(str(n), texts[n].partition(".")[0]), listed) for n in range(queries)]
+    candidates = [Candidate(Passage(str(i), text), float(-i)) for i, text in enumerate(texts)]
+    return [(Query(str(n), texts[n].partition(".")[0]), candidates) for n in range(queries)]
 
 
 def repeated() -> list[float]:
-    """The SingleStream median of ResRank from stored embeddings, in milliseconds, of two runs."""
+    """Return the SingleStream medians, in ms, of two runs of ResRank with stored embeddings."""
     options = ResRankOptions(
         encoder=EncoderOptions(dtype="float32"), reranker=ScratchDecoder(layers=2)
     )
-    asked = requests(64)
+    samples = requests(64)
     with tempfile.TemporaryDirectory() as folder:
         system = ResRankSystem.load(options)
-        system.prepare([c.passage for c in asked[0][1]], Path(folder))
-        for request in asked[:5]:
+        system.prepare([c.passage for c in samples[0][1]], Path(folder))
+        for request in samples[:5]:
             system.rerank(*request)
-        return [single_stream(system.rerank, asked)[0]["p50_ms"] for _ in range(2)]
+        return [single_stream(system.rerank, samples)[0]["p50_ms"] for _ in range(2)]
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
-"""What Snakemake takes for itself, on suites of small models: `python -m tests.benchmarks.planning`.
+"""Snakemake's overhead on suites of small models: `python -m tests.benchmarks.planning`.
 
-Plans are dry runs of the rules over collections, first stages, systems and seeds. A job's overhead
-is what a real run on one core takes beyond the commands of its jobs, from its start to the job's
-end; planning and its own start are shared by all jobs. Each run is a process of its own, whose
-wall-clock time, processor time and peak memory are printed; on a busy machine the second tells.
+Plans are dry runs of the rules over collections, first stages, systems and seeds. The overhead per
+job is the time of a real run on one core minus the time of its jobs' commands, divided by the
+number of jobs. It includes a share of planning and of Snakemake's start. Each run is a separate
+process, whose wall-clock time, processor time and peak memory are printed. On a busy machine,
+processor time is the reliable one.
 """
 
 import os
@@ -26,17 +27,17 @@ SIZES = {
 SEEDS = [1, 2, 3]
 
 
-class Taken(NamedTuple):
-    """What a process took: seconds by the clock, of the processor, and memory at its peak."""
+class Finished(NamedTuple):
+    """A finished process: its wall-clock and processor seconds, peak memory and output."""
 
     clock_s: float
     processor_s: float
     peak_gb: float
-    said: str
+    output: str
 
 
 def suite(collections: int, stages: int, systems: int) -> dict[str, Any]:
-    """Trained systems over copies of one small collection."""
+    """Return a suite of trained systems over copies of one small collection."""
     names = {"collections": [f"c{n}" for n in range(collections)],
              "first_stages": [f"f{n}" for n in range(stages)],
              "systems": [f"s{n}" for n in range(systems)]}  # fmt: skip
@@ -48,13 +49,14 @@ def suite(collections: int, stages: int, systems: int) -> dict[str, Any]:
     return {"name": "plan", "seeds": SEEDS, "define": define} | names
 
 
-def project(folder: Path, of: dict[str, Any]) -> Path:
-    write_beir(copy_project(folder, of) / "data")
+def project(folder: Path, suite: dict[str, Any]) -> Path:
+    """Make a project with this suite and a small collection; return its folder."""
+    write_beir(copy_project(folder, suite) / "data")
     return folder
 
 
-def snakemake(folder: Path, *words: str, path: str = "") -> Taken:
-    """A run of Snakemake over a project on one core; programs are looked for in `path` first."""
+def snakemake(folder: Path, *words: str, path: str = "") -> Finished:
+    """Run Snakemake over a project on one core; the folder `path` is first in its PATH."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *words, "--configfile", "suite.yaml"]  # fmt: skip
     env = ENVIRONMENT | {"PATH": f"{path}:{ENVIRONMENT['PATH']}"}
     start = time.perf_counter()
@@ -63,24 +65,24 @@ def snakemake(folder: Path, *words: str, path: str = "") -> Taken:
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         out.seek(0)
-        said = out.read()
+        output = out.read()
     if status != 0:
-        raise RuntimeError(f"{shlex.join(command)} failed:\n{said[-2000:]}")
-    return Taken(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20, said)
+        raise RuntimeError(f"{shlex.join(command)} failed:\n{output[-2000:]}")
+    return Finished(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20, output)
 
 
-def plan(of: dict[str, Any]) -> tuple[int, Taken]:
-    """Jobs of a suite, and what planning them takes."""
+def plan(suite: dict[str, Any]) -> tuple[int, Finished]:
+    """Return the number of a suite's jobs, and the process that planned them."""
     with tempfile.TemporaryDirectory() as folder:
-        taken = snakemake(project(Path(folder), of), "-n", "--quiet", "rules", "all")
-    total = next(line for line in taken.said.splitlines() if line.startswith("total"))
-    return int(total.split()[1]), taken
+        finished = snakemake(project(Path(folder), suite), "-n", "--quiet", "rules", "all")
+    total = next(line for line in finished.output.splitlines() if line.startswith("total"))
+    return int(total.split()[1]), finished
 
 
 def overhead() -> tuple[int, float, float]:
-    """Jobs of a small suite that is run, seconds of the run, seconds of their commands.
+    """Run a small suite; return its number of jobs and the seconds of the run and of its commands.
 
-    A script in python's place notes how long each command takes.
+    A script in python's place records how long each command takes.
     """
     with tempfile.TemporaryDirectory() as folder:
         root = project(Path(folder) / "project", suite(2, 1, 1) | {"seeds": [1]})
@@ -91,20 +93,20 @@ def overhead() -> tuple[int, float, float]:
             f"echo $start $EPOCHREALTIME >> {shlex.quote(str(times))}\nexit $status\n"
         )
         script.chmod(0o755)
-        taken = snakemake(root, "--quiet", "all", "all", path=str(script.parent))
+        finished = snakemake(root, "--quiet", "all", "all", path=str(script.parent))
         rows = [line.split() for line in times.read_text().splitlines()]
-    return len(rows), taken.clock_s, sum(float(end) - float(start) for start, end in rows)
+    return len(rows), finished.clock_s, sum(float(end) - float(start) for start, end in rows)
 
 
 def main() -> None:
-    print("| suite | jobs | planned in, s | of the processor, s | peak, GB |\n| :-- | --: | --: | --: | --: |")  # fmt: skip
+    print("| suite | jobs | planned in, s | processor, s | peak, GB |\n| :-- | --: | --: | --: | --: |")  # fmt: skip
     for name, size in SIZES.items():
-        jobs, taken = plan(suite(*size))
-        print(f"| {name} | {jobs:,} | {taken.clock_s:.1f} | {taken.processor_s:.1f} | {taken.peak_gb:.2f} |")  # fmt: skip
+        jobs, finished = plan(suite(*size))
+        print(f"| {name} | {jobs:,} | {finished.clock_s:.1f} | {finished.processor_s:.1f} | {finished.peak_gb:.2f} |")  # fmt: skip
     jobs, whole, commands = overhead()
     load = os.getloadavg()[0]
-    print(f"\n{jobs} jobs, one at a time: {whole:.1f} s, of them {commands:.1f} s in their commands; "
-          f"{(whole - commands) / jobs:.2f} s a job beyond them. Load average: {load:.1f}.")  # fmt: skip
+    print(f"\n{jobs} jobs, one at a time: {whole:.1f} s, including {commands:.1f} s in their commands; "
+          f"{(whole - commands) / jobs:.2f} s of overhead per job. Load average: {load:.1f}.")  # fmt: skip
 
 
 if __name__ == "__main__":

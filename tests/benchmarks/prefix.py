@@ -1,10 +1,10 @@
-"""What one query's windows would save by a shared prefix: `python -m tests.benchmarks.prefix`.
+"""Savings from a prefix that a query's windows share: `python -m tests.benchmarks.prefix`.
 
-The windows of a query begin alike: instruction and query stand in front of the passages. Their keys
-and values could be computed once and reused. A window of docstrings is prompted and completed by
-hand with and without such a cache, one window at a time, as they follow each other; the model is
-made here. Printed: how much of a prompt is shared, the time with the cache as a multiple of the
-time without (medians), and whether every token written is the same.
+The windows of a query begin alike, because instruction and query precede the passages. Their keys
+and values could be computed once and reused. This script completes windows of docstrings one after
+another, with and without such a cache, by a model with random weights. It prints the share of a
+prompt that is common, the time with the cache as a multiple of the time without (medians), and
+whether every generated token is the same.
 """
 
 import copy
@@ -33,16 +33,16 @@ PROMPTS = {
 }
 LENGTHS = (1, 8)
 REPEATS = 3
-WORDS = 60  # of a passage, about MS MARCO's mean
+WORDS = 60  # per passage, about MS MARCO's mean
 
 
 def shared(rows: list[list[int]]) -> int:
-    """How many tokens all rows begin with."""
+    """Return how many tokens at the start are the same in all rows."""
     return next(i for i, column in enumerate(zip(*rows, strict=False)) if len(set(column)) > 1)
 
 
 def completed(model, row, length, cache):
-    """Tokens of an answer, behind a whole prompt or behind what the cache holds of it."""
+    """Return an answer's tokens; `cache` holds the keys and values of the prompt's start, or None."""
     ids = torch.tensor([row])
     out = model.model.generate(
         input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=length,
@@ -52,7 +52,7 @@ def completed(model, row, length, cache):
 
 
 def reusing(model, rows, length, start):
-    """Answers of a query's windows that share the keys and values of their first tokens."""
+    """Return the answers to windows that share the keys and values of their first tokens."""
     cache = DynamicCache(config=model.model.config)
     first = torch.tensor([rows[0][:start]])
     model.model.base_model(input_ids=first, past_key_values=cache, use_cache=True)
@@ -67,7 +67,7 @@ def timed(run):
 @torch.inference_mode()
 def main() -> None:
     options = {"kind": "transformers", "model": {"layers": 4}, "dtype": "float32"}
-    logging.disable()  # the vocabulary's tokenizer was made for shorter texts
+    logging.disable()  # silences the tokenizer's warning about long texts
     model = TransformersModel(TransformersOptions.model_validate(options))
     objects = Objects()
     objects.add("networkx", 100)
@@ -78,8 +78,8 @@ def main() -> None:
     for name, size in PROMPTS.items():
         cuts = spans(len(texts), Window(size=size, step=size // 2))
         windows = [texts[start:end] for start, end in cuts][:2]
-        made = template(name)
-        rows = model.tokenize([made.build(QUERY, window, WORDS) for window in windows])
+        prompt_template = template(name)
+        rows = model.tokenize([prompt_template.build(QUERY, window, WORDS) for window in windows])
         start, mean = shared(rows), statistics.mean(map(len, rows))
         for length in LENGTHS:
             ratios, same = [], True

@@ -1,7 +1,7 @@
 """A table of ratios from pytest-benchmark's JSON: `python -m tests.benchmarks.ratios out.json`.
 
-Medians within one run; each group's first benchmark counts 1. Absolute times stand in the JSON,
-beside the machine's name.
+Each median is divided by that of the first benchmark in its group. The JSON has the absolute times
+and the machine's name.
 """
 
 import json
@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 
-def table(found: dict) -> str:
-    processor = found["machine_info"]["cpu"]["brand_raw"]
+def table(report: dict) -> str:
+    processor = report["machine_info"]["cpu"]["brand_raw"]
     lines = [f"Processor: {processor}.", "", "| group | benchmark | time, as a multiple of the group's first |",
              "| :-- | :-- | --: |"]  # fmt: skip
     first: dict[str, float] = {}
-    for item in sorted(found["benchmarks"], key=lambda item: item["group"]):
+    for item in sorted(report["benchmarks"], key=lambda item: item["group"]):
         median = item["stats"]["median"]
         base = first.setdefault(item["group"], median)
         name = item["name"].removeprefix("test_").replace("_", " ")

@@ -1,6 +1,7 @@
 """Passage encoding: `pytest tests/benchmarks/test_encoding.py --benchmark-enable`.
 
-One run compares a batch a core (ours), one operation over all cores, and sentence-transformers.
+One run compares one batch per core (ours), one operation over all cores, and
+sentence-transformers.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ def encoder():
     return Encoder.from_options(EncoderOptions(dtype="float32"))
 
 
-def test_a_batch_a_core(benchmark, encoder, texts):
+def test_one_batch_per_core(benchmark, encoder, texts):
     assert benchmark(encoder.embed, texts).shape == (100, 384)
 
 
@@ -42,22 +43,22 @@ def one_after_another(encoder, texts):
 
 
 def test_one_operation_over_all_cores(benchmark, encoder, texts):
-    found = benchmark(one_after_another, encoder, texts)
-    torch.testing.assert_close(found, encoder.embed(texts), atol=1e-5, rtol=0)
+    embeddings = benchmark(one_after_another, encoder, texts)
+    torch.testing.assert_close(embeddings, encoder.embed(texts), atol=1e-5, rtol=0)
 
 
 def test_sentence_transformers(benchmark, encoder, texts):
     from sentence_transformers import SentenceTransformer
 
     theirs = SentenceTransformer(str(locate(encoder.options.model)), device="cpu")
-    found = benchmark(theirs.encode, texts, show_progress_bar=False)
-    np.testing.assert_allclose(found, encoder.embed(texts).numpy(), atol=1e-5)
+    embeddings = benchmark(theirs.encode, texts, show_progress_bar=False)
+    np.testing.assert_allclose(embeddings, encoder.embed(texts).numpy(), atol=1e-5)
 
 
 @pytest.mark.skipif(
     pick_dtype("auto", torch.device("cpu")) != torch.bfloat16,
     reason="the processor has no bfloat16 arithmetic",
 )
-def test_a_batch_a_core_in_bfloat16(benchmark, texts):
+def test_one_batch_per_core_in_bfloat16(benchmark, texts):
     half = Encoder.from_options(EncoderOptions(dtype="bfloat16"))
     assert benchmark(half.embed, texts).shape == (100, 384)

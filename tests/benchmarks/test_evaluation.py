@@ -1,4 +1,4 @@
-"""Scoring a run of 1,000 queries x 100 passages, beside ir_measures on the same dictionaries."""
+"""Score a run of 1,000 queries x 100 passages, compared with ir_measures on the same data."""
 
 import ir_measures
 import numpy as np
@@ -63,6 +63,6 @@ def test_ir_measures_from_files(benchmark, files):
 
 def test_evaluate_with_its_audits(benchmark, files):
     benchmark.group = FILES
-    found = benchmark(evaluate, *files, ["nDCG@10"])
-    assert found.judged_queries == 1_000
-    assert found.tie_bounds["nDCG@10"].best == pytest.approx(found.metrics["nDCG@10"])
+    evaluation = benchmark(evaluate, *files, ["nDCG@10"])
+    assert evaluation.judged_queries == 1_000
+    assert evaluation.tie_bounds["nDCG@10"].best == pytest.approx(evaluation.metrics["nDCG@10"])

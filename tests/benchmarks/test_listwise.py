@@ -1,8 +1,8 @@
 """Listwise prompts: `pytest tests/benchmarks/test_listwise.py --benchmark-enable`.
 
 One run compares the transformers back end with `generate` called by hand on the same prompts in the
-same batches; building the prompts of 100 queries with 9 windows each, and replaying the 387 answers
-of DL19's recordings, stand by themselves.
+same batches. Two further groups build the prompts of 100 queries with 9 windows each, and replay
+the 387 recorded answers on DL19.
 """
 
 import pytest
@@ -35,12 +35,12 @@ def model():
 
 @pytest.fixture(scope="module")
 def prompts(texts):
-    made = template("short")
-    return [made.build(QUERY, texts[n * 20 : n * 20 + 20], 15) for n in range(8)]
+    prompt_template = template("short")
+    return [prompt_template.build(QUERY, texts[n * 20 : n * 20 + 20], 15) for n in range(8)]
 
 
 def by_hand(model, prompts):
-    """What a script would do: tokenise, batch by length, pad, generate, decode."""
+    """Complete prompts as a plain script would: tokenise, batch by length, pad, generate, decode."""
     tokenizer = model.tokenizer
     texts = [model.chat_text(prompt) for prompt in prompts]
     rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
@@ -54,8 +54,8 @@ def by_hand(model, prompts):
                 input_ids=torch.tensor(padded), attention_mask=torch.tensor(mask),
                 max_new_tokens=ANSWER, do_sample=False, pad_token_id=model.pad,
             )[:, longest:]  # fmt: skip
-        found = tokenizer.batch_decode(out, skip_special_tokens=True)
-        for place, text in zip(places, found, strict=True):
+        decoded = tokenizer.batch_decode(out, skip_special_tokens=True)
+        for place, text in zip(places, decoded, strict=True):
             answers[place] = text.strip()
     return answers
 
@@ -66,17 +66,19 @@ class TestBackEnd:
         assert len(benchmark(by_hand, model, prompts)) == 8
 
     def test_transformers_back_end(self, benchmark, model, prompts):
-        found = benchmark(lambda: dict(model.answers(prompts, ANSWER)))
-        assert [found[n].text for n in range(8)] == by_hand(model, prompts)
+        answers = benchmark(lambda: dict(model.answers(prompts, ANSWER)))
+        assert [answers[n].text for n in range(8)] == by_hand(model, prompts)
 
 
 @pytest.mark.benchmark(group="prompts of 100 queries with 9 windows of 20")
 @pytest.mark.parametrize("name", ["rankgpt", "rankvicuna"])
 def test_building_prompts(benchmark, texts, name):
     def build():
-        made = template(name)
+        prompt_template = template(name)
         return [
-            made.build(f"{QUERY} {q}", [texts[(q * 7 + w * 10 + i) % 500] for i in range(20)])
+            prompt_template.build(
+                f"{QUERY} {q}", [texts[(q * 7 + w * 10 + i) % 500] for i in range(20)]
+            )
             for q in range(100)
             for w in range(9)
         ]

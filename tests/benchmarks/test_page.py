@@ -1,7 +1,7 @@
-"""What the page costs: `pytest tests/benchmarks/test_page.py --benchmark-enable -s`.
+"""Time and size of the page: `pytest tests/benchmarks/test_page.py --benchmark-enable -s`.
 
-For 10 systems x 10 collections x 300 queries it is to be built in at most 20 s, to have under 8 MB,
-and to open, chart drawn and queries listed, in at most 2 s in headless Chromium on two cores.
+The page of 10 systems x 10 collections x 300 queries may take at most 20 s to build and 8 MB. It
+may take at most 2 s to open, with its chart and list of queries, in headless Chromium on two cores.
 """
 
 import statistics

@@ -1,8 +1,8 @@
-"""One query, 100 candidates: `pytest tests/benchmarks/test_reranking.py --benchmark-enable
+"""Rerank 100 candidates of one query: `pytest tests/benchmarks/test_reranking.py --benchmark-enable
 --benchmark-json=out.json`, then `python -m tests.benchmarks.ratios out.json` for the table.
 
-One run compares ResRank from stored embeddings with a bare forward pass of its reranker over as
-many positions, and with a cross-encoder built on the same encoder.
+One run compares ResRank with stored embeddings, a bare forward pass of its reranker over as many
+positions, and a cross-encoder built on the same encoder.
 """
 
 import pytest

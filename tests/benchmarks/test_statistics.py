@@ -1,6 +1,6 @@
-"""What statistics cost: `pytest tests/benchmarks/test_statistics.py --benchmark-enable -s`.
+"""Time and memory of a suite's statistics: `pytest tests/benchmarks/test_statistics.py --benchmark-enable -s`.
 
-A suite's statistics are to take at most 60 s and 2 GB.
+They may take at most 60 s and 2 GB.
 """
 
 import resource
@@ -29,8 +29,8 @@ def test_all_statistics_of_a_suite(benchmark):
     def suite():
         return [statistics(scores, "nDCG@10") for _ in range(collections)]
 
-    found = benchmark.pedantic(suite, rounds=1)
-    assert len(found[0]["pairs"]) == 45
+    results = benchmark.pedantic(suite, rounds=1)
+    assert len(results[0]["pairs"]) == 45
     if benchmark.enabled:
         gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(f"\n{benchmark.stats.stats.median:.1f} s, {gigabytes:.2f} GB at the peak")

@@ -1,8 +1,8 @@
-"""Embedding passages in one process and in two shards beside each other, a thread each:
-`python -m tests.benchmarks.two_processes`.
+"""Embed passages in one process and in two parallel shards, with one thread per process.
 
-The passages are docstrings; the shards are those of a suite's `shards: 2`. Processes begin together
-when their models are loaded, and the slower one counts. Embeddings are compared, byte for byte.
+Run it as `python -m tests.benchmarks.two_processes`. The passages are docstrings; the shards are
+those of a suite's `shards: 2`. All processes start together once their models are loaded, and the
+slower one counts. Embeddings are compared byte for byte.
 """
 
 import multiprocessing
@@ -18,7 +18,7 @@ RUNS = 2
 
 
 def embed(shard: Shard, texts: list[str], store: Path, ready, taken) -> None:
-    """Fill a store with a shard; puts seconds by the clock and of the processor in `taken`."""
+    """Embed a shard into a store; put its wall-clock and processor seconds into `taken`."""
     import torch
 
     from resrank.model.embedding_store import EmbeddingStore
@@ -27,16 +27,16 @@ def embed(shard: Shard, texts: list[str], store: Path, ready, taken) -> None:
 
     torch.set_num_threads(1)
     encoder = Encoder.from_options(EncoderOptions(dtype="float32"))
-    held = EmbeddingStore(store, encoder)
+    embeddings = EmbeddingStore(store, encoder)
     encoder.embed(texts[:8])
     ready.wait()
     clock, processor = time.perf_counter(), time.process_time()
-    held.fill(texts, shard)
+    embeddings.fill(texts, shard)
     taken.put((time.perf_counter() - clock, time.process_time() - processor))
 
 
 def in_processes(count: int, texts: list[str]) -> tuple[float, float, bytes]:
-    """The slowest shard's seconds, by the clock and of the processor; the embeddings in turn."""
+    """Return the slowest shard's wall-clock and processor seconds, and all embeddings in order."""
     context = multiprocessing.get_context("spawn")
     ready, taken = context.Barrier(count), context.Queue()
     with tempfile.TemporaryDirectory() as folder:
@@ -47,11 +47,11 @@ def in_processes(count: int, texts: list[str]) -> tuple[float, float, bytes]:
         ]
         for job in jobs:
             job.start()
-        found = [taken.get(timeout=300) for _ in jobs]
+        seconds = [taken.get(timeout=300) for _ in jobs]
         for job in jobs:
             job.join()
         rows = b"".join(next(store.glob("*/rows.bin")).read_bytes() for store in stores)
-    clocks, processors = zip(*found, strict=True)
+    clocks, processors = zip(*seconds, strict=True)
     return max(clocks), max(processors), rows
 
 
@@ -62,10 +62,10 @@ def main() -> None:
     objects.add("numpy", 300)
     objects.add("scipy", 300)
     texts = sorted({doc.text for doc in objects.docs.values()})[:PASSAGES]
-    print("| processes | by the clock, s | of the processor, s |\n| --: | --: | --: |")
+    print("| processes | wall clock, s | processor, s |\n| --: | --: | --: |")
     best: dict[int, tuple[float, float]] = {}
     rows = {}
-    for _ in range(RUNS):  # the two in turn, so that other work on the machine meets both
+    for _ in range(RUNS):  # alternate, so that other work on the machine affects both
         for count in (1, 2):
             clock, processor, rows[count] = in_processes(count, texts)
             best[count] = min(best.get(count, (clock, processor)), (clock, processor))
@@ -73,8 +73,8 @@ def main() -> None:
         print(f"| {count} | {clock:.2f} | {processor:.2f} |")
     gain = [one / two for one, two in zip(best[1], best[2], strict=True)]
     same = "the same bytes" if rows[1] == rows[2] else "OTHER bytes"
-    print(f"\n{len(texts)} passages, the best of {RUNS} runs: {gain[0]:.2f} times as fast by the "
-          f"clock, {gain[1]:.2f} of the processor; {same}. "
+    print(f"\n{len(texts)} passages, the best of {RUNS} runs: {gain[0]:.2f} times as fast by wall "
+          f"clock, {gain[1]:.2f} by processor time; {same}. "
           f"Load average: {os.getloadavg()[0]:.1f}.")  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""A scheduler of this machine, for an executor that calls a scheduler's commands.
+"""A scheduler for this machine, for an executor that calls a scheduler's commands.
 
-`submit QUEUE MEMORY CORES SCRIPT` starts a script, does not wait for it and prints its number;
-`status NUMBER` prints how it stands. Both keep their books in the folder that QUEUE_BOOKS names.
+`submit QUEUE MEMORY CORES SCRIPT` starts a script in the background and prints its job number.
+`status NUMBER` prints the job's state. Both keep their files in the folder that QUEUE_BOOKS names.
 """
 
 from __future__ import annotations
@@ -18,30 +18,33 @@ from resrank.io.atomic import atomic_file
 WRAPPED = 'bash "$1" > "$2.log" 2>&1; echo $? > "$2.part" && mv "$2.part" "$2.ended"'
 
 
-def submit(books: Path, asked: list[str], script: str) -> int:
-    """Start a script in a session of its own; the job's number."""
-    number = len(list(books.glob("*.asked")))
+def submit(books: Path, request: list[str], script: str) -> int:
+    """Start a script in a new session and return the job's number."""
+    number = len(list(books.glob("*.request")))
     job = books / str(number)
     process = subprocess.Popen(
         ["bash", "-c", WRAPPED, "job", script, str(job)],
         start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    with atomic_file(job.with_suffix(".asked")) as part:
-        part.write_text(" ".join([*asked, str(process.pid)]))
+    with atomic_file(job.with_suffix(".request")) as part:
+        part.write_text(" ".join([*request, str(process.pid)]))
     return number
 
 
 def status(books: Path, number: str) -> str:
-    """Running until its exit status is written; failed where its session was killed before."""
+    """Return "running", "success" or "failed".
+
+    A job whose session was killed before it wrote its exit status has failed.
+    """
     ended = books / f"{number}.ended"
-    alive = running(int((books / f"{number}.asked").read_text().split()[-1]))
+    alive = running(int((books / f"{number}.request").read_text().split()[-1]))
     if ended.exists():
         return "success" if ended.read_text().strip() == "0" else "failed"
     return "running" if alive else "failed"
 
 
 def running(process: int) -> bool:
-    """Whether a process is there and not a dead one that nobody has asked after."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,8 +1,8 @@
-"""A Slurm of one node on this machine, by Debian's packages, for as long as a test wants it.
+"""A Slurm cluster of one node on this machine, from Debian's packages, for the length of a test.
 
-It listens on the loopback interface alone. Its two graphics cards are /dev/null: jobs are given
-them and wait for them, nothing computes there. Without control groups, memory is watched by polling
-once a second; cores and devices are counted, not fenced.
+It listens only on the loopback interface. Its two GPUs are /dev/null and /dev/zero: jobs wait for
+them and receive them, but compute nothing there. Without control groups, Slurm polls memory once
+per second, and counts cores and devices without confining jobs to them.
 """
 
 import os
@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-SHARED = Path("/etc/slurm/slurm.conf")  # the one place where a job's own srun looks
+SHARED = Path("/etc/slurm/slurm.conf")  # the only place where srun within a job looks
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 CONF = """\
 ClusterName=resrank
@@ -49,27 +49,27 @@ PartitionName=gpu Nodes={host}
 
 
 def missing() -> str | None:
-    """Why no Slurm can be started here; None if one can."""
+    """Return the reason why Slurm cannot be started here, or None if it can."""
     if find_spec("snakemake_executor_plugin_slurm") is None:
         return "no executor plugin: pip install -e '.[slurm]'"
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         return f"no {', '.join(absent)}: apt-get install slurmctld slurmd slurm-client munge"
     if os.geteuid() != 0:
-        return f"a Slurm is started by root, who may write {SHARED}"
+        return f"Slurm must be started by root, who may write {SHARED}"
     if SHARED.exists():
-        return f"{SHARED} is there: this machine belongs to a cluster"
+        return f"{SHARED} exists: this machine belongs to a cluster"
     return None
 
 
-def said(*words: str) -> str:
-    """What a command prints."""
+def output_of(*words: str) -> str:
+    """Run a command, which must succeed, and return its output."""
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """Start it, with all its files in `folder`; yields the node's name."""
+    """Run Slurm in the block, with all its files in `folder`; yield the node's name."""
     host = socket.gethostname().partition(".")[0]
     for name in ("state", "spool"):
         (folder / name).mkdir()
@@ -85,15 +85,15 @@ def running(folder: Path) -> Iterator[str]:
     munged += [f"--{what}={folder}/munge.{end}" for what, end in
                (("socket", "socket"), ("pid-file", "pid"), ("seed-file", "seed"))]  # fmt: skip
     with ExitStack() as stack:
-        SHARED.unlink(missing_ok=True)  # left by a test that was killed: it points nowhere
+        SHARED.unlink(missing_ok=True)  # a dangling link left by a killed test
         SHARED.symlink_to(conf)
         stack.callback(SHARED.unlink)
         stack.enter_context(_daemon(munged, folder))
-        _until((folder / "munge.socket").exists)
+        _wait_until((folder / "munge.socket").exists)
         stack.enter_context(_daemon(["slurmctld", "-D", "-c", "-f", str(conf)], folder))
         stack.enter_context(_daemon(["slurmd", "-D", "-c", "-f", str(conf)], folder))
-        _until(lambda: "idle" in _asked("sinfo", "--noheader", "--format=%T"))
-        stack.callback(_asked, "scancel", "--user=root", "--signal=KILL")
+        _wait_until(lambda: "idle" in _output_if_any("sinfo", "--noheader", "--format=%T"))
+        stack.callback(_output_if_any, "scancel", "--user=root", "--signal=KILL")
         yield host
 
 
@@ -114,18 +114,20 @@ def _daemon(words: list[str], folder: Path) -> Iterator[None]:
 
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
+        return [bound.getsockname()[1] for bound in sockets]
 
 
-def _asked(*words: str) -> str:
-    """What a command prints, if anything answers it."""
+def _output_if_any(*words: str) -> str:
+    """Run a command, which may fail, and return its output."""
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
 
-def _until(true, seconds: float = 30) -> None:
+def _wait_until(condition, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"no Slurm within {seconds:.0f} s")
+            raise TimeoutError(f"Slurm did not start within {seconds:.0f} s")
         time.sleep(0.1)

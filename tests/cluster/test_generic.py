@@ -1,4 +1,4 @@
-"""The DAG through any scheduler's own commands: the Slurm profile's numbers, another executor."""
+"""The DAG through a scheduler's commands: the Slurm profile's resources with another executor."""
 
 import os
 import signal
@@ -29,16 +29,17 @@ THROUGH = ["--workflow-profile", "profiles/slurm", "--executor", "cluster-generi
 
 
 def first_job(books: Path, sender: subprocess.Popen) -> int:
-    """The process of the first job that was sent, as soon as it is."""
-    while not (asked := books / "0.asked").exists():
-        assert sender.poll() is None, "the run ended before a job was sent"
+    """Wait for the first job that is submitted and return the number of its process."""
+    while not (request := books / "0.request").exists():
+        assert sender.poll() is None, "the run ended before it submitted a job"
         time.sleep(0.05)
-    return int(asked.read_text().split()[-1])
+    return int(request.read_text().split()[-1])
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """The results of a suite here and through the queue, whose first job is killed; its books."""
+    """Run a suite here and through the queue, whose first job is killed; return the results of
+    both and the queue's folder."""
     alone, through = (copy_project(tmp_path_factory.mktemp(x), PLAIN) for x in ("here", "queue"))
     for folder in (alone, through):
         write_beir(folder / "data")
@@ -46,31 +47,31 @@ def both(tmp_path_factory):
     books.mkdir()
     done = snakemake(alone, "all")
     assert done.returncode == 0, done.stdout + done.stderr
-    sent = subprocess.Popen(
+    run = subprocess.Popen(
         command(*THROUGH, "all"), cwd=through, env=ENVIRONMENT | {"QUEUE_BOOKS": str(books)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    os.killpg(first_job(books, sent), signal.SIGKILL)
-    said, _ = sent.communicate(timeout=400)
-    assert sent.returncode == 0, said[-5000:]
+    os.killpg(first_job(books, run), signal.SIGKILL)
+    output, _ = run.communicate(timeout=400)
+    assert run.returncode == 0, output[-5000:]
     name = PLAIN["name"]
     return contents(alone / "results" / name), contents(through / "results" / name), books
 
 
-def test_the_results_are_those_of_one_machine(both):
-    expected, found, _ = both
+def test_the_queue_gives_the_same_results_as_one_machine(both):
+    expected, results, _ = both
     assert {path.partition("/")[0] for path in expected} == {"runs", "scores", "tables"}
-    assert found == expected
+    assert results == expected
 
 
-def test_jobs_ask_for_what_the_profile_says(both):
+def test_jobs_request_the_resources_of_the_profile(both):
     books = both[2]
-    asked = {int(path.stem): path.read_text().split() for path in books.glob("*.asked")}
-    assert asked[0][:2] == ["cpu:0", "8000"]
-    assert any(queue == "gpu:1" and memory == "32000" for queue, memory, _, _ in asked.values())
+    requests = {int(path.stem): path.read_text().split() for path in books.glob("*.request")}
+    assert requests[0][:2] == ["cpu:0", "8000"]
+    assert any(queue == "gpu:1" and memory == "32000" for queue, memory, _, _ in requests.values())
 
 
-def test_a_killed_job_is_sent_again_with_more_memory(both):
+def test_a_killed_job_is_submitted_again_with_more_memory(both):
     books = both[2]
     assert not (books / "0.ended").exists()
-    assert ["cpu:0", "16000"] in [path.read_text().split()[:2] for path in books.glob("*.asked")]
+    assert ["cpu:0", "16000"] in [path.read_text().split()[:2] for path in books.glob("*.request")]

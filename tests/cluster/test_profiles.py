@@ -1,4 +1,4 @@
-"""Profiles of clusters, planned where no cluster is."""
+"""Cluster profiles, checked and planned without a cluster."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ PROFILES = [p for p in sorted(ROOT.glob("profiles/*/profile.yaml")) if p.parent.
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.parent.name)
-def test_a_profile_names_rules_that_there_are(path):
+def test_a_profile_names_only_existing_rules(path):
     rules = {
         name
         for source in ROOT.glob("workflow/rules/*.smk")
@@ -51,9 +51,9 @@ def test_a_profile_plans(path, tmp_path):
     planned = re.findall(
         r"^(?:local)?rule (\w+):.*?^    resources: (.*?)$", done.stdout, re.M | re.S
     )
-    asked = {rule: resources for rule, resources in planned if "gpu=1" in resources}
-    assert asked.keys() == {"encode", "encode_shard", "rerank_shard", "measure"}
-    assert "mem_mb=32000" in asked["measure"]
+    on_gpu = {rule: resources for rule, resources in planned if "gpu=1" in resources}
+    assert on_gpu.keys() == {"encode", "encode_shard", "rerank_shard", "measure"}
+    assert "mem_mb=32000" in on_gpu["measure"]
 
 
 def kubernetes_job() -> dict[str, Any]:
@@ -61,18 +61,18 @@ def kubernetes_job() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["1.27", "1.37"])
-def test_a_kubernetes_job_is_one_by_kubernetes_own_schema(version):
+def test_the_kubernetes_job_keeps_kubernetes_schema(version):
     kubernetes_validate.validate(kubernetes_job(), version, strict=True)
 
 
-def test_a_misspelt_kubernetes_job_is_none():
+def test_a_misspelt_kubernetes_job_is_rejected():
     job = kubernetes_job()
     job["spec"]["backofflimit"] = job["spec"].pop("backoffLimit")
     with pytest.raises(kubernetes_validate.ValidationError, match="backofflimit"):
         kubernetes_validate.validate(job, "1.37", strict=True)
 
 
-def test_a_kubernetes_job_plans(tmp_path):
+def test_the_commands_of_the_kubernetes_job_plan(tmp_path):
     job = kubernetes_job()
     (container,) = job["spec"]["template"]["spec"]["containers"]
     folder = copy_project(tmp_path, SUITE)
@@ -85,11 +85,11 @@ def test_a_kubernetes_job_plans(tmp_path):
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
     assert "rule rerank_shard:" in done.stdout
-    cards = container["resources"]["limits"]["nvidia.com/gpu"]
-    assert f"gpu={cards}" in container["args"][0]
+    gpus = container["resources"]["limits"]["nvidia.com/gpu"]
+    assert f"gpu={gpus}" in container["args"][0]
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     volume = next(m["mountPath"] for m in container["volumeMounts"] if m["name"] == "project")
-    kept = {variable["name"]: variable["value"] for variable in container["env"]}
-    assert kept.keys() == {"RESRANK_DATA", "HF_HOME"}
-    assert all(value.startswith(f"{volume}/") for value in kept.values())
+    variables = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert variables.keys() == {"RESRANK_DATA", "HF_HOME"}
+    assert all(value.startswith(f"{volume}/") for value in variables.values())
     assert mounted == {volume["name"] for volume in job["spec"]["template"]["spec"]["volumes"]}

@@ -1,4 +1,4 @@
-"""The DAG through a real Slurm of one node: disturbed, and yet the same as on one machine."""
+"""The DAG through a real one-node Slurm: despite faults, the results equal those of one machine."""
 
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ THROUGH = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "sq
 
 
 class Job(NamedTuple):
-    """A job as squeue has it."""
+    """A job as squeue reports it."""
 
     number: str
     rule: str
@@ -48,25 +48,27 @@ class Job(NamedTuple):
 
 
 def jobs() -> list[Job]:
-    """Every job that was sent, the finished ones too, in the order of their numbers."""
-    asked = "%i|%k|%T|%P|%h|%m|%l"
-    rows = slurm.said("squeue", "--states=all", "--noheader", "--sort=i", f"--format={asked}")
+    """Return every submitted job, finished ones too, in the order of their numbers."""
+    columns = "%i|%k|%T|%P|%h|%m|%l"
+    rows = slurm.output_of(
+        "squeue", "--states=all", "--noheader", "--sort=i", f"--format={columns}"
+    )
     return [Job(*row.split("|"), *details(row.partition("|")[0])) for row in rows.splitlines()]
 
 
 def details(number: str) -> tuple[str, str]:
-    """How often Slurm started a job again, and the GPUs it was given."""
-    shown = slurm.said("scontrol", "show", "job", number).split()
-    found = dict(word.split("=", 1) for word in shown if "=" in word)
-    return found["Restarts"], found.get("TresPerJob", "none")
+    """Return how often Slurm restarted a job, and the GPUs that the job requested."""
+    words = slurm.output_of("scontrol", "show", "job", number).split()
+    fields = dict(word.split("=", 1) for word in words if "=" in word)
+    return fields["Restarts"], fields.get("TresPerJob", "none")
 
 
 def wait_for(rule: str, process: subprocess.Popen) -> str:
-    """The number of the job of a rule that is running."""
+    """Wait until a job of this rule runs and return its number."""
     while True:
         assert process.poll() is None, f"the run ended before a job of {rule} ran"
-        found = slurm.said("squeue", "--states=running", "--noheader", "--format=%i|%k")
-        for row in found.splitlines():
+        running = slurm.output_of("squeue", "--states=running", "--noheader", "--format=%i|%k")
+        for row in running.splitlines():
             number, _, comment = row.partition("|")
             if comment.startswith(f"rule_{rule}_"):
                 return number
@@ -90,8 +92,8 @@ def node(tmp_path_factory) -> Iterator[str]:
 
 @contextmanager
 def started(folder: Path, *words: str) -> Iterator[subprocess.Popen]:
-    """A run of Snakemake that writes what it says to `said.txt`."""
-    with (folder / "said.txt").open("w") as out:
+    """Run Snakemake in the block, with its output in `output.txt`; yield the process."""
+    with (folder / "output.txt").open("w") as out:
         process = subprocess.Popen(
             command(*words), cwd=folder, env=ENVIRONMENT, stdout=out, stderr=out
         )
@@ -103,50 +105,52 @@ def started(folder: Path, *words: str) -> Iterator[subprocess.Popen]:
 
 
 def ended(process: subprocess.Popen, folder: Path) -> str:
-    """What a run said that is to succeed."""
+    """Wait for a run, which must succeed, and return its output."""
     status = process.wait(timeout=400)
-    said = (folder / "said.txt").read_text()
-    assert status == 0, said[-5000:]
-    return said
+    output = (folder / "output.txt").read_text()
+    assert status == 0, output[-5000:]
+    return output
 
 
 @pytest.fixture(scope="module")
 def both(node, tmp_path_factory) -> Iterator[tuple[Path, Path, str, list[Job]]]:
-    """A suite on this machine, and through Slurm, where its first job is cancelled and the node
-    fails under the second; what the latter said and sent."""
+    """Run a suite on this machine and through Slurm; yield both folders, Slurm's output and jobs.
+
+    The first job in Slurm is cancelled, and the node fails during the second.
+    """
     alone, through = (project(tmp_path_factory.mktemp(name)) for name in ("alone", "through"))
     with started(alone, "all") as plain, started(through, *THROUGH, "all") as disturbed:
-        slurm.said("scancel", wait_for("collect", disturbed))
+        slurm.output_of("scancel", wait_for("collect", disturbed))
         wait_for("candidates", disturbed)
-        slurm.said("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-        slurm.said("scontrol", "update", f"NodeName={node}", "State=RESUME")
-        said = ended(disturbed, through)
+        slurm.output_of("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        slurm.output_of("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        output = ended(disturbed, through)
         ended(plain, alone)
-        yield alone, through, said, jobs()
+        yield alone, through, output, jobs()
 
 
-def test_the_results_are_those_of_one_machine(both):
-    expected, found = (contents(folder / "results" / "small") for folder in both[:2])
+def test_slurm_gives_the_same_results_as_one_machine(both):
+    expected, results = (contents(folder / "results" / "small") for folder in both[:2])
     assert {path.partition("/")[0] for path in expected} == {"runs", "scores", "tables"}
-    assert found == expected
+    assert results == expected
 
 
 def of(rule: str, jobs: list[Job]) -> list[Job]:
     return [job for job in jobs if job.rule.startswith(f"rule_{rule}_")]
 
 
-def test_a_cancelled_job_is_sent_again(both):
+def test_a_cancelled_job_is_submitted_again(both):
     _, _, text, sent = both
     assert [job.state for job in of("collect", sent)] == ["CANCELLED", "COMPLETED"]
     assert "SLURM status is: 'CANCELLED'" in text
 
 
-def test_a_job_whose_node_failed_is_started_again_by_slurm(both):
+def test_slurm_restarts_a_job_whose_node_failed(both):
     (job,) = of("candidates", both[3])
     assert (job.state, job.restarts) == ("COMPLETED", "1")
 
 
-def test_jobs_ask_for_what_the_profile_says(both):
+def test_jobs_request_the_resources_of_the_profile(both):
     sent = both[3]
     first, again = of("collect", sent)
     assert (first.partition, first.memory, first.limit) == ("cpu", "8000M", "1:00:00")
@@ -160,7 +164,7 @@ def test_jobs_ask_for_what_the_profile_says(both):
     assert not of("report", sent)
 
 
-def test_a_job_over_its_memory_says_so(both, tmp_path):
+def test_a_job_over_its_memory_limit_reports_it(both, tmp_path):
     folder = tmp_path / "over"
     shutil.copytree(both[1], folder)
     (embedded,) = folder.glob("results/small/embeddings/mine/*.json")
@@ -169,7 +173,7 @@ def test_a_job_over_its_memory_says_so(both, tmp_path):
         "--set-resources", "encode:mem_mb=300", "--retries", "0", forks=False,
     )  # fmt: skip
     assert done.returncode != 0
-    said = done.stdout + done.stderr
-    assert "Error in rule encode" in said
-    assert "exceeded memory limit" in said
-    assert "more mem_mb or runtime for its rule" in said
+    output = done.stdout + done.stderr
+    assert "Error in rule encode" in output
+    assert "exceeded memory limit" in output
+    assert "more mem_mb or runtime for its rule" in output

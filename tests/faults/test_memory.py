@@ -1,4 +1,4 @@
-"""Memory that runs out on a batch: it is halved, the work goes on, and the manifest says so."""
+"""A batch that does not fit in memory is halved, and the manifest counts the halvings."""
 
 import json
 
@@ -27,7 +27,7 @@ GPU = "CUDA out of memory. Tried to allocate 2.00 GiB."
 
 
 def limited(function, most, error):
-    """A function that finds no memory for more than `most` things at once."""
+    """Return `function`, which now raises `error` for batches of more than `most` items."""
 
     def run(batch, *more):
         if len(batch) > most:
@@ -38,7 +38,7 @@ def limited(function, most, error):
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError(GPU), RuntimeError(CPU)])
-def test_halves_come_in_order(error):
+def test_halves_keep_their_order(error):
     counted = Halvings()
     result = in_halves(limited(list, 3, error), range(10))
     assert [item for part in result for item in part] == list(range(10))
@@ -46,16 +46,16 @@ def test_halves_come_in_order(error):
     assert counted.batches == 3  # 10, then 5 twice
 
 
-def test_one_that_is_too_large_and_other_errors():
+def test_a_batch_of_one_that_does_not_fit_and_other_errors_raise():
     with pytest.raises(NoMemory, match="a batch of 1 does not fit in memory .CUDA out of memory"):
         in_halves(limited(list, 0, torch.OutOfMemoryError(GPU)), range(4))
     with pytest.raises(RuntimeError, match="shapes"):
         in_halves(limited(list, 0, RuntimeError("shapes do not fit")), range(4))
 
 
-def test_an_allocation_that_really_fails():
+def test_a_real_failed_allocation_is_recognised():
     def fill(batch):
-        return torch.zeros(len(batch), 2**47, dtype=torch.uint8)  # 128 TiB a row
+        return torch.zeros(len(batch), 2**47, dtype=torch.uint8)  # 128 TiB per row
 
     with pytest.raises(NoMemory, match="can't allocate memory"):
         in_halves(fill, range(2))
@@ -72,16 +72,15 @@ def lists(tmp_path):
     return collection, tmp_path / "bm25.parquet"
 
 
-def scarce(monkeypatch, of, name, most=1):
-    """No memory for more than `most` texts, prompts or lists in one call of a method."""
-    whole = getattr(of, name)
+def limit_memory(monkeypatch, owner, method, most=1):
+    """Let a method of `owner` run out of memory for more than `most` texts, prompts or lists."""
 
     def run(self, batch, *args, **more):
         if len(batch.passages if isinstance(batch, Lists) else batch) > most:
             raise torch.OutOfMemoryError(GPU)
-        return whole(self, batch, *args, **more)
+        return method(self, batch, *args, **more)
 
-    monkeypatch.setattr(of, name, run)
+    monkeypatch.setattr(owner, method.__name__, run)
 
 
 def run_of(lists, out, kind, options):
@@ -108,26 +107,28 @@ RANKGPT = {"llm": TINY_LM, "prompt": "short", "max_new_tokens": 8}
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "scarce_in"),
-    [("bi_encoder", FLOAT, (Encoder, "forward")),
-     ("resrank", RESRANK, (ResRank, "forward")),
-     ("cross_encoder", FLOAT, (CrossEncoder, "_forward")),
-     ("pe_rank", PE_RANK, (PERankModel, "decode")),
-     ("first", {"llm": TINY_LM}, (TransformersModel, "_last_logits")),
-     ("rankgpt", RANKGPT, (TransformersModel, "_complete"))],
+    ("kind", "options", "limited_method"),
+    [("bi_encoder", FLOAT, (Encoder, Encoder.forward)),
+     ("resrank", RESRANK, (ResRank, ResRank.forward)),
+     ("cross_encoder", FLOAT, (CrossEncoder, CrossEncoder._forward)),
+     ("pe_rank", PE_RANK, (PERankModel, PERankModel.decode)),
+     ("first", {"llm": TINY_LM}, (TransformersModel, TransformersModel._last_logits)),
+     ("rankgpt", RANKGPT, (TransformersModel, TransformersModel._complete))],
 )  # fmt: skip
-def test_a_run_is_the_same_and_says_so(lists, tmp_path, monkeypatch, kind, options, scarce_in):
-    wanted, about = run_of(lists, tmp_path / "whole", kind, options)
+def test_halving_changes_no_run_and_is_counted(
+    lists, tmp_path, monkeypatch, kind, options, limited_method
+):
+    expected, about = run_of(lists, tmp_path / "whole", kind, options)
     assert about["halved_batches"] == 0
-    scarce(monkeypatch, *scarce_in)
+    limit_memory(monkeypatch, *limited_method)
     result, about = run_of(lists, tmp_path / "halved", kind, options)
     assert about["halved_batches"] > 0
-    assert result == wanted
+    assert result == expected
 
 
-def test_embedding_goes_on(lists, tmp_path, monkeypatch):
+def test_embedding_continues_after_halving(lists, tmp_path, monkeypatch):
     collection, candidates = lists
-    scarce(monkeypatch, Encoder, "forward", most=2)
+    limit_memory(monkeypatch, Encoder, Encoder.forward, most=2)
     options = EncoderOptions(dtype="float32")
     encode(
         EncodeJob(
@@ -141,4 +142,4 @@ def test_embedding_goes_on(lists, tmp_path, monkeypatch):
     )
     about = json.loads((tmp_path / "e.json").read_text())
     assert about["halved_batches"] > 0
-    assert about["texts"] == 4  # all that share a word with a query
+    assert about["texts"] == 4  # the passages that share a word with a query

@@ -1,4 +1,4 @@
-"""Published figures from recorded data: BM25 and RankVicuna on DL19 come out as reproduced."""
+"""Claims are judged from recorded data: BM25 and RankVicuna on DL19 are reproduced."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.real
 
 
 def transcript(responses, out):
-    """The recording in the form of a transcript of ours: each prompt with its answer."""
+    """Write the recording as a transcript, one row per prompt with its answer; return its path."""
     rows = [
         {
             "prompt": [{"role": "text", "content": row["prompt"]}],
@@ -37,7 +37,7 @@ def transcript(responses, out):
 
 
 def run(root, dataset, stage, systems):
-    """Rerank and score, as the DAG's jobs do, into their places under `root`."""
+    """Rerank and score as the DAG's jobs do; write the files that they write under `root`."""
     collection = Collection(root / "collections" / dataset)
     candidates = root / "candidates" / dataset / f"{stage}.parquet"
     runs = {}
@@ -87,33 +87,33 @@ def root(real_data, tmp_path_factory):
 
 
 def test_bm25_and_rankvicuna_on_dl19_are_reproduced(root):
-    found = judge_all(root).set_index("claim")
-    assert found.loc[["bm25_dl19", "rank_vicuna_dl19"], "verdict"].tolist() == ["reproduced"] * 2
-    differences = found.loc[["bm25_dl19", "rank_vicuna_dl19"], "difference"]
+    verdicts = judge_all(root).set_index("claim")
+    assert verdicts.loc[["bm25_dl19", "rank_vicuna_dl19"], "verdict"].tolist() == ["reproduced"] * 2
+    differences = verdicts.loc[["bm25_dl19", "rank_vicuna_dl19"], "difference"]
     assert differences.abs().max() <= 0.00005  # the rounding of the published figures
-    assert found.loc["bm25_scifact", "verdict"] in ("reproduced", "within noise")
-    assert found["measured"].notna().sum() == 3
-    assert found.loc["rank_zephyr_dl19", "verdict"] == (
+    assert verdicts.loc["bm25_scifact", "verdict"] in ("reproduced", "within noise")
+    assert verdicts["measured"].notna().sum() == 3
+    assert verdicts.loc["rank_zephyr_dl19", "verdict"] == (
         "not run (no nDCG@10 of rank_zephyr on trec_dl_2019_published; no trec_dl_2019 under bm25)"
     )
 
 
-def test_the_verb_prints_what_was_run(root):
-    said = subprocess.run(
+def test_the_claims_command_prints_the_claims_that_were_run(root):
+    lines = subprocess.run(
         [sys.executable, "-m", "resrank", "claims", "--root", str(root)],
         capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
-    print("\n".join(said))
-    assert len(said) == 4
-    assert said[0].startswith("bm25_dl19: reproduced. nDCG@10: published 0.5058, measured 0.5058")
+    print("\n".join(lines))
+    assert len(lines) == 4
+    assert lines[0].startswith("bm25_dl19: reproduced. nDCG@10: published 0.5058, measured 0.5058")
 
 
-def test_another_number_of_queries_or_candidates_answers_no_claim(root):
+def test_a_claim_is_not_judged_on_another_number_of_candidates(root):
     path = root / "candidates/scifact/bm25.manifest.json"
-    whole = path.read_text()
+    original = path.read_text()
     path.write_text(json.dumps(read_checked_json(path) | {"depth": 50}))
     try:
-        found = judge_all(root).set_index("claim")
+        verdicts = judge_all(root).set_index("claim")
     finally:
-        path.write_text(whole)
-    assert found.loc["bm25_scifact", "verdict"] == "not run (scifact: 50 candidates, not 100)"
+        path.write_text(original)
+    assert verdicts.loc["bm25_scifact", "verdict"] == "not run (scifact: 50 candidates, not 100)"

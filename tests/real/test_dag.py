@@ -41,7 +41,7 @@ def results(real_data, tmp_path_factory):
     return folder / "results" / "real"
 
 
-def test_a_row_for_each_system_on_each_collection(results):
+def test_the_comparison_has_a_row_per_system_and_collection(results):
     table = pd.read_csv(results / "tables" / "comparison.csv")
     rows = list(table[["collection", "first_stage", "system"]].itertuples(index=False, name=None))
     stages = [("scifact", "bm25"), ("dl19", "imported")]
@@ -49,7 +49,7 @@ def test_a_row_for_each_system_on_each_collection(results):
     assert rows == [(*s, name) for s in [*stages, means] for name in ("bm25", *SYSTEMS)]
     assert (table["queries"].dropna() == 10).all()
     scores = table["nDCG@10"].to_numpy().reshape(3, -1)
-    assert scores[2] == pytest.approx(scores[:2].mean(axis=0), abs=1e-5)  # six digits are written
+    assert scores[2] == pytest.approx(scores[:2].mean(axis=0), abs=1e-5)  # the table has six digits
     assert table["nDCG@10"].between(0.01, 1).all()
     for name in ("comparison", "first_stages", "leak"):
         for ending in ("csv", "md", "tex"):
@@ -59,20 +59,20 @@ def test_a_row_for_each_system_on_each_collection(results):
             assert (results / "figures" / f"{name}.{ending}").stat().st_size > 0
 
 
-def test_trained_on_scifact_tested_on_both(results):
+def test_leaks_of_systems_trained_on_scifact_and_tested_on_both(results):
     leaks = pd.read_csv(results / "tables" / "leak.csv")
     assert set(leaks["trained on"]) == {"scifact", "nothing (held against scifact)"}
     assert (leaks[leaks["collection"] == "dl19"]["overlap"] == 0).all()
     assert (leaks[leaks["collection"] == "scifact"]["test positives"] >= 10).all()
 
 
-def test_relevant_grade_of_dl19_is_two(results):
+def test_binary_metrics_count_grades_from_two_on_dl19(results):
     scores = pd.read_parquet(results / "scores" / "dl19" / "imported.parquet")
     manifest = json.loads((results / "scores" / "dl19" / "imported.manifest.json").read_text())
     assert manifest["config"]["relevant_grade"] == 2
-    said = "Binary metrics count grades from 2 of dl19."
-    assert said in (results / "tables" / "comparison.md").read_text()
+    note = "Binary metrics count grades from 2 of dl19."
+    assert note in (results / "tables" / "comparison.md").read_text()
     plain = {"nDCG@10", "MRR@10", "Recall@100"}
-    found = scores.groupby("system")["metric"].unique().map(set).to_dict()
-    assert found["cross_encoder"] == plain
-    assert found["resrank"] == plain | {f"{score.ENCODER}{metric}" for metric in plain}
+    metrics = scores.groupby("system")["metric"].unique().map(set).to_dict()
+    assert metrics["cross_encoder"] == plain
+    assert metrics["resrank"] == plain | {f"{score.ENCODER}{metric}" for metric in plain}

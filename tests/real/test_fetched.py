@@ -1,4 +1,4 @@
-"""The real collections through the download code: a local server as the mirror of the network."""
+"""The download code fetches real collections from a local server that mirrors the network."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
-    """Serve files as <host>/<path>; give each one's entry for a configuration."""
+    """Return a function that serves a file at a URL and returns the file's configuration entry."""
     content = {}
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "cache"))
     with serve(content) as server:
@@ -37,15 +37,15 @@ def mirror(tmp_path, monkeypatch):
 
 
 def zipped(folder: Path, name: str) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as out:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out:
         for path in ["corpus.jsonl", "queries.jsonl", "qrels/test.tsv", "qrels/train.tsv"]:
             out.write(folder / path, f"{name}/{path}")
-    return held.getvalue()
+    return buffer.getvalue()
 
 
-def ndcg(made, path):
-    qrels = made.qrels(Split.TEST)
+def ndcg(collection, path):
+    qrels = collection.qrels(Split.TEST)
     lists = read_candidates(path)
     run = {q: {p: -float(rank) for rank, (p, _) in enumerate(lists.get(q, []))} for q in qrels}
     return averages(per_query(["nDCG@10"], qrels, run))["nDCG@10"]
@@ -54,23 +54,23 @@ def ndcg(made, path):
 def test_scifact_as_a_beir_zip(real_data, tmp_path, mirror):
     entry = library().collections["scifact"]
     archive = mirror(entry.archive.url, zipped(real_data / "scifact", "scifact"))
-    spec = entry.model_dump() | {"archive": archive}  # the zip made here has a checksum of its own
+    spec = entry.model_dump() | {"archive": archive}  # this zip's checksum differs from the entry's
     parse_collection(spec).collect(tmp_path / "fetched")
     local = {"kind": "beir", "path": str(real_data / "scifact"), "dev": None}
     parse_collection(local).collect(tmp_path / "local")
-    made = Collection(tmp_path / "fetched")
-    assert made.hash == Collection(tmp_path / "local").hash
-    freeze(made, parse_first_stage({"kind": "bm25"}), tmp_path / "bm25.parquet")
-    assert 0.670 <= ndcg(made, tmp_path / "bm25.parquet") <= 0.690
+    collection = Collection(tmp_path / "fetched")
+    assert collection.hash == Collection(tmp_path / "local").hash
+    freeze(collection, parse_first_stage({"kind": "bm25"}), tmp_path / "bm25.parquet")
+    assert 0.670 <= ndcg(collection, tmp_path / "bm25.parquet") <= 0.690
 
 
-def test_dl19s_candidates_and_its_qrels_as_the_library_names_them(real_data, tmp_path, mirror):
+def test_dl19_candidates_and_qrels_as_the_library_declares_them(real_data, tmp_path, mirror):
     entry = library().collections["trec_dl_2019_published"]
     qrels = mirror(entry.qrels.url, (real_data / "dl19" / "qrels.txt").read_bytes())
     assert qrels == entry.qrels.model_dump()  # size and checksum as declared
     lists = (real_data / "dl19" / "bm25_top100.json").read_bytes()
     spec = entry.model_dump() | {"path": mirror("https://example.org/bm25_top100.json", lists)}
     parse_collection(spec).collect(tmp_path / "out")
-    made = Collection(tmp_path / "out")
-    freeze(made, parse_first_stage({"kind": "imported"}), tmp_path / "imported.parquet")
-    assert round(ndcg(made, tmp_path / "imported.parquet"), 4) == 0.5058
+    collection = Collection(tmp_path / "out")
+    freeze(collection, parse_first_stage({"kind": "imported"}), tmp_path / "imported.parquet")
+    assert round(ndcg(collection, tmp_path / "imported.parquet"), 4) == 0.5058

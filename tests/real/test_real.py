@@ -1,4 +1,4 @@
-"""On real collections and recorded runs that nobody here wrote."""
+"""Scores, audits and first stages on public collections and recorded runs."""
 
 import json
 
@@ -28,9 +28,9 @@ pytestmark = pytest.mark.real
 )  # fmt: skip
 def test_published_scores_of_dl19_runs(real_data, run, ndcg):
     dl19 = real_data / "dl19"
-    found = evaluate(dl19 / "qrels.txt", dl19 / f"{run}.run", ["nDCG@10"])
-    assert round(found.metrics["nDCG@10"], 4) == ndcg
-    assert (found.judged_queries, found.missing_queries) == (43, 0)
+    evaluation = evaluate(dl19 / "qrels.txt", dl19 / f"{run}.run", ["nDCG@10"])
+    assert round(evaluation.metrics["nDCG@10"], 4) == ndcg
+    assert (evaluation.judged_queries, evaluation.missing_queries) == (43, 0)
 
 
 NAMES = {"map": "AP", "recip_rank": "RR", "Rprec": "Rprec", "bpref": "Bpref", "P_5": "P@5",
@@ -40,28 +40,28 @@ NAMES = {"map": "AP", "recip_rank": "RR", "Rprec": "Rprec", "bpref": "Bpref", "P
 
 
 def expected(path):
-    """trec_eval's own output: (measure, query or 'all') -> value."""
+    """Read trec_eval's output: {(measure, query or 'all'): value}."""
     rows = [line.split() for line in path.read_text().splitlines()]
     return {(r[0], r[1]): float(r[2]) for r in rows if len(r) == 3 and r[0] in NAMES}
 
 
 @pytest.mark.parametrize("output", ["out.test.aq", "out.test.aqc"])
-def test_trec_evals_own_expected_output(real_data, output):
+def test_scores_equal_trec_evals_expected_output(real_data, output):
     folder = real_data / "trec_eval"
-    # -c, which counts queries that a run lacks, is shown on the run that lacks one.
+    # The option -c counts queries that the run lacks, so its example is a run that lacks one.
     name = "results.trunc" if output.endswith("c") else "results.test"
     qrels, run = read_qrels(folder / "qrels.test"), read_run(folder / name)
-    wanted = expected(folder / output)
-    measures = sorted({name for name, _ in wanted})
+    values_of_trec_eval = expected(folder / output)
+    measures = sorted({name for name, _ in values_of_trec_eval})
     assert len(measures) > 10
     if not output.endswith("c"):  # without -c, trec_eval averages over the queries of the run
         qrels = {q: grades for q, grades in qrels.items() if q in run}
-    plain = {q: dict(found) for q, found in run.items()}
+    plain = {q: dict(ranked) for q, ranked in run.items()}
     scores = per_query([NAMES[m] for m in measures], qrels, plain)
     means = averages(scores)
     values = {(name, q): value for name, q, value in scores}
     compared = 0
-    for (measure, query), value in wanted.items():
+    for (measure, query), value in values_of_trec_eval.items():
         name = NAMES[measure]
         ours = means[name] if query == "all" else values[name, query]
         assert ours == pytest.approx(value, abs=5.1e-5), (measure, query)
@@ -87,21 +87,21 @@ def test_bm25_on_scifact(scifact):
 
 
 def test_leak_audit_of_scifact(scifact):
-    """Most of its test positives are training positives: 181 of 283 passages."""
+    """Of SciFact's 283 test positives, 181 are also training positives."""
     collection = Collection(scifact / "c")
     passages = {p.id: p for p in collection.passages}
     lists = candidate_lists(collection, scifact / "bm25.parquet")
     seen = training_positives(collection.qrels(Split.TRAIN), passages, 1)
     qrels = collection.qrels(Split.TEST)
     run = {q: {c.passage.id: c.score for c in lists[q]} for q in qrels}
-    found = audit(run, qrels, lists, passages, seen, 1)
-    assert found["overlap"] == pytest.approx(181 / 283)
-    assert found["first_stage_score"] == pytest.approx(found["score"])
-    # Blind to the query, and far above a random order of these lists (0.042).
-    assert found["prior_alone"] > 0.2, found
+    leak = audit(run, qrels, lists, passages, seen, 1)
+    assert leak["overlap"] == pytest.approx(181 / 283)
+    assert leak["first_stage_score"] == pytest.approx(leak["score"])
+    # The prior ignores the query, yet scores far above a random order of these lists (0.042).
+    assert leak["prior_alone"] > 0.2, leak
 
 
-def test_minilm_over_the_whole_of_scifact(scifact):
+def test_minilm_on_scifact(scifact):
     collection = Collection(scifact / "c")
     freeze(collection, DenseStage(kind="dense"), scifact / "dense.parquet", scifact / "store")
     lists = read_candidates(scifact / "dense.parquet")
@@ -122,26 +122,27 @@ def test_imported_candidates_of_dl19(real_data, tmp_path):
     about = json.loads((tmp_path / "imported.manifest.json").read_text())["splits"]["test"]
     assert round(about["oracle_nDCG@10"], 3) == 0.892
     assert 0.4 < about["recall@100"] < 0.5
-    run = {q: dict(found) for q, found in read_candidates(tmp_path / "imported.parquet").items()}
+    lists = read_candidates(tmp_path / "imported.parquet")
+    run = {q: dict(ranked) for q, ranked in lists.items()}
     score = averages(per_query(["nDCG@10"], collection.qrels(Split.TEST), run))["nDCG@10"]
     assert round(score, 4) == 0.5058
 
 
-def test_trec_evals_order_of_ties_lies_between_the_worst_and_the_best(real_data):
-    """Its own code, on its own run and on that run with scores rounded, so that most tie."""
+def test_trec_evals_scores_lie_between_the_tie_bounds(real_data):
+    """Compare with trec_eval on its example run, as it is and with scores rounded to tie."""
     import pytrec_eval
 
     folder = real_data / "trec_eval"
     qrels = read_qrels(folder / "qrels.test")
-    run = {q: dict(found) for q, found in read_run(folder / "results.test").items()}
-    rounded = {q: {p: float(round(s)) for p, s in found.items()} for q, found in run.items()}
+    run = {q: dict(ranked) for q, ranked in read_run(folder / "results.test").items()}
+    rounded = {q: {p: float(round(s)) for p, s in ranked.items()} for q, ranked in run.items()}
     names = {"ndcg_cut_10": "nDCG@10", "map": "AP", "recip_rank": "RR", "P_10": "P@10"}
     apart = {"as it is": 0, "rounded": 0}
-    for kind, found in (("as it is", run), ("rounded", rounded)):
-        theirs = pytrec_eval.RelevanceEvaluator(qrels, set(names)).evaluate(found)
-        ours = {(m, q): v for m, q, v in per_query(list(names.values()), qrels, found)}
+    for kind, scored in (("as it is", run), ("rounded", rounded)):
+        theirs = pytrec_eval.RelevanceEvaluator(qrels, set(names)).evaluate(scored)
+        ours = {(m, q): v for m, q, v in per_query(list(names.values()), qrels, scored)}
         for query, values in theirs.items():
-            bounds = tie_bounds(list(names.values()), {query: qrels[query]}, {query: found[query]})
+            bounds = tie_bounds(list(names.values()), {query: qrels[query]}, {query: scored[query]})
             for name, metric in names.items():
                 assert ours[metric, query] == pytest.approx(values[name], abs=1e-6)
                 low, high = bounds[metric]

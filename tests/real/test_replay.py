@@ -1,4 +1,4 @@
-"""RankVicuna's recorded answers on DL19: prompts, parsing rules and the resulting runs."""
+"""Recorded answers of listwise models on DL19: prompts, parsing rules and resulting runs."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def test_each_answer_is_clean_repaired_or_rejected(real_data, tmp_path, name, ru
     answers, out = dl19 / f"{name}.responses.jsonl", tmp_path / "out.trec"
     used = replay(dl19 / "bm25_top100.json", answers, Window(), rule, 100, out)
     assert (used.clean_answers, used.repaired_answers, used.rejected_answers) == counts
-    # By the texts alone: which of them name a passage at all, as the rule reads them.
+    # Count the answers that name any passage in the rule's form, from their texts alone.
     texts = [json.loads(line)["response"] for line in answers.read_text("utf-8").splitlines()]
     form = r"\[(?:1?[1-9]|10|20)\]" if rule == "bracketed" else r"(?<!\d)(?:1?[1-9]|10|20)(?!\d)"
     assert sum(bool(re.search(form, text)) for text in texts) == counts[0] + counts[1]
@@ -90,8 +90,8 @@ def test_each_answer_is_clean_repaired_or_rejected(real_data, tmp_path, name, ru
     assert tuple(sum(per_query[name]) for name in names) == counts
 
 
-def test_an_endpoint_that_answers_from_recordings_reproduces_the_run(real_data, tmp_path):
-    """Prompts built here and sent over HTTP, eight at a time, give the stored run."""
+def test_an_endpoint_with_recorded_answers_reproduces_the_run(real_data, tmp_path):
+    """RankGPT builds the prompts and sends eight at a time over HTTP; this gives the stored run."""
     dl19 = real_data / "dl19"
     lines = (dl19 / "rankvicuna_bm25.responses.jsonl").read_text("utf-8").splitlines()
     recorded = {row["prompt"]: row["response"] for row in map(json.loads, lines)}
@@ -114,11 +114,11 @@ def test_an_endpoint_that_answers_from_recordings_reproduces_the_run(real_data, 
     assert sum(u.clean_answers + u.repaired_answers + u.rejected_answers for u in used) == 387
 
 
-def test_rankvicunas_prompts_are_equal_byte_for_byte(real_data):
+def test_rankvicuna_prompts_equal_the_recorded_ones_byte_for_byte(real_data):
     dl19 = real_data / "dl19"
     lines = (dl19 / "rankvicuna_bm25.responses.jsonl").read_text("utf-8").splitlines()
     rows = iter(map(json.loads, lines))
-    made, seconds = template("rankvicuna"), 0.0
+    prompt_template, seconds = template("rankvicuna"), 0.0
     equal = 0
     for item in read_lists(dl19 / "bm25_top100.json"):
 
@@ -126,7 +126,7 @@ def test_rankvicunas_prompts_are_equal_byte_for_byte(real_data):
             nonlocal equal, seconds
             row = next(rows)
             start = time.perf_counter()
-            prompt = made.build(text, [hit.text for hit in windows[0]])
+            prompt = prompt_template.build(text, [hit.text for hit in windows[0]])
             seconds += time.perf_counter() - start
             equal += prompt == (Message("text", row["prompt"]),)
             return [parse(row["response"], len(windows[0]), "any_digits").places]
