@@ -69,7 +69,7 @@ class First(ByLetter):
         self.options = options
         self.model = model
         self.template = template(options.prompt)
-        self.letters = [model.token_behind("[", c) for c in LETTERS[: options.window.size]]
+        self.letters = [model.token_after("[", c) for c in LETTERS[: options.window.size]]
 
     @classmethod
     def load(cls, options: FirstOptions, model_dir: Path | None = None) -> Self:

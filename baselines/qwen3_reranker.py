@@ -25,7 +25,7 @@ BEFORE = (
     'the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n'
     "<|im_start|>user\n"
 )
-BEHIND = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+AFTER = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
 class Qwen3RerankerOptions(RerankerOptions):
@@ -44,7 +44,7 @@ class Qwen3RerankerOptions(RerankerOptions):
 
 
 class Qwen3Reranker(Pointwise):
-    """One forward pass per pair; the score is log p(yes) against no."""
+    """One forward pass per pair; the score is log p(yes), normalised over yes and no."""
 
     Options = Qwen3RerankerOptions
 
@@ -52,7 +52,7 @@ class Qwen3Reranker(Pointwise):
         self.options = options
         self.batch_tokens = options.batch_tokens
         self.model = model
-        self.targets = [model.token_behind("\n\n", word) for word in ("yes", "no")]
+        self.targets = [model.token_after("\n\n", word) for word in ("yes", "no")]
 
     @classmethod
     def load(cls, options: Qwen3RerankerOptions, model_dir: Path | None = None) -> Self:
@@ -72,7 +72,7 @@ class Qwen3Reranker(Pointwise):
     @staticmethod
     def estimate_usage(options: Qwen3RerankerOptions, shape: QueryShape) -> Usage:
         """Return the usage of reading each pair once."""
-        fixed = text_tokens(BEFORE, "<Instruct>: <Query>: <Document>:", options.instruction, BEHIND)
+        fixed = text_tokens(BEFORE, "<Instruct>: <Query>: <Document>:", options.instruction, AFTER)
         return estimated_pairs(shape, fixed, options.max_tokens)
 
     @property
@@ -95,9 +95,9 @@ class Qwen3Reranker(Pointwise):
 
         before = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>:"
         # The space goes with the passage, as in the model's own tokenisation of the whole pair.
-        return fit(ids(BEFORE + before), ids(f" {passage}"), ids(BEHIND), self.options.max_tokens)
+        return fit(ids(BEFORE + before), ids(f" {passage}"), ids(AFTER), self.options.max_tokens)
 
     def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
-        """Return log p(yes) over yes and no, per pair."""
+        """Return log p(yes), normalised over yes and no, per pair."""
         logits = self.model.first_logits(ids, self.targets)
         return [float(x) for x in logits.log_softmax(dim=-1)[:, 0].tolist()]

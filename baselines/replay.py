@@ -1,4 +1,4 @@
-"""Rerank with answers that were recorded elsewhere: no model, no collection, no suite."""
+"""Rerank RankLLM's candidates with answers recorded elsewhere: no model and no suite."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Setwise(ByLetter):
         self.model = model
         self.template = template(options.prompt)
         letters = LETTERS[: options.children + 1]
-        self.letters = [model.token_behind(options.opening, f" {letter}") for letter in letters]
+        self.letters = [model.token_after(options.opening, f" {letter}") for letter in letters]
 
     @classmethod
     def load(cls, options: SetwiseOptions, model_dir: Path | None = None) -> Self:

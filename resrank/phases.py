@@ -1,7 +1,7 @@
 """Named phases of a ranking's work, marked in the code that does it.
 
-The code marks where a phase begins, whether or not anything listens. Without a listener, a mark
-costs one look-up.
+The code marks where a phase begins, whether or not anything listens. Without a listener, entering
+a phase costs one look-up.
 
 encode: an encoder embeds passages or queries.
 prefill: a model reads its ranking input (a prompt, a list or a pair), as text or embeddings.

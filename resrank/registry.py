@@ -65,7 +65,7 @@ def resolve(kind: str) -> type[Reranker]:
     cls: Any = SYSTEMS.resolve(kind)
     if not (isinstance(cls, type) and issubclass(cls, Reranker)):
         raise ValueError(
-            f"system kind {kind!r} is no reranker: let the class inherit from "
+            f"system kind {kind!r} is not a reranker: make the class inherit from "
             "`resrank.reranker.Reranker` and define `rerank_many`"
         )
     if isabstract(cls):
@@ -80,6 +80,6 @@ def resolve(kind: str) -> type[Reranker]:
 def _check_section(kind: str, name: str, section: Any, base: type[Strict]) -> None:
     if not (isinstance(section, type) and issubclass(section, base)):
         raise ValueError(
-            f"system kind {kind!r}: let its `{name}` inherit from "
+            f"system kind {kind!r}: make its `{name}` inherit from "
             f"`{base.__module__}.{base.__name__}`"
         )

@@ -72,7 +72,7 @@ class Reranker(ABC):
     reads_lists: ClassVar[bool] = False
     """Whether it reads a list whole or in sliding windows (`RerankerOptions.list_window`)."""
     reads_queries_together: bool = False
-    """Whether a run hands over all queries at once, because queries are all that it reads."""
+    """Whether the job passes all queries in one call. Set it if reranking embeds only queries."""
     caches_passages: bool = False
     """Whether its passage embeddings do not depend on the query, so `prepare` can store them."""
 
@@ -90,7 +90,7 @@ class Reranker(ABC):
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries in batches, with the same rankings as `rerank` one at a time.
 
-        A run hands over a few queries at a time, so that it can be split into shards.
+        The job calls this with 16 queries at a time, so that it can be split into shards.
         """
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
@@ -118,8 +118,8 @@ class Reranker(ABC):
     def encoder_options(options: Any, training: Any, model_dir: str | None) -> Any:
         """Return the `EncoderOptions` of the encoder that embeds passages, or None without one.
 
-        Rerankers with equal encoder options share one store. `training` and `model_dir` are those
-        of a trained reranker, whose own encoder may lie in its folder; else None.
+        Rerankers with equal encoder options share one store. `training` and `model_dir` are None
+        if untrained; a trained reranker may keep its own encoder in `model_dir`.
         """
         return None
 
@@ -161,7 +161,7 @@ class Reranker(ABC):
     def declared_counts(self, candidates: int) -> DeclaredCounts:
         """Return the counts that every ranking of a list of this length must have.
 
-        No run is written that breaks them (`check_ranking.py`).
+        A run that breaks them is not written (`check_ranking.py`).
         """
         return DeclaredCounts()
 
@@ -172,7 +172,7 @@ class Reranker(ABC):
 
     @staticmethod
     def passes(options: Any, usage: Usage, candidates: int) -> Sequence[Pass] | None:
-        """Return the forward passes behind a ranking's usage, for its FLOPs.
+        """Return the forward passes that make up a ranking's usage, for its FLOPs.
 
         The passage encoder, if there is one, comes first, the reranker last. Returns None where
         the models are not in this process; then tables and plans show no FLOPs.

@@ -44,7 +44,7 @@ class RerankerEntry(Strict):
         return self.reranker.load(self.typed_options, model_dir)
 
     def passes(self, usage: Usage, candidates: int) -> Sequence[Pass] | None:
-        """Return the forward passes behind a usage, or None if the kind does not state them."""
+        """Return the passes that make up a usage, or None if the kind does not state them."""
         return self.reranker.passes(self.typed_options, usage, candidates)
 
     def estimate_usage(self, shape: QueryShape) -> Usage | None:

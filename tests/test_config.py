@@ -53,7 +53,7 @@ def on_part(model, **more):
         ({"seeds": [1, 1]}, "1 occurs twice"),
         (
             {"define": {"systems": {"x": {"kind": "json:JSONDecoder"}}}},
-            "no reranker: let the class inherit from",
+            "not a reranker: make the class inherit from",
         ),
         (
             {
@@ -205,7 +205,7 @@ def test_lists_for_training_come_from_a_stage_that_needs_no_training():
     fused = {"kind": "fusion", "of": ["bm25", "d"]}
     define = {"first_stages": {"d": dense, "f": fused}}
     suite = load_suite(SUITE | {"systems": ["resrank"], "first_stages": ["f"], "define": define})
-    assert suite.stage_parts("f") == ["bi_encoder_tuned"]
+    assert suite.used_by_stage("f") == ["bi_encoder_tuned"]
     define["systems"] = {"x": {"kind": "resrank", "training": {}, "trained_with": "f"}}
     with pytest.raises(ConfigError, match="needs a trained model; name another"):
         load_suite(SUITE | {"systems": ["x"], "define": define})
@@ -244,5 +244,5 @@ def test_a_folder_that_is_only_trained_on_and_not_there_is_named():
 def test_what_is_said_of_a_training_that_is_not_there_is_refused():
     define = {"systems": {"mine": {"kind": "resrank", "trained_on": "docstrings"}}}
     assert System.model_validate(System(kind="resrank").model_dump()).training is None
-    with pytest.raises(ConfigError, match="trained_on: of a system that is trained.*training: {}"):
+    with pytest.raises(ConfigError, match="trained_on: only for trained systems.*training: {}"):
         load_suite(SUITE | {"systems": ["mine"], "define": define})

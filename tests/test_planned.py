@@ -76,8 +76,8 @@ def test_a_job_leaves_out_what_no_network_gave(tmp_path, monkeypatch, reason):
              "define": {"collections": define}}  # fmt: skip
     plan = Plan(load_suite(suite))
     write_planned(plan)
-    write_checked_json(tmp_path / plan.fetch_mark("far"), {"absent": reason})
+    write_checked_json(tmp_path / plan.fetch_completion("far"), {"absent": reason})
     read = load_planned(tmp_path / plan.suite_file)
     assert read.suite.collections == (["here"] if reason else ["here", "far"])
     assert (reason in read.skipped["far"]) if reason else read.skipped == {}
-    assert json.loads((tmp_path / plan.fetch_mark("far")).read_text())["absent"] == reason
+    assert json.loads((tmp_path / plan.fetch_completion("far")).read_text())["absent"] == reason

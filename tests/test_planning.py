@@ -57,7 +57,7 @@ def test_an_encoder_that_training_reaches_is_not_encoded_before(plan):
 
 
 def test_a_system_waits_for_what_it_stands_on(plan):
-    assert plan.parts("above") == ["out/models/tuned/seed3.manifest.json"]
+    assert plan.used_models("above") == ["out/models/tuned/seed3.manifest.json"]
     options = plan.system_entry("above").options
     assert options["encoder"]["model"] == "out/models/tuned/seed3"
     assert plan.model("above", 1) == ["out/models/above/seed1.manifest.json"]

@@ -104,14 +104,17 @@ def test_the_defaults_of_options():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("NotAReranker", "is no reranker: let the class inherit from `resrank.reranker.Reranker`"),
-        ("requests", "is no reranker"),
+        (
+            "NotAReranker",
+            "is not a reranker: make the class inherit from `resrank.reranker.Reranker`",
+        ),
+        ("requests", "is not a reranker"),
         ("Incomplete", "does not define rerank_many"),
         (
             "WrongOptions",
-            "let its `Options` inherit from `resrank.reranker_options.RerankerOptions`",
+            "make its `Options` inherit from `resrank.reranker_options.RerankerOptions`",
         ),
-        ("WrongTraining", "let its `Training` inherit from `resrank.reranker_options.TrainingOpt"),
+        ("WrongTraining", "make its `Training` inherit from `resrank.reranker_options.TrainingOpt"),
     ],
 )
 def test_a_class_that_breaks_the_contract_is_told_what_to_do(name, message):

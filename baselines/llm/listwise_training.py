@@ -49,7 +49,7 @@ def train_listwise(
         prompting.words,
         training.autocast,
         ranking_weight,
-        [model.token_behind("[", letter) for letter in letters],
+        [model.token_after("[", letter) for letter in letters],
     )
     counts = _fit(model, losses, training, examples, job)
     if not processes().is_main:

@@ -40,4 +40,4 @@ def grade_tokens(model: TransformersModel) -> list[int]:
 
     Raises ValueError if a grade is no single token there.
     """
-    return [model.token_behind(OPENING, str(grade)) for grade in range(GRADES)]
+    return [model.token_after(OPENING, str(grade)) for grade in range(GRADES)]

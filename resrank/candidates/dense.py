@@ -10,7 +10,7 @@ from pydantic import Field
 
 from resrank.candidates.base import FirstStageKind, StageInputs
 from resrank.model.options import EncoderOptions
-from resrank.model.trained_models import parts, substitute
+from resrank.model.trained_models import substitute, used_models
 from resrank.records import Passage, Query
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class DenseStage(FirstStageKind):
 
     def trained_models(self) -> list[str]:
         """Return the trained system that holds the encoder, if one does."""
-        return parts(self.encoder.model)
+        return used_models(self.encoder.model)
 
     def with_models(self, folder_of: Callable[[str], str]) -> Self:
         """Return it with the folder of a trained encoder in place of the system's name."""

@@ -39,7 +39,7 @@ app = typer.Typer(
 
 @app.command()
 def fetch(suite: SuiteFile, collection: CollectionName) -> None:
-    """Fetch an optional collection's files, or write down that no network gave them.
+    """Fetch an optional collection's files, or write down why that failed.
 
     The workflow plans no jobs on a collection that is absent.
 
@@ -49,7 +49,7 @@ def fetch(suite: SuiteFile, collection: CollectionName) -> None:
     from resrank.jobs.from_suite import SuiteJobs
 
     jobs = SuiteJobs(suite)
-    out = jobs.writable(jobs.plan.fetch_mark(collection))
+    out = jobs.writable(jobs.plan.fetch_completion(collection))
     write_checked_json(out, {"absent": jobs.entry(collection).fetch()})
 
 

@@ -103,7 +103,7 @@ class CollectionKind(CollectionOptions):
             print(line, file=sys.stderr, flush=True)
 
     def fetch(self) -> str | None:
-        """Fetch the files of an optional collection; return why no network gave them, else None.
+        """Fetch an optional collection; return why its files are unreachable, else None.
 
         Any other failure raises FetchError, as for a required collection.
         """

@@ -53,7 +53,8 @@ def drive(
     try:
         with tempfile.TemporaryDirectory() as folder:
             wanted = _settings(loadgen, scenario, queries)
-            audit = str(Path(folder) / "none.config")  # It ignores a file in the current folder.
+            # LoadGen then ignores an `audit.config` in the current folder.
+            audit = str(Path(folder) / "none.config")
             loadgen.StartTestWithLogSettings(system, library, wanted, _log(loadgen, folder), audit)
             measurements = _results(Path(folder) / "mlperf_log_detail.txt")
     finally:

@@ -15,6 +15,10 @@ from resrank.io.collection import Collection
 from resrank.io.manifest import read_checked_json
 from resrank.records import Split
 
+TRAINING_GRADE = 1
+"""The lowest grade of a training positive: training takes every grade above 0 as relevant, even
+where binary metrics count only higher grades."""
+
 
 class LeakAuditor:
     """The judgments, lists and training positives that the leak audits of a candidate set share.
@@ -60,5 +64,5 @@ class LeakAuditor:
         if source.folder not in self.positives:
             qrels = source.qrels(Split.TRAIN)
             passages = source.passages.judged(qrels)
-            self.positives[source.folder] = training_positives(qrels, passages, 1)
+            self.positives[source.folder] = training_positives(qrels, passages, TRAINING_GRADE)
         return self.positives[source.folder]

@@ -34,7 +34,7 @@ class Damaged(ValueError):
 
 
 def write_checked_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object with the SHA-256 of its content, or nothing."""
+    """Write atomically, with the SHA-256 of the content."""
     write_json(path, _with_digest(value))
 
 
@@ -80,7 +80,8 @@ def is_intact(value: Mapping[str, Any]) -> bool:
 
 
 def _with_digest(value: Mapping[str, Any]) -> dict[str, Any]:
-    content = _content(json.loads(json.dumps(value)))  # keys and values as a reader gets them
+    # JSON round trip, so the hash covers what a reader sees.
+    content = _content(json.loads(json.dumps(value)))
     return {**content, CONTENT_SHA256: _digest(content)}
 
 
@@ -163,16 +164,16 @@ def check_file(path: Path, digest: str, advice: str = AGAIN) -> None:
     """Raise Damaged if a file is missing or its SHA-256 is not `digest`."""
     if not path.is_file():
         raise Damaged(path, "it is missing", advice)
-    if _sha256(path, *_version(path)) != digest:
+    if _sha256(path, *_fingerprint(path)) != digest:
         raise Damaged(path, "its SHA-256 differs from the one in its manifest", advice)
 
 
 def _outputs(manifest: Path) -> Mapping[str, str]:
-    return _read_outputs(manifest, *_version(manifest)) if manifest.is_file() else {}
+    return _read_outputs(manifest, *_fingerprint(manifest)) if manifest.is_file() else {}
 
 
-def _version(path: Path) -> tuple[int, int]:
-    """Return what tells a changed file: its modification time and its size."""
+def _fingerprint(path: Path) -> tuple[int, int]:
+    """Return a cheap fingerprint: mtime and size."""
     about = path.stat()
     return about.st_mtime_ns, about.st_size
 

@@ -42,15 +42,15 @@ class SuiteJobs:
         """Return what `freeze` takes."""
         plan, names = self.plan, (collection, first_stage)
         _pick(self.suite.first_stages, first_stage, "first stage")
-        fused, stamps = plan.fused(*names), plan.stage_shards(*names)
-        self.require([*fused.values(), *plan.stage_models(first_stage), *stamps])
+        fused, completed = plan.fused(*names), plan.stage_shards(*names)
+        self.require([*fused.values(), *plan.stage_models(first_stage), *completed])
         return (
             self.collection(collection),
             plan.stage_entry(first_stage),
             self.writable(plan.candidates(*names)),
             self.writable(plan.store),
             {name: Path(path) for name, path in fused.items()},
-            [Path(path).with_suffix("") for path in stamps],
+            [Path(path).with_suffix("") for path in completed],
         )
 
     def embed(self, collection: str, first_stage: str, shard: Shard) -> tuple[Any, ...]:
@@ -69,9 +69,9 @@ class SuiteJobs:
         """Return the job that embeds a collection's candidates."""
         plan, names = self.plan, _name_of(shard)
         chosen = _pick(plan.encoders, encoder, "encoder")
-        stamps = plan.encode_shards(collection, encoder) if shard == WHOLE else []
+        completed = plan.encode_shards(collection, encoder) if shard == WHOLE else []
         lists = plan.lists_to_encode(collection)
-        self.require([*lists, *chosen.models, *stamps])
+        self.require([*lists, *chosen.models, *completed])
         out = self.writable(plan.embeddings(collection, encoder, names))
         return EncodeJob(
             collection=self.collection(collection),
@@ -81,7 +81,7 @@ class SuiteJobs:
             store=self.writable(plan.store) if shard == WHOLE else out.with_suffix(""),
             out=out,
             shard=shard,
-            shard_stores=[Path(path).with_suffix("") for path in stamps],
+            shard_stores=[Path(path).with_suffix("") for path in completed],
         )
 
     def train(self, system: str, seed: int | None) -> TrainJob:
@@ -220,13 +220,13 @@ class SuiteJobs:
 
     def _system(self, system: str, candidates: str) -> dict[str, Any]:
         """Return what the jobs on a system share."""
-        parts = self.plan.parts(system)
-        self.require(parts)
+        used_models = self.plan.used_models(system)
+        self.require(used_models)
         return {
             "name": system,
             "system": self.plan.system_entry(system),
             "candidates": Path(candidates),
-            "parts": [Path(part) for part in parts],
+            "used_models": [Path(path) for path in used_models],
         }
 
 

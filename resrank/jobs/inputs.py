@@ -23,7 +23,7 @@ class SystemJob:
     name: the system's name in the suite.
     system: its entry, in which every `trained:<name>` is replaced by that model's folder.
     candidates: the frozen lists (parquet).
-    parts: manifests of the trained models that the system uses besides its own.
+    used_models: manifests of the trained models that the system depends on, not its own.
     out: the main file to write, or the model's folder; other files are written beside it.
     """
 
@@ -32,7 +32,7 @@ class SystemJob:
     collection: Collection
     candidates: Path
     out: Path
-    parts: Sequence[Path] = ()
+    used_models: Sequence[Path] = ()
 
     def inputs(
         self, model: Path | None = None, files: Sequence[Path] = ()
@@ -44,7 +44,7 @@ class SystemJob:
         """
         inputs: dict[str, Path | str] = {"collection": self.collection.hash}
         inputs |= {"candidates": self.candidates} | {str(path): path for path in files}
-        inputs |= {f"{part.parent.name}/{part.name}": part for part in self.parts}
+        inputs |= {f"{path.parent.name}/{path.name}": path for path in self.used_models}
         return inputs if model is None else inputs | {"model": manifest_of(model)}
 
     def test_requests(self) -> list[Request]:

@@ -17,7 +17,7 @@ from resrank.records import Ranking
 from resrank.reranker import Reranker
 from resrank.shards import WHOLE, Shard
 
-BLOCK = 16  # queries that a system is given at once, however many shards there are
+BLOCK = 16  # queries per call, independent of the number of shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class RerankJob(SystemJob):
     """A system's run over every test query, or a shard of it.
 
     store: folder of the passage embeddings that systems share.
-    seed, model: of training; 0 and None for an untrained system.
+    seed, model: training seed and model folder; 0 and None for an untrained system.
     """
 
     store: Path
@@ -42,20 +42,20 @@ def rerank(job: RerankJob) -> None:
     """
     reranker = load(job.system, job.model)
     requests = job.test_requests()
-    halved = Halvings()
+    halved = Halvings()  # counts batches halved after out-of-memory
     if reranker.caches_passages:
         reranker.prepare((c.passage for _, listed in requests for c in listed), job.store)
     reranker.keep_transcript(job.out)
     blocks = _blocks(job, reranker, requests)
     rankings = [ranking for block in blocks for ranking in reranker.rerank_many(block)]
-    taken = [request for block in blocks for request in block]
-    verify(job.name, reranker, taken, rankings)
+    shard_requests = [request for block in blocks for request in block]
+    verify(job.name, reranker, shard_requests, rankings)
     written = _write(job, rankings)
     by_encoder = reranker.by_encoder(requests)
     if by_encoder is None:
         encoder_run(job.out).unlink(missing_ok=True)
     else:
-        written.append(_write_encoder_run(job, by_encoder, taken))
+        written.append(_write_encoder_run(job, by_encoder, shard_requests))
     write_manifest(
         job.out.with_suffix(".manifest.json"),
         inputs=job.inputs(job.model, job.system.typed_options.files),
@@ -95,12 +95,12 @@ def _write(job: RerankJob, rankings: Sequence[Ranking]) -> list[Path]:
 
 
 def _write_encoder_run(
-    job: RerankJob, by_encoder: Sequence[Ranking], taken: Sequence[Request]
+    job: RerankJob, by_encoder: Sequence[Ranking], shard_requests: Sequence[Request]
 ) -> Path:
     """Write the ranking of the shard's queries by the system's encoder alone; return its file."""
-    ids = {query.id for query, _ in taken}
+    ids = {query.id for query, _ in shard_requests}
     rankings = [r for r in by_encoder if r.query_id in ids]
-    verify(f"{job.name}.encoder", None, taken, rankings)
+    verify(f"{job.name}.encoder", None, shard_requests, rankings)
     path = encoder_run(job.out)
     write_run(path, rankings, f"{job.name}.encoder")
     return path

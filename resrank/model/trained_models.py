@@ -1,6 +1,6 @@
-"""Options of the form `trained:<system>`, each replaced by the folder of that system's model.
+"""Replace `trained:<system>` in options with that model's folder.
 
-With them, a reranker can use an encoder that another system's job has trained.
+This lets a reranker use an encoder that another system's job has trained.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Any
 PREFIX = "trained:"
 
 
-def parts(options: Any) -> list[str]:
-    """Return the sorted names of the systems that options refer to."""
+def used_models(options: Any) -> list[str]:
+    """Return the systems whose trained models options use, sorted by name."""
     if isinstance(options, str):
         return [options.removeprefix(PREFIX)] if options.startswith(PREFIX) else []
     if isinstance(options, dict):
         options = list(options.values())
     if isinstance(options, list):
-        return sorted({name for value in options for name in parts(value)})
+        return sorted({name for value in options for name in used_models(value)})
     return []
 
 
 def substitute(options: Any, folder_of: Callable[[str], str], prefix: str = PREFIX) -> Any:
-    """Return the options with each `trained:<system>` replaced by its model's folder.
+    """Return the options with each `trained:<system>` replaced by that model's folder.
 
-    prefix: replaces names with this prefix instead of `trained:`.
+    prefix: prefix of the names to replace.
     """
     if isinstance(options, str) and options.startswith(prefix):
         return folder_of(options.removeprefix(prefix))

@@ -13,8 +13,8 @@ def suite_title(resolved: Resolved) -> str:
     """Return the suite's title, with its scale, its purpose and the sets that were skipped."""
     title = f"{resolved.suite.title}. " if resolved.suite.title else ""
     if resolved.suite.scale > 1:
-        title += "The models of random weights are not of the sizes in their names: layers and "
-        title += f"widths are divided by {resolved.suite.scale}. "
+        title += "Models with random weights are smaller than their names say: layers and widths "
+        title += f"are divided by {resolved.suite.scale}. "
     if resolved.suite.demonstration:
         title += DEMONSTRATION
     skipped = "; ".join(f"{name}, {why}" for name, why in resolved.skipped.items())
@@ -52,6 +52,5 @@ def _recorded(frame: pd.DataFrame) -> str:
     if not labels:
         return ""
     return (
-        f" The times of {labels} are those of the recorded calls, one after another, with other "
-        "calls in flight."
+        f" The times of {labels} are sums of recorded call times; the calls were made concurrently."
     )

@@ -50,7 +50,7 @@ def _check_training(resolved: Resolved, name: str) -> None:
     _check_paths(source, collection)
     stage = pick(resolved.first_stages, spec.trained_with, "first stage")
     _check_stage(source, collection, spec.trained_with, stage)
-    if resolved.stage_parts(spec.trained_with):
+    if resolved.used_by_stage(spec.trained_with):
         raise ConfigError(
             f"system {name!r} is to be trained on the lists of {spec.trained_with!r}, which needs "
             "a trained model; name another first stage in its 'trained_with'"
@@ -67,8 +67,8 @@ def _check_grades(resolved: Resolved) -> None:
     for system in resolved.judges:
         if (given := resolved.systems[system].reranker.grades) != GRADES:
             raise ConfigError(
-                f"system {system!r} gives {given} grades; judgments have {GRADES} here (0 not "
-                "relevant, 1 partly, 2 relevant): give it as many"
+                f"system {system!r} gives {given} grades; judgments are mapped to {GRADES} grades "
+                f"(0 not relevant, 1 partly, 2 relevant): the system must also give {GRADES}"
             )
         for name in resolved.suite.collections + resolved.learns_from(system):
             if resolved.collections[name].grades_from is None:

@@ -11,7 +11,7 @@ from resrank.model.architectures import RANDOM
 from resrank.model.trained_models import substitute
 from resrank.suite.checks import check
 from resrank.suite.library import library, pick
-from resrank.suite.parts import parts_of, with_parts
+from resrank.suite.parts import used_by, with_used
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import Definitions, Suite, System
 
@@ -23,7 +23,7 @@ def load_suite(
 ) -> Resolved:
     """Validate a suite (a mapping or a YAML file) against the library in config/.
 
-    absent: optional collections that no network gave, and why; definitions: entries to use in
+    absent: optional collections that could not be fetched, and why; definitions: entries to use in
     place of the library. Raises ConfigError that names the key, the value that was given and the
     values that are allowed.
     """
@@ -40,9 +40,9 @@ def _resolve(suite: Suite, shared: Definitions) -> Resolved:
     systems = shared.systems | suite.define.systems
     systems = {name: _scaled(spec, suite.scale) for name, spec in systems.items()}
     stages = shared.first_stages | suite.define.first_stages
-    compared = with_parts(systems, suite.systems)
+    compared = with_used(systems, suite.systems)
     for name, stage in stages.items():
-        compared |= parts_of(systems, f"first stage {name}", stage.trained_models())
+        compared |= used_by(systems, f"first stage {name}", stage.trained_models())
     chosen = {"ablation": [suite.ablation], "baseline": [suite.baseline]}
     for key, names in (chosen | {"sensitivity": suite.sensitivity}).items():
         for named in set(names) - {None, *suite.systems}:

@@ -19,8 +19,8 @@ class Paths:
         self.report_manifest = f"{out}/report.manifest.json"
         self.page = f"{out}/report/index.html"
 
-    def fetch_mark(self, collection: str) -> str:
-        """Return the file that says whether an optional collection could be fetched."""
+    def fetch_completion(self, collection: str) -> str:
+        """Return the completion file of fetching an optional collection; it says if that failed."""
         return f"{self.out}/fetched/{collection}.json"
 
     def collection(self, name: str) -> str:
@@ -28,7 +28,7 @@ class Paths:
         return f"{self.out}/collections/{name}"
 
     def collection_manifest(self, name: str) -> str:
-        """Return the file that is written last of a collection."""
+        """Return a collection's manifest, which is written last."""
         return f"{self.collection(name)}/manifest.json"
 
     def candidates(self, collection: str, first_stage: str) -> str:
@@ -36,11 +36,11 @@ class Paths:
         return f"{self.out}/candidates/{collection}/{first_stage}.parquet"
 
     def embeddings(self, collection: str, encoder: str, shard: str = "") -> str:
-        """Return the file that says that an encoder has embedded a collection's candidates."""
+        """Return the completion file of embedding a collection's candidates."""
         return _of_shard(f"{self.out}/embeddings/{collection}/{encoder}", shard) + ".json"
 
     def stage_embeddings(self, collection: str, first_stage: str, shard: str) -> str:
-        """Return the file that says that a shard has embedded passages for a dense first stage."""
+        """Return the completion file of a shard that embeds passages for a dense first stage."""
         return self.embeddings(collection, f"first_stages/{first_stage}", shard)
 
     def saved_model(self, system: str, seed: int | str) -> str:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.options import EncoderOptions
-from resrank.model.trained_models import parts, substitute
+from resrank.model.trained_models import substitute, used_models
 from resrank.reranker_entry import options_of
 from resrank.suite.paths import Paths
 from resrank.suite.resolved import Resolved
@@ -42,9 +42,9 @@ class Plan(Paths):
         return self.suite.seeds_of(system)[0]
 
     def learners(self, collection: str) -> list[str]:
-        """Return the systems that are trained on a collection that is yet to be fetched.
+        """Return the systems trained on a collection, if its train split is known only later.
 
-        Whether it has a train split is not known before.
+        It is known only after fetching for some collections; for the others, return [].
         """
         if self.suite.collections[collection].train_split_is_certain():
             return []
@@ -56,7 +56,7 @@ class Plan(Paths):
         return self.saved_model(system, self.first_seed(system) if seed is None else seed)
 
     def model_manifests(self, systems: list[str]) -> list[str]:
-        """Return the files that are written last of some trained models."""
+        """Return the manifests of these systems' models; a manifest is written last."""
         return [f"{self.model_folder(name)}.manifest.json" for name in systems]
 
     def system_entry(self, system: str) -> System:
@@ -64,9 +64,9 @@ class Plan(Paths):
         entry = self.suite.systems[system]
         return entry.model_copy(update={"options": self._options(system)})
 
-    def parts(self, system: str) -> list[str]:
-        """Return the manifests of the trained models that a system uses besides its own."""
-        return self.model_manifests(parts(self.suite.systems[system].options))
+    def used_models(self, system: str) -> list[str]:
+        """Return the manifests of the trained models that a system depends on, not its own."""
+        return self.model_manifests(used_models(self.suite.systems[system].options))
 
     def model(self, system: str, seed: int | str | None = None) -> list[str]:
         """Return the manifest of a system's own model; none if it is not trained."""
@@ -92,11 +92,11 @@ class Plan(Paths):
         return [f"{number}of{count}" for number in range(count)] if count > 1 else []
 
     def encode_shards(self, collection: str, encoder: str) -> list[str]:
-        """Return the files that say that each shard has embedded a collection's candidates."""
+        """Return the completion files of the shards that embed a collection's candidates."""
         return [self.embeddings(collection, encoder, shard) for shard in self.shard_names]
 
     def stage_shards(self, collection: str, stage: str) -> list[str]:
-        """Return the files that say that the shards of a dense first stage have embedded all."""
+        """Return the completion files of the shards that embed all for a dense first stage."""
         if self.suite.first_stages[stage].passage_encoder() is None:
             return []
         return [self.stage_embeddings(collection, stage, shard) for shard in self.shard_names]
@@ -121,7 +121,7 @@ class Plan(Paths):
         options = self._encoder_options(system, folder)
         if options is None:
             return None
-        holders = [(p, self.model_folder(p)) for p in parts(spec.options)]
+        holders = [(p, self.model_folder(p)) for p in used_models(spec.options)]
         holders += [(system, folder)] if folder else []
         held_by = [(n, f) for n, f in holders if options.model.startswith(f)]
         text = as_json(options)
@@ -131,12 +131,15 @@ class Plan(Paths):
         return name
 
     def encoded(self, collection: str, system: str, seed: int | str) -> list[str]:
-        """Return the file of the job that embeds candidates for a system, if it has an encoder."""
+        """Return the completion file of embedding candidates for a system; none without encoder."""
         name = self.encoder_name(system, seed)
         return [] if name is None else [self.embeddings(collection, name)]
 
     def encoded_for_training(self, system: str, seed: int | str) -> list[str]:
-        """Return the same for the training collection, if training leaves the encoder as it is."""
+        """Return the embedding file for the training collection.
+
+        There is none if training changes the encoder.
+        """
         name = self.encoder_name(system, seed)
         if name is None or self.model(system, seed)[0] in self.encoders[name].models:
             return []
@@ -171,15 +174,15 @@ class Plan(Paths):
         """Return the splits whose candidates an encoder embeds: test, and those of training.
 
         Training adds train if a system is trained here on this encoder's embeddings, and dev if
-        that system is scored on dev queries meanwhile.
+        that system is scored on dev queries during training.
         """
-        stamp = self.embeddings(collection, encoder)
+        embedded = self.embeddings(collection, encoder)
         learners = [
             spec
             for system, spec in self.suite.systems.items()
             if spec.training is not None
             for seed in self.suite.seeds_of(system)
-            if stamp in self.encoded_for_training(system, seed)
+            if embedded in self.encoded_for_training(system, seed)
         ]
         if not learners:
             return ["test"]
@@ -218,8 +221,12 @@ class Plan(Paths):
         return [run for run in self.runs(collection, stage) if run[0] in self.suite.judges]
 
     def learned_from(self, stage: str) -> dict[str, list[str]]:
-        """Return, by system, the collections that it, its parts or the first stage learned from."""
-        below = [c for part in self.suite.stage_parts(stage) for c in self.suite.learns_from(part)]
+        """Return, by system, the collections that its own and all used models learned from.
+
+        The first stage's models count as used.
+        """
+        used = self.suite.used_by_stage(stage)
+        below = [c for name in used for c in self.suite.learns_from(name)]
         learned_from = {
             name: list(dict.fromkeys(self.suite.learns_from(name) + below))
             for name in self.suite.suite.systems
@@ -232,10 +239,10 @@ class Plan(Paths):
 
     @property
     def audits_leaks(self) -> bool:
-        """Whether the report has a leak audit, whichever optional collections turn out absent."""
+        """Whether the report has a leak audit, even if optional collections cannot be fetched."""
         suite = self.suite
         audited = {pair: bool(self.learned_from(pair[1])) for pair in suite.pairs}
-        certain = [has for (c, _), has in audited.items() if c not in suite.in_doubt]
+        certain = [has for (c, _), has in audited.items() if c not in suite.maybe_unavailable]
         return any(certain) or all(audited.values())
 
     def _options(self, system: str) -> Any:
@@ -263,5 +270,8 @@ def has_gpu() -> bool:
 
 
 def source_data(entry: CollectionKind | FirstStageKind) -> list[str]:
-    """Return the user's files behind a collection or a first stage; an edit reruns its job."""
+    """Return the user's files that a collection or a first stage is read from.
+
+    An edit reruns its job.
+    """
     return [str(path) for path in entry.source_files()]

@@ -47,8 +47,8 @@ def write_planned(plan: Plan) -> None:
 def load_planned(path: Path) -> Resolved:
     """Load the suite of a job: the planned one, or a user's file for a job started by hand.
 
-    Optional collections that could not be downloaded are left out. `resrank job fetch` marks them
-    under results/<suite>.
+    Optional collections are left out if they could not be fetched, according to
+    results/<suite>/fetched.
     """
     complete = path.is_file() and path.read_text("utf-8").startswith(HEADER)
     definitions = Definitions() if complete else library()
@@ -58,10 +58,10 @@ def load_planned(path: Path) -> Resolved:
 
 
 def read_absent(resolved: Resolved) -> dict[str, str]:
-    """Return the optional collections that could not be downloaded, each with the reason."""
+    """Return the optional collections that could not be fetched, each with the reason."""
     paths = Paths(f"results/{resolved.suite.name}")
-    marks = {name: Path(paths.fetch_mark(name)) for name in resolved.in_doubt}
-    reasons = {name: read_checked_json(m)["absent"] for name, m in marks.items() if m.is_file()}
+    files = {name: Path(paths.fetch_completion(name)) for name in resolved.maybe_unavailable}
+    reasons = {name: read_checked_json(m)["absent"] for name, m in files.items() if m.is_file()}
     return {name: reason for name, reason in reasons.items() if reason}
 
 

@@ -72,7 +72,7 @@ def date_back(folder: Path) -> list[Path]:
 
 
 def _under(folder: Path) -> Iterator[Path]:
-    """Yield all folders and files below; `walk`, unlike `rglob`, bears a folder that vanishes."""
+    """Yield all folders and files below; unlike `rglob`, `walk` tolerates one that vanishes."""
     for above, folders, files in os.walk(folder):
         yield from (Path(above, name) for name in (*folders, *files))
 
@@ -83,7 +83,7 @@ FOLDER = re.compile(r"results/(?P<suite>[^/]+)/models/[^/]+/seed\d+")
 def check_models(resolved: Resolved) -> None:
     """Raise ConfigError if a model under results/ is missing, with the command that makes it."""
     stages = {stage for _, stage in resolved.pairs}
-    below = {part for stage in stages for part in resolved.stage_parts(stage)}
+    below = {name for stage in stages for name in resolved.used_by_stage(stage)}
     needed = sorted({*resolved.suite.systems, *resolved.trained, *below})
     entries = [resolved.systems[name].options for name in needed]
     entries += [

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.architectures import RANDOM
-from resrank.model.trained_models import parts
+from resrank.model.trained_models import used_models
 from resrank.suite.schema import Suite, System
 
 
@@ -24,17 +24,17 @@ class Resolved(BaseModel):
     given: Suite
     """The suite as it was written, with the skipped collections."""
     skipped: dict[str, str] = {}
-    """Optional collections that the suite goes on without, and why."""
+    """Optional collections that the suite skips, and why."""
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Every (collection, first stage) that systems are compared on."""
         return [(c, stage) for c in self.suite.collections for stage in self.stages_of(c)]
 
-    def stage_parts(self, stage: str) -> list[str]:
+    def used_by_stage(self, stage: str) -> list[str]:
         """Return the trained systems that a first stage uses, itself or through a fusion."""
         spec = self.first_stages[stage]
-        fused = (part for name in spec.names_of_fused() for part in self.stage_parts(name))
+        fused = (used for name in spec.names_of_fused() for used in self.used_by_stage(name))
         return sorted({*spec.trained_models(), *fused})
 
     def stages_of(self, collection: str) -> list[str]:
@@ -70,14 +70,14 @@ class Resolved(BaseModel):
         return self.systems[system].reranker.reorders
 
     def is_optional(self, collection: str) -> bool:
-        """Return whether the suite goes on without a collection that cannot be had."""
+        """Return whether the suite skips a collection that is unavailable."""
         if self.suite.optional is not None:
             return collection in self.suite.optional
         return self.collections[collection].optional
 
     @property
-    def in_doubt(self) -> list[str]:
-        """Optional collections with files still to be fetched, which a network may not give."""
+    def maybe_unavailable(self) -> list[str]:
+        """Return the optional collections that are not fetched yet; the fetch may fail."""
         return [
             name
             for name in self.suite.collections
@@ -115,8 +115,8 @@ class Resolved(BaseModel):
         ordered: dict[str, None] = {}
 
         def add(system: str) -> None:
-            for part in parts(self.systems[system].options):
-                add(part)
+            for used in used_models(self.systems[system].options):
+                add(used)
             if self.systems[system].training is not None:
                 ordered[system] = None
 
@@ -125,17 +125,17 @@ class Resolved(BaseModel):
         return list(ordered)
 
     def learns_from(self, system: str) -> list[str]:
-        """Return the collections that a system, or a trained part of it, learns from."""
+        """Return the collections that a system, or a model it depends on, learns from."""
         spec = self.systems[system]
         sources = [self.trained_on(system)] if spec.training is not None else []
-        sources += [name for part in parts(spec.options) for name in self.learns_from(part)]
+        sources += [name for used in used_models(spec.options) for name in self.learns_from(used)]
         return list(dict.fromkeys(sources))
 
     @property
     def only_learned_from(self) -> list[str]:
         """Collections that are not evaluated, but that systems or first stages learn from."""
-        parts_below = [part for _, stage in self.pairs for part in self.stage_parts(stage)]
-        sources = {c for name in self.suite.systems + parts_below for c in self.learns_from(name)}
+        below = [used for _, stage in self.pairs for used in self.used_by_stage(stage)]
+        sources = {c for name in self.suite.systems + below for c in self.learns_from(name)}
         return sorted(sources - set(self.suite.collections))
 
     def trained_on(self, system: str) -> str:

@@ -34,9 +34,10 @@ class System(RerankerEntry):
         "with a train split, else docstrings.",
     )
     trained_with: str = Field(
-        "bm25", description="First stage whose lists it is trained on; it must not itself stand on "
-        "a model that is trained."
-    )  # fmt: skip
+        "bm25",
+        description="First stage whose lists it is trained on; it must not depend on a trained "
+        "model.",
+    )
     seeds: list[SeedNumber] | None = Field(
         None, min_length=1, description="Training seeds, in place of the suite's."
     )
@@ -55,9 +56,9 @@ class System(RerankerEntry):
         about = sorted(self.model_dump(include=about_training, exclude_defaults=True))
         if self.training is None and about:
             raise ValueError(
-                f"{', '.join(about)}: of a system that is trained, but there is no "
-                "`training`; an entry replaces the library's whole: copy its `training` too, or "
-                "say `training: {}`"
+                f"{', '.join(about)}: only for trained systems, but `training` is missing. Your "
+                "entry replaces the whole library entry: copy its `training`, or write "
+                "`training: {}`"
             )
         return self
 
@@ -101,22 +102,26 @@ class Suite(Strict):
         [1, 2, 3], min_length=1, description="Seeds of trained systems."
     )
     shards: int = Field(
-        1, ge=1, description="Jobs that embedding and reranking a collection are each split into; "
-        "the results are the same for any number."
-    )  # fmt: skip
+        1,
+        ge=1,
+        description="Number of jobs that embedding and reranking are each split into; the results "
+        "are the same for any number.",
+    )
     optional: list[str] | None = Field(
-        None, description="Collections that the suite goes on without where they cannot be had, "
-        "for lack of files or of a network; unset: those whose own entry says `optional`."
-    )  # fmt: skip
+        None,
+        description="Collections to skip if they are unavailable, for lack of files or of a "
+        "network; unset: those whose own entry says `optional`.",
+    )
     offline: bool = Field(
         False, description="Ask no network for data: an optional collection whose files are not "
         "here is skipped, any other is an error before anything runs."
     )  # fmt: skip
     measure: Measurement = Measurement()
     baseline: str | None = Field(
-        None, description="The system that the comparison's marks of significance are against; "
-        "unset: the best of each candidate set."
-    )  # fmt: skip
+        None,
+        description="Reference system for the significance arrows; unset: the best of each "
+        "candidate set.",
+    )
     scale: int = Field(
         1, ge=1, description="Divide layers and widths of models with random weights "
         "(`random:<hub id>`) by this, for machines that the published shapes are too large for."

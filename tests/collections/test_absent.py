@@ -113,9 +113,9 @@ def test_what_is_required_or_all_there_is_cannot_be_absent(far, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     write_beir(tmp_path / "data")
     required = suite_with(b"content")
-    assert load_suite(required).in_doubt == []
+    assert load_suite(required).maybe_unavailable == []
     assert load_suite(required, {"far": ABSENT}).suite.collections == ["mine", "far"]
     resolved = load_suite(required | {"optional": ["far"]})
-    assert resolved.in_doubt == ["far"]
+    assert resolved.maybe_unavailable == ["far"]
     with pytest.raises(ConfigError, match=f"no collection is left to evaluate: far: {ABSENT}"):
         load_suite(required | {"collections": ["far"], "optional": ["far"]}, {"far": ABSENT})

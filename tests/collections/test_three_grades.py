@@ -141,7 +141,7 @@ def test_a_suite_with_a_judge_asks_for_the_map_before_anything_runs(tmp_path):
         load_suite(suite(tmp_path / "a", judge))
     assert load_suite(suite(tmp_path / "b", judge, grades_from=[1, 1])).judges == ["judge"]
     assert load_suite(suite(tmp_path / "c", "first_stage")).judges == []
-    with pytest.raises(ConfigError, match="gives 5 grades; judgments have 3 here"):
+    with pytest.raises(ConfigError, match="gives 5 grades; judgments are mapped to 3 grades"):
         load_suite(suite(tmp_path / "d", "tests.test_grades:FiveGrades", grades_from=[1, 1]))
 
 

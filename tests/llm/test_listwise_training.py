@@ -46,7 +46,7 @@ def test_the_target_is_the_correct_order_and_an_end_token(model, prompt, answer)
 
 
 def test_losses_equal_those_of_the_unsplit_model(model):
-    letters = [model.token_behind("[", letter) for letter in LETTERS[:3]]
+    letters = [model.token_after("[", letter) for letter in LETTERS[:3]]
     losses = WindowLosses(model, template("first"), None, False, 10.0, letters)
     computed = losses([ITEM])
     ids, start, _ = losses.target(ITEM)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from baselines.mono_t5 import MonoT5
-from baselines.qwen3_reranker import BEFORE, BEHIND, Qwen3Reranker
+from baselines.qwen3_reranker import AFTER, BEFORE, Qwen3Reranker
 from resrank.check_ranking import verify
 from tests.llm.test_local import requests
 from tests.shapes import save_causal, save_t5
@@ -57,7 +57,7 @@ def test_qwen3_reranker_scores_the_log_probability_of_yes_in_its_template(folder
     ((query, listed),) = requests([1])
     text = f"<Instruct>: Rank.\n<Query>: {query.text}\n<Document>: {listed[0].passage.text}"
     ids = system.model.tokenizer(BEFORE + text)["input_ids"]  # the pair in one, as published
-    ids += system.model.tokenizer(BEHIND)["input_ids"]
+    ids += system.model.tokenizer(AFTER)["input_ids"]
     assert system.pair_ids(query.text, listed[0].passage.text) == (ids, False)
     with torch.inference_mode():
         logits = system.model.model(input_ids=torch.tensor([ids])).logits[0, -1]
@@ -71,8 +71,8 @@ def test_only_the_passage_is_cut(folders):
     whole, cut = system.pair_ids("a query", "word " * 1000)
     assert cut
     assert len(whole) == 400
-    behind = system.model.tokenizer(BEHIND)["input_ids"]
-    assert whole[-len(behind) :] == behind
+    after = system.model.tokenizer(AFTER)["input_ids"]
+    assert whole[-len(after) :] == after
     with pytest.raises(ValueError, match="leaves no space for it under max_tokens"):
         load(folders, Qwen3Reranker, max_tokens=64).pair_ids("a query", "word")
 

@@ -107,5 +107,5 @@ def test_expected_usage_is_near_the_actual_usage(folder, request_of):
 def test_a_tokenizer_without_a_token_for_a_grade_is_refused(folder):
     judge = system(folder)
     judge.model.tokenizer.add_tokens([f"{OPENING}1"])
-    with pytest.raises(ValueError, match="no token of its own of '1' behind 'grade:'"):
+    with pytest.raises(ValueError, match="does not encode '1' after 'grade:' as one"):
         RagMatch(judge.options, judge.model)

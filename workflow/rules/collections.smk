@@ -2,7 +2,7 @@
 # there are no such jobs, and the tables say so.
 checkpoint fetch:
     output:
-        PLAN.fetch_mark("{collection}"),
+        PLAN.fetch_completion("{collection}"),
     log:
         PLAN.log("fetch", "{collection}"),
     localrule: True  # a cluster's nodes may have no network

@@ -30,7 +30,7 @@ except ConfigError as error:
 try:
     SUITE = load_suite(dict(config))
     check_models(SUITE)
-except ConfigError as error:  # of the suite: its file is named, not this one
+except ConfigError as error:  # name the suite file in the message, not this rule file
     sys.exit(f"{', '.join(map(str, workflow.configfiles)) or 'suite'}: {error}")
 
 for name in SUITE.suite.collections + SUITE.only_learned_from:
@@ -39,7 +39,7 @@ for name in SUITE.suite.collections + SUITE.only_learned_from:
 
 @cache
 def say_skipped(name, reason):
-    """Log once that a suite goes on without a collection."""
+    """Log once that a suite skips a collection."""
     logger.warning(f"skipped: collection {name}, {reason}")
 
 
@@ -82,12 +82,12 @@ OUT = PLAN.out
 if workflow.is_main_process:
     if ahead := date_back(Path(OUT)):
         logger.warning(
-            f"{len(ahead)} files are of the future, {ahead[0]} the first; was the clock set back? "
-            "They count as old."
+            f"{len(ahead)} files are dated in the future (first: {ahead[0]}). "
+            "Was the clock set back? They are treated as old."
         )
-# Optional collections that a network may not give. Whether there are jobs over one is known only
-# after the attempt to fetch it.
-IN_DOUBT = SUITE.in_doubt
+# Not fetched yet; the fetch may fail. Whether there are jobs over such a collection is known only
+# after the attempt.
+MAYBE_UNAVAILABLE = SUITE.maybe_unavailable
 SHARDS = SUITE.suite.shards
 # A GPU serves one job at a time (a profile says how many there are); processors are shared.
 GPU = int(has_gpu())
@@ -119,8 +119,8 @@ def run_files(shard=""):
 
 
 def absent(wildcards):
-    """The collections that no network gave, and why; waits for every attempt to fetch one."""
-    for name in IN_DOUBT:
+    """The collections that could not be fetched, and why; waits for every attempt."""
+    for name in MAYBE_UNAVAILABLE:
         checkpoints.fetch.get(collection=name)
     reasons = read_absent(SUITE)
     for name, reason in reasons.items():
@@ -131,22 +131,22 @@ def absent(wildcards):
 def over_pairs(files):
     """Each collection's and first stage's `files`, for a rule's input.
 
-    Those of collections in doubt are listed after the attempt to fetch them, so that jobs over the
-    other collections need not wait.
+    Those of collections that may be unavailable are listed after the attempt to fetch them, so that
+    jobs over the other collections need not wait.
     """
     certain = [
-        name for c, s in SUITE.pairs if c not in IN_DOUBT for name in files(c, s)
+        name for c, s in SUITE.pairs if c not in MAYBE_UNAVAILABLE for name in files(c, s)
     ]
 
     def fetched(wildcards):
-        there = set(IN_DOUBT) - set(absent(wildcards))
+        there = set(MAYBE_UNAVAILABLE) - set(absent(wildcards))
         return [name for c, s in SUITE.pairs if c in there for name in files(c, s)]
 
-    return [*certain, fetched] if IN_DOUBT else certain
+    return [*certain, fetched] if MAYBE_UNAVAILABLE else certain
 
 
-# A job runs again if the hash of its sources changed, which is one word among its `params`. As
-# inputs, Snakemake would expand and look up some forty files for every job.
+# A job runs again if the hash of its sources changed, which is one word among its `params`. Listing
+# sources as inputs would make Snakemake check about forty files per job.
 @cache
 def sources(module, name=None):
     """The hash of a module and all that it imports, with its name for Snakemake's message."""

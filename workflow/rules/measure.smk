@@ -3,7 +3,7 @@ rule measure:
         files=lambda w: PLAN.files(w.system),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
-        parts=lambda w: PLAN.parts(w.system),
+        used_models=lambda w: PLAN.used_models(w.system),
         embeddings=lambda w: PLAN.encoded(
             w.collection, w.system, PLAN.first_seed(w.system)
         ),

@@ -3,7 +3,7 @@ rule sensitivity:
         files=lambda w: PLAN.files(w.system),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
-        parts=lambda w: PLAN.parts(w.system),
+        used_models=lambda w: PLAN.used_models(w.system),
         model=lambda w: [
             manifest
             for seed in SUITE.seeds_of(w.system)

@@ -1,7 +1,7 @@
 rule train:
     input:
         candidates=lambda w: PLAN.training_lists(w.system),
-        parts=lambda w: PLAN.parts(w.system),
+        used_models=lambda w: PLAN.used_models(w.system),
         embeddings=lambda w: PLAN.encoded_for_training(w.system, w.seed),
         teacher=lambda w: PLAN.training_files(w.system),
         collection=lambda w: PLAN.collection_manifest(SUITE.trained_on(w.system)),

@@ -1,4 +1,4 @@
-"""A new causal language model, for trainings of minutes without a pretrained one."""
+"""A new causal language model, for short training runs without a pretrained one."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class PromptTokens(ABC):
         """
         return [self._ids(prompt, opening) for prompt in prompts]
 
-    def token_behind(self, before: str, text: str) -> int:
+    def token_after(self, before: str, text: str) -> int:
         """Return the one token of `text` directly after `before`.
 
         By itself a text may get another token than within a line (Llama's has a space in front).
@@ -44,8 +44,8 @@ class PromptTokens(ABC):
         whole = self.tokenizer(before + text, add_special_tokens=False, verbose=False)["input_ids"]
         if whole[:-1] != head:
             raise ValueError(
-                f"{self.options.model}: its tokenizer makes no separate token of {text!r} after "
-                f"{before!r}; scoring by one token needs it"
+                f"{self.options.model}: its tokenizer does not encode {text!r} after {before!r} as "
+                "one separate token; scoring by one token needs it"
             )
         return int(whole[-1])
 

@@ -9,17 +9,17 @@ from resrank.model.architectures import RANDOM
 from resrank.model.hub import PACKAGED
 from resrank.model.trained_models import PREFIX
 from resrank.reranker_entry import options_of
-from resrank.suite.parts import with_parts
+from resrank.suite.parts import with_used
 from resrank.suite.resolved import Resolved
 
 
 def models(resolved: Resolved) -> Iterator[str]:
     """Yield the models that systems and dense first stages load, with their pinned revisions."""
-    for spec in with_parts(resolved.systems, resolved.suite.systems).values():
+    for spec in with_used(resolved.systems, resolved.suite.systems).values():
         yield from models_in({"kind": spec.kind, "options": spec.options})
     for _, stage in resolved.pairs:
         yield from models_in(resolved.first_stages[stage].model_dump())
-        for spec in with_parts(resolved.systems, resolved.stage_parts(stage)).values():
+        for spec in with_used(resolved.systems, resolved.used_by_stage(stage)).values():
             yield from models_in({"kind": spec.kind, "options": spec.options})
 
 

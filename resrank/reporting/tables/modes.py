@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.model.trained_models import parts
+from resrank.model.trained_models import used_models
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
@@ -79,7 +79,7 @@ def model_of(resolved: Resolved, system: str) -> str:
     that system's name. For any other it is its kind and options without the window.
     """
     spec = resolved.systems[system]
-    below = parts(spec.options)
+    below = used_models(spec.options)
     if spec.training is not None or len(below) == 1:
         return system if spec.training is not None else below[0]
     options: dict[str, Any] = {n: value for n, value in spec.options.items() if n != "window"}
