@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
+from baselines.llm.answers import Rule, Verdict, parse
 from baselines.llm.interface import Answer, LanguageModel, Prompt
 from baselines.llm.listwise_options import ListwiseOptions, ListwiseTraining
 from baselines.llm.listwise_prompts import WindowPrompts, answer_tokens, expected_prompts
 from baselines.llm.options import BackEnd, TransformersOptions
-from baselines.llm.prompts.answers import Rule, Verdict, parse
 from baselines.llm.prompts.template import template
 from resrank.phases import phase
 from resrank.ranking import Listed, Request, by_windows

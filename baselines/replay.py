@@ -8,9 +8,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from baselines.llm.answers import Rule
 from baselines.llm.interface import Answer, Keep, Prompt, drop
 from baselines.llm.options import ReplayOptions
-from baselines.llm.prompts.answers import Rule
 from baselines.rankgpt import RankGPT
 from resrank.collections.rankllm import read_lists
 from resrank.io.run import usage_of, write_run, write_usage

@@ -11,8 +11,8 @@ from resrank.records import Usage
 from resrank.registry import KINDS, resolve
 from resrank.reranker import DeclaredCounts, Reranker
 from resrank.windows import Window, window_sizes
-from tests.by_hand import PAIR, run_job, with_candidates
 from tests.efficiency.test_phases import folder, options_of  # noqa: F401 - a fixture
+from tests.job_helpers import PAIR, run_job, with_candidates
 from tests.llm.test_local import requests
 
 SIZES = [0, 1, 2, 6, 25]

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from baselines.llm.prompts.answers import Rule
+from baselines.llm.answers import Rule
 from resrank.cli import app
 from resrank.cli.tools import Parser
 from tests.dag import resrank as run

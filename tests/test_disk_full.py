@@ -16,14 +16,14 @@ from resrank.candidates.freeze import freeze
 from resrank.collections.archives import unpack
 from resrank.collections.base import parse_collection
 from resrank.collections.fetch import FetchError, fetch
-from resrank.collections.places import place_of
+from resrank.collections.file_locations import place_of
 from resrank.collections.remote_file import RemoteFile
 from resrank.io import passage_table
 from resrank.io.atomic import NoRoom
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
-from tests.by_hand import ENVIRONMENT, RESULTS, command, write_suite
 from tests.collections.files_server import serve
+from tests.job_helpers import ENVIRONMENT, RESULTS, command, write_suite
 
 DATA = random.Random(1).randbytes(1_000_000)
 Resize = Callable[[str], None]

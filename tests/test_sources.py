@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from resrank.io.import_graph import closure
+from resrank.io.source_hash import closure
 from resrank.registry import KINDS
+from resrank.suite.entry_modules import system_modules
 from resrank.suite.library import library
 from resrank.suite.schema import System
-from resrank.suite.sources import system_modules
 from tests.conftest import ROOT
 
 JOBS = [
@@ -25,9 +25,9 @@ JOBS = [
 HASHES = """
 import json, sys
 from pathlib import Path
-from resrank.io.import_graph import hash_of_sources
+from resrank.io.source_hash import hash_of_sources
 from resrank.suite.load import load_suite
-from resrank.suite.sources import collection_module, first_stage_module, system_modules
+from resrank.suite.entry_modules import collection_module, first_stage_module, system_modules
 suite = load_suite(Path("config/config.yaml"))
 hashes = {job: hash_of_sources(job) for job in json.loads(sys.argv[1])}
 hashes |= {name: hash_of_sources(*system_modules(spec)) for name, spec in suite.systems.items()}

@@ -109,8 +109,8 @@ class CrossEncoder(Reranker):
 
     def _scores(self, pairs: Sequence[Ids]) -> list[float]:
         """Return one logit per pair, from length-sorted batches, one batch per processor core."""
+        from resrank.model.batch_threads import map_batches
         from resrank.model.batches import token_budget_batches
-        from resrank.model.cores import map_batches
 
         device = self.model.device
         budget = self.options.batch_tokens or (1024 if device.type == "cpu" else 32768)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from resrank.candidates.analysis import STOP_WORDS, TOKEN, analyse
+from resrank.candidates.text_analysis import STOP_WORDS, TOKEN, analyse
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 

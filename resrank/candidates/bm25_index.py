@@ -19,7 +19,7 @@ from bm25s.tokenization import Tokenized
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from resrank.candidates.analysis import analyse
+from resrank.candidates.text_analysis import analyse
 from resrank.io.candidates import RankedList
 from resrank.io.passage_table import BLOCK
 from resrank.records import Passage

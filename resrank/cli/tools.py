@@ -17,7 +17,7 @@ METRICS = ["nDCG@10", "MRR@10", "Recall@100"]
 
 
 class Parser(StrEnum):
-    """How a language model's answers are read, as in `baselines/llm/prompts/answers.py`."""
+    """How a language model's answers are read, as in `baselines/llm/answers.py`."""
 
     any_digits = "any_digits"
     bracketed = "bracketed"

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from resrank.collections.counting import Sizes, least
+from resrank.collections.file_locations import address_of, in_mirror, is_here
 from resrank.collections.options import CollectionOptions
-from resrank.collections.places import address_of, in_mirror, is_here
 from resrank.collections.remote_file import RemoteFile
 from resrank.collections.sampling import sample
 from resrank.collections.three_grades import three_grades

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from resrank.collections.download import Download, Interrupted
-from resrank.collections.places import address_of, is_here, place_of
+from resrank.collections.file_locations import address_of, is_here, place_of
 from resrank.collections.remote_file import RemoteFile
 from resrank.io.text import DataError
 

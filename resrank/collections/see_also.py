@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 
+from resrank.collections.documented_objects import documented_objects
 from resrank.collections.numpydoc import Docstring, parse
-from resrank.collections.objects import documented_objects
 
 MIN_WORDS = 4  # a shorter text or query ("Alias of x.") holds nothing to search for
 

@@ -17,8 +17,8 @@ from resrank.jobs.sensitivity import SensitivityJob
 from resrank.jobs.train import TrainJob
 from resrank.records import Split
 from resrank.shards import WHOLE, Shard
+from resrank.suite.merged_suite import load_merged
 from resrank.suite.plan import Plan
-from resrank.suite.planned import load_planned
 
 
 class SuiteJobs:
@@ -30,7 +30,7 @@ class SuiteJobs:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.suite = load_planned(file)
+        self.suite = load_merged(file)
         self.plan = Plan(self.suite)
 
     def entry(self, collection: str) -> CollectionKind:

@@ -13,12 +13,12 @@ from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.environment import environment
 from resrank.io.hashing import hashed, sha256_lines
-from resrank.io.import_graph import hash_of_sources
 from resrank.io.manifest import files_below, manifest_of, write_manifest
+from resrank.io.source_hash import hash_of_sources
 from resrank.jobs.inputs import SystemJob
 from resrank.records import Ranking, Split, TrainingExample
 from resrank.reranker import TrainingData, TrainingJob
-from resrank.suite.sources import system_modules
+from resrank.suite.entry_modules import system_modules
 
 
 @dataclass(frozen=True, kw_only=True)

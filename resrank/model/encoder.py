@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from resrank.io.atomic import write_json
+from resrank.model.batch_threads import map_batches
 from resrank.model.batches import token_budget_batches
-from resrank.model.cores import map_batches
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions

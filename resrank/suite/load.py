@@ -11,9 +11,9 @@ from resrank.model.architectures import RANDOM
 from resrank.model.trained_models import substitute
 from resrank.suite.checks import check
 from resrank.suite.library import library, pick
-from resrank.suite.parts import used_by, with_used
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import Definitions, Suite, System
+from resrank.suite.used_systems import used_by, with_used
 
 
 def load_suite(

@@ -3,10 +3,10 @@ import math
 
 import pytest
 
-from resrank.candidates.analysis import analyse
 from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
 from resrank.candidates.run import RunStage
+from resrank.candidates.text_analysis import analyse
 from resrank.collections.beir import BeirCollection
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection

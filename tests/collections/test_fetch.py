@@ -14,7 +14,7 @@ import pytest
 from resrank.collections import fetch as module
 from resrank.collections.download import Download
 from resrank.collections.fetch import FetchError, fetch
-from resrank.collections.places import place_of
+from resrank.collections.file_locations import place_of
 from resrank.collections.remote_file import RemoteFile
 from tests.collections.files_server import serve
 from tests.conftest import ROOT

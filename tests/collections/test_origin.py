@@ -19,7 +19,7 @@ import pytest
 
 from resrank.collections.archives import unpack
 from resrank.collections.base import parse_collection
-from resrank.collections.places import place_of
+from resrank.collections.file_locations import place_of
 from resrank.collections.remote_file import RemoteFile
 from resrank.io.collection import Collection
 from resrank.io.text import DataError

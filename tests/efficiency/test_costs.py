@@ -8,7 +8,7 @@ import pytest
 
 from resrank.efficiency.costs import Costs, models_of, shape_of
 from resrank.jobs.inputs import load
-from resrank.model import cores
+from resrank.model import batch_threads
 from resrank.model.architectures import published_config
 from resrank.records import Candidate, Passage, Query, Usage
 from resrank.registry import KINDS
@@ -81,7 +81,7 @@ NAMES = list(specs(dict.fromkeys(["encoder", "lm", "llama", "t5"], "")))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_flops_equal_torchs_count(name, models, monkeypatch, tmp_path):
-    monkeypatch.setattr(cores, "ThreadPoolExecutor", SameThread)
+    monkeypatch.setattr(batch_threads, "ThreadPoolExecutor", SameThread)
     spec = System(kind=name.partition(",")[0], options=specs(models)[name])
     system = load(spec, None)
     count = 30 if name == "icr" else 6

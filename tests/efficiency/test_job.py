@@ -7,7 +7,7 @@ import pytest
 
 from resrank.suite.load import load_suite
 from resrank.suite.plan import Plan
-from tests.by_hand import PAIR, RESULTS, run_job, with_candidates, write_suite
+from tests.job_helpers import PAIR, RESULTS, run_job, with_candidates, write_suite
 
 
 @pytest.fixture(scope="module")

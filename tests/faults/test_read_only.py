@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import by_hand
-from tests.by_hand import PAIR, RESULTS, with_candidates
+from tests import job_helpers
 from tests.conftest import write_beir
 from tests.dag import ENVIRONMENT, command, copy_project, snakemake
 from tests.faults.kills import PLAIN
+from tests.job_helpers import PAIR, RESULTS, with_candidates
 
 MOUNT = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
 MADE = "results/smoke/collections/mine/manifest.json"
@@ -60,7 +60,7 @@ def test_a_job_by_hand_says_so_before_it_runs(tmp_path, shut):
     folder = with_candidates(tmp_path, {"bm25": {"kind": "first_stage"}})
     place = folder / RESULTS / shut
     place.mkdir()
-    words = by_hand.command("rerank", *PAIR, "--system", "bm25")
+    words = job_helpers.command("rerank", *PAIR, "--system", "bm25")
     done = read_only(place, words, folder)
     assert done.returncode == 1
     assert re.search(

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import requests
 from pydantic import BaseModel
 
-from baselines.llm.backends.endpoint import EndpointError
+from baselines.llm.answers import parse
 from baselines.llm.backends.http import HttpModel
+from baselines.llm.backends.key_and_pace import EndpointError
 from baselines.llm.backends.replay import ReplayModel
 from baselines.llm.interface import Message
 from baselines.llm.options import HttpOptions, ReplayOptions
-from baselines.llm.prompts.answers import parse
 from baselines.llm.prompts.template import Template
 from baselines.llm.transcript_files import read_transcript
 from baselines.rag_match import trace

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from baselines.llm.backends.endpoint import EndpointError
+from baselines.llm.backends.key_and_pace import EndpointError
 from baselines.llm.options import HttpOptions
 from baselines.llm.prompts.template import template
 from baselines.llm.transcript_files import read_transcript

@@ -8,9 +8,9 @@ import pytest
 
 from resrank.efficiency.meter import MeterOptions, measure
 from resrank.io.text import DataError
-from tests.by_hand import ENVIRONMENT, PAIR, RESULTS, command, with_candidates
 from tests.conftest import write_beir
 from tests.dag import copy_project, snakemake
+from tests.job_helpers import ENVIRONMENT, PAIR, RESULTS, command, with_candidates
 from tests.llm.http_reranker import WINDOW, requests, reranker, reverse
 from tests.llm.server import endpoint
 

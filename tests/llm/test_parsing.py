@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.llm.prompts.answers import Verdict, parse
+from baselines.llm.answers import Verdict, parse
 
 CLEAN, REPAIRED, REJECTED = Verdict.CLEAN, Verdict.REPAIRED, Verdict.REJECTED
 

@@ -9,8 +9,8 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
+from baselines.llm.answers import parse
 from baselines.llm.interface import Message
-from baselines.llm.prompts.answers import parse
 from baselines.llm.prompts.template import template
 from baselines.rankgpt import RankGPT
 from baselines.replay import replay

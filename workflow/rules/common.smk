@@ -6,14 +6,14 @@ from functools import cache
 from pathlib import Path
 
 from resrank.io.atomic import check_writable
-from resrank.io.import_graph import hash_of_sources
+from resrank.io.source_hash import hash_of_sources
 from resrank.jobs.parent_process import VARIABLE
 from resrank.suite.plan import Plan, as_json, has_gpu, source_data
-from resrank.suite.planned import planned_hash, read_absent, write_planned
+from resrank.suite.merged_suite import merged_hash, read_absent, write_merged
 from resrank.suite.preflight import check_devices, check_models, date_back
 from resrank.io.yaml import ConfigError, read_yaml
 from resrank.suite.load import load_suite
-from resrank.suite.sources import (
+from resrank.suite.entry_modules import (
     collection_module,
     first_stage_module,
     system_modules,
@@ -63,7 +63,7 @@ onstart:
         check_writable(Path(OUT))
         if workflow.local_exec:
             check_devices(SUITE)
-        write_planned(PLAN)
+        write_merged(PLAN)
     except (ConfigError, OSError) as error:
         sys.exit(f"error: {error}")
 

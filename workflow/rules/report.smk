@@ -109,7 +109,7 @@ rule report:
         "../../environment.yml"
     params:
         library=sources("resrank.reporting.report"),
-        suite=planned_hash(PLAN),
+        suite=merged_hash(PLAN),
         labels=SUITE.labels,
         absent=lambda w: json.dumps(absent(w), sort_keys=True),
     shell:

@@ -13,7 +13,7 @@ import anyio
 import httpx2
 
 from baselines.llm.backends.completion import UNREADABLE, read_completion
-from baselines.llm.backends.endpoint import Pace, read_key
+from baselines.llm.backends.key_and_pace import Pace, read_key
 from baselines.llm.options import HttpOptions
 
 MAX_BYTES = 4_000_000  # of a reply; a longer one is no ranking

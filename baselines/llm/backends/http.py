@@ -16,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
 from baselines.llm.backends.bounded_client import BoundedClient
-from baselines.llm.backends.endpoint import EndpointError
+from baselines.llm.backends.key_and_pace import EndpointError
 from baselines.llm.interface import Answer, Keep, Prompt, drop, sampling_seed
 from baselines.llm.options import HttpOptions
 from resrank.options import short_repr

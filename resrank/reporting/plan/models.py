@@ -9,8 +9,8 @@ from resrank.model.architectures import RANDOM
 from resrank.model.hub import PACKAGED
 from resrank.model.trained_models import PREFIX
 from resrank.reranker_entry import options_of
-from resrank.suite.parts import with_used
 from resrank.suite.resolved import Resolved
+from resrank.suite.used_systems import with_used
 
 
 def models(resolved: Resolved) -> Iterator[str]:

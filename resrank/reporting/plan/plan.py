@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resrank.collections.base import CollectionKind
-from resrank.collections.places import is_here
+from resrank.collections.file_locations import is_here
 from resrank.collections.remote_file import RemoteFile
 from resrank.efficiency.assumptions import Assumptions
 from resrank.reporting.plan.estimate import estimate

@@ -1,4 +1,4 @@
-"""The planned suite: a file that the workflow writes and its jobs read.
+"""The merged suite: a file that the workflow writes and its jobs read.
 
 Snakemake merges a suite from `--configfile` and `--config`, and a library entry may be edited while
 jobs run. So the workflow writes the merged suite, with every library entry that it uses, to
@@ -27,25 +27,25 @@ from resrank.suite.schema import Definitions
 HEADER = "# Written by the workflow for its jobs; edit the suite's file instead.\n"
 
 
-def planned_text(plan: Plan) -> str:
+def merged_text(plan: Plan) -> str:
     """Return a plan's suite as YAML, with every entry that it uses."""
-    return HEADER + yaml.safe_dump(_planned(plan), sort_keys=False, allow_unicode=True)
+    return HEADER + yaml.safe_dump(_merged(plan), sort_keys=False, allow_unicode=True)
 
 
-def planned_hash(plan: Plan) -> str:
-    """Return a hash of `planned_text`, for the params of jobs that read the whole suite."""
-    return hashlib.sha256(planned_text(plan).encode()).hexdigest()[:16]
+def merged_hash(plan: Plan) -> str:
+    """Return a hash of `merged_text`, for the params of jobs that read the whole suite."""
+    return hashlib.sha256(merged_text(plan).encode()).hexdigest()[:16]
 
 
-def write_planned(plan: Plan) -> None:
+def write_merged(plan: Plan) -> None:
     """Write the suite for its jobs, unless the file already holds it."""
-    text, path = planned_text(plan), Path(plan.suite_file)
+    text, path = merged_text(plan), Path(plan.suite_file)
     if not path.is_file() or path.read_text("utf-8") != text:
         write_text(path, text)
 
 
-def load_planned(path: Path) -> Resolved:
-    """Load the suite of a job: the planned one, or a user's file for a job started by hand.
+def load_merged(path: Path) -> Resolved:
+    """Load the suite of a job: the merged one, or a user's file for a job started by hand.
 
     Optional collections are left out if they could not be fetched, according to
     results/<suite>/fetched.
@@ -65,7 +65,7 @@ def read_absent(resolved: Resolved) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _planned(plan: Plan) -> dict[str, Any]:
+def _merged(plan: Plan) -> dict[str, Any]:
     """Return the given suite, its definitions extended by the library entries that it uses."""
     resolved, suite, entries = plan.suite, plan.suite.given, library()
     stages = {stage for _, stage in resolved.pairs}

@@ -1,4 +1,4 @@
-"""Jobs of a small suite, started by hand in a folder of their own."""
+"""Helpers that start single jobs of a small suite in a temporary folder."""
 
 import os
 import subprocess

@@ -7,21 +7,21 @@ import pytest
 import yaml
 
 from resrank.io.manifest import write_checked_json
-from resrank.suite import planned
+from resrank.suite import merged_suite
 from resrank.suite.load import load_suite
+from resrank.suite.merged_suite import load_merged, merged_hash, write_merged
 from resrank.suite.plan import Plan, as_json
-from resrank.suite.planned import load_planned, planned_hash, write_planned
 from tests.conftest import ROOT, write_beir
 
 
 @pytest.mark.parametrize("name", ["config", "joint", "retrieval", "efficiency", "rag_match"])
-def test_a_job_reads_what_was_planned(name, tmp_path, monkeypatch):
+def test_a_job_reads_what_was_merged(name, tmp_path, monkeypatch):
     suite = load_suite(ROOT / "config" / f"{name}.yaml")
     monkeypatch.chdir(tmp_path)
     plan = Plan(suite)
-    write_planned(plan)
-    monkeypatch.setattr(planned, "library", lambda: pytest.fail("the library is read again"))
-    read = Plan(load_planned(tmp_path / plan.suite_file))
+    write_merged(plan)
+    monkeypatch.setattr(merged_suite, "library", lambda: pytest.fail("the library is read again"))
+    read = Plan(load_merged(tmp_path / plan.suite_file))
     assert read.suite.suite.collections == suite.suite.collections
     assert read.suite.labels == {name: suite.labels[name] for name in read.suite.labels}
     for system in [*suite.suite.systems, *suite.trained]:
@@ -41,13 +41,13 @@ def test_the_file_is_written_only_if_it_holds_another_suite(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     suite = {"name": "s", "collections": ["docstrings"], "systems": ["bm25"]}
     plan = Plan(load_suite(suite))
-    write_planned(plan)
+    write_merged(plan)
     os.utime(plan.suite_file, (1, 1))
-    write_planned(plan)
+    write_merged(plan)
     assert os.stat(plan.suite_file).st_mtime == 1
     other = Plan(load_suite(suite | {"seeds": [4]}))
-    assert planned_hash(other) != planned_hash(plan)
-    write_planned(other)
+    assert merged_hash(other) != merged_hash(plan)
+    write_merged(other)
     assert yaml.safe_load((tmp_path / plan.suite_file).read_text())["seeds"] == [4]
 
 
@@ -58,8 +58,8 @@ def test_scaled_models_are_not_scaled_again(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     plan = Plan(scaled)
-    write_planned(plan)
-    read = load_planned(tmp_path / plan.suite_file)
+    write_merged(plan)
+    read = load_merged(tmp_path / plan.suite_file)
     for name in scaled.suite.systems:
         assert read.systems[name] == scaled.systems[name]
 
@@ -75,9 +75,9 @@ def test_a_job_leaves_out_what_no_network_gave(tmp_path, monkeypatch, reason):
     suite = {"name": "s", "collections": ["here", "far"], "systems": ["bm25"],
              "define": {"collections": define}}  # fmt: skip
     plan = Plan(load_suite(suite))
-    write_planned(plan)
+    write_merged(plan)
     write_checked_json(tmp_path / plan.fetch_completion("far"), {"absent": reason})
-    read = load_planned(tmp_path / plan.suite_file)
+    read = load_merged(tmp_path / plan.suite_file)
     assert read.suite.collections == (["here"] if reason else ["here", "far"])
     assert (reason in read.skipped["far"]) if reason else read.skipped == {}
     assert json.loads((tmp_path / plan.fetch_completion("far")).read_text())["absent"] == reason
