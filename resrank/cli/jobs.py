@@ -73,10 +73,9 @@ def candidates(suite: SuiteFile, collection: CollectionName, first_stage: StageN
     Example: `python -m resrank job candidates --suite config/config.yaml --collection docstrings
     --first-stage bm25`.
     """
-    from resrank.candidates.freeze import freeze
     from resrank.jobs.from_suite import SuiteJobs
 
-    freeze(*SuiteJobs(suite).candidates(collection, first_stage))
+    SuiteJobs(suite).candidates(collection, first_stage).run()
 
 
 @app.command()
@@ -96,14 +95,13 @@ def encode(
     --encoder all-MiniLM-L6-v2-1234abcd`. An unknown name lists the suite's encoders.
     """
     take_gpu()
-    from resrank.candidates.dense_index import embed_shard
     from resrank.jobs.encode import encode as embed
     from resrank.jobs.from_suite import SuiteJobs
     from resrank.shards import Shard
 
     jobs, part = SuiteJobs(suite), Shard.parse(shard)
     if first_stage:
-        embed_shard(*jobs.embed(collection, first_stage, part))
+        jobs.embed(collection, first_stage, part).run()
     else:
         embed(jobs.encode(collection, encoder, part))
 
@@ -206,10 +204,9 @@ def score(suite: SuiteFile, collection: CollectionName, first_stage: StageName) 
     Example: `python -m resrank job score --suite config/config.yaml --collection docstrings
     --first-stage bm25`.
     """
-    from resrank.evaluation.score import score_runs
     from resrank.jobs.from_suite import SuiteJobs
 
-    score_runs(*SuiteJobs(suite).score(collection, first_stage))
+    SuiteJobs(suite).score(collection, first_stage).run()
 
 
 @app.command()
@@ -238,10 +235,9 @@ def calibration(suite: SuiteFile, collection: CollectionName, first_stage: Stage
     Example: `python -m resrank job calibration --suite config/rag_match.yaml
     --collection docstrings --first-stage bm25`.
     """
-    from resrank.evaluation.calibration import calibrate_runs
     from resrank.jobs.from_suite import SuiteJobs
 
-    calibrate_runs(*SuiteJobs(suite).calibration(collection, first_stage))
+    SuiteJobs(suite).calibration(collection, first_stage).run()
 
 
 @app.command()

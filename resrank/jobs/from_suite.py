@@ -10,6 +10,7 @@ from resrank.collections.base import CollectionKind
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.io.atomic import check_writable
 from resrank.io.collection import Collection
+from resrank.jobs.candidate_set_jobs import CalibrationJob, EmbedJob, FreezeJob, ScoreJob
 from resrank.jobs.encode import EncodeJob
 from resrank.jobs.measure import MeasureJob
 from resrank.jobs.rerank import RerankJob
@@ -38,31 +39,31 @@ class SuiteJobs:
         entry: CollectionKind = _pick(self.suite.collections, collection, "collection")
         return entry
 
-    def candidates(self, collection: str, first_stage: str) -> tuple[Any, ...]:
-        """Return what `freeze` takes."""
+    def candidates(self, collection: str, first_stage: str) -> FreezeJob:
+        """Return the job that freezes a first stage's lists."""
         plan, names = self.plan, (collection, first_stage)
         _pick(self.suite.first_stages, first_stage, "first stage")
         fused, completed = plan.fused(*names), plan.stage_shards(*names)
         self.require([*fused.values(), *plan.stage_models(first_stage), *completed])
-        return (
-            self.collection(collection),
-            plan.stage_entry(first_stage),
-            self.writable(plan.candidates(*names)),
-            self.writable(plan.store),
-            {name: Path(path) for name, path in fused.items()},
-            [Path(path).with_suffix("") for path in completed],
+        return FreezeJob(
+            collection=self.collection(collection),
+            stage=plan.stage_entry(first_stage),
+            out=self.writable(plan.candidates(*names)),
+            store=self.writable(plan.store),
+            fused={name: Path(path) for name, path in fused.items()},
+            shard_stores=[Path(path).with_suffix("") for path in completed],
         )
 
-    def embed(self, collection: str, first_stage: str, shard: Shard) -> tuple[Any, ...]:
-        """Return what `embed_shard` takes: a shard of every passage, for a dense first stage."""
+    def embed(self, collection: str, first_stage: str, shard: Shard) -> EmbedJob:
+        """Return the job that embeds a shard of every passage for a dense first stage."""
         out = self.plan.stage_embeddings(collection, first_stage, _name_of(shard))
         self.require(self.plan.stage_models(first_stage))
-        return (
-            self.collection(collection).passages,
-            self.plan.stage_encoder(first_stage),
-            self.writable(out.removesuffix(".json")),
-            shard,
-            Path(out),
+        return EmbedJob(
+            passages=self.collection(collection).passages,
+            encoder=self.plan.stage_encoder(first_stage),
+            store=self.writable(out.removesuffix(".json")),
+            shard=shard,
+            out=Path(out),
         )
 
     def encode(self, collection: str, encoder: str, shard: Shard = WHOLE) -> EncodeJob:
@@ -161,34 +162,34 @@ class SuiteJobs:
         self.require(shards)
         return [Path(shard) for shard in shards], self.writable(self.plan.run(*names))
 
-    def score(self, collection: str, first_stage: str) -> tuple[Any, ...]:
-        """Return what `score_runs` takes."""
+    def score(self, collection: str, first_stage: str) -> ScoreJob:
+        """Return the job that scores and audits the runs of a candidate set."""
         plan = self.plan
         runs = plan.runs(collection, first_stage)
         candidates = plan.candidates(collection, first_stage)
         self.require([candidates, *(path for _, _, path in runs)])
         learned = plan.learned_from(first_stage)
-        return (
-            CandidateSet(
+        return ScoreJob(
+            candidate_set=CandidateSet(
                 self.collection(collection), Path(candidates), self.entry(collection).relevant_grade
             ),
-            _by_system_and_seed(runs),
-            self.suite.suite.metrics,
-            {n: [Collection(Path(folder)) for folder in f] for n, f in learned.items()},
-            self.writable(plan.scores(collection, first_stage)),
-            self.writable(plan.audits(collection, first_stage)),
+            runs=_by_system_and_seed(runs),
+            metrics=self.suite.suite.metrics,
+            trained_on={n: [Collection(Path(folder)) for folder in f] for n, f in learned.items()},
+            out=self.writable(plan.scores(collection, first_stage)),
+            audits=self.writable(plan.audits(collection, first_stage)),
         )
 
-    def calibration(self, collection: str, first_stage: str) -> tuple[Any, ...]:
-        """Return what `calibrate_runs` takes."""
+    def calibration(self, collection: str, first_stage: str) -> CalibrationJob:
+        """Return the job that compares grades in runs with those of judged passages."""
         plan, names = self.plan, (collection, first_stage)
         runs = plan.graded_runs(*names)
         self.require([plan.candidates(*names), *(path for _, _, path in runs)])
-        return (
-            self.collection(collection),
-            Path(plan.candidates(*names)),
-            _by_system_and_seed(runs),
-            self.writable(plan.calibration(*names)),
+        return CalibrationJob(
+            collection=self.collection(collection),
+            candidates=Path(plan.candidates(*names)),
+            runs=_by_system_and_seed(runs),
+            out=self.writable(plan.calibration(*names)),
         )
 
     def collection(self, name: str) -> Collection:
