@@ -38,15 +38,23 @@ def command(*words: str, suite: str = "suite.yaml") -> list[str]:
 
 
 def snakemake(
-    folder: Path, *words: str, suite: str = "suite.yaml", forks: bool = True, **environment: str
+    folder: Path,
+    *words: str,
+    suite: str = "suite.yaml",
+    forks: bool = True,
+    hash_seed: int = 1,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run Snakemake to its end. Its jobs are forks of a process that has imported torch.
 
     Without `forks` each job is a new process, as it is outside of tests. Tests that limit, count
     or time processes need that.
+
+    hash_seed: PYTHONHASHSEED of the forks. Tests that compare two runs give the second one another
+    seed, since a result that depends on the order of a set would else be the same in both.
     """
     words = tuple(command(*words, suite=suite))
-    if forks and (server := fork_server()):
+    if forks and (server := fork_server(hash_seed)):
         words = ("python", *words[1:])
         environment = {"PATH": f"{server}:{ENVIRONMENT['PATH']}"} | environment
     return subprocess.run(
@@ -69,8 +77,10 @@ def resrank(*words: object, **environment: str) -> subprocess.CompletedProcess[s
 
 
 @cache
-def fork_server() -> str | None:
+def fork_server(hash_seed: int = 1) -> str | None:
     """Return the folder of a `python` that runs modules in forks; None where forks are unsafe.
+
+    hash_seed: PYTHONHASHSEED of the server, hence of every fork.
 
     CUDA cannot be used in a fork of a process that has touched it.
     """
@@ -78,7 +88,8 @@ def fork_server() -> str | None:
         return None
     folder = tempfile.TemporaryDirectory(prefix="forks")
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.fork_server", folder.name], cwd=ROOT, env=ENVIRONMENT,
+        [sys.executable, "-m", "tests.fork_server", folder.name], cwd=ROOT,
+        env=ENVIRONMENT | {"PYTHONHASHSEED": str(hash_seed)},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.stdin is not None

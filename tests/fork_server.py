@@ -5,6 +5,10 @@ installed packages are imported beforehand. Each job imports the project's sourc
 working folder. It has its client's arguments, environment, threads and open files, ends with its
 client, and passes its exit status on.
 
+All forks of a server have its hash seed, hence the same order of sets. Outside of tests each job
+has a random one. Tests that compare two runs of a DAG therefore use two servers, with
+PYTHONHASHSEED 1 and 2 (`tests.dag.snakemake(hash_seed=2)`).
+
 `python -m tests.fork_server FOLDER` serves until its standard input closes. FOLDER/bin/python is
 the client: put FOLDER/bin first in PATH.
 """

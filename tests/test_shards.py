@@ -350,7 +350,7 @@ def test_the_dag_in_shards_and_a_lost_one(tmp_path):
     kept = {}
     for shards in (1, 2):
         (folder / "suite.yaml").write_text(yaml.safe_dump(suite(shards)))
-        done = snakemake(folder, *wanted)
+        done = snakemake(folder, *wanted, hash_seed=shards)
         assert done.returncode == 0, done.stdout + done.stderr
         files = [*results.glob("runs/mine/near/tiny/seed0.*"), *results.glob("*/mine/near.parquet")]
         files = [p for p in files if p.is_file() and ".manifest" not in p.name]

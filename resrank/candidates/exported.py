@@ -8,6 +8,7 @@ first stage and its options. The kind `frozen` reads the folder.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def export(candidates: Path, out: Path) -> dict[str, Any]:
 def read_about(path: Path) -> dict[str, Any]:
     """Return the manifest of frozen candidates: `hash`, `depth`, `inputs`, `outputs`, more.
 
-    Raises DataError if the file is missing or is no such manifest.
+    An earlier version wrote `sha256` instead of `outputs` when it exported, and neither when it
+    froze. Raises DataError if the file is missing or is no such manifest.
     """
     try:
         about: dict[str, Any] = read_checked_json(path, "copy the folder again")
@@ -46,9 +48,13 @@ def read_about(path: Path) -> dict[str, Any]:
             "hash": about["hash"],
             "depth": about["depth"],
             "inputs": dict(about["inputs"]),
-            "outputs": dict(about["outputs"]),
+            "outputs": dict(about["outputs"] if "outputs" in about else _earlier_outputs(about)),
         }
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: no manifest of frozen candidates ({error!r})") from error
+
+
+def _earlier_outputs(about: Mapping[str, Any]) -> dict[str, str]:
+    return {LISTS: about["sha256"]} if "sha256" in about else {}

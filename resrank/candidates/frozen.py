@@ -64,6 +64,11 @@ class FrozenStage(FirstStageKind):
             except FileNotFoundError as error:
                 raise DataError(f"no {source}; export the candidates again") from error
             digest, expected = sha256_file(partial), about["outputs"].get(LISTS)
+            if expected is None:
+                raise DataError(
+                    f"{self.path / ABOUT}: no manifest of exported candidates (it has no SHA-256 "
+                    f"of {LISTS}); export the candidates again"
+                )
             if digest != expected:
                 raise DataError(
                     f"{source}: damaged, its SHA-256 is {digest}, not {expected}; copy the folder "

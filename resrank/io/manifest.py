@@ -131,8 +131,15 @@ def check_run(run: Path) -> None:
 
 
 def check_model(folder: Path) -> None:
-    """Raise Damaged if a trained model differs from the manifest beside its folder."""
-    check_outputs(manifest_of(folder), f"delete {folder}, and the job that trains it runs again")
+    """Raise Damaged if a trained model differs from the manifest beside its folder.
+
+    Manifests of earlier versions list a model's files relative to the model's folder.
+    """
+    manifest = manifest_of(folder)
+    outputs = _outputs(manifest)
+    earlier = not any(name.startswith(f"{folder.name}/") for name in outputs)
+    advice = f"delete {folder}, and the job that trains it runs again"
+    _check_files(outputs, folder if earlier else manifest.parent, advice)
 
 
 def check_report(root: Path) -> None:
@@ -142,8 +149,7 @@ def check_report(root: Path) -> None:
 
 def check_outputs(manifest: Path, advice: str = AGAIN) -> None:
     """Raise Damaged if an output is missing or differs from the manifest, if there is one."""
-    for name, digest in _outputs(manifest).items():
-        check_file(manifest.parent / name, digest, advice)
+    _check_files(_outputs(manifest), manifest.parent, advice)
 
 
 def check_output(path: Path) -> None:
@@ -166,6 +172,11 @@ def check_file(path: Path, digest: str, advice: str = AGAIN) -> None:
         raise Damaged(path, "it is missing", advice)
     if _sha256(path, *_fingerprint(path)) != digest:
         raise Damaged(path, "its SHA-256 differs from the one in its manifest", advice)
+
+
+def _check_files(outputs: Mapping[str, str], folder: Path, advice: str) -> None:
+    for name, digest in outputs.items():
+        check_file(folder / name, digest, advice)
 
 
 def _outputs(manifest: Path) -> Mapping[str, str]:

@@ -26,7 +26,8 @@ class SuiteJobs:
     """Makes the jobs of the suite in `file`.
 
     Each method raises ValueError for a name that the suite lacks, NotWritable if the output cannot
-    be written, and FileNotFoundError that names a missing input and the command that makes it.
+    be written, and FileNotFoundError that names a missing input and the command that makes it. The
+    outputs are checked first, before any input is read.
     """
 
     def __init__(self, file: Path) -> None:
@@ -43,13 +44,14 @@ class SuiteJobs:
         """Return the job that freezes a first stage's lists."""
         plan, names = self.plan, (collection, first_stage)
         _pick(self.suite.first_stages, first_stage, "first stage")
+        out, store = self.writable(plan.candidates(*names)), self.writable(plan.store)
         fused, completed = plan.fused(*names), plan.stage_shards(*names)
         self.require([*fused.values(), *plan.stage_models(first_stage), *completed])
         return FreezeJob(
             collection=self.collection(collection),
             stage=plan.stage_entry(first_stage),
-            out=self.writable(plan.candidates(*names)),
-            store=self.writable(plan.store),
+            out=out,
+            store=store,
             fused={name: Path(path) for name, path in fused.items()},
             shard_stores=[Path(path).with_suffix("") for path in completed],
         )
@@ -57,11 +59,12 @@ class SuiteJobs:
     def embed(self, collection: str, first_stage: str, shard: Shard) -> EmbedJob:
         """Return the job that embeds a shard of every passage for a dense first stage."""
         out = self.plan.stage_embeddings(collection, first_stage, _name_of(shard))
+        store = self.writable(out.removesuffix(".json"))
         self.require(self.plan.stage_models(first_stage))
         return EmbedJob(
             passages=self.collection(collection).passages,
             encoder=self.plan.stage_encoder(first_stage),
-            store=self.writable(out.removesuffix(".json")),
+            store=store,
             shard=shard,
             out=Path(out),
         )
@@ -70,16 +73,17 @@ class SuiteJobs:
         """Return the job that embeds a collection's candidates."""
         plan, names = self.plan, _name_of(shard)
         chosen = _pick(plan.encoders, encoder, "encoder")
+        out = self.writable(plan.embeddings(collection, encoder, names))
+        store = self.writable(plan.store) if shard == WHOLE else out.with_suffix("")
         completed = plan.encode_shards(collection, encoder) if shard == WHOLE else []
         lists = plan.lists_to_encode(collection)
         self.require([*lists, *chosen.models, *completed])
-        out = self.writable(plan.embeddings(collection, encoder, names))
         return EncodeJob(
             collection=self.collection(collection),
             candidates=[Path(path) for path in lists],
             splits=[Split(name) for name in plan.splits_to_encode(collection, encoder)],
             encoder=chosen.options,
-            store=self.writable(plan.store) if shard == WHOLE else out.with_suffix(""),
+            store=store,
             out=out,
             shard=shard,
             shard_stores=[Path(path).with_suffix("") for path in completed],
@@ -90,13 +94,14 @@ class SuiteJobs:
         plan, seed = self.plan, self.seed(system, seed)
         if self.suite.systems[system].training is None:
             raise ValueError(f"system {system!r} is not trained: its entry has no `training`")
+        out, store = self.writable(plan.model_folder(system, seed)), self.writable(plan.store)
         self.require([plan.training_lists(system), *plan.encoded_for_training(system, seed)])
         return TrainJob(
             **self._system(system, plan.training_lists(system)),
             collection=self.collection(self.suite.trained_on(system)),
-            out=self.writable(plan.model_folder(system, seed)),
+            out=out,
             seed=seed,
-            store=self.writable(plan.store),
+            store=store,
             checkpoints=Path(plan.checkpoints(system, seed)),
         )
 
@@ -105,15 +110,16 @@ class SuiteJobs:
     ) -> RerankJob:
         """Return a system's run over a candidate set, or a shard of it."""
         plan, seed = self.plan, self.seed(system, seed)
+        out = self.writable(plan.run(collection, first_stage, system, seed, _name_of(shard)))
+        store = self.writable(plan.store)
         candidates = plan.candidates(collection, first_stage)
         model = plan.model(system, seed)
         self.require([candidates, *plan.encoded(collection, system, seed), *model])
-        out = plan.run(collection, first_stage, system, seed, _name_of(shard))
         return RerankJob(
             **self._system(system, candidates),
             collection=self.collection(collection),
-            out=self.writable(out),
-            store=self.writable(plan.store),
+            out=out,
+            store=store,
             seed=seed,
             model=Path(plan.model_folder(system, seed)) if model else None,
             shard=shard,
@@ -122,6 +128,8 @@ class SuiteJobs:
     def measure(self, collection: str, first_stage: str, system: str) -> MeasureJob:
         """Return the measurement of a system, by the model of its first seed."""
         plan, seed = self.plan, self.seed(system, None)
+        out = self.writable(plan.efficiency(collection, first_stage, system))
+        store = self.writable(plan.store)
         candidates = plan.candidates(collection, first_stage)
         model = plan.model(system, seed)
         runs = plan.recorded_runs(collection, first_stage, system)
@@ -129,11 +137,11 @@ class SuiteJobs:
         return MeasureJob(
             **self._system(system, candidates),
             collection=self.collection(collection),
-            out=self.writable(plan.efficiency(collection, first_stage, system)),
+            out=out,
             measurement=self.suite.suite.measure,
             seed=seed,
             model=Path(plan.model_folder(system, seed)) if model else None,
-            store=self.writable(plan.store),
+            store=store,
             run=Path(runs[0]) if runs else None,
         )
 
@@ -141,13 +149,14 @@ class SuiteJobs:
         """Return the reruns of a system, by the models of all its seeds."""
         plan = self.plan
         _pick(self.suite.systems, system, "system")
+        out = self.writable(plan.sensitivity(collection, first_stage, system))
         candidates = plan.candidates(collection, first_stage)
         seeds = self.suite.seeds_of(system) if plan.model(system) else []
         self.require([candidates, *(m for seed in seeds for m in plan.model(system, seed))])
         return SensitivityJob(
             **self._system(system, candidates),
             collection=self.collection(collection),
-            out=self.writable(plan.sensitivity(collection, first_stage, system)),
+            out=out,
             models=[Path(plan.model_folder(system, seed)) for seed in seeds],
         )
 
@@ -158,13 +167,16 @@ class SuiteJobs:
         names = (collection, first_stage, system, self.seed(system, seed))
         if not self.plan.shard_names:
             raise ValueError(f"the suite has no `shards`: `job rerank` writes {system!r}'s run")
+        out = self.writable(self.plan.run(*names))
         shards = [self.plan.run(*names, shard) for shard in self.plan.shard_names]
         self.require(shards)
-        return [Path(shard) for shard in shards], self.writable(self.plan.run(*names))
+        return [Path(shard) for shard in shards], out
 
     def score(self, collection: str, first_stage: str) -> ScoreJob:
         """Return the job that scores and audits the runs of a candidate set."""
         plan = self.plan
+        out = self.writable(plan.scores(collection, first_stage))
+        audits = self.writable(plan.audits(collection, first_stage))
         runs = plan.runs(collection, first_stage)
         candidates = plan.candidates(collection, first_stage)
         self.require([candidates, *(path for _, _, path in runs)])
@@ -176,20 +188,21 @@ class SuiteJobs:
             runs=_by_system_and_seed(runs),
             metrics=self.suite.suite.metrics,
             trained_on={n: [Collection(Path(folder)) for folder in f] for n, f in learned.items()},
-            out=self.writable(plan.scores(collection, first_stage)),
-            audits=self.writable(plan.audits(collection, first_stage)),
+            out=out,
+            audits=audits,
         )
 
     def calibration(self, collection: str, first_stage: str) -> CalibrationJob:
         """Return the job that compares grades in runs with those of judged passages."""
         plan, names = self.plan, (collection, first_stage)
+        out = self.writable(plan.calibration(*names))
         runs = plan.graded_runs(*names)
         self.require([plan.candidates(*names), *(path for _, _, path in runs)])
         return CalibrationJob(
             collection=self.collection(collection),
             candidates=Path(plan.candidates(*names)),
             runs=_by_system_and_seed(runs),
-            out=self.writable(plan.calibration(*names)),
+            out=out,
         )
 
     def collection(self, name: str) -> Collection:

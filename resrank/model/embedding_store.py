@@ -1,8 +1,12 @@
 """Passage embeddings on disk, keyed by content, so that each text is encoded once.
 
 Two append-only files in a folder named by the encoder's fingerprint: `vectors.bin` (one row per
-text) and `rows.bin` (text hash, token count, truncated, CRC-32 of these and of the vector). A row
-counts once both files hold it, so a killed fill loses at most the batch it was in.
+text) and `rows.bin` (text hash, token count, truncated, CRC-32 of the vector, CRC-32 of the row).
+A row counts once both files hold it, so a killed fill loses at most the batch it was in.
+
+Every row's CRC is compared when a store is opened. A damaged key would otherwise pass for a text
+that is not stored, and the text would be encoded again in another batch, with other last bits. The
+CRC of a vector is compared when the vector is first read, since vectors may not fit in memory.
 """
 
 from __future__ import annotations
@@ -27,22 +31,27 @@ from resrank.shards import WHOLE, Shard
 
 COPIED = 65_536  # rows that are copied at a time
 KEY = 32  # bytes
-ROW = np.dtype([("key", f"S{KEY}"), ("tokens", "<i4"), ("truncated", "?"), ("checksum", "<u4")])
-CHECKED = ROW.itemsize - 4  # bytes of a row in front of its checksum
+ROW = np.dtype(
+    [("key", f"S{KEY}"), ("tokens", "<i4"), ("truncated", "?"), ("vector", "<u4"), ("row", "<u4")]
+)
+CHECKED = ROW.itemsize - 4  # bytes of a row that its CRC, the last field, covers
 
 
 class EmbeddingStore:
-    """The embeddings of one encoder. Many encoders and processes may share `root`."""
+    """The embeddings of one encoder. Many encoders and processes may share `root`.
+
+    Opening a store raises Damaged if a row differs from what was written.
+    """
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self.encoder = encoder
-        self.folder = root / f"{encoder.fingerprint()[:32]}.crc"  # older versions wrote other rows
+        self.folder = root / f"{encoder.fingerprint()[:32]}.checked"
         self.folder.mkdir(parents=True, exist_ok=True)
         self._place: dict[bytes, int] = {}
         self._rows = np.empty(0, ROW)
         self.codec = VectorCodec(encoder.options.store_dtype, encoder.width)
         self._vectors = np.empty((0, self.codec.row_bytes), np.uint8)
-        self._intact = np.empty(0, np.bool_)  # rows whose checksum was compared
+        self._intact = np.empty(0, np.bool_)  # rows whose vector's CRC was compared
         self._open()
 
     def fill(self, texts: Sequence[str], shard: Shard = WHOLE) -> None:
@@ -92,27 +101,17 @@ class EmbeddingStore:
         return self.codec.decode(self._checked(rows))
 
     def _checked(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return stored vectors by row number. Each row's checksum is compared once."""
+        """Return stored vectors by row number. Each vector's CRC is compared once."""
         vectors = np.asarray(self._vectors[rows])
         new = np.flatnonzero(~self._intact[rows])
-        expected = self._rows["checksum"][rows[new]]
-        if not np.array_equal(_checksums(self._rows[rows[new]], vectors[new]), expected):
-            raise Damaged(
-                self.folder / "rows.bin",
-                "or vectors.bin: a row does not match its checksum",
-                f"delete {self.folder}, and run again with `--forcerun encode`",
-            )
+        if not np.array_equal(_checksums(vectors[new]), self._rows["vector"][rows[new]]):
+            raise self._damaged("vectors.bin")
         self._intact[rows[new]] = True
         return vectors
 
     def tokens(self, texts: Sequence[str]) -> tuple[int, int]:
-        """Return the encoder tokens of stored texts, and the number of truncated texts.
-
-        Raises Damaged if a row differs from what was stored.
-        """
-        numbers = self.rows(texts)
-        self._checked(numbers)
-        rows = self._rows[numbers]
+        """Return the encoder tokens of stored texts, and the number of truncated texts."""
+        rows = self._rows[self.rows(texts)]
         return int(rows["tokens"].sum()), int(rows["truncated"].sum())
 
     @property
@@ -135,12 +134,13 @@ class EmbeddingStore:
                 vectors = self.codec.encode(block.numpy()[missing])
                 rows = np.array(
                     [
-                        (_key(texts[p]), len(tokens.ids[p]), tokens.truncated[p], 0)
+                        (_key(texts[p]), len(tokens.ids[p]), tokens.truncated[p], 0, 0)
                         for p in (places[i] for i in missing)
                     ],
                     ROW,
                 )
-                rows["checksum"] = _checksums(rows, vectors)
+                rows["vector"] = _checksums(vectors)
+                rows["row"] = _checksums(_bytes(rows)[:, :CHECKED])
                 vectors_file.write(vectors.tobytes())
                 vectors_file.flush()
                 rows_file.write(rows.tobytes())
@@ -158,7 +158,7 @@ class EmbeddingStore:
     def _open(self) -> None:
         """Map the rows that both files hold, without the torn tail of a killed process.
 
-        A row whose key is damaged is never matched: its text is encoded again.
+        Raises Damaged if a row differs from what was written.
         """
         rows_path, vectors_path = self.folder / "rows.bin", self.folder / "vectors.bin"
         width = self.codec.row_bytes
@@ -166,12 +166,21 @@ class EmbeddingStore:
         vectors_path.touch()
         count = min(rows_path.stat().st_size // ROW.itemsize, vectors_path.stat().st_size // width)
         self._rows = np.fromfile(rows_path, ROW, count)
-        keys = _bytes(self._rows)[:, :KEY]
-        self._place = {key.tobytes(): row for row, key in enumerate(keys)}
+        data = _bytes(self._rows)
+        if not np.array_equal(_checksums(data[:, :CHECKED]), self._rows["row"]):
+            raise self._damaged("rows.bin")
+        self._place = {row.tobytes(): place for place, row in enumerate(data[:, :KEY])}
         self._intact = np.zeros(count, np.bool_)
         if count:
             shape = (count, width)
             self._vectors = np.memmap(vectors_path, np.uint8, "r", shape=shape)
+
+    def _damaged(self, name: str) -> Damaged:
+        return Damaged(
+            self.folder / name,
+            "a checksum differs from the stored one",
+            f"delete {self.folder}, and run again with `--forcerun encode`",
+        )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -194,10 +203,9 @@ def _bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:
     return rows.view(np.uint8).reshape(len(rows), ROW.itemsize)
 
 
-def _checksums(rows: NDArray[np.void], vectors: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Return the CRC-32 of each row and its vector, (n,)."""
-    pairs = zip(_bytes(rows)[:, :CHECKED], vectors, strict=True)
-    return np.fromiter((zlib.crc32(v, zlib.crc32(row)) for row, v in pairs), np.uint32, len(rows))
+def _checksums(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return the CRC-32 of each row of bytes, (n,)."""
+    return np.fromiter((zlib.crc32(row) for row in rows), np.uint32, len(rows))
 
 
 def _key(text: str) -> bytes:

@@ -12,6 +12,8 @@ from resrank.candidates.freeze import freeze
 from resrank.cli import app
 from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import CONTENT_SHA256
 from resrank.io.text import DataError
 from resrank.suite.load import load_suite
 from resrank.suite.plan import source_data
@@ -85,6 +87,37 @@ def test_what_is_no_export_is_named(collection, exported, tmp_path):
     shutil.rmtree(folder)
     with pytest.raises(DataError, match="cannot read .*manifest.json"):
         freeze(collection, parse_first_stage(entry), tmp_path / "c.parquet")
+
+
+def test_an_export_of_the_previous_version_is_read(collection, exported, tmp_path):
+    folder, entry = exported
+    lists = folder / "candidates.parquet"
+    about = json.loads((folder / "manifest.json").read_text())
+    del about["outputs"], about[CONTENT_SHA256]
+    seal = {"SHA-256 with zeros here": "0" * 64}
+    (folder / "manifest.json").write_text(json.dumps(about | seal | {"sha256": sha256_file(lists)}))
+    freeze(collection, parse_first_stage(entry), tmp_path / "c.parquet")
+    assert (tmp_path / "c.parquet").read_bytes() == lists.read_bytes()
+    lists.write_bytes(lists.read_bytes()[:-1] + b"?")
+    with pytest.raises(DataError, match=r"candidates.parquet: damaged, its SHA-256 is"):
+        freeze(collection, parse_first_stage(entry), tmp_path / "d.parquet")
+    (folder / "manifest.json").write_text(json.dumps(about))
+    with pytest.raises(DataError, match=r"it has no SHA-256 of cand.*export the candidates again"):
+        freeze(collection, parse_first_stage(entry), tmp_path / "d.parquet")
+
+
+def test_candidates_of_the_previous_version_are_exported(exported, tmp_path):
+    manifest = tmp_path / "a/bm25.manifest.json"
+    about = json.loads(manifest.read_text())
+    del about["outputs"], about[CONTENT_SHA256]
+    manifest.write_text(json.dumps(about))
+    words = ["--candidates", str(tmp_path / "a/bm25.parquet"), "--out", str(tmp_path / "again")]
+    done = CliRunner().invoke(app, ["export-candidates", *words])
+    assert done.exit_code == 0, done.output
+    written, before = (
+        json.loads((f / "manifest.json").read_text()) for f in (tmp_path / "again", exported[0])
+    )
+    assert written == before
 
 
 def test_a_changed_candidate_file_is_not_exported(collection, exported, tmp_path):

@@ -12,7 +12,7 @@ from tests import job_helpers
 from tests.conftest import write_beir
 from tests.dag import ENVIRONMENT, command, copy_project, snakemake
 from tests.faults.kills import PLAIN
-from tests.job_helpers import PAIR, RESULTS, with_candidates
+from tests.job_helpers import PAIR, RESULTS, write_suite
 
 MOUNT = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
 MADE = "results/smoke/collections/mine/manifest.json"
@@ -56,17 +56,18 @@ def test_a_suite_says_so_before_its_first_job(tmp_path):
 
 
 @pytest.mark.parametrize("shut", ["runs", "embeddings"])
-def test_a_job_by_hand_says_so_before_it_runs(tmp_path, shut):
-    folder = with_candidates(tmp_path, {"bm25": {"kind": "first_stage"}})
+def test_a_job_by_hand_says_so_before_it_reads_anything(tmp_path, shut):
+    """The collection and the candidates are missing: to read them would be another error."""
+    folder = write_suite(tmp_path, {"bm25": {"kind": "first_stage"}})
     place = folder / RESULTS / shut
-    place.mkdir()
+    place.mkdir(parents=True)
     words = job_helpers.command("rerank", *PAIR, "--system", "bm25")
     done = read_only(place, words, folder)
     assert done.returncode == 1
     assert re.search(
         f"error: cannot write {RESULTS}/{shut}/.*: Read-only file system; make", done.stderr
     )
-    assert not list(folder.rglob("*.trec"))
+    assert [path.name for path in (folder / RESULTS).rglob("*")] == [shut]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the device is here")

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resrank.io.manifest import Damaged
 from resrank.model.embedding_store import ROW, EmbeddingStore
 from resrank.model.encoder import Encoder
 from resrank.model.vector_codec import VectorCodec
@@ -32,6 +33,33 @@ def test_a_torn_tail_is_filled_again_with_the_same_numbers(encoder, tmp_path):
     whole = store.vectors(TEXTS).copy()
     rows = store.folder / "rows.bin"
     rows.write_bytes(rows.read_bytes()[: ROW.itemsize * 2 + 5])
+    torn = EmbeddingStore(tmp_path, encoder)
+    assert not torn.has(TEXTS)
+    torn.fill(TEXTS)
+    assert np.array_equal(torn.vectors(TEXTS), whole)
+
+
+@pytest.mark.parametrize("field", [*ROW.names])
+def test_a_damaged_row_is_noticed_when_the_store_is_opened(encoder, tmp_path, field):
+    store = EmbeddingStore(tmp_path, encoder)
+    store.fill(TEXTS)
+    path = store.folder / "rows.bin"
+    data = bytearray(path.read_bytes())
+    data[2 * ROW.itemsize + ROW.fields[field][1]] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(Damaged, match=r"rows.bin is damaged .*delete .* `--forcerun encode`"):
+        EmbeddingStore(tmp_path, encoder)
+    with pytest.raises(Damaged, match=r"rows.bin"):  # nothing is encoded again in its place
+        store.fill([*TEXTS, "another"])
+    assert path.read_bytes() == data
+
+
+def test_a_torn_vector_is_filled_again_with_the_same_numbers(encoder, tmp_path):
+    store = EmbeddingStore(tmp_path, encoder)
+    store.fill(TEXTS)
+    whole = store.vectors(TEXTS).copy()
+    vectors = store.folder / "vectors.bin"
+    vectors.write_bytes(vectors.read_bytes()[:-3])
     torn = EmbeddingStore(tmp_path, encoder)
     assert not torn.has(TEXTS)
     torn.fill(TEXTS)
