@@ -87,7 +87,7 @@ class Download:
         """Return the byte at which a reply begins: `have` or 0. Raises on any other reply."""
         status = reply.status_code
         if status in TRANSIENT:
-            raise Interrupted(f"status {status}", retry_after(reply))
+            raise Interrupted(f"status {status}", retry_after(reply.headers))
         if status == 416:
             self.partial.unlink(missing_ok=True)
             raise Interrupted("the server does not know the part that is missing")

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import requests
 from pydantic import BaseModel
 
 from baselines.llm.answers import parse
@@ -168,9 +167,7 @@ class Http:
 
 def waits(data: bytes, at: Path) -> bool:
     """A Retry-After is a number of seconds, whatever it says."""
-    reply = requests.Response()
-    reply.headers["Retry-After"] = data.decode("latin-1")
-    return retry_after(reply) >= 0
+    return retry_after({"Retry-After": data.decode("latin-1")}) >= 0
 
 
 def typed(model: type[BaseModel]) -> Target:

@@ -94,8 +94,9 @@ class Handler(BaseHTTPRequestHandler):
             authorization = self.headers.get("Authorization", "")
             self.send(401, json.dumps({"error": f"bad {authorization}"}).encode())
             return
-        if fault == "busy for long":
-            self.send(429, b"{}", {"Retry-After": "600"})
+        if fault in ("busy for long", "busy for minutes"):
+            wait = "600" if fault == "busy for long" else "200"
+            self.send(429, b"{}", {"Retry-After": wait})
             return
         if fault == "encoded":
             self.send(200, gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
@@ -107,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
             date = formatdate(time.time() + 2, usegmt=True)  # in whole seconds
             self.send(429, b"{}", {"Retry-After": "1" if fault == "wait a second" else date})
             return
-        if fault in ("429", "500", "400"):
+        if fault in ("425", "429", "500", "400"):
             self.send(int(fault), b'{"error": "no"}', {"Retry-After": "0"})
             return
         if fault == "redirect":

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import anyio
 import pytest
 
 from baselines.llm.backends.key_and_pace import EndpointError
@@ -52,6 +53,7 @@ def test_many_in_flight_give_the_same_run(wanted):
 @pytest.mark.parametrize(
     "fault",
     [
+        "425",
         "429",
         "500",
         "hang",
@@ -82,7 +84,7 @@ def test_retry_after_is_honoured(fault):
     assert 0.9 < second - first < 4  # the default wait is at most half a second
 
 
-def test_a_wait_of_minutes_stops_the_run():
+def test_a_wait_of_more_than_five_minutes_stops_the_run():
     with (
         endpoint(reverse, lambda *_: "busy for long") as server,
         pytest.raises(EndpointError, match=r"status 429: '\{\}' \(Retry-After: '600'\)"),
@@ -90,9 +92,31 @@ def test_a_wait_of_minutes_stops_the_run():
         reranker(server.url).rerank_many(requests(1))
 
 
-def test_an_interrupt_does_not_wait_for_the_next_try():
+def test_a_wait_of_minutes_is_honoured(monkeypatch):
+    waits, sleep = [], anyio.sleep
+
+    async def sleep_briefly(seconds):
+        waits.append(seconds)
+        await sleep(min(seconds, 0.01))
+
+    monkeypatch.setattr(anyio, "sleep", sleep_briefly)
+    with endpoint(reverse, lambda _, n: "busy for minutes" if n == 1 else None) as server:
+        reranker(server.url).rerank_many(requests(1, depth=4))
+        assert 199 < sum(waits) < 201
+        assert set(server.tries_so_far().values()) == {2}
+    waits.clear()
+    with (
+        endpoint(reverse, lambda *_: "busy for minutes") as server,
+        pytest.raises(EndpointError, match="no answer after 2 tries"),
+    ):
+        reranker(server.url, tries=2).rerank_many(requests(1, depth=4))
+    assert sum(waits) < 201  # none after the last try
+
+
+@pytest.mark.parametrize("fault", ["wait a second", "busy for minutes"])
+def test_an_interrupt_does_not_wait_for_the_next_try(fault):
     """A request that is waiting to be repeated is not in flight."""
-    with endpoint(reverse, lambda *_: "wait a second") as server:
+    with endpoint(reverse, lambda *_: fault) as server:
         system = reranker(server.url)
         answers = system.llm.answers([template("short").build("x", ["a", "b"])], 8)
         signal.signal(signal.SIGALRM, signal.default_int_handler)
@@ -126,6 +150,25 @@ def test_variables_for_another_endpoint_are_not_sent(monkeypatch):
     assert "Authorization" not in server.headers[0]
     assert server.headers[-1]["Authorization"] == "Bearer sk-mine"
     assert "other" not in str(server.headers)
+
+
+def test_only_constant_headers_are_sent(monkeypatch):
+    """None is set, or overwritten, by a variable; none describes the machine or counts the tries."""
+    custom = ["User-Agent: secret-ua", "X-Stainless-Team: secret-team", "Host: other.example",
+              "Content-Type: text/other", "X-Stainless-Raw-Response: true"]  # fmt: skip
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(custom))
+    with endpoint(reverse, lambda _, number: "500" if number == 1 else None) as server:
+        reranker(server.url).rerank_many(requests(1, depth=4))
+    assert len(server.headers) == 2
+    for headers in server.headers:
+        assert headers.pop("Content-Length").isdigit()
+        assert headers == {
+            "Host": server.url.removeprefix("http://").removesuffix("/v1"),
+            "User-Agent": "resrank",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+        }
 
 
 def test_an_unknown_passage_and_an_answer_of_a_megabyte():

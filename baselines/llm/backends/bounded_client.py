@@ -1,7 +1,8 @@
 """The HTTP client beneath `openai`'s: limits in time and memory, and nothing sent unasked.
 
 `openai` retries what this client raises as `httpx2.RequestError` and the replies whose status asks
-for it, after the wait that Retry-After names.
+for it, after the wait that Retry-After names. It waits for two minutes at most, so this client does
+the longer waits.
 """
 
 from __future__ import annotations
@@ -14,12 +15,21 @@ import httpx2
 
 from baselines.llm.backends.completion import UNREADABLE, read_completion
 from baselines.llm.backends.key_and_pace import Pace, read_key
+from baselines.llm.backends.proxy_and_certificates import connection_options
 from baselines.llm.options import HttpOptions
+from resrank.collections.retry_after import retry_after
 
 MAX_BYTES = 4_000_000  # of a reply; a longer one is no ranking
 KEEP_OPEN = 60.0  # seconds that an idle connection stays open
-SENT = {"accept", "connection", "content-length", "content-type", "host", "user-agent"}
+CLIENT_WAIT = 120.0  # seconds of a Retry-After that `openai` waits for; above, it gives up
+LONGEST_WAIT = 300.0  # seconds of a Retry-After that are waited for; above, the run stops
+RETRIED = (408, 409, 425, 429)  # besides 5xx; `openai` leaves out 425
 RECEIVED = {b"location", b"retry-after", b"retry-after-ms", b"x-should-retry"}
+RETRY_COUNT = "x-stainless-retry-count"  # a header of `openai`'s: how often it has tried before
+TRIES = "tries"  # the extension of a request that counts its tries
+
+
+Headers = list[tuple[bytes, bytes]]
 
 
 class BoundedClient(httpx2.AsyncClient):
@@ -38,7 +48,9 @@ class BoundedClient(httpx2.AsyncClient):
                 max_keepalive_connections=options.in_flight,
                 keepalive_expiry=KEEP_OPEN,
             ),
+            **connection_options(options.url),
         )
+        self.tries = options.tries
         self.seconds = options.timeout_s
         self.pace = Pace(options.requests_per_minute)
         self.key = read_key(options) if options.key_variable else None
@@ -50,6 +62,7 @@ class BoundedClient(httpx2.AsyncClient):
     async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
         """Send a request in its turn and return the whole reply."""
         await self.pace.wait()
+        tries = request.extensions[TRIES] = int(request.headers[RETRY_COUNT]) + 1
         request.headers = _headers(request, self.key)
         start = time.monotonic()
         with anyio.CancelScope(shield=True):
@@ -72,23 +85,43 @@ class BoundedClient(httpx2.AsyncClient):
                     f"a reply that is no completion ({error!r}): {text[:200]!r}", request=request
                 ) from error
         headers = [pair for pair in reply.headers.raw if pair[0].lower() in RECEIVED]
+        if tries < self.tries:
+            headers = await _retried(reply, headers)
         return httpx2.Response(
             reply.status_code, headers=headers, text=text, request=request, extensions=extensions
         )
 
 
 def _headers(request: httpx2.Request, key: str | None) -> httpx2.Headers:
-    """Return the headers to send: none from OPENAI_* variables, which are for other hosts."""
-    headers = httpx2.Headers(
-        [
-            (name, value)
-            for name, value in request.headers.items()
-            if name in SENT or name.startswith("x-stainless-")
-        ]
-    )
-    headers["Accept-Encoding"] = "identity"  # an encoded reply could unpack to any size
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
+    """Return the headers to send.
+
+    None is taken from the request: `openai` adds those that OPENAI_* variables hold for other
+    hosts, and a description of this machine.
+    """
+    headers = {
+        "Host": request.url.netloc.decode("ascii"),
+        "User-Agent": "resrank",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # an encoded reply could unpack to any size
+        "Content-Type": "application/json",
+        "Content-Length": str(len(request.content)),
+    }
+    return httpx2.Headers(headers | ({"Authorization": f"Bearer {key}"} if key else {}))
+
+
+async def _retried(reply: httpx2.Response, headers: Headers) -> Headers:
+    """Return headers with which `openai` retries as this project wants. Wait if it would not.
+
+    An interrupt ends the wait.
+    """
+    refused = reply.headers.get("x-should-retry") == "false"
+    if refused or (reply.status_code not in RETRIED and reply.status_code < 500):
+        return headers
+    if CLIENT_WAIT < (seconds := retry_after(reply.headers)) <= LONGEST_WAIT:
+        await anyio.sleep(seconds)
+        headers = [(b"retry-after-ms", b"1")]
+    if reply.status_code == 425:
+        headers = [*headers, (b"x-should-retry", b"true")]
     return headers
 
 

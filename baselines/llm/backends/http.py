@@ -15,13 +15,12 @@ import httpx2
 from anyio.from_thread import start_blocking_portal
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
-from baselines.llm.backends.bounded_client import BoundedClient
+from baselines.llm.backends.bounded_client import TRIES, BoundedClient
 from baselines.llm.backends.key_and_pace import EndpointError
 from baselines.llm.interface import Answer, Keep, Prompt, drop, sampling_seed
 from baselines.llm.options import HttpOptions
 from resrank.options import short_repr
 
-RETRY_COUNT = "x-stainless-retry-count"  # a header of the client's: how often it has tried before
 LONGEST_QUOTE = 1000  # characters of a message that the endpoint decides on
 RERUN = "answers so far are in the transcript, and a rerun asks only for the rest"
 
@@ -132,7 +131,7 @@ class HttpModel:
 
     def _failure(self, error: APIStatusError | APIConnectionError, what: str) -> str:
         """Return the message for a request that the client has given up."""
-        tries = int(error.request.headers.get(RETRY_COUNT, 0)) + 1
+        tries = error.request.extensions[TRIES]
         if tries > 1:
             what = f"no answer after {tries} tries; the last one gave {what}"
         return self.http.without_key(f"{self.options.url}: {what[:LONGEST_QUOTE]}; {RERUN}")
