@@ -28,27 +28,6 @@ KINDS: dict[str, str] = {
     "resrank_saved": "resrank.resrank_reranker:SavedResRank",
 }
 
-
-COLLECTIONS = KindTable(
-    "collection",
-    {
-        "beir": "resrank.collections.beir:BeirCollection",
-        "candidates": "resrank.collections.candidates:CandidatesCollection",
-        "docstrings": "resrank.collections.docstrings:DocstringsCollection",
-        "ir_datasets": "resrank.collections.ir_datasets:IrDatasetsCollection",
-    },
-)
-FIRST_STAGES = KindTable(
-    "first stage",
-    {
-        "bm25": "resrank.candidates.bm25:Bm25Stage",
-        "dense": "resrank.candidates.dense:DenseStage",
-        "frozen": "resrank.candidates.frozen:FrozenStage",
-        "fusion": "resrank.candidates.fusion:FusionStage",
-        "imported": "resrank.candidates.imported:ImportedStage",
-        "run": "resrank.candidates.run:RunStage",
-    },
-)
 SYSTEMS = KindTable("system", KINDS)
 
 

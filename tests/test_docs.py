@@ -19,11 +19,13 @@ import yaml
 from markdown_it import MarkdownIt
 from typer.main import get_command
 
+from resrank.candidates.kinds import FIRST_STAGES
 from resrank.cli import app
 from resrank.collections.counting import Counts
+from resrank.collections.kinds import COLLECTIONS
 from resrank.collections.remote_file import RemoteFile
 from resrank.options import Strict
-from resrank.registry import COLLECTIONS, FIRST_STAGES, KINDS, resolve
+from resrank.registry import KINDS, resolve
 from resrank.suite import schema
 from resrank.suite.load import load_suite
 from resrank.suite.schema import Suite

@@ -26,13 +26,18 @@ HASHES = """
 import json, sys
 from pathlib import Path
 from resrank.io.source_hash import hash_of_sources
+from resrank.candidates.kinds import FIRST_STAGES
+from resrank.collections.kinds import COLLECTIONS
 from resrank.suite.load import load_suite
 from resrank.suite.entry_modules import collection_module, first_stage_module, system_modules
 suite = load_suite(Path("config/config.yaml"))
 hashes = {job: hash_of_sources(job) for job in json.loads(sys.argv[1])}
-hashes |= {name: hash_of_sources(*system_modules(spec)) for name, spec in suite.systems.items()}
-hashes |= {f"collection {kind}": hash_of_sources(collection_module(kind)) for kind in ("docstrings", "beir")}
-hashes |= {f"first stage {kind}": hash_of_sources(first_stage_module(kind)) for kind in ("bm25", "dense")}
+for name, system in suite.systems.items():
+    hashes[name] = hash_of_sources(*system_modules(system), trains=False)
+    if system.training is not None:
+        hashes[f"train {name}"] = hash_of_sources(*system_modules(system))
+hashes |= {f"collection {kind}": hash_of_sources(collection_module(kind)) for kind in COLLECTIONS.classes}
+hashes |= {f"first stage {kind}": hash_of_sources(first_stage_module(kind)) for kind in FIRST_STAGES.classes}
 assert "torch" not in sys.modules
 print(json.dumps(hashes))
 """
@@ -44,6 +49,11 @@ def names(*modules: str) -> set[str]:
 
 def files_of(system: str) -> set[str]:
     return names(*system_modules(library().systems[system]))
+
+
+def ranking_files_of(system: str) -> set[str]:
+    files = closure(*system_modules(library().systems[system]), trains=False)
+    return {path.relative_to(ROOT).as_posix() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -70,20 +80,33 @@ def before(clone) -> dict[str, str]:
 
 RESRANK = {"resrank", "resrank_no_residual"}
 EMBEDDING = {"bi_encoder", "rrf_bm25_bi_encoder", "bi_encoder_tuned", "rrf_bm25_bi_encoder_tuned"}
+COLLECTIONS = {f"collection {k}" for k in ("beir", "candidates", "docstrings", "ir_datasets")}
+STATISTICS = {"resrank.evaluation.all_pairs", "resrank.reporting.report"}
+TRAINED_ENCODER = {f"train {name}" for name in ("bi_encoder_tuned", "e2rank_tiny", *RESRANK)}
+TRAINED_LISTWISE = {f"train {name}" for name in ("first_tiny", "rankgpt_tiny")}
+TRAINED = TRAINED_ENCODER | TRAINED_LISTWISE | {"train cross_encoder", "train pe_rank_tiny"}
 
 
 @pytest.mark.parametrize(
     ("file", "changed"),
     [
-        ("baselines/first.py", {"first_tiny"}),
-        ("baselines/bi_encoder.py", EMBEDDING),
-        ("baselines/e2rank/training.py", {"e2rank_tiny"}),
-        ("baselines/llm/prompts/rankgpt.yaml", {"first_tiny", "rankgpt_tiny"}),
+        ("baselines/first.py", {"first_tiny", "train first_tiny"}),
+        ("baselines/bi_encoder.py", {*EMBEDDING, "train bi_encoder_tuned"}),
+        ("baselines/e2rank/training.py", {"train e2rank_tiny"}),
+        ("resrank/training/loop.py", TRAINED),
+        ("resrank/training/encoder_loop.py", TRAINED_ENCODER),
+        ("baselines/llm/listwise_training.py", TRAINED_LISTWISE),
+        ("baselines/llm/prompts/rankgpt.yaml", {"first_tiny", "rankgpt_tiny", *TRAINED_LISTWISE}),
         ("resrank/reporting/tables/write.py", {"resrank.reporting.report"}),
         ("resrank/reporting/page/page.css", {"resrank.reporting.page.build"}),
         ("resrank/jobs/rerank.py", {"resrank.jobs.rerank"}),
         ("resrank/collections/docstrings.py", {"collection docstrings"}),
+        ("resrank/collections/download.py", COLLECTIONS),
         ("resrank/candidates/bm25.py", {"first stage bm25"}),
+        ("resrank/evaluation/significance.py", STATISTICS),
+        ("resrank/registry.py", set()),
+        ("resrank/collections/kinds.py", set()),
+        ("resrank/candidates/kinds.py", set()),
         ("resrank/cli/jobs.py", set()),
         ("resrank/suite/plan.py", set()),
         ("resrank/jobs/from_suite.py", set()),
@@ -121,6 +144,41 @@ def test_a_system_has_its_folder_and_what_it_imports_inside_functions():
     assert "baselines/llm/backends/transformers.py" in judge
     assert "resrank/model/encoder.py" in files_of("bi_encoder")  # imported lazily
     assert "resrank/training/resrank_loop.py" in files_of("resrank")
+
+
+@pytest.mark.parametrize("system", ["bi_encoder", "cross_encoder", "rag_match_8b", "resrank"])
+def test_what_only_train_imports_is_no_source_of_a_ranking(system):
+    left_out = files_of(system) - ranking_files_of(system)
+    assert "resrank/training/loop.py" in left_out
+    assert {"reranker.py", "judge.py", "encoder.py"}.isdisjoint(Path(f).name for f in left_out)
+
+
+def test_a_training_module_that_a_reranker_imports_at_its_top_is_a_source_of_a_ranking():
+    assert "resrank/training/lists.py" in ranking_files_of("resrank")
+    assert "resrank/training/options.py" in ranking_files_of("bi_encoder")
+
+
+def test_an_import_for_type_checking_is_no_source(tmp_path, monkeypatch):
+    (tmp_path / "typed.py").write_text(
+        "import typing\nfrom typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import resrank.windows\nelse:\n    import resrank.shards\n"
+        "if typing.TYPE_CHECKING:\n    import resrank.phases\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    files = set(closure("typed"))
+    assert ROOT / "resrank/shards.py" in files
+    assert files.isdisjoint({ROOT / "resrank/windows.py", ROOT / "resrank/phases.py"})
+
+
+def test_only_the_method_train_of_a_class_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "learner.py").write_text(
+        "class Learner:\n    @classmethod\n    def train(cls):\n        import resrank.windows\n"
+        "def train():\n    import resrank.phases\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    paths = {ROOT / "resrank/windows.py", ROOT / "resrank/phases.py"}
+    assert paths <= set(closure("learner"))
+    assert paths & set(closure("learner", trains=False)) == {ROOT / "resrank/phases.py"}
 
 
 def test_a_system_within_a_system_is_among_its_sources():

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field
 
-from resrank.collections.base import CollectionKind
+from resrank.candidates.kinds import FIRST_STAGES
 from resrank.model.options import EncoderOptions
 from resrank.options import Strict
 from resrank.records import Query, Split
-from resrank.registry import FIRST_STAGES
 
 if TYPE_CHECKING:  # importing them takes half a second, which planning does not need
+    from resrank.collections.base import CollectionKind
     from resrank.io.candidates import RankedList
     from resrank.io.collection import Collection
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from resrank.candidates.base import FirstStageKind, StageInputs, WrittenLists
-from resrank.collections.base import CollectionKind
 from resrank.io.hashing import sha256_file
 from resrank.io.text import DataError
 
 if TYPE_CHECKING:
+    from resrank.collections.base import CollectionKind
     from resrank.io.candidates import RankedList
     from resrank.io.collection import Collection
 

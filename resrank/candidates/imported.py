@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from resrank.candidates.base import FirstStageKind, StageInputs
-from resrank.collections.base import CollectionKind
 
 if TYPE_CHECKING:
+    from resrank.collections.base import CollectionKind
     from resrank.io.candidates import RankedList
 
 

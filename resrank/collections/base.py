@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from resrank.collections.counting import Sizes, least
 from resrank.collections.file_locations import address_of, in_mirror, is_here
+from resrank.collections.kinds import COLLECTIONS
 from resrank.collections.options import CollectionOptions
 from resrank.collections.remote_file import RemoteFile
 from resrank.collections.sampling import sample
@@ -18,7 +19,6 @@ from resrank.collections.three_grades import three_grades
 from resrank.io.collection_content import CollectionContent, PassageCounts
 from resrank.io.text import DataError
 from resrank.records import Split
-from resrank.registry import COLLECTIONS
 
 
 class CollectionKind(CollectionOptions):

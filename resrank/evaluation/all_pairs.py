@@ -11,15 +11,8 @@ from typing import Any
 import numpy as np
 
 from resrank.evaluation.bootstrap import mean_intervals
-from resrank.evaluation.significance import (
-    LEVEL,
-    RESAMPLES,
-    Values,
-    effect_size,
-    holm,
-    randomisation_p,
-    t_test_p,
-)
+from resrank.evaluation.resampling import RESAMPLES, Values
+from resrank.evaluation.significance import LEVEL, effect_size, holm, randomisation_p, t_test_p
 from resrank.io.manifest import write_checked_json, write_manifest
 from resrank.io.parquet import read_columns
 

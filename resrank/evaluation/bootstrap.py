@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from resrank.evaluation.significance import NOISE, RESAMPLES, Values, batch_size, mean_over
+from resrank.evaluation.resampling import NOISE, RESAMPLES, Values, batch_size, mean_over
 
 CONFIDENCE = 0.95
 SEED = 0

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from resrank.evaluation.bootstrap import interval_over_collections
-from resrank.evaluation.significance import Values
+from resrank.evaluation.resampling import Values
 from resrank.options import Strict
 
 ROUNDING = 1e-9  # so that a figure exactly at the edge of a tolerance counts as inside

@@ -7,13 +7,10 @@ Choice of tests: Smucker, Allan and Carterette (CIKM 2007). Reason for the corre
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
-RESAMPLES = 9_999
+from resrank.evaluation.resampling import NOISE, RESAMPLES, Values, batch_size, mean_over
+
 LEVEL = 0.05
-NOISE = 1e-9  # values closer than this differ only by rounding
-CELLS = 4_000_000  # numbers held at once while resampling: 32 MB
 
 
 def randomisation_p(differences: Values) -> Values:
@@ -80,13 +77,3 @@ def effect_size(differences: Values) -> Values:
     if varied.any():
         sizes[varied] = means[varied] / differences[varied].std(axis=-1, ddof=1)
     return sizes
-
-
-def mean_over(values: Values, axis: int) -> Values:
-    """Return the mean along an axis: the statistic that is resampled."""
-    return np.asarray(values.mean(axis=axis))
-
-
-def batch_size(values: Values) -> int:
-    """Return how many resamples of these values are held in memory at once."""
-    return max(1, CELLS // max(1, values.size))

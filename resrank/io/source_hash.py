@@ -1,9 +1,15 @@
 """The source files that a module's code depends on, read from import statements alone.
 
-Nothing is imported. All imports count: at the top of a module, inside functions, and under
-`TYPE_CHECKING`. Only modules of this project are followed, or those that lie beside a user's
-module; installed packages are not. What `importlib` loads by a name in a string is not visible
-here: the caller gives those modules as further entries.
+Nothing is imported. Imports count at the top of a module and inside functions, with two exceptions:
+
+- An import under `TYPE_CHECKING` never runs. Whatever makes an object of that type imports it.
+- A class's method `train` runs in train jobs only. Other jobs get the trained model as an input, so
+  their closure leaves the method's imports out (`trains=False`). A training module that such a job
+  needs is imported elsewhere too, and is followed from there.
+
+Only modules of this project are followed, or those that lie beside a user's module; installed
+packages are not. What `importlib` loads by a name in a string is not visible here: the caller gives
+those modules as further entries.
 """
 
 from __future__ import annotations
@@ -19,22 +25,32 @@ from resrank.io.hashing import sha256_file, sha256_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ("resrank", "baselines")
-PARAMETERS = ("resrank.suite", "resrank.cli")
-"""Not followed: they turn a configuration into a job's parameters, and a job with other parameters
-runs again anyway."""
+NOT_FOLLOWED = (
+    "resrank.suite",
+    "resrank.cli",
+    "resrank.registry",
+    "resrank.collections.kinds",
+    "resrank.candidates.kinds",
+)
+"""The first two turn a configuration into a job's parameters, and a job with other parameters runs
+again anyway. The others list every kind, so a new kind would make all jobs run again. The modules
+of the kinds that a job uses are entries of their own (`resrank.suite.entry_modules`)."""
 INSTALLED = tuple(
     sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 
 
-def hash_of_sources(*modules: str) -> str:
+def hash_of_sources(*modules: str, trains: bool = True) -> str:
     """Return the SHA-256 of the files in the closure of some modules, by path and content."""
-    return sha256_lines(f"{_name(path)} {_sha256(path)}" for path in closure(*modules))
+    files = closure(*modules, trains=trains)
+    return sha256_lines(f"{_name(path)} {_sha256(path)}" for path in files)
 
 
 @cache
-def closure(*modules: str) -> tuple[Path, ...]:
+def closure(*modules: str, trains: bool = True) -> tuple[Path, ...]:
     """Return the files that some modules consist of, sorted: theirs and of all that they import.
+
+    trains: whether the job trains; if not, what only methods `train` import is left out.
 
     Data files that lie beside these modules (prompts, style sheets, templates) are among them. A
     module that cannot be located is left out.
@@ -45,7 +61,7 @@ def closure(*modules: str) -> tuple[Path, ...]:
         module = waiting.pop()
         if module not in reached:
             reached.add(module)
-            waiting += _imports(module)
+            waiting += _imports(module, trains)
     packages = {package for module in reached for package in _packages(module)}
     sources = {path for module in reached | packages if (path := locate(module))}
     data = {path for folder in {source.parent for source in sources} for path in _data(folder)}
@@ -71,10 +87,11 @@ def locate(module: str) -> Path | None:
 
 
 @cache
-def _imports(module: str) -> tuple[str, ...]:
+def _imports(module: str, trains: bool) -> tuple[str, ...]:
     """Return the modules that a module imports, and those that its packages import at their top."""
     top = module.partition(".")[0]
-    statements: list[tuple[str, Iterable[ast.AST]]] = [(module, _statements(_parsed(module)))]
+    below = _statements(_parsed(module), trains)
+    statements: list[tuple[str, Iterable[ast.AST]]] = [(module, below)]
     statements += [(package, _parsed(package).body) for package in _packages(module)]
     names = {
         name
@@ -101,7 +118,7 @@ def _is_followed(name: str, top: str) -> bool:
     """Whether an import by a module of the package `top` leads to a file that is not installed."""
     first = name.partition(".")[0]
     if first in (*PROJECT, top):
-        return not name.startswith(PARAMETERS) and locate(name) is not None
+        return not name.startswith(NOT_FOLLOWED) and locate(name) is not None
     if top in PROJECT:
         return False
     path = locate(name)
@@ -119,20 +136,38 @@ def _names(node: ast.AST, package: str) -> Iterator[str]:
         yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the statements at and below a node; its expressions, most of a tree, are skipped."""
+def _statements(node: ast.AST, trains: bool) -> Iterator[ast.AST]:
+    """Yield the statements at and below a node that may run in a job.
+
+    Expressions, most of a tree, are skipped.
+    """
     yield node
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         below = vars(node).get(name)
         if isinstance(below, list):  # not so in a lambda or a conditional expression
             for statement in below:
-                yield from _statements(statement)
+                if _may_run(statement, node, name, trains):
+                    yield from _statements(statement, trains)
+
+
+def _may_run(statement: ast.AST, parent: ast.AST, branch: str, trains: bool) -> bool:
+    """Return whether a statement in a branch of its parent may run in a job."""
+    if isinstance(parent, ast.If) and branch == "body":
+        return not _is_type_checking(parent.test)
+    is_train = isinstance(statement, ast.FunctionDef) and statement.name == "train"
+    return trains or not (is_train and isinstance(parent, ast.ClassDef))
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    """Return whether a condition is `TYPE_CHECKING` or `typing.TYPE_CHECKING`."""
+    is_name = isinstance(test, ast.Name | ast.Attribute)
+    return is_name and ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 @cache
 def _parsed(module: str) -> ast.Module:
     path = locate(module)
-    if path is None or module.startswith(PARAMETERS):
+    if path is None or module.startswith(NOT_FOLLOWED):
         return ast.Module([], [])
     return ast.parse(path.read_bytes(), str(path))
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from resrank.evaluation.all_pairs import read_scores, seed_values
 from resrank.evaluation.claims import Claim, Judgement, Measured, Source, SuiteResult, judge
-from resrank.evaluation.significance import Values
+from resrank.evaluation.resampling import Values
 from resrank.io.parquet import column_names, read_columns
 from resrank.io.yaml import ConfigError, read_source
 from resrank.reporting.results import read_json

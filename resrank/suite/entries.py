@@ -9,9 +9,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from resrank.candidates.base import FirstStageKind
+from resrank.candidates.kinds import FIRST_STAGES
 from resrank.collections.base import CollectionKind
+from resrank.collections.kinds import COLLECTIONS
 from resrank.kinds import KindTable
-from resrank.registry import COLLECTIONS, FIRST_STAGES
 
 
 class OfKind:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from resrank.candidates.kinds import FIRST_STAGES
+from resrank.collections.kinds import COLLECTIONS
 from resrank.kinds import OWN
-from resrank.registry import COLLECTIONS, FIRST_STAGES, KINDS, reference
+from resrank.registry import KINDS, reference
 from resrank.suite.schema import System
 
 

@@ -164,10 +164,14 @@ def sources_of_stage(wildcards):
 
 
 @cache
-def hash_of_system(system):
+def hash_of_system(system, trains):
     modules = system_modules(SUITE.systems[system])
-    return f"sources of {system}: {hash_of_sources(*modules)[:16]}"
+    return f"sources of {system}: {hash_of_sources(*modules, trains=trains)[:16]}"
 
 
-def sources_of_system(wildcards):
-    return hash_of_system(wildcards.system)
+def sources_of_ranking(wildcards):
+    return hash_of_system(wildcards.system, trains=False)
+
+
+def sources_of_training(wildcards):
+    return hash_of_system(wildcards.system, trains=True)

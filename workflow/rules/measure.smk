@@ -22,7 +22,7 @@ rule measure:
         measure=1,
     params:
         library=sources("resrank.jobs.measure"),
-        source=sources_of_system,
+        source=sources_of_ranking,
         entry=lambda w: as_json(PLAN.system_entry(w.system)),
         measurement=as_json(SUITE.suite.measure),
     shell:

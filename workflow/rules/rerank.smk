@@ -19,7 +19,7 @@ rule rerank:
         gpu=GPU,
     params:
         library=sources("resrank.jobs.rerank"),
-        source=sources_of_system,
+        source=sources_of_ranking,
         entry=lambda w: as_json(PLAN.system_entry(w.system)),
         shard="",
     shell:

@@ -20,7 +20,7 @@ rule sensitivity:
         gpu=GPU,
     params:
         library=sources("resrank.jobs.sensitivity"),
-        source=sources_of_system,
+        source=sources_of_ranking,
         entry=lambda w: as_json(PLAN.system_entry(w.system)),
     shell:
         job("sensitivity", OF_PAIR, OF_SYSTEM)

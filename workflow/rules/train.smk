@@ -20,7 +20,7 @@ rule train:
         gpu=GPU,
     params:
         library=sources("resrank.jobs.train"),
-        source=sources_of_system,
+        source=sources_of_training,
         entry=lambda w: as_json(PLAN.system_entry(w.system)),
         launcher=lambda w: SUITE.systems[w.system].launcher,
     shell:
