@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from resrank.evaluation import significance
+from resrank.evaluation import resampling
 from resrank.evaluation.bootstrap import (
     interval_over_collections,
     mean_intervals,
@@ -42,6 +42,6 @@ def test_intervals_of_percentiles_are_numpys_bootstrap():
 def test_draws_do_not_depend_on_the_batch_size(monkeypatch):
     differences = np.random.default_rng(1).normal(0.02, 0.1, (3, 40))
     first = randomisation_p(differences), mean_intervals(differences)
-    monkeypatch.setattr(significance, "CELLS", 1)  # one resample at a time
+    monkeypatch.setattr(resampling, "CELLS", 1)  # one resample at a time
     assert randomisation_p(differences) == pytest.approx(first[0])
     assert mean_intervals(differences) == pytest.approx(first[1])
