@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from resrank.io import source_hash
 from resrank.io.source_hash import closure
 from resrank.registry import KINDS
 from resrank.suite.entry_modules import system_modules
@@ -215,3 +216,23 @@ def test_a_users_module_is_located_without_being_imported(tmp_path, monkeypatch)
     assert {tmp_path / "mine.py", tmp_path / "helper.py", ROOT / "resrank/windows.py"} <= set(files)
     assert not [file for file in files if "site-packages" in str(file) or "json" in str(file)]
     assert closure("nowhere_at_all") == ()
+
+
+def test_a_users_folder_may_move(tmp_path, monkeypatch):
+    """The hash of a module's sources holds no folder above its package."""
+
+    def hash_in(folder: str) -> str:
+        package = tmp_path / folder / "my_package"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "prompt.txt").write_text("Rank these.")
+        (package / "mine.py").write_text("import helper_of_mine\nfrom . import other\n")
+        (package / "other.py").write_text("import json\n")
+        (tmp_path / folder / "helper_of_mine.py").write_text("VALUE = 1\n")
+        monkeypatch.syspath_prepend(str(tmp_path / folder))
+        for name in ("closure", "locate", "_named_closure", "_imports", "_parsed", "_data"):
+            vars(source_hash)[name].cache_clear()
+        assert tmp_path / folder / "my_package/prompt.txt" in closure("my_package.mine")
+        return source_hash.hash_of_sources("my_package.mine")
+
+    assert hash_in("a") == hash_in("moved/z")

@@ -43,7 +43,7 @@ class DenseStage(FirstStageKind):
     def search(self, inputs: StageInputs) -> Mapping[str, RankedList]:
         """Return the nearest passages of every query that has a text."""
         if inputs.store is None:
-            raise ValueError("a dense first stage needs the folder of embeddings; give --store")
+            raise ValueError("a dense first stage needs the folder of embeddings: give `store`")
         passages = inputs.collection.passages
         return self.rank(inputs.queries, passages, inputs.store, inputs.shard_stores)
 

@@ -31,7 +31,7 @@ class FusionStage(FirstStageKind):
 
         missing = [name for name in self.of if name not in inputs.fused]
         if missing:
-            raise ValueError(f"no candidates given for {', '.join(missing)}; give --fused")
+            raise ValueError(f"no candidates given for {', '.join(missing)}: give `fused`")
         return self.fuse([read_candidates(inputs.fused[name]) for name in self.of])
 
     def fuse(self, stages: Sequence[Mapping[str, RankedList]]) -> dict[str, RankedList]:

@@ -41,9 +41,12 @@ INSTALLED = tuple(
 
 
 def hash_of_sources(*modules: str, trains: bool = True) -> str:
-    """Return the SHA-256 of the files in the closure of some modules, by path and content."""
-    files = closure(*modules, trains=trains)
-    return sha256_lines(f"{_name(path)} {_sha256(path)}" for path in files)
+    """Return the SHA-256 of the files in the closure of some modules, by name and content.
+
+    A file is named from its top package on, so that a moved folder has the same hash.
+    """
+    named = sorted((name, path) for path, name in _named_closure(*modules, trains=trains).items())
+    return sha256_lines(f"{name} {_sha256(path)}" for name, path in named)
 
 
 @cache
@@ -55,6 +58,12 @@ def closure(*modules: str, trains: bool = True) -> tuple[Path, ...]:
     Data files that lie beside these modules (prompts, style sheets, templates) are among them. A
     module that cannot be located is left out.
     """
+    return tuple(sorted(_named_closure(*modules, trains=trains)))
+
+
+@cache
+def _named_closure(*modules: str, trains: bool) -> dict[Path, str]:
+    """Return the files of the closure, each with its path from its top package on."""
     reached: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -63,9 +72,10 @@ def closure(*modules: str, trains: bool = True) -> tuple[Path, ...]:
             reached.add(module)
             waiting += _imports(module, trains)
     packages = {package for module in reached for package in _packages(module)}
-    sources = {path for module in reached | packages if (path := locate(module))}
-    data = {path for folder in {source.parent for source in sources} for path in _data(folder)}
-    return tuple(sorted(sources | data))
+    sources = {path: _name(m, path) for m in reached | packages if (path := locate(m))}
+    folders = {path.parent: name.rpartition("/")[0] for path, name in sources.items()}
+    data = {p: f"{name}/{p.name}" for folder, name in folders.items() for p in _data(folder)}
+    return sources | data
 
 
 @cache
@@ -186,6 +196,7 @@ def _sha256(path: Path) -> str:
     return sha256_file(path)
 
 
-def _name(path: Path) -> str:
-    """Return a path that is the same in every clone."""
-    return (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path).as_posix()
+def _name(module: str, path: Path) -> str:
+    """Return a module's path within the folder that holds its top package."""
+    parts = module.split(".")
+    return "/".join([*(parts if path.name == "__init__.py" else parts[:-1]), path.name])

@@ -10,6 +10,7 @@ from resrank.io.yaml import ConfigError
 from resrank.records import GRADES
 from resrank.suite.library import pick
 from resrank.suite.resolved import Resolved
+from resrank.suite.used_systems import with_fused
 
 
 def check(resolved: Resolved) -> None:
@@ -32,8 +33,8 @@ def _check_collection(resolved: Resolved, name: str) -> None:
         stage = pick(resolved.first_stages, stage_name, "first stage")
         _check_paths(stage_name, stage)
         _check_stage(name, collection, stage_name, stage)
-        for part in stage.names_of_fused():
-            fused = pick(resolved.first_stages, part, "first stage")
+        for part, fused in with_fused(resolved.first_stages, stage.names_of_fused()).items():
+            _check_paths(part, fused)
             _check_stage(name, collection, part, fused)
 
 

@@ -13,26 +13,46 @@ from resrank.suite.checks import check
 from resrank.suite.library import library, pick
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import Definitions, Suite, System
-from resrank.suite.used_systems import used_by, with_used
+from resrank.suite.used_systems import all_needed, used_by
 
 
 def load_suite(
-    config: Mapping[str, Any] | Path,
-    absent: Mapping[str, str] | None = None,
-    definitions: Definitions | None = None,
+    config: Mapping[str, Any] | Path, absent: Mapping[str, str] | None = None
 ) -> Resolved:
     """Validate a suite (a mapping or a YAML file) against the library in config/.
 
-    absent: optional collections that could not be fetched, and why; definitions: entries to use in
-    place of the library. Raises ConfigError that names the key, the value that was given and the
-    values that are allowed.
+    absent: optional collections that could not be fetched, and why. Raises ConfigError that names
+    the key, the value that was given and the values that are allowed.
     """
     source = str(config) if isinstance(config, Path) else "suite"
     mapping = read_yaml(config) if isinstance(config, Path) else dict(config)
-    resolved = _resolve(validated(Suite, mapping, source), definitions or library())
-    resolved = _without_absent(resolved, absent or {})
+    resolved = _resolve(validated(Suite, mapping, source), library())
+    resolved = without(resolved, _unavailable(resolved, absent or {}))
     check(resolved)
     return resolved
+
+
+def load_planned(config: Mapping[str, Any], source: str) -> Resolved:
+    """Resolve a suite that holds every entry that it uses, without the library and all checks.
+
+    The files and networks of this machine were checked when the suite was planned.
+    """
+    return _resolve(validated(Suite, config, source), Definitions())
+
+
+def without(resolved: Resolved, skipped: Mapping[str, str]) -> Resolved:
+    """Return the suite without the skipped collections, each of which has a reason."""
+    kept = [name for name in resolved.suite.collections if name not in skipped]
+    if not kept:
+        why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        raise ConfigError(f"no collection is left to evaluate: {why}")
+    suite = resolved.suite.model_copy(update={"collections": kept})
+    return resolved.model_copy(update={"suite": suite, "skipped": dict(skipped)})
+
+
+def reason_to_skip(resolved: Resolved, collection: str, reason: str) -> str:
+    """Return why a collection is skipped, with its licence, for tables."""
+    return f"{reason} (licence: {resolved.collections[collection].licence})"
 
 
 def _resolve(suite: Suite, shared: Definitions) -> Resolved:
@@ -40,22 +60,31 @@ def _resolve(suite: Suite, shared: Definitions) -> Resolved:
     systems = shared.systems | suite.define.systems
     systems = {name: _scaled(spec, suite.scale) for name, spec in systems.items()}
     stages = shared.first_stages | suite.define.first_stages
-    compared = with_used(systems, suite.systems)
-    for name, stage in stages.items():
-        compared |= used_by(systems, f"first stage {name}", stage.trained_models())
+    for name, stage in stages.items():  # also those that this suite does not use
+        used_by(systems, f"first stage {name}", stage.trained_models())
+    collections = shared.collections | suite.define.collections
+    evaluated = [pick(collections, name, "collection") for name in suite.collections]
+    compared = {stage for spec in evaluated for stage in spec.stages(suite.first_stages)}
+    needed, needed_stages = all_needed(systems, stages, suite.systems, compared)
+    _check_names(suite)
+    return Resolved.model_construct(
+        suite=suite,
+        given=suite,
+        collections=collections,
+        first_stages=stages,
+        needed_stages=sorted(needed_stages),
+        systems=needed,
+    )
+
+
+def _check_names(suite: Suite) -> None:
+    """Check that keys that name a compared system name one."""
     chosen = {"ablation": [suite.ablation], "baseline": [suite.baseline]}
     for key, names in (chosen | {"sensitivity": suite.sensitivity}).items():
         for named in set(names) - {None, *suite.systems}:
             raise ConfigError(
                 f"{key}: {named!r} is not among the suite's systems: {', '.join(suite.systems)}"
             )
-    return Resolved.model_construct(
-        suite=suite,
-        given=suite,
-        collections=shared.collections | suite.define.collections,
-        first_stages=stages,
-        systems=compared,
-    )
 
 
 def _scaled(system: System, by: int) -> System:
@@ -66,18 +95,11 @@ def _scaled(system: System, by: int) -> System:
     return system.model_copy(update={"options": smaller})
 
 
-def _without_absent(resolved: Resolved, absent: Mapping[str, str]) -> Resolved:
-    """Return the suite without optional collections that cannot be had, or are `absent`."""
+def _unavailable(resolved: Resolved, absent: Mapping[str, str]) -> dict[str, str]:
+    """Return the optional collections that cannot be had, or are `absent`, each with the reason."""
     skipped = {}
-    for name in resolved.suite.collections:
-        spec = pick(resolved.collections, name, "collection")
-        if not resolved.is_optional(name):
-            continue
-        if reason := absent.get(name) or spec.lacks(resolved.suite.offline):
-            skipped[name] = f"{reason} (licence: {spec.licence})"
-    kept = [name for name in resolved.suite.collections if name not in skipped]
-    if not kept:
-        why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        raise ConfigError(f"no collection is left to evaluate: {why}")
-    suite = resolved.suite.model_copy(update={"collections": kept})
-    return resolved.model_copy(update={"suite": suite, "skipped": skipped})
+    for name in filter(resolved.is_optional, resolved.suite.collections):
+        lacking = resolved.collections[name].lacks(resolved.suite.offline)
+        if reason := absent.get(name) or lacking:
+            skipped[name] = reason_to_skip(resolved, name, reason)
+    return skipped

@@ -13,6 +13,7 @@ from typing import Any
 from resrank.io.yaml import ConfigError, read_yaml
 from resrank.suite.library import CONFIG_DIR
 from resrank.suite.resolved import Resolved
+from resrank.suite.used_systems import with_fused
 
 SKEW = 60.0  # seconds that a file server's clock may be ahead
 OLD = 86_400.0  # a day of 1970; Snakemake takes 0 for a missing date
@@ -24,7 +25,8 @@ def check_devices(resolved: Resolved) -> None:
     torch is imported, which takes seconds, only where a suite names a device.
     """
     stages = {name: spec.model_dump() for name, spec in resolved.first_stages.items()}
-    used = {stage: stages[stage] for _, stage in resolved.pairs}
+    compared = {stage for _, stage in resolved.pairs}
+    used = {stage: stages[stage] for stage in with_fused(resolved.first_stages, compared)}
     entries: list[tuple[str, Mapping[str, Any]]] = [
         *((f"first stage {name!r}", entry) for name, entry in sorted(used.items())),
         *(
@@ -87,7 +89,8 @@ def check_models(resolved: Resolved) -> None:
     needed = sorted({*resolved.suite.systems, *resolved.trained, *below})
     entries = [resolved.systems[name].options for name in needed]
     entries += [
-        resolved.first_stages[stage].model_dump() for stage in sorted(_below(resolved, stages))
+        resolved.first_stages[stage].model_dump()
+        for stage in sorted(with_fused(resolved.first_stages, stages))
     ]
     for text in _texts(entries):
         model = FOLDER.match(text)
@@ -96,11 +99,6 @@ def check_models(resolved: Resolved) -> None:
                 f"no model {text}; the suite {model['suite']!r} trains it: run `snakemake "
                 f"--cores 2 all --configfile {_file_of(model['suite'])}` first"
             )
-
-
-def _below(resolved: Resolved, stages: set[str]) -> set[str]:
-    """Return first stages with those that they fuse."""
-    return stages.union(*(resolved.first_stages[name].names_of_fused() for name in stages))
 
 
 def _texts(value: Any) -> Iterator[str]:

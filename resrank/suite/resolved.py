@@ -21,10 +21,14 @@ class Resolved(BaseModel):
     collections: dict[str, CollectionKind]
     first_stages: dict[str, FirstStageKind]
     systems: dict[str, System]
+    needed_stages: list[str]
+    """The first stages that the suite uses: for its lists, in a fusion, or to train a system."""
     given: Suite
     """The suite as it was written, with the skipped collections."""
     skipped: dict[str, str] = {}
     """Optional collections that the suite skips, and why."""
+    still_to_fetch: list[str] | None = None
+    """`maybe_unavailable` when the suite was planned; None before that."""
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -78,6 +82,8 @@ class Resolved(BaseModel):
     @property
     def maybe_unavailable(self) -> list[str]:
         """Return the optional collections that are not fetched yet; the fetch may fail."""
+        if self.still_to_fetch is not None:
+            return self.still_to_fetch
         return [
             name
             for name in self.suite.collections

@@ -1,9 +1,13 @@
-"""The trained systems that other systems and first stages use: `trained:<system>` in an entry."""
+"""What a suite needs beside what it names: trained systems, first stages, and what these use.
+
+`trained:<system>` in an entry uses a trained system; a fusion uses first stages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from resrank.candidates.base import FirstStageKind
 from resrank.io.yaml import ConfigError
 from resrank.model.trained_models import used_models
 from resrank.suite.library import pick
@@ -37,3 +41,41 @@ def used_by(
             )
         used |= with_used(systems, [name], (*above, owner))
     return used
+
+
+def with_fused(
+    stages: Mapping[str, FirstStageKind], names: Iterable[str], above: tuple[str, ...] = ()
+) -> dict[str, FirstStageKind]:
+    """Return the named first stages and those that they fuse, at any depth.
+
+    above: the fusions that fuse the named ones. ConfigError if a fusion fuses itself.
+    """
+    reached: dict[str, FirstStageKind] = {}
+    for name in names:
+        if name in above:
+            raise ConfigError(f"first stage {name!r} fuses itself")
+        reached[name] = pick(stages, name, "first stage")
+        reached |= with_fused(stages, reached[name].names_of_fused(), (*above, name))
+    return reached
+
+
+def all_needed(
+    systems: Mapping[str, System],
+    stages: Mapping[str, FirstStageKind],
+    systems_compared: Sequence[str],
+    stages_compared: Iterable[str],
+) -> tuple[dict[str, System], dict[str, FirstStageKind]]:
+    """Return the systems and the first stages that a comparison needs, itself or indirectly.
+
+    A trained system needs the first stage whose lists it learns from; a dense first stage may need
+    a trained system.
+    """
+    needed = with_used(systems, systems_compared)
+    reached: dict[str, FirstStageKind] = {}
+    waiting = set(stages_compared)
+    while waiting - set(reached):
+        reached |= with_fused(stages, sorted(waiting))
+        for name, stage in reached.items():
+            needed |= used_by(systems, f"first stage {name}", stage.trained_models())
+        waiting = {spec.trained_with for spec in needed.values() if spec.training is not None}
+    return needed, reached

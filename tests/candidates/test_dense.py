@@ -72,7 +72,7 @@ def test_dense_and_fused_lists_are_frozen(beir, tmp_path):
     collection = Collection(tmp_path / "c")
     files = {name: tmp_path / f"{name}.parquet" for name in ("bm25", "dense", "fused")}
     freeze(collection, Bm25Stage(kind="bm25"), files["bm25"])
-    with pytest.raises(ValueError, match="give --store"):
+    with pytest.raises(ValueError, match="give `store`"):
         freeze(collection, SPEC, files["dense"])
     freeze(collection, SPEC, files["dense"], tmp_path / "store")
     spec = FusionStage(kind="fusion", of=["bm25", "dense"])

@@ -40,6 +40,7 @@ from resrank.model.options import EncoderOptions
 from resrank.model.resrank import ResRank
 from resrank.reporting.results import read_json
 from resrank.reporting.training_logs import read_log
+from resrank.suite.merged_suite import load_merged
 from resrank.suite.schema import System
 from resrank.training.checkpoints import Checkpoints
 from tests.faults.kills import SMOKE, TINY, Undisturbed
@@ -107,6 +108,7 @@ READERS = {
     "scores/*/*.parquet": lambda path: read_columns(path, SCORES),
     "tables/*": lambda path: check_report(path.parents[1]),
     "figures/*": lambda path: check_report(path.parents[1]),
+    "suite.yaml": lambda path: load_merged(path).model_dump(),
     "**/*.json": read_json,
 }
 LAST = (
@@ -114,9 +116,8 @@ LAST = (
     "benchmarks/**/*",
     "report/index.html",
     "embeddings/store/*/lock",
-    "suite.yaml",
 )
-"""Files that no job reads, and the suite, which Snakemake rewrites unless it is intact."""
+"""Files that no job reads."""
 
 
 def files(results: Path, pattern: str) -> list[Path]:

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import sys
 import time
 from functools import cache
@@ -9,7 +10,8 @@ from resrank.io.atomic import check_writable
 from resrank.io.source_hash import hash_of_sources
 from resrank.jobs.parent_process import VARIABLE
 from resrank.suite.plan import Plan, as_json, has_gpu, source_data
-from resrank.suite.merged_suite import merged_hash, read_absent, write_merged
+from resrank.suite.merged_suite import merged_hash, planned_hash, read_absent, write_merged
+from resrank.suite import merged_suite
 from resrank.suite.preflight import check_devices, check_models, date_back
 from resrank.io.yaml import ConfigError, read_yaml
 from resrank.suite.load import load_suite
@@ -79,6 +81,10 @@ wildcard_constraints:
 
 PLAN = Plan(SUITE)
 OUT = PLAN.out
+# A job accepts the suite that this process has planned, and no other. On a cluster's node, where the
+# optional collections may be there by now, the value of the main process counts.
+if workflow.is_main_process or merged_suite.VARIABLE not in os.environ:
+    os.environ[merged_suite.VARIABLE] = planned_hash(PLAN)
 if workflow.is_main_process:
     if ahead := date_back(Path(OUT)):
         logger.warning(

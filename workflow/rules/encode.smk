@@ -19,6 +19,6 @@ rule encode:
         library=sources("resrank.jobs.encode"),
         entry=lambda w: as_json(PLAN.encoders[w.encoder].options),
         splits=lambda w: PLAN.splits_to_encode(w.collection, w.encoder),
-        which=lambda w: f"--encoder {w.encoder}",
+        which=lambda w: f"--encoder {shlex.quote(w.encoder)}",
     shell:
         job("encode", OF_COLLECTION, "{params.which}")

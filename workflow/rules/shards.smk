@@ -17,7 +17,7 @@ if SHARDS > 1:
         benchmark:
             PLAN.benchmark("encode", "{collection}", f"{{encoder}}.shards/{SHARD}")
         params:
-            which=lambda w: f"--encoder {w.encoder} --shard {w.shard}of{SHARDS}",
+            which=lambda w: f"--encoder {shlex.quote(w.encoder)} --shard {w.shard}of{SHARDS}",
 
     # Every passage, for a dense first stage.
     use rule encode as embed_shard with:

@@ -78,7 +78,7 @@ def replay_beside(run: Path | None, parameters: Mapping[str, Any]) -> ReplayMode
         raise DataError(
             f"no {path or 'run is named, whose transcript'} holds the times of an endpoint's "
             "answers, and it is not asked again only to be timed; rerank first with the same "
-            "options, and name that run (`--run`)"
+            "options (`job rerank`)"
         )
     return ReplayModel(ReplayOptions(kind="replay", transcript=path))
 
