@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from resrank.io import source_hash
-from resrank.io.source_hash import closure
+from resrank.io.source_hash import closure, hash_of_sources
 from resrank.registry import KINDS
-from resrank.suite.entry_modules import system_modules
+from resrank.suite.entry_classes import system_classes
 from resrank.suite.library import library
 from resrank.suite.schema import System
 from tests.conftest import ROOT
@@ -30,15 +30,15 @@ from resrank.io.source_hash import hash_of_sources
 from resrank.candidates.kinds import FIRST_STAGES
 from resrank.collections.kinds import COLLECTIONS
 from resrank.suite.load import load_suite
-from resrank.suite.entry_modules import collection_module, first_stage_module, system_modules
+from resrank.suite.entry_classes import collection_class, first_stage_class, system_classes
 suite = load_suite(Path("config/config.yaml"))
 hashes = {job: hash_of_sources(job) for job in json.loads(sys.argv[1])}
 for name, system in suite.systems.items():
-    hashes[name] = hash_of_sources(*system_modules(system), trains=False)
+    hashes[name] = hash_of_sources(*system_classes(system), trains=False)
     if system.training is not None:
-        hashes[f"train {name}"] = hash_of_sources(*system_modules(system))
-hashes |= {f"collection {kind}": hash_of_sources(collection_module(kind)) for kind in COLLECTIONS.classes}
-hashes |= {f"first stage {kind}": hash_of_sources(first_stage_module(kind)) for kind in FIRST_STAGES.classes}
+        hashes[f"train {name}"] = hash_of_sources(*system_classes(system))
+hashes |= {f"collection {kind}": hash_of_sources(collection_class(kind)) for kind in COLLECTIONS.classes}
+hashes |= {f"first stage {kind}": hash_of_sources(first_stage_class(kind)) for kind in FIRST_STAGES.classes}
 assert "torch" not in sys.modules
 print(json.dumps(hashes))
 """
@@ -49,11 +49,11 @@ def names(*modules: str) -> set[str]:
 
 
 def files_of(system: str) -> set[str]:
-    return names(*system_modules(library().systems[system]))
+    return names(*system_classes(library().systems[system]))
 
 
 def ranking_files_of(system: str) -> set[str]:
-    files = closure(*system_modules(library().systems[system]), trains=False)
+    files = closure(*system_classes(library().systems[system]), trains=False)
     return {path.relative_to(ROOT).as_posix() for path in files}
 
 
@@ -201,8 +201,16 @@ def test_a_job_imports_neither_the_command_line_nor_the_baselines(job):
 
 def test_every_kind_is_located():
     for kind in KINDS:
-        (module,) = system_modules(System.model_construct(kind=kind, options={}))
-        assert f"{module.replace('.', '/')}.py" in names(module)
+        (entry,) = system_classes(System.model_construct(kind=kind, options={}))
+        assert f"{entry.partition(':')[0].replace('.', '/')}.py" in names(entry)
+
+
+def test_a_kind_that_becomes_another_class_of_its_module_has_another_hash():
+    first, second = (
+        f"resrank.resrank_reranker:{name}" for name in ("ResRankSystem", "SavedResRank")
+    )
+    assert closure(first) == closure(second)
+    assert hash_of_sources(first) != hash_of_sources(second)
 
 
 def test_a_users_module_is_located_without_being_imported(tmp_path, monkeypatch):

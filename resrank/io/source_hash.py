@@ -33,39 +33,41 @@ NOT_FOLLOWED = (
     "resrank.candidates.kinds",
 )
 """The first two turn a configuration into a job's parameters, and a job with other parameters runs
-again anyway. The others list every kind, so a new kind would make all jobs run again. The modules
-of the kinds that a job uses are entries of their own (`resrank.suite.entry_modules`)."""
+again anyway. The others list every kind, so a new kind would make all jobs run again. The classes
+of the kinds that a job uses are entries of their own (`resrank.suite.entry_classes`)."""
 INSTALLED = tuple(
     sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 
 
-def hash_of_sources(*modules: str, trains: bool = True) -> str:
-    """Return the SHA-256 of the files in the closure of some modules, by name and content.
+def hash_of_sources(*entries: str, trains: bool = True) -> str:
+    """Return the SHA-256 of the entries and of the files in their closure, by name and content.
 
-    A file is named from its top package on, so that a moved folder has the same hash.
+    An entry is a module or one of its classes, as `module:Class`. A file is named from its top
+    package on, so that a moved folder has the same hash.
     """
-    named = sorted((name, path) for path, name in _named_closure(*modules, trains=trains).items())
-    return sha256_lines(f"{name} {_sha256(path)}" for name, path in named)
+    named = sorted((name, path) for path, name in _named_closure(*entries, trains=trains).items())
+    return sha256_lines([*entries, *(f"{name} {_sha256(path)}" for name, path in named)])
 
 
 @cache
-def closure(*modules: str, trains: bool = True) -> tuple[Path, ...]:
-    """Return the files that some modules consist of, sorted: theirs and of all that they import.
+def closure(*entries: str, trains: bool = True) -> tuple[Path, ...]:
+    """Return the files of some modules and of all that they import, sorted.
 
+    entries: a module each, or one of its classes, as `module:Class`.
     trains: whether the job trains; if not, what only methods `train` import is left out.
 
     Data files that lie beside these modules (prompts, style sheets, templates) are among them. A
     module that cannot be located is left out.
     """
-    return tuple(sorted(_named_closure(*modules, trains=trains)))
+    return tuple(sorted(_named_closure(*entries, trains=trains)))
 
 
 @cache
-def _named_closure(*modules: str, trains: bool) -> dict[Path, str]:
+def _named_closure(*entries: str, trains: bool) -> dict[Path, str]:
     """Return the files of the closure, each with its path from its top package on."""
     reached: set[str] = set()
-    waiting = list(modules)
+    waiting = [entry.partition(":")[0] for entry in entries]
     while waiting:
         module = waiting.pop()
         if module not in reached:

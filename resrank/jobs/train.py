@@ -18,7 +18,7 @@ from resrank.io.source_hash import hash_of_sources
 from resrank.jobs.inputs import SystemJob
 from resrank.records import Ranking, Split, TrainingExample
 from resrank.reranker import TrainingData, TrainingJob
-from resrank.suite.entry_modules import system_modules
+from resrank.suite.entry_classes import system_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def _key(job: TrainJob, inputs: dict[str, str]) -> str:
     """Return a hash of all that a checkpoint depends on; another job's checkpoint is ignored."""
     about = [job.name, job.seed, job.system.model_dump(mode="json"), inputs]
     about.append(environment()["packages"])
-    sources = hash_of_sources(__name__, *system_modules(job.system))
+    sources = hash_of_sources(__name__, *system_classes(job.system))
     return sha256_lines([json.dumps(about, sort_keys=True), sources])
 
 

@@ -15,10 +15,10 @@ from resrank.suite import merged_suite
 from resrank.suite.preflight import check_devices, check_models, date_back
 from resrank.io.yaml import ConfigError, read_yaml
 from resrank.suite.load import load_suite
-from resrank.suite.entry_modules import (
-    collection_module,
-    first_stage_module,
-    system_modules,
+from resrank.suite.entry_classes import (
+    collection_class,
+    first_stage_class,
+    system_classes,
 )
 
 # Snakemake's YAML reader takes the last of repeated keys.
@@ -154,25 +154,25 @@ def over_pairs(files):
 # A job runs again if the hash of its sources changed, which is one word among its `params`. Listing
 # sources as inputs would make Snakemake check about forty files per job.
 @cache
-def sources(module, name=None):
-    """The hash of a module and all that it imports, with its name for Snakemake's message."""
-    return f"sources of {name or module}: {hash_of_sources(module)[:16]}"
+def sources(entry, name=None):
+    """The hash of a module or class and all that it imports, with a name for the message."""
+    return f"sources of {name or entry}: {hash_of_sources(entry)[:16]}"
 
 
 def sources_of_collection(wildcards):
     name = wildcards.collection
-    return sources(collection_module(SUITE.collections[name].kind), name)
+    return sources(collection_class(SUITE.collections[name].kind), name)
 
 
 def sources_of_stage(wildcards):
     name = wildcards.first_stage
-    return sources(first_stage_module(SUITE.first_stages[name].kind), name)
+    return sources(first_stage_class(SUITE.first_stages[name].kind), name)
 
 
 @cache
 def hash_of_system(system, trains):
-    modules = system_modules(SUITE.systems[system])
-    return f"sources of {system}: {hash_of_sources(*modules, trains=trains)[:16]}"
+    classes = system_classes(SUITE.systems[system])
+    return f"sources of {system}: {hash_of_sources(*classes, trains=trains)[:16]}"
 
 
 def sources_of_ranking(wildcards):

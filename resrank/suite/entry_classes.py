@@ -1,0 +1,42 @@
+"""Which classes the entries of a suite bring into a job, each as `module:Class`.
+
+They are looked up by name in tables of kinds, so no import statement shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from resrank.candidates.kinds import FIRST_STAGES
+from resrank.collections.kinds import COLLECTIONS
+from resrank.kinds import OWN
+from resrank.registry import KINDS, reference
+from resrank.suite.schema import System
+
+
+def system_classes(system: System) -> tuple[str, ...]:
+    """Return the class of a system's reranker and those of the rerankers that its options hold."""
+    return tuple(dict.fromkeys(_classes(system.kind, system.options)))
+
+
+def collection_class(kind: str) -> str:
+    """Return the class of a kind of collection."""
+    return COLLECTIONS.reference(kind)
+
+
+def first_stage_class(kind: str) -> str:
+    """Return the class of a kind of first stage."""
+    return FIRST_STAGES.reference(kind)
+
+
+def _classes(kind: str, options: Mapping[str, Any]) -> Iterator[str]:
+    yield reference(kind)
+    for value in options.values():
+        if isinstance(value, Mapping) and _is_reranker(value.get("kind")):
+            yield from _classes(value["kind"], value.get("options", {}))
+
+
+def _is_reranker(kind: object) -> bool:
+    """Whether a `kind` among options names a reranker, not a language model's back end."""
+    return isinstance(kind, str) and (kind in KINDS or OWN.fullmatch(kind) is not None)
