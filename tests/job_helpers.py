@@ -8,12 +8,11 @@ from typing import Any
 
 import yaml
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from tests.conftest import ROOT, write_beir
 from tests.dag import fork_server
+from tests.entries import parse_collection, parse_first_stage
 
 PAIR = ("--collection", "mine", "--first-stage", "bm25")
 RESULTS = Path("results/s")

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.collections.archives import unpack
-from resrank.collections.base import parse_collection
 from resrank.collections.fetch import FetchError, fetch
 from resrank.collections.file_locations import place_of
 from resrank.collections.remote_file import RemoteFile
@@ -23,6 +21,7 @@ from resrank.io.atomic import NoRoom
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from tests.collections.files_server import serve
+from tests.entries import parse_collection, parse_first_stage
 from tests.job_helpers import ENVIRONMENT, RESULTS, command, write_suite
 
 DATA = random.Random(1).randbytes(1_000_000)

@@ -5,9 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.collections.base import parse_collection
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
 from resrank.io.collection import Collection
@@ -15,6 +13,7 @@ from resrank.io.trec import read_run
 from resrank.jobs.rerank import RerankJob, rerank
 from resrank.suite.schema import System
 from tests.conftest import write_beir
+from tests.entries import parse_collection, parse_first_stage
 
 # An id that a query and a passage share, ids with spaces, slashes and letters of any script.
 PASSAGES = {"1": "sort an array", "a b/c": "shortest path of a graph", "naïve/é 日本": "a matrix"}

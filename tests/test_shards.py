@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from baselines.llm.backends.transformers import TransformersModel
 from resrank.candidates import dense_index
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.collections.beir import BeirCollection
 from resrank.io.collection import Collection
@@ -27,6 +26,7 @@ from resrank.suite.plan import Plan
 from resrank.suite.schema import System
 from tests.conftest import PASSAGES, write_beir
 from tests.dag import copy_project, snakemake
+from tests.entries import parse_first_stage
 
 TINY = {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
 LLM = {

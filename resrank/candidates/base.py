@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field
 
-from resrank.candidates.kinds import FIRST_STAGES
 from resrank.model.options import EncoderOptions
 from resrank.options import Strict
 from resrank.records import Query, Split
@@ -115,9 +114,3 @@ class FirstStageKind(Strict):
             for query in queries
             if query.id in lists
         }
-
-
-def parse_first_stage(value: Any) -> FirstStageKind:
-    """Return a first stage's entry, a mapping with a `kind`, as an object of its kind."""
-    stage: FirstStageKind = FIRST_STAGES.read(value, FirstStageKind)
-    return stage

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from resrank.collections.counting import Sizes, least
 from resrank.collections.file_locations import address_of, in_mirror, is_here
-from resrank.collections.kinds import COLLECTIONS
 from resrank.collections.options import CollectionOptions
 from resrank.collections.remote_file import RemoteFile
 from resrank.collections.sampling import sample
@@ -168,9 +167,3 @@ class CollectionKind(CollectionOptions):
         }
         config = self.model_dump(mode="json")
         write_collection(out, complete, config, inputs, check, origin | facts)
-
-
-def parse_collection(value: Any) -> CollectionKind:
-    """Return a collection's entry, a mapping with a `kind`, as an object of its kind."""
-    collection: CollectionKind = COLLECTIONS.read(value, CollectionKind)
-    return collection

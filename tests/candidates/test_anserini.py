@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from resrank.candidates.bm25 import Bm25Stage
-from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
 from resrank.records import Split
+from tests.entries import parse_collection
 
 pytestmark = pytest.mark.real
 

@@ -7,7 +7,6 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.cli import app
 from resrank.collections.beir import BeirCollection
@@ -17,6 +16,7 @@ from resrank.io.manifest import CONTENT_SHA256
 from resrank.io.text import DataError
 from resrank.suite.load import load_suite
 from resrank.suite.plan import source_data
+from tests.entries import parse_first_stage
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from resrank.collections import fetch as module
-from resrank.collections.base import parse_collection
 from resrank.collections.fetch import FetchError
 from resrank.io.yaml import ConfigError
 from resrank.suite.load import load_suite
 from tests.collections.files_server import serve
 from tests.conftest import write_beir
 from tests.dag import copy_project, snakemake
+from tests.entries import parse_collection
 
 NOBODY = "http://127.0.0.1:9"
 ABSENT = "no network: 127.0.0.1:9 did not answer"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from resrank.collections.base import parse_collection
 from resrank.collections.counting import Sizes
 from resrank.reporting.plan.plan import plan
 from resrank.suite.load import load_suite
+from tests.entries import parse_collection
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from resrank.collections.archives import unpack
-from resrank.collections.base import parse_collection
 from resrank.collections.file_locations import place_of
 from resrank.collections.remote_file import RemoteFile
 from resrank.io.collection import Collection
@@ -29,6 +28,7 @@ from resrank.suite.load import load_suite
 from resrank.suite.plan import Plan, as_json
 from tests.collections.files_server import serve
 from tests.conftest import ROOT
+from tests.entries import parse_collection
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ def test_candidates_and_qrels_by_address(tmp_path):
 OTHER_SUMS = """
 import json, pkgutil, sys
 from pathlib import Path
-from resrank.collections.base import parse_collection
+from tests.entries import parse_collection
 sums, spec, out = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
 original = pkgutil.get_data
 def changed(package, name):

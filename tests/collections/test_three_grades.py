@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.collections.base import parse_collection
 from resrank.collections.beir import BeirCollection
 from resrank.collections.see_also_graph import graded
 from resrank.collections.three_grades import three_grades
@@ -23,6 +21,7 @@ from resrank.records import Split
 from resrank.suite.library import library
 from resrank.suite.load import load_suite
 from tests.conftest import write_beir
+from tests.entries import parse_collection, parse_first_stage
 
 
 def mapped(grades, grades_from):

@@ -87,7 +87,7 @@ def test_passages_have_the_requested_length_and_different_words():
 
 
 def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
-    from resrank.collections.base import parse_collection
+    from tests.entries import parse_collection
 
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "data"))
     with (beir / "corpus.jsonl").open("a") as corpus:

@@ -11,7 +11,6 @@ from scipy.stats import somersd
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.collections.beir import BeirCollection
 from resrank.evaluation.calibration import (
@@ -29,6 +28,7 @@ from resrank.jobs.rerank import RerankJob, rerank
 from resrank.records import Ranking, Usage
 from resrank.suite.schema import System
 from tests.conftest import write_beir
+from tests.entries import parse_first_stage
 
 
 def judged(*pairs):

@@ -7,9 +7,7 @@ import time
 
 import pytest
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.jobs.encode import EncodeJob, encode
 from resrank.jobs.measure import MeasureJob, measure
@@ -19,6 +17,7 @@ from resrank.suite.preflight import OLD, date_back
 from resrank.suite.schema import Measurement, System
 from tests.conftest import write_beir
 from tests.dag import copy_project, rules_run, snakemake
+from tests.entries import parse_collection, parse_first_stage
 from tests.faults.kills import PLAIN
 
 DAY = 86_400

@@ -5,10 +5,10 @@ import random
 import pyarrow as pa
 import pytest
 
-from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.parquet import read_columns, write_table
 from resrank.io.passage_table import PassageTable
+from tests.entries import parse_collection
 
 FLIPS = 60
 

@@ -12,7 +12,7 @@ from torch import nn
 from baselines.llm.transcript_files import read_transcript
 from baselines.rag_match.documents import Documents, write_documents
 from baselines.rag_match.evidence import QueryEvidence
-from resrank.candidates.base import StageInputs, parse_first_stage
+from resrank.candidates.base import StageInputs
 from resrank.candidates.exported import export
 from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.candidate_set import CandidateSet
@@ -43,6 +43,7 @@ from resrank.reporting.training_logs import read_log
 from resrank.suite.merged_suite import load_merged
 from resrank.suite.schema import System
 from resrank.training.checkpoints import Checkpoints
+from tests.entries import parse_first_stage
 from tests.faults.kills import SMOKE, TINY, Undisturbed
 from tests.faults.test_damage import flipped
 from tests.llm.test_transcript import recorded, replayed

@@ -8,9 +8,7 @@ import torch
 from baselines.cross_encoder.reranker import CrossEncoder
 from baselines.llm.backends.transformers import TransformersModel
 from baselines.pe_rank.model import PERankModel
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
 from resrank.jobs.encode import EncodeJob, encode
@@ -21,6 +19,7 @@ from resrank.model.out_of_memory import Halvings, NoMemory, in_halves
 from resrank.model.resrank import Lists, ResRank
 from resrank.suite.schema import System
 from tests.conftest import write_beir
+from tests.entries import parse_collection, parse_first_stage
 
 CPU = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 GPU = "CUDA out of memory. Tried to allocate 2.00 GiB."

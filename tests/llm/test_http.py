@@ -17,14 +17,13 @@ from baselines.llm.options import HttpOptions
 from baselines.llm.prompts.template import template
 from baselines.llm.transcript_files import read_transcript
 from baselines.rankgpt import RankGPT
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.collections.base import parse_collection
 from resrank.io.collection import Collection
 from resrank.io.trec import read_run
 from resrank.jobs.rerank import RerankJob, rerank
 from resrank.suite.schema import System
 from tests.conftest import ROOT, write_beir
+from tests.entries import parse_collection, parse_first_stage
 from tests.llm.http_reranker import WINDOW, orders, requests, reranker, reverse
 from tests.llm.server import endpoint
 

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
-from resrank.collections.base import parse_collection
 from resrank.evaluation.metrics import averages, per_query
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.records import Split
 from resrank.suite.library import library
 from tests.collections.files_server import serve
+from tests.entries import parse_collection, parse_first_stage
 
 pytestmark = pytest.mark.real
 

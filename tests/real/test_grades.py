@@ -6,7 +6,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from resrank.candidates.base import parse_first_stage
 from resrank.candidates.freeze import freeze
 from resrank.evaluation.calibration import calibrate_runs
 from resrank.io.collection import Collection
@@ -14,6 +13,7 @@ from resrank.jobs.rerank import RerankJob, rerank
 from resrank.records import Split
 from resrank.suite.library import library
 from resrank.suite.schema import System
+from tests.entries import parse_first_stage
 
 pytestmark = pytest.mark.real
 
