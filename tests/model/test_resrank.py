@@ -210,7 +210,7 @@ def test_what_is_no_text_is_refused(model):
         model.compress(["sort", None])
     with pytest.raises(TypeError, match="query: a text is needed, None"):
         model.score(None, torch.zeros(1, 384))
-    with pytest.raises(ValueError, match="hidden 384 is not 7 heads"):
+    with pytest.raises(ValueError, match="hidden 384 does not divide into 7 heads"):
         ScratchDecoder(heads=7)
 
 

@@ -70,7 +70,7 @@ def test_binary_metrics_count_grades_from_two_on_dl19(results):
     scores = pd.read_parquet(results / "scores" / "dl19" / "imported.parquet")
     manifest = json.loads((results / "scores" / "dl19" / "imported.manifest.json").read_text())
     assert manifest["config"]["relevant_grade"] == 2
-    note = "Binary metrics count grades from 2 of dl19."
+    note = "Binary metrics count grades from 2 for dl19."
     assert note in (results / "tables" / "comparison.md").read_text()
     plain = {"nDCG@10", "MRR@10", "Recall@100"}
     metrics = scores.groupby("system")["metric"].unique().map(set).to_dict()

@@ -22,8 +22,9 @@ def connection_options(url: str) -> dict[str, Any]:
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"
     schemes = {urlsplit(address).scheme for address in (url, proxy) if address}
-    context = None if schemes == {"http"} else certificates()  # unread where nothing is encrypted
-    options: dict[str, Any] = {"verify": context or False, "trust_env": False}
+    # Plain HTTP needs no certificates, so unreadable ones are no error there.
+    context = ssl.create_default_context() if schemes == {"http"} else certificates()
+    options: dict[str, Any] = {"verify": context, "trust_env": False}
     return options | ({"proxy": _usable(proxy, url, context)} if proxy else {})
 
 
@@ -43,13 +44,13 @@ def certificates() -> ssl.SSLContext:
     return httpx2.create_ssl_context()  # which reads SSL_CERT_FILE and SSL_CERT_DIR
 
 
-def _usable(proxy: str, url: str, context: ssl.SSLContext | None) -> httpx2.Proxy:
+def _usable(proxy: str, url: str, context: ssl.SSLContext) -> httpx2.Proxy:
     """Return a proxy. ValueError if no connection can be made through it."""
     try:
         usable = httpx2.Proxy(
             proxy, ssl_context=context if urlsplit(proxy).scheme == "https" else None
         )
-        httpx2.AsyncHTTPTransport(proxy=usable, verify=False)
+        httpx2.AsyncHTTPTransport(proxy=usable)
     except (ImportError, ValueError, httpx2.InvalidURL) as error:
         parts = urlsplit(url)
         # The message leaves out the proxy's address, which may hold a password.

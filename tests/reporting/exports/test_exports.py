@@ -82,7 +82,7 @@ def test_an_exported_run_has_the_same_scores(suite, exported, tmp_path):
 def test_a_header_without_an_end_is_an_error(tmp_path):
     run = tmp_path / "run"
     run.write_text("# ir_metadata.start\n# tag: x\n1 Q0 a 1 1 t\n")
-    with pytest.raises(TrecError, match="run:3: within the header"):
+    with pytest.raises(TrecError, match="run:3: a line in the ir_metadata header"):
         read_run(run)
     run.write_text("# ir_metadata.start\n# tag: x\n")
     with pytest.raises(TrecError, match="has no end"):
