@@ -10,7 +10,12 @@ from resrank.io.atomic import check_writable
 from resrank.io.source_hash import hash_of_sources
 from resrank.jobs.parent_process import VARIABLE
 from resrank.suite.plan import Plan, as_json, has_gpu, source_data
-from resrank.suite.merged_suite import merged_hash, planned_hash, read_absent, write_merged
+from resrank.suite.merged_suite import (
+    merged_hash,
+    planned_hash,
+    read_absent,
+    write_merged,
+)
 from resrank.suite import merged_suite
 from resrank.suite.preflight import check_devices, check_models, date_back
 from resrank.io.yaml import ConfigError, read_yaml
@@ -141,7 +146,10 @@ def over_pairs(files):
     jobs over the other collections need not wait.
     """
     certain = [
-        name for c, s in SUITE.pairs if c not in MAYBE_UNAVAILABLE for name in files(c, s)
+        name
+        for c, s in SUITE.pairs
+        if c not in MAYBE_UNAVAILABLE
+        for name in files(c, s)
     ]
 
     def fetched(wildcards):

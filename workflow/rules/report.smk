@@ -129,5 +129,6 @@ rule page:
         "../../environment.yml"
     params:
         library=sources("resrank.reporting.page.build"),
+        root=lambda w, output: str(Path(output[0]).parent.parent),
     shell:
-        "python -m resrank page {OUT:q} --out {output:q} > {log:q} 2>&1"
+        "python -m resrank page {params.root:q} --out {output:q} > {log:q} 2>&1"
