@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from baselines.llm.prompts.template import template, template_path
-from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
-from resrank.training.options import MemoryOptions, QueryOptions
+from resrank.reranker_options import RerankerOptions
+from resrank.training.options import ListTraining, MemoryOptions
 from resrank.windows import Window
 
 
@@ -55,7 +55,7 @@ class ListwiseOptions(PromptOptions):
         return self.window
 
 
-class ListwiseTraining(QueryOptions, MemoryOptions, TrainingOptions):
+class ListwiseTraining(MemoryOptions, ListTraining):
     """A language model learns to write a window's order (Pradeep et al., 2023, section 3)."""
 
     teacher: Path | None = Field(
@@ -69,16 +69,6 @@ class ListwiseTraining(QueryOptions, MemoryOptions, TrainingOptions):
     )
     batch_queries: int = Field(8, ge=1, description="Windows in one step.")
     learning_rate: float = Field(5e-6, gt=0, description="AdamW's peak rate.")
-
-    @property
-    def files(self) -> list[Path]:
-        """Return the user's files that training reads."""
-        return [self.teacher] if self.teacher else []
-
-    @property
-    def stage_work(self) -> tuple[StageWork, ...]:
-        """Return the one stage's work."""
-        return (self.work(self.list_length),)
 
     @property
     def letter_weight(self) -> float:

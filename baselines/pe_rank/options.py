@@ -8,8 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from resrank.model.options import TwoModels
-from resrank.reranker_options import StageWork, TrainingOptions
-from resrank.training.options import QueryOptions
+from resrank.training.options import ListTraining
 from resrank.windows import Window
 
 
@@ -41,7 +40,7 @@ class PERankOptions(TwoModels):
         return "projector"
 
 
-class PERankTraining(QueryOptions, TrainingOptions):
+class PERankTraining(ListTraining):
     """ListMLE over the decoding steps, without and with the passages' text.
 
     Projector and decoder are trained; the encoder is not.
@@ -67,21 +66,10 @@ class PERankTraining(QueryOptions, TrainingOptions):
     )
     content_tokens: int = Field(180, ge=1, description="Tokens of a text in that prompt.")
     batch_queries: int = Field(8, ge=1, description="Lists in one step.")
-    list_length: int = Field(20, ge=2, description="Passages in a training list.")
     order: Literal["first_stage", "shuffled"] = Field(
         "shuffled", description="Order in which a training list is fed."
     )
     learning_rate: float = Field(3e-4, gt=0, description="AdamW's peak rate.")
-
-    @property
-    def files(self) -> list[Path]:
-        """Return the teacher's file, if there is one."""
-        return [self.teacher] if self.teacher else []
-
-    @property
-    def stage_work(self) -> tuple[StageWork, ...]:
-        """Return the one stage's work."""
-        return (self.work(self.list_length),)
 
     @property
     def uses_text(self) -> bool:

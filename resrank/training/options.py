@@ -35,6 +35,23 @@ class QueryOptions(Strict):
         return StageWork(self.epochs, texts, self.share, self.max_queries, trains_encoder)
 
 
+class ListTraining(QueryOptions, TrainingOptions):
+    """Train in one stage on lists that the qrels or a teacher's orderings grade."""
+
+    teacher: Path | None = Field(None, description="JSONL of a teacher's orderings.")
+    list_length: int = Field(20, ge=2, description="Passages in a training list.")
+
+    @property
+    def files(self) -> list[Path]:
+        """Return the teacher's file, if there is one."""
+        return [self.teacher] if self.teacher else []
+
+    @property
+    def stage_work(self) -> tuple[StageWork, ...]:
+        """Return the one stage's work."""
+        return (self.work(self.list_length),)
+
+
 class PrecisionOptions(Strict):
     """Choose the number format in which training computes."""
 
