@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "bi_encoder": "baselines.bi_encoder:BiEncoder",
     "mono_t5": "baselines.mono_t5:MonoT5",
     "qwen3_reranker": "baselines.qwen3_reranker:Qwen3Reranker",
+    "yes_no": "baselines.yes_no:YesNo",
     "e2rank": "baselines.e2rank.reranker:E2Rank",
     "first": "baselines.first:First",
     "setwise": "baselines.setwise:Setwise",

@@ -85,7 +85,7 @@ def described(plan: Plan) -> dict[str, object]:
         "training_lists": {s: plan.training_lists(s) for s in suite.trained},
         "reported": {pair: plan.reported(*pair) for pair in suite.pairs},
         "runs": {pair: plan.runs(*pair) for pair in suite.pairs},
-        "learned_from": {stage: plan.learned_from(stage) for _, stage in suite.pairs},
+        "learned_from": {f"{c}/{s}": plan.learned_from(c, s) for c, s in suite.pairs},
     }
 
 

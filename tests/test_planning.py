@@ -2,6 +2,7 @@
 
 import pytest
 
+from resrank.io.yaml import ConfigError
 from resrank.suite.load import load_suite
 from resrank.suite.plan import Plan
 
@@ -67,8 +68,8 @@ def test_a_system_waits_for_what_it_stands_on(plan):
 
 
 def test_what_learned_where_is_followed_through_first_stages(plan):
-    assert plan.learned_from("bm25").keys() == {"frozen", "joint", "above"}
-    assert plan.learned_from("near")["bi"] == ["out/collections/docstrings"]
+    assert plan.learned_from("docstrings", "bm25").keys() == {"frozen", "joint", "above"}
+    assert plan.learned_from("docstrings", "near")["bi"] == ["out/collections/docstrings"]
 
 
 def test_every_seed_of_every_system_is_run(plan):
@@ -118,3 +119,44 @@ def test_a_leak_audit_is_planned_if_no_network_can_take_its_collection_away(tmp_
     assert audited(sure="near", doubted="bm25")
     assert audited(sure="near", doubted="near")
     assert not audited(sure="bm25", doubted="near")
+
+
+def restricted(**more):
+    suite = {
+        "name": "x", "collections": ["docstrings", "few"], "systems": ["bm25", "bi", "judge"],
+        "systems_on": {"docstrings": ["bi", "bm25"]},
+        "define": {
+            "systems": {
+                "bi": {"kind": "bi_encoder", "options": MINILM, "training": {}, "seeds": [3]},
+                "judge": {"kind": "cross_encoder", "options": MINILM},
+            },
+            "collections": {"few": {"kind": "docstrings", "test_sample": 5}},
+        },
+    }  # fmt: skip
+    return load_suite(suite | more)
+
+
+def test_a_collection_is_reported_with_its_systems_alone():
+    plan = Plan(restricted(sensitivity=["judge"]), "out")
+    assert [run[0] for run in plan.runs("docstrings", "bm25")] == ["bm25", "bi"]
+    assert [run[0] for run in plan.runs("few", "bm25")] == ["bm25", "bi", "judge"]
+    assert not any("judge" in path for path in plan.reported("docstrings", "bm25"))
+    assert sum("judge" in path for path in plan.reported("few", "bm25")) == 2  # cost, sensitivity
+    assert plan.suite.compared == [
+        ("docstrings", "bm25", "bm25"), ("docstrings", "bm25", "bi"),
+        ("few", "bm25", "bm25"), ("few", "bm25", "bi"), ("few", "bm25", "judge"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"systems_on": {"other": ["bm25"]}}, "systems_on: 'other' is not among the suite's coll"),
+        ({"systems_on": {"few": ["b"]}}, "systems_on: few: 'b' is not among the suite's systems"),
+        ({"systems_on": {"few": ["bm25"], "docstrings": ["bm25", "bi"]}}, "no collection is left"),
+        ({"baseline": "judge"}, "baseline on docstrings: 'judge' is not among the suite's systems"),
+    ],
+)
+def test_systems_on_must_name_what_the_suite_has(more, message):
+    with pytest.raises(ConfigError, match=message):
+        restricted(**more)

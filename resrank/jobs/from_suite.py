@@ -180,7 +180,7 @@ class SuiteJobs:
         runs = plan.runs(collection, first_stage)
         candidates = plan.candidates(collection, first_stage)
         self.require([candidates, *(path for _, _, path in runs)])
-        learned = plan.learned_from(first_stage)
+        learned = plan.learned_from(collection, first_stage)
         return ScoreJob(
             candidate_set=CandidateSet(
                 self.collection(collection), Path(candidates), self.entry(collection).relevant_grade

@@ -31,9 +31,7 @@ USAGE = [
 def comparison(resolved: Resolved, root: Path) -> pd.DataFrame:
     """Return scores over seeds, usage and times, one row per candidate set and system."""
     rows = [
-        _row(resolved, root, dataset, stage, system)
-        for dataset, stage in resolved.pairs
-        for system in resolved.suite.systems
+        _row(resolved, root, dataset, stage, system) for dataset, stage, system in resolved.compared
     ]
     return pd.DataFrame(rows)
 

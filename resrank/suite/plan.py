@@ -194,7 +194,7 @@ class Plan(Paths):
         """Return (system, seed, run file) of everything that is compared on a candidate set."""
         return [
             (system, seed, self.run(collection, stage, system, seed))
-            for system in self.suite.suite.systems
+            for system in self.suite.suite.systems_of(collection)
             for seed in self.suite.seeds_of(system)
         ]
 
@@ -204,10 +204,10 @@ class Plan(Paths):
         files.append(self.statistics(collection, stage))
         if self.suite.judges:
             files.append(self.calibration(collection, stage))
-        files += [self.efficiency(collection, stage, name) for name in self.suite.suite.systems]
-        return files + [
-            self.sensitivity(collection, stage, name) for name in self.suite.suite.sensitivity
-        ]
+        compared = self.suite.suite.systems_of(collection)
+        files += [self.efficiency(collection, stage, name) for name in compared]
+        varied = [name for name in self.suite.suite.sensitivity if name in compared]
+        return files + [self.sensitivity(collection, stage, name) for name in varied]
 
     def recorded_runs(self, collection: str, stage: str, system: str) -> list[str]:
         """Return the run beside which an endpoint's times were recorded; none for other systems."""
@@ -220,7 +220,7 @@ class Plan(Paths):
         """Return the runs of systems that give grades."""
         return [run for run in self.runs(collection, stage) if run[0] in self.suite.judges]
 
-    def learned_from(self, stage: str) -> dict[str, list[str]]:
+    def learned_from(self, collection: str, stage: str) -> dict[str, list[str]]:
         """Return, by system, the collections that its own and all used models learned from.
 
         The first stage's models count as used.
@@ -229,7 +229,7 @@ class Plan(Paths):
         below = [c for name in used for c in self.suite.learns_from(name)]
         learned_from = {
             name: list(dict.fromkeys(self.suite.learns_from(name) + below))
-            for name in self.suite.suite.systems
+            for name in self.suite.suite.systems_of(collection)
         }
         return {
             n: [self.collection(c) for c in learned]
@@ -241,7 +241,7 @@ class Plan(Paths):
     def audits_leaks(self) -> bool:
         """Whether the report has a leak audit, even if optional collections cannot be fetched."""
         suite = self.suite
-        audited = {pair: bool(self.learned_from(pair[1])) for pair in suite.pairs}
+        audited = {pair: bool(self.learned_from(*pair)) for pair in suite.pairs}
         certain = [has for (c, _), has in audited.items() if c not in suite.maybe_unavailable]
         return any(certain) or all(audited.values())
 

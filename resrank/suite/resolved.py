@@ -35,6 +35,11 @@ class Resolved(BaseModel):
         """Every (collection, first stage) that systems are compared on."""
         return [(c, stage) for c in self.suite.collections for stage in self.stages_of(c)]
 
+    @property
+    def compared(self) -> list[tuple[str, str, str]]:
+        """Every (collection, first stage, system) that is compared."""
+        return [(c, s, system) for c, s in self.pairs for system in self.suite.systems_of(c)]
+
     def used_by_stage(self, stage: str) -> list[str]:
         """Return the trained systems that a first stage uses, itself or through a fusion."""
         spec = self.first_stages[stage]

@@ -94,6 +94,11 @@ class Suite(Strict):
     name: str = Field(description="Outputs go to results/<name>/.")
     collections: list[str] = Field(min_length=1, description="Names of collections to evaluate.")
     systems: list[str] = Field(min_length=1, description="Names of systems to compare.")
+    systems_on: dict[str, list[str]] = Field(
+        {},
+        description="Collection -> the systems compared on it, where these are not all: expensive "
+        "systems on a small sample, say. No means over collections are taken then.",
+    )
     first_stages: list[str] = Field(["bm25"], min_length=1, description="Names of first stages.")
     metrics: list[str] = Field(
         ["nDCG@10", "MRR@10", "Recall@100"], min_length=1, description="ir_measures names."
@@ -143,6 +148,11 @@ class Suite(Strict):
         description="Collections, first stages and systems of this suite's own.",
     )
 
+    def systems_of(self, collection: str) -> list[str]:
+        """Return the systems that are compared on a collection, in the suite's order."""
+        chosen = set(self.systems_on.get(collection, self.systems))
+        return [name for name in self.systems if name in chosen]
+
     @field_validator("name")
     @classmethod
     def _plain_name(cls, value: str) -> str:
@@ -158,12 +168,26 @@ class Suite(Strict):
 
     @model_validator(mode="after")
     def _optional_of_its_own(self) -> Suite:
-        for name in self.optional or []:
-            if name not in self.collections:
-                raise ValueError(
-                    f"optional: {name!r} is not among the suite's collections: "
-                    f"{', '.join(self.collections)}"
-                )
+        _check_among("optional", self.optional or [], "collections", self.collections)
+        return self
+
+    @model_validator(mode="after")
+    def _systems_on_known_names(self) -> Suite:
+        for collection, systems in self.systems_on.items():
+            _check_among("systems_on", [collection], "collections", self.collections)
+            _check_among(f"systems_on: {collection}", systems, "systems", self.systems)
+        for key, name in {"baseline": self.baseline, "ablation": self.ablation}.items():
+            for collection in self.systems_on:
+                if name is not None and name in self.systems:
+                    systems = self.systems_of(collection)
+                    _check_among(f"{key} on {collection}", [name], "systems there", systems)
+        used = {name for collection in self.collections for name in self.systems_of(collection)}
+        idle = [name for name in self.systems if name not in used]
+        if idle:
+            raise ValueError(
+                f"systems_on: no collection is left for {', '.join(idle)}; add it to a collection "
+                "there, or take it out of `systems`"
+            )
         return self
 
     @field_validator("metrics")
@@ -189,6 +213,15 @@ class Definitions(Strict):
             for name in section:
                 plain_name(name)
         return self
+
+
+def _check_among(key: str, names: list[str], section: str, allowed: list[str]) -> None:
+    """Raise ValueError if one of a key's names is not in the suite's section."""
+    for name in names:
+        if name not in allowed:
+            raise ValueError(
+                f"{key}: {name!r} is not among the suite's {section}: {', '.join(allowed)}"
+            )
 
 
 def plain_name(value: str) -> str:

@@ -55,6 +55,7 @@ def specs(m):
         "icr": {"llm": llm},
         "mono_t5": {"model": m["t5"], "dtype": "float32"},
         "qwen3_reranker": {"model": m["lm"], "dtype": "float32"},
+        "yes_no": {"llm": llm, "answers": ["yes", "no"]},
         "rag_match": {"llm": llm},
         "rag_match, an encoder made causal": {
             "llm": llm | {"model": {"encoder": MINILM, "layers": 2}}

@@ -5,6 +5,7 @@ import torch
 
 from baselines.mono_t5 import MonoT5
 from baselines.qwen3_reranker import AFTER, BEFORE, Qwen3Reranker
+from baselines.yes_no import YesNo
 from resrank.check_ranking import verify
 from tests.llm.test_local import requests
 from tests.shapes import save_causal, save_t5
@@ -13,14 +14,20 @@ from tests.shapes import save_causal, save_t5
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
-    return {MonoT5: save_t5(root / "t5"), Qwen3Reranker: save_causal(root / "q", "qwen3")}
+    causal = save_causal(root / "q", "qwen3")
+    return {MonoT5: save_t5(root / "t5"), Qwen3Reranker: causal, YesNo: causal}
 
 
 def load(folders, kind, **more):
+    if kind is YesNo:
+        batch = {name: more.pop(name) for name in ("batch_tokens", "context") if name in more}
+        more = {"answers": ("yes", "no")} | more
+        llm = {"kind": "transformers", "model": folders[kind], "dtype": "float32", **batch}
+        return YesNo.load(YesNo.Options(llm=llm, **more))
     return kind.load(kind.Options(model=folders[kind], dtype="float32", **more))
 
 
-@pytest.mark.parametrize("kind", [MonoT5, Qwen3Reranker])
+@pytest.mark.parametrize("kind", [MonoT5, Qwen3Reranker, YesNo])
 def test_batches_change_nothing_and_pairs_are_counted(folders, kind):
     lists = requests([0, 1, 30])
     systems = [load(folders, kind, batch_tokens=n) for n in (1, 5000)]
@@ -80,3 +87,32 @@ def test_only_the_passage_is_cut(folders):
 def test_a_model_without_the_target_tokens_is_refused(folders):
     with pytest.raises(ValueError, match="no token oui"):
         load(folders, MonoT5, true_token="oui")
+
+
+def test_yes_no_scores_the_log_probability_of_its_first_answer(folders):
+    system = load(folders, YesNo, question="{passage}! {query}?", words=3)
+    ((query, _),) = requests([1])
+    ids, cut = system.pair_ids(query.text, "one two three four")
+    text = f"<user>one two three! {query.text}?<assistant>"
+    assert ids == system.model.tokenizer(text)["input_ids"]
+    assert cut
+    with torch.inference_mode():
+        logits = system.model.model(input_ids=torch.tensor([ids])).logits[0, -1]
+    targets = system.model.tokenizer.convert_tokens_to_ids(["yes", "no"])
+    wanted = logits[targets].log_softmax(dim=-1)[0].item()
+    assert system.score_batch([ids])[0] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_yes_no_cuts_a_passage_until_the_pair_fits_the_model(folders):
+    system = load(folders, YesNo, context=64, question="{query}: {passage}")
+    ids, cut = system.pair_ids("a query", "sort " * 290)
+    assert cut
+    assert 50 < len(ids) <= 64
+    with pytest.raises(ValueError, match="shorten the query or the question"):
+        system.pair_ids("query " * 80, "sort")
+
+
+@pytest.mark.parametrize("question", ["{query}", "{passage} {passage} {query}"])
+def test_yes_no_needs_a_place_for_query_and_passage(question):
+    with pytest.raises(ValueError, match="the question must hold {passage} once"):
+        YesNo.Options(llm={"kind": "transformers", "model": "m"}, question=question)

@@ -6,7 +6,7 @@ rule score:
         trained_on=lambda w: sorted(
             {
                 f"{folder}/manifest.json"
-                for folders in PLAN.learned_from(w.first_stage).values()
+                for folders in PLAN.learned_from(*pair(w)).values()
                 for folder in folders
             }
         ),
@@ -20,7 +20,7 @@ rule score:
     params:
         library=sources("resrank.evaluation.score"),
         trained_on=lambda w: json.dumps(
-            PLAN.learned_from(w.first_stage), sort_keys=True
+            PLAN.learned_from(*pair(w)), sort_keys=True
         ),
         metrics=SUITE.suite.metrics,
         relevant_grade=lambda w: SUITE.collections[w.collection].relevant_grade,

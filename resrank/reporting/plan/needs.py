@@ -38,12 +38,13 @@ def needs(resolved: Resolved, name: str, assumed: Assumptions) -> Needs:
     """Return the needs of one system over the whole suite."""
     spec = resolved.systems[name]
     seeds = len(resolved.seeds_of(name))
-    rankings = _rankings(resolved) if name in resolved.suite.systems else 0
+    pairs = [(c, stage) for c, stage, system in resolved.compared if system == name]
+    rankings = _rankings(resolved, pairs)
     cost = estimated_cost(spec, resolved.systems, assumed.shape(_depth(resolved)))
     reranking = None
     if cost is not None and rankings is not None:
         measure = resolved.suite.measure
-        timed = 2 * (measure.queries + measure.warmup) * len(resolved.pairs) if rankings else 0
+        timed = 2 * (measure.queries + measure.warmup) * len(pairs)
         reranking = assumed.hours(cost, rankings * seeds + timed)
     training = 0.0 if spec.training is None else _training_hours(resolved, name, assumed)
     saved = 0.0 if spec.training is None else _saved(spec, resolved.systems, seeds)
@@ -86,9 +87,9 @@ def _depth(resolved: Resolved) -> int:
     return max(resolved.first_stages[stage].depth for _, stage in resolved.pairs)
 
 
-def _rankings(resolved: Resolved) -> int | None:
-    """Return the test queries over all candidate sets; None if a collection's are unknown."""
-    return _sum([resolved.collections[name].sizes().test_queries for name, _ in resolved.pairs])
+def _rankings(resolved: Resolved, pairs: list[tuple[str, str]]) -> int | None:
+    """Return the test queries over candidate sets; None if a collection's are unknown."""
+    return _sum([resolved.collections[name].sizes().test_queries for name, _ in pairs])
 
 
 def _sum(counts: list[int | None]) -> int | None:

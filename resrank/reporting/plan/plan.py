@@ -59,5 +59,6 @@ def _systems(resolved: Resolved) -> Iterator[str]:
     for name in resolved.suite.systems:
         is_trained = resolved.systems[name].training is not None
         trained = f"trained on {resolved.trained_on(name)}, " if is_trained else ""
-        count = len(resolved.seeds_of(name)) * len(resolved.pairs)
-        yield f"  {name}: {trained}{count} runs, {len(resolved.pairs)} measurements"
+        sets = sum(system == name for _, _, system in resolved.compared)
+        count = len(resolved.seeds_of(name)) * sets
+        yield f"  {name}: {trained}{count} runs, {sets} measurements"

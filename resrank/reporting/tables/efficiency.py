@@ -64,8 +64,7 @@ def write_efficiency(
     """
     rows = [
         row
-        for dataset, stage in resolved.pairs
-        for system in resolved.suite.systems
+        for dataset, stage, system in resolved.compared
         for row in _rows(resolved, root, dataset, stage, system)
     ]
     if not rows:

@@ -18,10 +18,11 @@ NOTE = " A mean over collections counts each one once, and has no times or token
 def with_means(resolved: Resolved, frame: pd.DataFrame) -> pd.DataFrame:
     """Append each system's means over collections to the rows of `comparison.comparison`.
 
-    Returns the frame unchanged if the suite names only one collection.
+    Returns the frame unchanged if the suite names only one collection, or if some systems are
+    compared on a part of the collections only.
     """
     named = len(resolved.given.collections)
-    if named == 1:
+    if named == 1 or resolved.suite.systems_on:
         return frame
     rows = [frame]
     for stage, part in _groups(resolved, frame):

@@ -42,8 +42,8 @@ def write_sensitivity(resolved: Resolved, note: str, root: Path) -> list[Path]:
         (dataset, stage, system): read_json(
             root / "sensitivity" / dataset / stage / f"{system}.json"
         )
-        for dataset, stage in resolved.pairs
-        for system in resolved.suite.sensitivity
+        for dataset, stage, system in resolved.compared
+        if system in resolved.suite.sensitivity
     }
     rows = [
         dict(zip(("collection", "first_stage", "system"), key, strict=True))

@@ -43,9 +43,7 @@ CAPTION = (
 def write_tokens(resolved: Resolved, root: Path, title: str) -> list[Path]:
     """Write the table `tokens`. title: opens the caption."""
     rows = [
-        _row(resolved, root, dataset, stage, system)
-        for dataset, stage in resolved.pairs
-        for system in resolved.suite.systems
+        _row(resolved, root, dataset, stage, system) for dataset, stage, system in resolved.compared
     ]
     frame = pd.DataFrame(rows)
     return write_table(root / "tables", "tokens", frame, COLUMNS, ["collection"], title + CAPTION)
