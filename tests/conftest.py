@@ -1,8 +1,16 @@
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+# Several test processes share the cores. Torch would start a thread per core in each, and threads
+# that wait would spin: training a tiny model then takes seven times the processor time. Jobs that a
+# test starts inherit the second setting. Torch reads both when it is imported.
+if "--benchmark-enable" not in sys.argv:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from resrank.model.options import EncoderOptions, ResRankOptions, ScratchDecoder
 from resrank.records import Candidate, Passage, Query
