@@ -16,8 +16,18 @@ from resrank.resrank_reranker import ResRankSystem, SavedResRank
 from resrank.training.lists import usable
 from resrank.training.options import ResRankTraining, TrainingStage
 from resrank.training.teacher import taught_by
+from tests.shapes import save_causal
 from tests.training.processes import over_processes
-from tests.training.test_training import FROZEN, JOINT, OPTIONS, WORDS, examples, train_with
+from tests.training.test_training import (
+    FROZEN,
+    JOINT,
+    OPTIONS,
+    SHORT,
+    WORDS,
+    examples,
+    tiny,
+    train_with,
+)
 
 TWO = Path(__file__).parent / "two_processes.py"
 
@@ -110,34 +120,39 @@ def test_a_malformed_ordering_is_named(tmp_path, rows, message):
 
 
 @pytest.fixture(scope="module")
-def one_process(tmp_path_factory):
-    return run_processes(tmp_path_factory.mktemp("one"), 1, sharded=False)
+def encoder(tmp_path_factory):
+    return save_causal(tmp_path_factory.mktemp("tiny") / "encoder", "qwen3", ends=True)
 
 
 @pytest.fixture(scope="module")
-def two_processes(tmp_path_factory):
-    return run_processes(tmp_path_factory.mktemp("ddp"), 2, sharded=False)
+def one_process(encoder, tmp_path_factory):
+    return run_processes(tmp_path_factory.mktemp("one"), encoder, 1, sharded=False)
 
 
 @pytest.fixture(scope="module")
-def two_sharded(tmp_path_factory):
-    return run_processes(tmp_path_factory.mktemp("fsdp"), 2, sharded=True)
+def two_processes(encoder, tmp_path_factory):
+    return run_processes(tmp_path_factory.mktemp("ddp"), encoder, 2, sharded=False)
 
 
-def launch(folder, count, sharded, *more):
+@pytest.fixture(scope="module")
+def two_sharded(encoder, tmp_path_factory):
+    return run_processes(tmp_path_factory.mktemp("fsdp"), encoder, 2, sharded=True)
+
+
+def launch(folder, encoder, count, sharded, *more):
     fsdp = {"ACCELERATE_USE_FSDP": str(sharded).lower()}
-    return over_processes(count, TWO, str(folder), *more, **fsdp)
+    return over_processes(count, TWO, str(folder), encoder, *more, **fsdp)
 
 
-def run_processes(folder, count, sharded):
-    done = launch(folder, count, sharded)
+def run_processes(folder, encoder, count, sharded):
+    done = launch(folder, encoder, count, sharded)
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return rows, ResRankSystem.load(OPTIONS, folder / "model").model
+    return rows, ResRankSystem.load(tiny(encoder), folder / "model").model
 
 
 @pytest.mark.parametrize("run", ["two_processes", "two_sharded"])
-def test_two_processes_take_the_steps_of_one(request, one_process, run):
+def test_two_processes_take_the_steps_of_one(request, encoder, one_process, run):
     rows, model = request.getfixturevalue(run)
     wanted, alone = one_process
     assert len(rows) == len(wanted) == 9
@@ -148,23 +163,23 @@ def test_two_processes_take_the_steps_of_one(request, one_process, run):
         assert other["gradient"] == pytest.approx(one["gradient"], rel=1e-3)
     start, end, other = (
         torch.cat([p.detach().flatten() for p in made.parameters()])
-        for made in (Encoder.from_options(OPTIONS.encoder), alone.encoder, model.encoder)
+        for made in (Encoder.from_options(tiny(encoder).encoder), alone.encoder, model.encoder)
     )
     assert (other - end).norm() < 0.1 * (end - start).norm()
 
 
 @pytest.mark.parametrize("killed_after", [1, 6])
-def test_sharded_processes_that_were_killed_resume(tmp_path, two_sharded, killed_after):
+def test_sharded_processes_that_were_killed_resume(tmp_path, encoder, two_sharded, killed_after):
     whole_rows, whole = two_sharded
-    assert launch(tmp_path, 2, True, str(killed_after)).returncode != 0
-    rows, resumed = run_processes(tmp_path, 2, sharded=True)
+    assert launch(tmp_path, encoder, 2, True, str(killed_after)).returncode != 0
+    rows, resumed = run_processes(tmp_path, encoder, 2, sharded=True)
     assert rows == whole_rows[killed_after:]
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
 
 
 def test_a_saved_model_can_be_served_with_other_options(tmp_path):
-    train_with(tmp_path, "m", {"stages": (FROZEN,)})
+    train_with(tmp_path, "m", {"stages": (SHORT,)})
     whole = ResRankSystem.load(OPTIONS, tmp_path / "m")
     example = examples()[0]
     for change in ({}, {"store_dtype": "bfloat16"}, {"window": {"size": 3, "step": 1}}):

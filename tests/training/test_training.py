@@ -20,6 +20,7 @@ from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import info_nce, ranknet
 from resrank.training.options import EncoderTraining, ResRankTraining
 from resrank.training.schedule import linear
+from tests.shapes import save_causal
 
 
 def test_ranknet_by_hand():
@@ -81,18 +82,28 @@ OPTIONS = ResRankOptions.model_validate(
     {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
 )
 FROZEN = {"epochs": 40, "batch_queries": 2, "learning_rate": 1e-3}
+SHORT = {**FROZEN, "epochs": 2}
 JOINT = {"epochs": 3, "batch_queries": 2, "train_encoder": True, "list_length": 3,
          "negatives": "sampled"}  # fmt: skip
 
 
-def train(tmp_path, name, stages=(FROZEN,), seed=1, on_step=None, chunk=None):
-    return train_with(tmp_path, name, {"stages": stages, "chunk_tokens": chunk}, seed, on_step)
+def tiny(encoder: str) -> ResRankOptions:
+    """Return options of a model whose training is saved quickly, over an encoder's folder."""
+    reranker = {"layers": 1, "heads": 2, "hidden": 64, "intermediate": 64}
+    return ResRankOptions.model_validate(
+        {"encoder": {"model": encoder, "dtype": "float32"}, "reranker": reranker}
+    )
 
 
-def train_with(tmp_path, name, training, seed=1, on_step=None):
+def train(tmp_path, name, stages=(FROZEN,), seed=1, on_step=None, chunk=None, options=OPTIONS):
+    training = {"stages": stages, "chunk_tokens": chunk}
+    return train_with(tmp_path, name, training, seed, on_step, options)
+
+
+def train_with(tmp_path, name, training, seed=1, on_step=None, options=OPTIONS):
     losses = []
     ResRankSystem.train(
-        OPTIONS, ResRankTraining.model_validate(training), TrainingData(examples()), tmp_path / name,
+        options, ResRankTraining.model_validate(training), TrainingData(examples()), tmp_path / name,
         TrainingJob(tmp_path / "store", tmp_path / f"{name}.state", "key", on_step or losses.append, seed=seed),
     )  # fmt: skip
     return losses
@@ -102,12 +113,18 @@ def weights(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.safetensors")}
 
 
-def test_training_learns_repeats_itself_and_is_loadable(tmp_path):
+def test_training_repeats_itself(tmp_path):
+    first, again, other = (
+        [row["ranking"] for row in train(tmp_path, name, (SHORT,), seed)]
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert again == first != other
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_training_learns_and_is_loadable(tmp_path):
     losses = [row["ranking"] for row in train(tmp_path, "a")]
     assert sum(losses[-4:]) < 0.5 * sum(losses[:4])
-    assert [row["ranking"] for row in train(tmp_path, "b")] == losses
-    assert [row["ranking"] for row in train(tmp_path, "c", seed=2)] != losses
-    assert weights(tmp_path / "a") == weights(tmp_path / "b")
     system = ResRankSystem.load(OPTIONS, tmp_path / "a")
     assert system.caches_passages
     for example in examples():
@@ -121,15 +138,15 @@ def test_training_learns_repeats_itself_and_is_loadable(tmp_path):
     ("mixed", "formats"), [(False, "float32"), (True, "bfloat16, weights float32")]
 )
 def test_a_log_row_has_the_steps_device_and_number_formats(tmp_path, mixed, formats):
-    rows = train_with(tmp_path, "m", {"stages": ({**FROZEN, "epochs": 1},), "autocast": mixed})
+    rows = train_with(tmp_path, "m", {"stages": (SHORT,), "autocast": mixed})
     where = {"batch": 2, "unit": "queries", "dtype": formats}
     where["device"] = device_name(pick_device())
-    assert [{name: row[name] for name in where} for row in rows] == [where] * 2
+    assert [{name: row[name] for name in where} for row in rows] == [where] * 4
 
 
 @pytest.mark.parametrize("chunk", [None, 8])
 def test_joint_training_moves_the_encoder_by_both_losses(tmp_path, chunk):
-    rows = train(tmp_path, "joint", (JOINT, FROZEN), chunk=chunk)
+    rows = train(tmp_path, "joint", (JOINT, SHORT), chunk=chunk)
     assert rows[0].keys() >= {"retrieval", "ranking"}
     assert rows[-1]["phase"] == "stage 2"
     system = ResRankSystem.load(OPTIONS, tmp_path / "joint")
@@ -148,12 +165,26 @@ class Killed(Exception):
     pass
 
 
+TWO_STAGES = (JOINT, SHORT)
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    return tiny(save_causal(tmp_path_factory.mktemp("tiny") / "encoder", "qwen3", ends=True))
+
+
+@pytest.fixture(scope="module")
+def whole(options, tmp_path_factory):
+    """Return the weights of a training that was not killed."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(folder, "whole", TWO_STAGES, options=options)
+    return weights(folder / "whole")
+
+
 @pytest.mark.parametrize("at", [1, 4, 6, 8])
-def test_a_killed_run_resumes_to_the_same_weights(tmp_path, monkeypatch, at):
+def test_a_killed_run_resumes_to_the_same_weights(options, whole, tmp_path, monkeypatch, at):
     for name in ("SECONDS", "PAUSE"):
         monkeypatch.setattr(f"resrank.training.checkpoints.Checkpoints.{name}", 0.0)
-    stages = (JOINT, {**FROZEN, "epochs": 2})
-    train(tmp_path, "whole", stages)
     steps = []
 
     def kill(row):
@@ -162,10 +193,10 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path, monkeypatch, at):
             raise Killed
 
     with pytest.raises(Killed):
-        train(tmp_path, "cut", stages, on_step=kill)
-    rest = train(tmp_path, "cut", stages)
+        train(tmp_path, "cut", TWO_STAGES, on_step=kill, options=options)
+    rest = train(tmp_path, "cut", TWO_STAGES, options=options)
     assert len(rest) == 10 - at
-    assert weights(tmp_path / "whole") == weights(tmp_path / "cut")
+    assert weights(tmp_path / "cut") == whole
 
 
 def test_training_without_a_relevant_passage_is_an_error(tmp_path):

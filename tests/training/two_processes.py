@@ -1,6 +1,6 @@
 """Run one tiny training over all processes of a launcher; the main process logs.
 
-Arguments: its folder and, if it is to be killed, after how many steps.
+Arguments: its folder, its encoder and, if it is to be killed, after how many steps.
 """
 
 import json
@@ -18,7 +18,7 @@ from resrank.training.checkpoints import Checkpoints
 from resrank.training.options import ResRankTraining
 from resrank.training.processes import processes
 from resrank.training.sharded_tensors import whole
-from tests.training.test_training import FROZEN, JOINT, OPTIONS, examples
+from tests.training.test_training import FROZEN, JOINT, examples, tiny
 
 folder = Path(sys.argv[1])
 run = processes()
@@ -39,7 +39,7 @@ def after_step(row):
 
 
 loop.clip_gradients = noted
-killed_after = int(sys.argv[2]) if len(sys.argv) > 2 else None
+killed_after = int(sys.argv[3]) if len(sys.argv) > 3 else None
 if killed_after:
     Checkpoints.SECONDS = Checkpoints.PAUSE = 0.0
 stages = (
@@ -52,7 +52,8 @@ job = TrainingJob(
 training = ResRankTraining.model_validate(
     {"stages": stages, "chunk_tokens": 16, "temperature": 1.0, "autocast": False}
 )
-ResRankSystem.train(OPTIONS, training, TrainingData(examples(), examples()), folder / "model", job)
+data = TrainingData(examples(), examples())
+ResRankSystem.train(tiny(sys.argv[2]), training, data, folder / "model", job)
 for row, length in zip(rows, lengths, strict=False):
     row["gradient"] = length
 if run.is_main:
