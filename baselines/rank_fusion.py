@@ -15,6 +15,7 @@ from pydantic import Field
 from resrank.candidates.reciprocal_rank import fused_scores
 from resrank.ranking import Request, ranked
 from resrank.records import Passage, Ranking, Usage
+from resrank.rejected_answers import RejectedAnswers
 from resrank.reranker import DeclaredCounts, Reranker
 from resrank.reranker_entry import RerankerEntry
 from resrank.reranker_options import RerankerOptions
@@ -26,6 +27,11 @@ class RankFusionOptions(RerankerOptions):
 
     system: RerankerEntry = Field(description="The system fused with the first stage.")
     k: int = Field(60, ge=0, description="Constant of reciprocal-rank fusion.")
+
+    @property
+    def rejection_limit(self) -> float | None:
+        """Return the fused system's limit."""
+        return self.system.typed_options.rejection_limit
 
 
 class RankFusion(Reranker):
@@ -62,6 +68,10 @@ class RankFusion(Reranker):
     def forget(self) -> None:
         """Drop the fused system's stored embeddings."""
         self.system.forget()
+
+    def collect_rejected(self, rejected: RejectedAnswers) -> None:
+        """Let the fused system report its rejected answers."""
+        self.system.collect_rejected(rejected)
 
     @property
     def dtype(self) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from baselines.llm.answers import Rule, Verdict, parse
-from baselines.llm.interface import Answer, LanguageModel, Prompt
+from baselines.llm.answer_options import AnswerOptions
+from baselines.llm.answers import Rule, Verdict, parse, rejection_reason
+from baselines.llm.interface import Answer, LanguageModel
 from baselines.llm.listwise_options import ListwiseOptions, ListwiseTraining
 from baselines.llm.listwise_prompts import WindowPrompts, answer_tokens, expected_prompts
 from baselines.llm.options import BackEnd, TransformersOptions
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from baselines.llm.transcript import RecordedModel
 
 
-class RankGPTOptions(ListwiseOptions):
+class RankGPTOptions(AnswerOptions, ListwiseOptions):
     """Which model, how it is prompted, and how its answers are read."""
 
     llm: BackEnd = Field(description="The language model and what serves it.")
@@ -43,6 +44,12 @@ class RankGPTOptions(ListwiseOptions):
     def asks_endpoint(self) -> bool:
         """Whether the model is behind HTTP."""
         return self.llm.kind == "http"
+
+    @property
+    def rejection_limit(self) -> float | None:
+        """Return `max_rejected`; None for answers of an exact length, which rank nothing."""
+        exact = self.llm.kind == "transformers" and self.llm.exact_answers
+        return None if exact else self.max_rejected
 
     @property
     def is_replayed(self) -> bool:
@@ -151,7 +158,7 @@ class RankGPT(Reranker):
     def declared_counts(self, candidates: int) -> DeclaredCounts:
         """Return one answer per window."""
         windows = window_sizes(candidates, self.options.window)
-        return DeclaredCounts(model_calls=len(windows), embedding_slots=0)
+        return DeclaredCounts(model_calls=len(windows), embedding_slots=0, answers=len(windows))
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
         """Rank many queries; the windows of one round are sent together."""
@@ -160,30 +167,28 @@ class RankGPT(Reranker):
             self.template, self.options.words, self.longest, self.llm, requests, usages
         )
         return by_windows(
-            requests, self.options.window, usages, lambda w: self._order(w, prompts(w), usages)
+            requests, self.options.window, usages, lambda windows: self._order(windows, prompts)
         )
 
     def _order(
-        self,
-        windows: Sequence[Sequence[Listed]],
-        prompts: Sequence[Prompt],
-        usages: Sequence[Usage],
+        self, windows: Sequence[Sequence[Listed]], prompts: WindowPrompts
     ) -> list[list[int]]:
         """Return each window's indices in the order that the model answers, counted as used."""
         places: list[list[int]] = [[] for _ in windows]
-        for number, answer in self.model.answers(prompts, self._answer_tokens(windows)):
+        longest = self._answer_tokens(windows)
+        for number, answer in self.model.answers(prompts(windows), longest):
             window = windows[number]
             with phase("score"):
                 parsed = parse(answer.text, len(window), self.options.parser)
             places[number] = parsed.places
-            usage = usages[window[0][0]]
-            usage.prompt_tokens += answer.prompt_tokens
-            usage.generated_tokens += answer.generated_tokens
-            usage.model_calls += 1
+            row = window[0][0]
+            _count(answer, parsed.verdict, prompts.usages[row])
             self._charge(answer)
-            usage.clean_answers += parsed.verdict == Verdict.CLEAN
-            usage.repaired_answers += parsed.verdict == Verdict.REPAIRED
-            usage.rejected_answers += parsed.verdict == Verdict.REJECTED
+            if parsed.verdict == Verdict.REJECTED and self.rejected is not None:
+                reason = rejection_reason(answer.text, len(window), self.options.parser)
+                if answer.generated_tokens >= longest:
+                    reason += f" and is cut off after {longest} tokens"
+                self.rejected.add(prompts.requests[row][0].id, reason, answer.text)
         return places
 
     def _answer_tokens(self, windows: Sequence[Sequence[Listed]]) -> int:
@@ -201,6 +206,16 @@ class RankGPT(Reranker):
         if llm.kind == "http" and llm.price_in is not None and llm.price_out is not None:
             cost = answer.prompt_tokens * llm.price_in + answer.generated_tokens * llm.price_out
             self.price = (self.price or 0.0) + cost / 1e6
+
+
+def _count(answer: Answer, verdict: Verdict, usage: Usage) -> None:
+    """Add an answer's tokens, its call and its verdict to the usage of its query."""
+    usage.prompt_tokens += answer.prompt_tokens
+    usage.generated_tokens += answer.generated_tokens
+    usage.model_calls += 1
+    usage.clean_answers += verdict == Verdict.CLEAN
+    usage.repaired_answers += verdict == Verdict.REPAIRED
+    usage.rejected_answers += verdict == Verdict.REJECTED
 
 
 def _trainable(options: RankGPTOptions) -> TransformersOptions:

@@ -75,7 +75,7 @@ def _possible(usage: Usage, candidates: int) -> list[str]:
 
 def _declared(usage: Usage, declared: DeclaredCounts) -> list[str]:
     """Name the counts that differ from the declared ones."""
-    counts = asdict(usage)
+    counts = asdict(usage) | {"answers": usage.answers}
     return [
         f"{name} is {counts[name]}, {_in_words(expected)} expected"
         for name, expected in asdict(declared).items()

@@ -83,6 +83,11 @@ class Usage:
     query_encoder_tokens: int = 0
     encoded_passages: int = 0
 
+    @property
+    def answers(self) -> int:
+        """Return the number of written answers: clean, repaired and rejected."""
+        return self.clean_answers + self.repaired_answers + self.rejected_answers
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from resrank.ranking import Request
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
+from resrank.rejected_answers import RejectedAnswers
 from resrank.reranker_options import RerankerOptions, TrainingOptions
 from resrank.work import Pass, QueryShape
 
@@ -19,12 +20,16 @@ Count = int | range
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCounts:
-    """The counters of `Usage` that a method fixes for one list; None where it fixes none."""
+    """The counters of `Usage` that a method fixes for one list; None where it fixes none.
+
+    answers: written answers, whether clean, repaired or rejected.
+    """
 
     model_calls: Count | None = None
     generated_tokens: Count | None = None
     embedding_slots: Count | None = None
     encoded_passages: Count | None = None
+    answers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,19 @@ class Reranker(ABC):
         Raises DataError if nothing was recorded beside `run`.
         """
         return None
+
+    # Answers that a language model writes
+
+    rejected: RejectedAnswers | None = None
+    """Where it reports the answers that it rejects; `collect_rejected` sets it."""
+
+    def collect_rejected(self, rejected: RejectedAnswers) -> None:
+        """Report every rejected answer of the next rankings to `rejected`.
+
+        A kind that does so declares its number of answers and sets `rejection_limit` in its
+        options.
+        """
+        self.rejected = rejected
 
     # What it declares of its work
 

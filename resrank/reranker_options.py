@@ -34,6 +34,11 @@ class RerankerOptions(Strict):
         return False
 
     @property
+    def rejection_limit(self) -> float | None:
+        """Return the largest share of rejected answers in a run, or None if nothing is written."""
+        return None
+
+    @property
     def list_window(self) -> Window | None:
         """Return the sliding windows that a list is reranked in, or None for the whole list."""
         return None

@@ -45,6 +45,16 @@ def parse(answer: str, size: int, rule: Rule) -> Parsed:
     return Parsed([*places, *missing], Verdict.REPAIRED)
 
 
+def rejection_reason(answer: str, size: int, rule: Rule) -> str:
+    """Return why `parse` rejects an answer to a window of `size` passages."""
+    if not answer.strip():
+        return "it is empty"
+    if rule == "strict":
+        return f"it is not each of [1] to [{size}] once, joined by '>'"
+    first, last = ("[1]", f"[{size}]") if rule == "bracketed" else ("1", str(size))
+    return f"it names no passage from {first} to {last}"
+
+
 def _numbers(answer: str, rule: Rule) -> Sequence[str]:
     pattern: Callable[[str], list[str]] = (
         DIGITS.findall if rule == "any_digits" else BRACKETED.findall

@@ -105,7 +105,17 @@ class TransformersOptions(Strict):
         return self.model_copy(update={"model": str(folder), "revision": None})
 
 
-RESERVED = {"model", "messages", "prompt", "max_tokens", "temperature", "seed", "stream", "n"}
+RESERVED = {
+    "model",
+    "messages",
+    "prompt",
+    "max_tokens",
+    "temperature",
+    "seed",
+    "stream",
+    "n",
+    "chat_template_kwargs",
+}
 
 
 class HttpOptions(Strict):
@@ -130,6 +140,12 @@ class HttpOptions(Strict):
         0,
         ge=0,
         description="Seed of sampling, combined with each prompt's content and sent with it.",
+    )
+    chat_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Arguments of the chat template, e.g. {enable_thinking: false}; sent as "
+        "`chat_template_kwargs`, which vLLM, SGLang and `transformers serve` read. Unset: not "
+        "sent, as hosted endpoints may refuse the field.",
     )
     more: dict[str, Any] = Field(
         default_factory=dict,
@@ -158,7 +174,8 @@ class HttpOptions(Strict):
         reserved = sorted(more.keys() & RESERVED)
         if reserved:
             raise ValueError(
-                f"{', '.join(reserved)} cannot be given here: each is set by another option"
+                f"{', '.join(reserved)} cannot be given here: each is set by another option "
+                "(chat_template_kwargs by `chat_options`)"
             )
         return more
 

@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from baselines.llm.answer_options import AnswerOptions
 from baselines.llm.options import BackEnd, TransformersOptions
 from resrank.options import Strict
 from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
 from resrank.training.options import MemoryOptions, QueryOptions
 
 
-class JudgeOptions(RerankerOptions):
+class JudgeOptions(AnswerOptions, RerankerOptions):
     """Choose the model that judges and the form in which it reads a pair."""
 
     llm: TransformersOptions = Field(description="A causal language model in this process.")
@@ -33,6 +34,11 @@ class JudgeOptions(RerankerOptions):
         "at once.",
     )
     max_new_tokens: int = Field(256, ge=1, description="Longest trace, in tokens.")
+
+    @property
+    def rejection_limit(self) -> float | None:
+        """Return `max_rejected` with reasoning; None without, where nothing is written."""
+        return self.max_rejected if self.reasoning else None
 
 
 class ExtractiveOptions(Strict):
@@ -54,6 +60,10 @@ class LlmWriterOptions(Strict):
         return self.llm.files if self.llm.kind == "replay" else []
 
 
+class LlmTeacherOptions(AnswerOptions, LlmWriterOptions):
+    """Let a language model write the traces; a malformed one is a rejected answer."""
+
+
 class RuleTeacherOptions(Strict):
     """Derive traces by rules from the pair's grade and texts, without a model."""
 
@@ -61,7 +71,7 @@ class RuleTeacherOptions(Strict):
 
 
 SynthesiserOptions = Annotated[ExtractiveOptions | LlmWriterOptions, Field(discriminator="kind")]
-TeacherOptions = Annotated[RuleTeacherOptions | LlmWriterOptions, Field(discriminator="kind")]
+TeacherOptions = Annotated[RuleTeacherOptions | LlmTeacherOptions, Field(discriminator="kind")]
 
 
 class KnowledgeStage(QueryOptions):
@@ -180,7 +190,7 @@ class JudgeTraining(MemoryOptions, TrainingOptions):
         if isinstance(self.synthesiser, LlmWriterOptions):
             paths += self.synthesiser.files
         teacher = self.alignment.teacher if self.alignment else None
-        return paths + (teacher.files if isinstance(teacher, LlmWriterOptions) else [])
+        return paths + (teacher.files if isinstance(teacher, LlmTeacherOptions) else [])
 
     @property
     def stage_work(self) -> tuple[StageWork, ...]:

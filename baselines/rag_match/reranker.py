@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from baselines.llm.listwise_prompts import TOKENS_PER_WORD
 from baselines.rag_match.options import JudgeOptions, JudgeTraining
-from baselines.rag_match.trace import OPENING, Trace
+from baselines.rag_match.trace import OPENING, Malformed, Trace
 from resrank.efficiency.common_work import estimated_pairs, text_tokens
 from resrank.ranking import Request, ranked
 from resrank.records import GRADES, Candidate, Query, Ranking, Usage
@@ -103,7 +103,7 @@ class RagMatch(Reranker):
         if not self.options.reasoning:
             return DeclaredCounts(candidates, 0, 0)
         most = candidates * self.options.max_new_tokens
-        return DeclaredCounts(2 * candidates, range(candidates, most + 1), 0)
+        return DeclaredCounts(2 * candidates, range(candidates, most + 1), 0, answers=candidates)
 
     def rerank(self, query: Query, candidates: Sequence[Candidate]) -> Ranking:
         """Rank one query's candidates by their expected grade."""
@@ -115,6 +115,10 @@ class RagMatch(Reranker):
             reasoned = self.judge.write(prompts)
             openings = [answer.opening for answer in reasoned]
             usage += _usage_of(reasoned)
+            if self.rejected is not None:
+                for trace, answer in reasoned:
+                    if isinstance(trace, Malformed):
+                        self.rejected.add(query.id, trace.reason, answer.text)
         grades, tokens_read = self.judge.grade(prompts, openings)
         usage += Usage(prompt_tokens=sum(tokens_read), model_calls=len(tokens_read))
         probabilities = grades.double().numpy()

@@ -7,10 +7,12 @@ from typing import NamedTuple, Protocol
 
 from baselines.llm.transcript import RecordedModel
 from baselines.rag_match.grounding import grounding
+from baselines.rag_match.options import LlmTeacherOptions
 from baselines.rag_match.pairs import GradedPair
 from baselines.rag_match.prompts import teacher_prompt
 from baselines.rag_match.terms import sentences, terms
 from baselines.rag_match.trace import LEVELS, Level, Malformed, PassageAlignment, Trace, parse
+from resrank.rejected_answers import RejectedAnswers
 
 
 class DocumentedPair(NamedTuple):
@@ -65,15 +67,24 @@ class RuleTeacher:
 class LlmTeacher:
     """Lets a language model write the traces without the grades; its answers are recorded."""
 
-    def __init__(self, model: RecordedModel, max_new_tokens: int) -> None:
+    def __init__(self, model: RecordedModel, options: LlmTeacherOptions) -> None:
         self.model = model
-        self.max_new_tokens = max_new_tokens
+        self.options = options
 
     def __call__(self, pairs: Sequence[DocumentedPair]) -> list[Trace | Malformed]:
-        """Return a trace per pair, in the same order, or the defect of the model's answer."""
+        """Return a trace per pair, in the same order, or the defect of the model's answer.
+
+        Raises TooManyRejected if more answers are malformed than `max_rejected` allows: training
+        would go on with grades alone.
+        """
         prompts = [teacher_prompt(p.query, document, p.passage.text) for p, document in pairs]
-        answers = dict(self.model.answers(prompts, self.max_new_tokens))
-        return [parse(answers[i].text) for i in range(len(pairs))]
+        answers = dict(self.model.answers(prompts, self.options.max_new_tokens))
+        traces = [parse(answers[i].text) for i in range(len(pairs))]
+        rejected = RejectedAnswers("the teacher of traces", self.options.max_rejected, len(pairs))
+        for place, trace in enumerate(traces):
+            if isinstance(trace, Malformed):
+                rejected.add(pairs[place].pair.query_id, trace.reason, answers[place].text)
+        return traces
 
 
 def _level_of_overlap(expected: frozenset[str], present: frozenset[str]) -> Level:

@@ -83,6 +83,11 @@ class Malformed(NamedTuple):
     defect: Defect
     detail: str
 
+    @property
+    def reason(self) -> str:
+        """Return the defect and where it is."""
+        return f"{self.defect} ({self.detail})" if self.detail else str(self.defect)
+
 
 FIELDS = (*Grounding.model_fields, *PassageAlignment.model_fields, "grade")
 

@@ -18,6 +18,7 @@ from baselines.rag_match.options import (
     AlignmentStage,
     JudgeOptions,
     JudgeTraining,
+    LlmTeacherOptions,
     LlmWriterOptions,
 )
 from baselines.rag_match.pairs import check_graded
@@ -83,14 +84,12 @@ def _synthesiser(training: JudgeTraining, out: Path) -> Synthesiser:
 
 def _teacher(stage: AlignmentStage, out: Path) -> TraceTeacher:
     options = stage.teacher
-    if not isinstance(options, LlmWriterOptions):
+    if not isinstance(options, LlmTeacherOptions):
         return RuleTeacher()
 
     def write(pairs: Sequence[DocumentedPair]) -> Any:
         # The main process calls the model; the others read its recorded answers.
-        return processes().main_first(
-            lambda: LlmTeacher(_recorded(options, out), options.max_new_tokens)(pairs)
-        )
+        return processes().main_first(lambda: LlmTeacher(_recorded(options, out), options)(pairs))
 
     return write
 

@@ -18,23 +18,27 @@ from resrank.io.manifest import (
 )
 from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE, encoder_run, usage_of, write_usage_rows
+from resrank.rejected_answers import REJECTED, RejectedAnswers
 
 SAME = ("inputs", "config", "system", "seed", "dtype")
+ANSWERS = ("clean_answers", "repaired_answers", "rejected_answers")
 
 
 def merge_runs(shards: Sequence[Path], out: Path) -> None:
     """Write one run from the shards' runs, in their order: the bytes that a single job writes.
 
     Usage, the encoder's run, grades, transcripts and the manifest are merged, too. Raises
-    ValueError if the shards are not of one run.
+    ValueError if the shards are not of one run, and TooManyRejected if together they have too many
+    rejected answers.
     """
     manifests = [_manifest(path) for path in shards]
     _check(shards, manifests)
     for path in shards:
         check_run(path)
     written = [out, usage_of(out)]
-    _join(shards, out)
     rows = [row for path in shards for row in read_columns(usage_of(path), USAGE.names).to_pylist()]
+    rejected = _rejected(manifests, rows)
+    _join(shards, out)
     write_usage_rows(usage_of(out), rows)
     encoder_runs = [encoder_run(path) for path in shards if encoder_run(path).is_file()]
     if encoder_runs:
@@ -48,7 +52,7 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
     write_checked_json(
         out.with_suffix(".manifest.json"),
         manifests[0]
-        | {"shards": len(shards), "about": _about(manifests, out)}
+        | {"shards": len(shards), "about": _about(manifests, out) | rejected}
         | {"halved_batches": sum(manifest["halved_batches"] for manifest in manifests)}
         | {"outputs": output_hashes(written, out.parent)},
     )
@@ -103,6 +107,22 @@ def _lines(transcripts: Sequence[Path]) -> dict[str, str]:
                 row = read_line(line, path, number, "delete the line, and rerank again")
                 by_key[row["key"]] = line
     return by_key
+
+
+def _rejected(
+    manifests: Sequence[dict[str, Any]], usage: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the entry on rejected answers for the merged manifest, empty without any.
+
+    Raises TooManyRejected if there are more than the run's limit.
+    """
+    records = [m["about"][REJECTED] for m in manifests if REJECTED in m["about"]]
+    if not records:
+        return {}
+    answers = sum(row[name] for row in usage for name in ANSWERS)
+    rejected = RejectedAnswers(f"system {manifests[0]['system']!r}", records[0]["limit"], answers)
+    rejected.add_shards(records)
+    return rejected.record
 
 
 def _about(manifests: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:

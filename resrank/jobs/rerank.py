@@ -14,6 +14,7 @@ from resrank.jobs.inputs import SystemJob, load
 from resrank.model.out_of_memory import Halvings
 from resrank.ranking import Request
 from resrank.records import Ranking
+from resrank.rejected_answers import RejectedAnswers
 from resrank.reranker import Reranker
 from resrank.shards import WHOLE, Shard
 
@@ -37,8 +38,9 @@ class RerankJob(SystemJob):
 def rerank(job: RerankJob) -> None:
     """Rerank every test query's candidates; write a TREC run, its usage, and grades if any.
 
-    Raises InvariantError if a ranking or its counts are not as the system declares them; nothing is
-    written then.
+    Raises InvariantError if a ranking or its counts are not as the system declares them, and
+    TooManyRejected if a language model's answers are unusable; nothing but the transcript of its
+    answers is written then.
     """
     reranker = load(job.system, job.model)
     requests = job.test_requests()
@@ -46,6 +48,8 @@ def rerank(job: RerankJob) -> None:
     if reranker.caches_passages:
         reranker.prepare((c.passage for _, listed in requests for c in listed), job.store)
     reranker.keep_transcript(job.out)
+    rejected = _rejected(job, reranker, requests)
+    reranker.collect_rejected(rejected)
     blocks = _blocks(job, reranker, requests)
     rankings = [ranking for block in blocks for ranking in reranker.rerank_many(block)]
     shard_requests = [request for block in blocks for request in block]
@@ -63,7 +67,7 @@ def rerank(job: RerankJob) -> None:
         system=job.name,
         seed=job.seed,
         dtype=reranker.dtype,
-        about=reranker.about,
+        about={**reranker.about, **rejected.record},
         halved_batches=halved.batches,
         outputs=written,
     )
@@ -82,6 +86,17 @@ def _blocks(
     if blocks and job.system.typed_options.asks_endpoint:
         return [[request for block in blocks for request in block]]
     return blocks
+
+
+def _rejected(job: RerankJob, reranker: Reranker, requests: Sequence[Request]) -> RejectedAnswers:
+    """Return an empty collection of rejected answers, with the limit of the whole run.
+
+    A shard's limit is that of the whole run: the number of shards changes no verdict.
+    """
+    declared = [reranker.declared_counts(len(listed)).answers for _, listed in requests]
+    answers = sum(count or 0 for count in declared)
+    limit = job.system.typed_options.rejection_limit
+    return RejectedAnswers(f"system {job.name!r}", limit, answers)
 
 
 def _write(job: RerankJob, rankings: Sequence[Ranking]) -> list[Path]:

@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from baselines.llm.backends.key_and_pace import EndpointError
+from baselines.llm.interface import Message
 from baselines.llm.options import HttpOptions
 from baselines.llm.prompts.template import template
 from baselines.llm.transcript_files import read_transcript
@@ -238,6 +239,21 @@ def test_all_parameters_are_sent_and_recorded(tmp_path):
     assert line["parameters"] == system.about["parameters"]
 
 
+def test_arguments_of_the_chat_template_are_sent_with_chats_alone(tmp_path):
+    options = {"enable_thinking": False}
+    with endpoint(reverse) as server:
+        system = reranker(server.url, chat_options=options)
+        system.keep_transcript(tmp_path / "t.trec")
+        system.rerank_many(requests(1))
+        assert all(body["chat_template_kwargs"] == options for body in server.bodies)
+        assert system.about["parameters"]["chat_template_kwargs"] == options
+        assert {path.name for path in tmp_path.iterdir()} == {system.transcript.path.name}
+        text = (Message("text", "Rank all 2 passages."),)
+        dict(system.llm.answers([text], 8))
+        assert "chat_template_kwargs" not in server.bodies[-1]
+        assert server.bodies[-1]["prompt"] == "Rank all 2 passages."
+
+
 def test_each_prompt_has_a_sampling_seed_of_its_own():
     def seeds(**more):
         with endpoint(reverse) as server:
@@ -454,6 +470,7 @@ def test_a_key_that_the_endpoint_repeats_is_redacted(monkeypatch):
      ({"url": "http://h/v1?key=1"}, "no user, password or query"),
      ({"url": "h/v1"}, "https:// address"),
      ({"url": "http://h/v1", "more": {"stream": True}}, "stream cannot be given here"),
+     ({"url": "http://h/v1", "more": {"chat_template_kwargs": {}}}, "by `chat_options`"),
      ({"url": "http://h/v1", "price_in": 1.0}, "both `price_in` and `price_out`")],
 )  # fmt: skip
 def test_contradictory_options_are_refused(options, message):

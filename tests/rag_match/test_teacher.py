@@ -5,10 +5,12 @@ import pytest
 from baselines.llm.interface import Answer
 from baselines.llm.transcript import RecordedModel
 from baselines.rag_match.grounding import grounding
+from baselines.rag_match.options import LlmTeacherOptions
 from baselines.rag_match.pairs import GradedPair
 from baselines.rag_match.teacher import DocumentedPair, LlmTeacher, RuleTeacher
 from baselines.rag_match.trace import Defect, Malformed, parse
 from resrank.records import Passage
+from resrank.rejected_answers import TooManyRejected
 from tests.rag_match.test_trace import TEXT, TRACE
 
 QUERY = "how to sort an array without copies"
@@ -58,9 +60,28 @@ class FixedAnswers:
             yield place, Answer(self.texts[place], 9, 4)
 
 
+def recorded_teacher(model: FixedAnswers, folder, **more) -> LlmTeacher:
+    llm = {"kind": "http", "url": "http://nowhere", "model": "m"}
+    options = LlmTeacherOptions.model_validate({"kind": "llm", "llm": llm, **more})
+    return LlmTeacher(RecordedModel(model, folder / "seed1", model.parameters), options)
+
+
+def test_malformed_traces_stop_the_training(tmp_path):
+    """Otherwise stage II would learn grades alone, and nobody would notice."""
+    thoughts = "<think>The passage is about arrays, so the grade is"
+    model = FixedAnswers(TEXT, thoughts, thoughts)
+    pairs = [documented(f"passage {n}", n) for n in range(3)]
+    with pytest.raises(TooManyRejected) as caught:
+        recorded_teacher(model, tmp_path)(pairs)
+    message = str(caught.value)
+    assert "the teacher of traces: 2 of 3 answers are rejected, and `max_rejected: 0.1`" in message
+    assert "query 'q': a part that is no `name: value` (<think>The passage" in message
+    assert "enable_thinking: false" in message
+
+
 def test_a_models_traces_are_parsed_and_defects_are_named(tmp_path):
     model = FixedAnswers(TEXT, TEXT[:-1] + "4", "It is relevant.")
-    teacher = LlmTeacher(RecordedModel(model, tmp_path / "seed1", model.parameters), 64)
+    teacher = recorded_teacher(model, tmp_path, max_rejected=0.7)
     pairs = [documented(f"passage {n}", n) for n in range(3)]
     traces = teacher(pairs)
     assert traces[0] == TRACE

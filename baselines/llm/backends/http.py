@@ -21,6 +21,7 @@ from baselines.llm.interface import Answer, Keep, Prompt, drop, sampling_seed
 from baselines.llm.options import HttpOptions
 from resrank.options import short_repr
 
+TEMPLATE_ARGUMENTS = "chat_template_kwargs"  # a field beyond OpenAI's protocol
 LONGEST_QUOTE = 1000  # characters of a message that the endpoint decides on
 RERUN = "answers so far are in the transcript, and a rerun asks only for the rest"
 
@@ -59,7 +60,8 @@ class HttpModel:
     def fields(self) -> dict[str, Any]:
         """Fields of every request; the endpoint's defaults apply to all others."""
         o = self.options
-        return {"model": o.model, "temperature": o.temperature, "top_p": 1.0, **o.more}
+        chat = {TEMPLATE_ARGUMENTS: o.chat_options} if o.chat_options else {}
+        return {"model": o.model, "temperature": o.temperature, "top_p": 1.0, **chat, **o.more}
 
     def answers(
         self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
@@ -87,6 +89,7 @@ class HttpModel:
             body["seed"] = sampling_seed(prompt, self.options.seed)
         if prompt[0].role == "text":
             path, body["prompt"] = "/completions", prompt[0].content
+            body.pop(TEMPLATE_ARGUMENTS, None)  # no template is used
         else:
             path = "/chat/completions"
             body["messages"] = [message._asdict() for message in prompt]
