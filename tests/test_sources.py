@@ -23,6 +23,7 @@ JOBS = [
     "resrank.jobs.merge_shards", "resrank.evaluation.score", "resrank.evaluation.all_pairs",
     "resrank.evaluation.calibration", "resrank.reporting.report", "resrank.reporting.page.build",
 ]  # fmt: skip
+SUITE = ROOT / "tests" / "trained_systems.yaml"
 HASHES = """
 import json, sys
 from pathlib import Path
@@ -31,7 +32,7 @@ from resrank.candidates.kinds import FIRST_STAGES
 from resrank.collections.kinds import COLLECTIONS
 from resrank.suite.load import load_suite
 from resrank.suite.entry_classes import collection_class, first_stage_class, system_classes
-suite = load_suite(Path("config/config.yaml"))
+suite = load_suite(Path(sys.argv[2]))
 hashes = {job: hash_of_sources(job) for job in json.loads(sys.argv[1])}
 for name, system in suite.systems.items():
     hashes[name] = hash_of_sources(*system_classes(system), trains=False)
@@ -68,7 +69,7 @@ def clone(tmp_path_factory) -> Path:
 
 def hashes(folder: Path) -> dict[str, str]:
     done = subprocess.run(
-        [sys.executable, "-c", HASHES, json.dumps(JOBS)], cwd=folder, check=True,
+        [sys.executable, "-c", HASHES, json.dumps(JOBS), str(SUITE)], cwd=folder, check=True,
         env=os.environ | {"PYTHONPATH": str(folder)}, capture_output=True, text=True,
     )  # fmt: skip
     return json.loads(done.stdout)
