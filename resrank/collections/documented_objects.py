@@ -7,13 +7,31 @@ import inspect
 import io
 import pkgutil
 import warnings
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from types import ModuleType
 from typing import Any
 
 # Modules that are not documentation for a reader, or that act on the machine when imported.
 SKIPPED = {"tests", "test", "testing", "conftest", "setup", "benchmarks", "backends", "__main__"}
+
+
+def names_by_docstring(package: str) -> dict[str, list[str]]:
+    """Return raw docstring -> the public names of the objects that have it, in order.
+
+    Most objects go by several names, so there are far fewer docstrings than names. Raises ValueError
+    if the package is not installed.
+    """
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, raw in documented_objects(package):
+        names[raw].append(name)
+    return names
+
+
+def shortest(names: Iterable[str]) -> str:
+    """Return the name with the fewest dots; of several the shortest, then the first in order."""
+    return min(names, key=lambda name: (name.count("."), len(name), name))
 
 
 def documented_objects(package: str) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,11 @@ class Docstring:
     text: str
     see_also: tuple[str, ...]
 
+    @property
+    def body(self) -> str:
+        """Return the text without the summary, which opens it."""
+        return self.text[len(self.summary) :].lstrip()
+
 
 def parse(raw: str) -> Docstring | None:
     """Split a docstring; None if it has no summary. The "See Also" part is cut from the text."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 
-from resrank.collections.documented_objects import documented_objects
+from resrank.collections.documented_objects import names_by_docstring, shortest
 from resrank.collections.numpydoc import Docstring, parse
 
 MIN_WORDS = 4  # a shorter text or query ("Alias of x.") holds nothing to search for
@@ -24,15 +23,14 @@ class Objects:
         """Read a package. Objects of one text are one object, under its shortest public name."""
         names: dict[str, list[str]] = defaultdict(list)
         parsed: dict[str, Docstring] = {}
-        cached = cache(parse)  # most objects go by several names
-        for name, raw in documented_objects(package):
-            doc = cached(raw)
+        for raw, same_docstring in names_by_docstring(package).items():
+            doc = parse(raw)
             if doc is not None and len(doc.text.split()) >= MIN_WORDS:
                 key = cut(doc.text, max_words)
-                names[key].append(name)
+                names[key] += same_docstring
                 parsed.setdefault(key, doc)
         for key, aliases in names.items():
-            best = min(aliases, key=lambda name: (name.count("."), len(name), name))
+            best = shortest(aliases)
             self.docs[best] = parsed[key]
             for alias in aliases:
                 self.canonical[alias] = best
