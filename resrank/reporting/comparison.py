@@ -26,6 +26,8 @@ USAGE = [
     "model_calls",
     "truncated_passages",
 ]
+VERDICTS = ("clean", "repaired", "rejected")
+"""Kinds of written answers: each has a counter in `Usage`, and its share is a column."""
 
 
 def comparison(resolved: Resolved, root: Path) -> pd.DataFrame:
@@ -88,8 +90,16 @@ def _usage(
         "flops_per_query_online": None if work is None else work.online,
         "flops_per_query_cached": None if work is None else work.cached,
         "caches_passages": means["passage_encoder_tokens"] > 0,
+        **_answer_shares(usage[:0] if is_random(resolved.systems[system]) else usage),
         **{name: means[name] for name in USAGE[1:]},
     }
+
+
+def _answer_shares(usage: pd.DataFrame) -> dict[str, float | None]:
+    """Return the share of answers with each verdict; None for a system that writes no answer."""
+    counts = {verdict: float(usage[f"{verdict}_answers"].sum()) for verdict in VERDICTS}
+    total = sum(counts.values())
+    return {f"{name}_share": count / total if total else None for name, count in counts.items()}
 
 
 def _rankings(usage: pd.DataFrame) -> Iterator[tuple[Usage, int]]:

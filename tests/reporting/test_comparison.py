@@ -11,6 +11,7 @@ from resrank.records import Ranking, Usage
 from resrank.reporting import comparison
 from resrank.reporting.comparison import _usage
 from resrank.reporting.conditions import conditions, suite_title
+from resrank.reporting.tables.cells import row_cells
 from resrank.reporting.tables.comparison import comparison_columns
 from resrank.suite.load import load_suite
 from resrank.work import Work
@@ -61,6 +62,50 @@ def test_scores_of_random_weights_are_left_out(tmp_path, monkeypatch):
     assert "nDCG@10" not in columns
     assert columns["flops_per_query_online"].header == "GFLOPs/query online"
     assert "divided by 8" in suite_title(resolved)
+
+
+def write_answers(folder, system, *answers):
+    """Write the usage of one seed per tuple of (clean, repaired, rejected) answers of a query."""
+    for seed, counts in enumerate(answers):
+        names = ("clean_answers", "repaired_answers", "rejected_answers")
+        usage = Usage(**dict(zip(names, counts, strict=True)))
+        path = folder / "runs/docstrings/bm25" / system / f"seed{seed}.usage.parquet"
+        write_usage(path, [Ranking("q1", ("a", "b"), (2.0, 1.0), usage)])
+
+
+def answer_suite(model, kinds=("rankgpt", "first_stage")):
+    llm = {"kind": "transformers", "model": model}
+    options = {"rankgpt": {"options": {"llm": llm}}, "first_stage": {}}
+    systems = {kind: {"kind": kind, **options[kind]} for kind in kinds}
+    suite = {"name": "s", "collections": ["docstrings"], "systems": list(kinds)}
+    return load_suite(suite | {"define": {"systems": systems}})
+
+
+def test_shares_of_answers_are_over_all_queries_and_a_dash_where_none_is_written(
+    tmp_path, monkeypatch
+):
+    resolved = answer_suite("somebody/model")
+    write_answers(tmp_path, "rankgpt", (1, 18, 1))
+    write_answers(tmp_path, "first_stage", (0, 0, 0))
+    rows = [
+        {"label": name, "first_stage": "bm25", "nDCG@10": 0.5, "nDCG@10 sd": None, "mark": None}
+        | _usage(resolved, tmp_path, "docstrings", "bm25", name)
+        for name in ("rankgpt", "first_stage")
+    ]
+    frame = pd.DataFrame(rows)
+    assert frame.loc[0, ["clean_share", "repaired_share", "rejected_share"]].tolist() == [0.05, 0.9, 0.05]  # fmt: skip
+    assert frame["clean_share"].isna().tolist() == [False, True]
+    column = comparison_columns(resolved, frame)["clean_share"]
+    assert column.header == "answers clean / repaired / rejected"
+    texts = [row_cells(frame.iloc[n], {"clean_share": column})[0] for n in (0, 1)]
+    assert texts == ["0.05 / 0.90 / 0.05", "–"]
+    assert "clean_share" not in comparison_columns(resolved, frame[1:])  # no system writes answers
+
+
+def test_answers_of_random_weights_are_left_out(tmp_path):
+    resolved = answer_suite("random:Qwen/Qwen3-4B", ("rankgpt",))
+    write_answers(tmp_path, "rankgpt", (0, 0, 20))
+    assert _usage(resolved, tmp_path, "docstrings", "bm25", "rankgpt")["rejected_share"] is None
 
 
 @pytest.mark.parametrize(

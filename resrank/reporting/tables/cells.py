@@ -36,6 +36,8 @@ def _with_bounds(value: float, row: pd.Series[Any], column: Column) -> str:
     if column.p and value < least:
         return f"<{least:.{column.decimals}f}"
     text = f"{value / column.unit:,.{column.decimals}f}"
+    if column.joined:
+        return " / ".join([text, *(f"{row[name]:.{column.decimals}f}" for name in column.joined)])
     if column.spread and pd.notna(row[column.spread]):
         return f"{text} ± {row[column.spread]:.{column.decimals}f}"
     if column.interval and pd.notna(row[column.interval[0]]):

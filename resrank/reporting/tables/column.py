@@ -13,7 +13,8 @@ class Column:
     spread, interval, mark: columns whose values follow the number, after `±`, in brackets, and at
     the end. missing: text for a missing value. p: a probability; one too small for the decimals is
     written as below their smallest value. unit: the value that is displayed as 1. among: a boolean
-    column that says which rows can be best (all rows if unset).
+    column that says which rows can be best (all rows if unset). joined: columns whose values follow
+    the number as further parts of a whole: `0.05 / 0.95 / 0.00`.
     """
 
     header: str
@@ -26,6 +27,7 @@ class Column:
     p: bool = False
     unit: float = 1.0
     among: str | None = None
+    joined: tuple[str, ...] = ()
 
 
 CANDIDATE_SET = {"collection": Column("collection"), "first_stage": Column("first stage")}

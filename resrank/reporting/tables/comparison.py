@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from resrank.reporting.comparison import VERDICTS
 from resrank.reporting.conditions import conditions
 from resrank.reporting.tables.column import CANDIDATE_SET, COST, Column
 from resrank.reporting.tables.effectiveness import write_effectiveness
@@ -14,12 +15,17 @@ from resrank.reporting.tables.significance import MARKS, Statistics, marks
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
 
+ANSWERS = (
+    "Answers: shares of a language model's written answers. Clean: complete and in the requested "
+    "form. Repaired: named only some passages, and the rest follow in their old order. Rejected: "
+    "could not be used, so the window kept its order. "
+)
 CAPTION = (
     " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
     "takes its embedding from the index; a system without passage embeddings has one figure. "
     "Passages cut: share of passages longer than the model's input limit. "
-    "± is the standard deviation over seeds. The first stage does no reranking, so it is excluded "
-    "when the cheapest system is marked. "
+    "{answers}± is the standard deviation over seeds. The first stage does no reranking, so it is "
+    "excluded when the cheapest system is marked. "
 )
 
 
@@ -38,7 +44,9 @@ def write_comparison(
         legend = MARKS.format(reference=baseline or "the best system")
     compared = with_means(resolved, frame)
     legend += NOTE if len(compared) > len(frame) else ""
-    columns, text = comparison_columns(resolved, frame), caption + CAPTION + legend
+    columns = comparison_columns(resolved, frame)
+    answers = ANSWERS if "clean_share" in columns else ""
+    text = caption + CAPTION.format(answers=answers) + legend
     written = write_table(
         root / "tables", "comparison", compared, columns, list(CANDIDATE_SET), text
     )
@@ -65,9 +73,18 @@ def comparison_columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Col
         "tokens_per_passage_cached": Column("cached", 1, **COST),
         "truncated_share": Column("passages cut", 2),
         "generated_tokens": Column("generated tokens"),
+        **_answer_column(resolved, frame),
         "model_calls": Column("model calls"),
         "p50_ms_online": Column("p50 ms online", 1, **COST),
         "p95_ms_online": Column("p95", 1, **COST),
         "p50_ms_cached": Column("p50 ms cached", 1, **COST),
         "p95_ms_cached": Column("p95", 1, **COST),
     }
+
+
+def _answer_column(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Column]:
+    """Return the column of answer shares; nothing if no system of the suite writes answers."""
+    first, *others = [f"{verdict}_share" for verdict in VERDICTS]
+    if resolved.costs_alone or frame[first].isna().all():
+        return {}
+    return {first: Column(f"answers {' / '.join(VERDICTS)}", 2, joined=tuple(others))}
