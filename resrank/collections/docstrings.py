@@ -40,7 +40,7 @@ class DocstringsCollection(CollectionKind):
     parameters and the summary's own terms. Scores are those of one version of the packages.
     """
 
-    passage_text: ClassVar[str] = "the first words of a docstring, its summary left out"
+    passage_text: ClassVar[str] = "a part of a docstring"
     preparation: ClassVar[str] = "made on this machine, and counted then"
 
     kind: Literal["docstrings"]
@@ -129,7 +129,12 @@ class DocstringsCollection(CollectionKind):
 
 
 def _releases(packages: list[str]) -> dict[str, str]:
-    """Return package -> its distribution and version. Listing the distributions takes a second."""
+    """Return package -> its distribution and version. Listing all distributions takes a second."""
     distributions = packages_distributions()
-    names = {package: distributions.get(package, [package])[0] for package in packages}
-    return {package: f"{name} {version(name)}" for package, name in names.items()}
+    return {package: _release(distributions.get(package, [])) for package in packages}
+
+
+def _release(distributions: list[str]) -> str:
+    if not distributions:
+        return "not of an installed distribution"
+    return f"{distributions[0]} {version(distributions[0])}"

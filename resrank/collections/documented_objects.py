@@ -20,8 +20,9 @@ SKIPPED = {"tests", "test", "testing", "conftest", "setup", "benchmarks", "backe
 def names_by_docstring(package: str) -> dict[str, list[str]]:
     """Return raw docstring -> the public names of the objects that have it, in order.
 
-    Most objects go by several names, so there are far fewer docstrings than names. Raises ValueError
-    if the package is not installed.
+    Most objects go by several names, so there are far fewer docstrings than names.
+
+    Raises ValueError if the package is not installed.
     """
     names: dict[str, list[str]] = defaultdict(list)
     for name, raw in documented_objects(package):

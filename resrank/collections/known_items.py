@@ -6,8 +6,9 @@ paragraph of its documentation. Here the paragraph must find the rest of the sam
 - A passage is a docstring without its summary, its signature and its "See Also", cut to a number of
   words. Objects with the same passage share it.
 - A query is a summary. The passages of the objects with that summary are relevant.
-- Left out: objects with fewer than 12 words behind the summary; queries of fewer than 4 words, of
-  more than 5 passages, or with a passage that more than 5 summaries share ("See the documentation").
+- Left out are objects with fewer than 12 words behind the summary. Left out too are summaries of
+  fewer than 4 words, those of more than 5 passages, and those with a passage that more than 5
+  summaries share, such as "See the documentation of NumPy".
 """
 
 from __future__ import annotations

@@ -150,14 +150,18 @@ class Resolved(BaseModel):
         return sorted(sources - set(self.suite.collections))
 
     def trained_on(self, system: str) -> str:
-        """Return the collection that a trained system learns from."""
+        """Return the collection that a trained system learns from.
+
+        Without one in the suite it is docstrings, with the task that has grades if the system gives
+        grades.
+        """
         named = self.systems[system].trained_on
         if named != "auto":
             return named
         for name in self.suite.collections:
             if self.collections[name].has_train_split():
                 return name
-        return "docstrings"
+        return "docstrings_related" if self.systems[system].reranker.grades else "docstrings"
 
 
 def made_here(options: Any) -> bool:

@@ -31,7 +31,7 @@ class System(RerankerEntry):
     trained_on: str = Field(
         "auto",
         description="Collection whose train split is used. 'auto': the suite's first BEIR folder "
-        "with a train split, else docstrings.",
+        "with a train split, else docstrings (docstrings_related for a system that gives grades).",
     )
     trained_with: str = Field(
         "bm25",
