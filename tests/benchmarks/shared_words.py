@@ -117,7 +117,7 @@ def describe(task: str, collection: Collection) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for task in ("description", "related"):
+        for task in ("related", "description"):  # in this order a second reading is like a first
             spec = DocstringsCollection(kind="docstrings", task=task)
             spec.collect(Path(folder) / task)
             describe(task, Collection(Path(folder) / task))
