@@ -41,14 +41,14 @@ SYSTEMS = {
     "gpt": {"kind": "rankgpt", "options": {"llm": LLM, "prompt": "short",
                                            "window": {"size": 3, "step": 2}}},
 }  # fmt: skip
-QUERIES = 2 * BLOCK + 5
+SMALL_BLOCK = 4
 
 
-def many_queries(folder: Path) -> Path:
+def many_queries(folder: Path, block: int) -> Path:
     """A BEIR folder with more queries than two blocks, of different lengths."""
     write_beir(folder)
     words = " ".join(PASSAGES.values()).split()
-    ids = [f"t{n:02}" for n in range(QUERIES)]
+    ids = [f"t{n:02}" for n in range(2 * block + block // 3)]
     rows = [{"_id": q, "text": " ".join(words[n : n + 1 + n % 9])} for n, q in enumerate(ids)]
     (folder / "queries.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     judged = "".join(f"{q}\tp{1 + n % 5}\t1\n" for n, q in enumerate(ids))
@@ -73,13 +73,15 @@ def test_a_shard_that_is_none(text):
 
 @pytest.fixture(scope="module")
 def frozen(tmp_path_factory):
-    """A collection, its candidates, and a folder for a test."""
+    """A collection and its candidates. Blocks of queries are small."""
     root = tmp_path_factory.mktemp("shards")
-    spec = BeirCollection(kind="beir", path=many_queries(root / "beir"))
+    spec = BeirCollection(kind="beir", path=many_queries(root / "beir", SMALL_BLOCK))
     spec.collect(root / "c")
     lists = root / "bm25.parquet"
     freeze(Collection(root / "c"), parse_first_stage({"kind": "bm25"}), lists)
-    return Collection(root / "c"), lists
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("resrank.jobs.rerank.BLOCK", SMALL_BLOCK)
+        yield Collection(root / "c"), lists
 
 
 def reranked(frozen, name: str, store: Path, out: Path, count: int) -> dict[str, bytes]:
@@ -123,7 +125,7 @@ def test_a_run_is_the_same_in_any_number_of_shards(frozen, tmp_path, name):
     expected = {p.name: p.read_bytes() for p in whole.parent.iterdir()}
     manifest = json.loads(expected.pop("seed0.manifest.json"))
     expected["hashes"] = json.dumps(manifest["outputs"]).encode()
-    assert expected["seed0.trec"].count(b"\n") > QUERIES
+    assert expected["seed0.trec"].count(b"\n") > 2 * SMALL_BLOCK
     assert any("transcript" in file for file in expected) == (name == "gpt")
     assert ("seed0.encoder.trec" in expected) == (name == "tiny")
     for count in (1, 2, 7):
@@ -344,7 +346,7 @@ def test_one_shard_plans_as_if_there_were_none(tmp_path, monkeypatch):
 
 def test_the_dag_in_shards_and_a_lost_one(tmp_path):
     folder = copy_project(tmp_path, suite(1))
-    many_queries(folder / "data")
+    many_queries(folder / "data", BLOCK)
     results = folder / "results" / "s"
     wanted = ["results/s/scores/mine/near.parquet"]
     kept = {}

@@ -12,11 +12,16 @@ FILES = "read and score that run"
 
 
 @pytest.fixture(scope="module")
-def data():
+def queries(timed):
+    return 1_000 if timed else 20
+
+
+@pytest.fixture(scope="module")
+def data(queries):
     rng = np.random.default_rng(0)
     ids = [f"p{i:05}" for i in range(10_000)]
     run, qrels = {}, {}
-    for query in range(1_000):
+    for query in range(queries):
         chosen = rng.choice(10_000, 120, replace=False)
         run[f"q{query}"] = {ids[p]: float(100 - rank) for rank, p in enumerate(chosen[:100])}
         grades = rng.integers(0, 4, 60)
@@ -24,18 +29,18 @@ def data():
     return qrels, run
 
 
-def test_ir_measures_alone(benchmark, data):
+def test_ir_measures_alone(benchmark, data, queries):
     benchmark.group = GROUP
     qrels, run = data
     measure = ir_measures.parse_measure("nDCG@10")
-    assert len(benchmark(lambda: list(ir_measures.iter_calc([measure], qrels, run)))) == 1_000
+    assert len(benchmark(lambda: list(ir_measures.iter_calc([measure], qrels, run)))) == queries
 
 
-def test_scores_per_query(benchmark, data):
+def test_scores_per_query(benchmark, data, queries):
     benchmark.group = GROUP
     qrels, run = data
     scores = benchmark(per_query, ["nDCG@10"], qrels, run)
-    assert len(scores) == 1_000
+    assert len(scores) == queries
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +66,8 @@ def test_ir_measures_from_files(benchmark, files):
     assert 0 < benchmark(score)[measure] < 1
 
 
-def test_evaluate_with_its_audits(benchmark, files):
+def test_evaluate_with_its_audits(benchmark, files, queries):
     benchmark.group = FILES
     evaluation = benchmark(evaluate, *files, ["nDCG@10"])
-    assert evaluation.judged_queries == 1_000
+    assert evaluation.judged_queries == queries
     assert evaluation.tie_bounds["nDCG@10"].best == pytest.approx(evaluation.metrics["nDCG@10"])

@@ -18,8 +18,8 @@ SMALL = {"systems": 2, "collections": 1, "queries": 3, "depth": 5}
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory, request):
-    size = LARGE if request.config.getoption("benchmark_enable") else SMALL
+def root(tmp_path_factory, timed):
+    size = LARGE if timed else SMALL
     return write_results(tmp_path_factory.mktemp("results") / "generated", **size)
 
 

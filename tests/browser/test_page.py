@@ -54,29 +54,47 @@ def long_names(tmp_path_factory) -> str:
     return write_page(write_results(folder, 4, 1, 2, label=named)).as_uri()
 
 
+class Tab:
+    """A tab of the browser, with its messages and requests. To load a page in it again is quick."""
+
+    def __init__(self, browser, scheme):
+        self.messages, self.requests = [], []
+        self.page = browser.new_context(color_scheme=scheme, reduced_motion="reduce").new_page()
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def load(self, address, width):
+        """Load an address as if for the first time: nothing that was selected stays."""
+        self.page.goto("about:blank")
+        self.page.emulate_media(media="null")
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.goto(address)
+        self.page.wait_for_selector("#chart .main-svg")
+        self.page.wait_for_selector("#left-list li")
+        return self.page
+
+
+@pytest.fixture(scope="module")
+def tabs(browser):
+    return {scheme: Tab(browser, scheme) for scheme in ("light", "dark")}
+
+
 @pytest.fixture
-def opened(browser, address):
+def opened(tabs, address):
     """Open the page. In the end there must be no message and no request except for the page."""
-    messages, requests, contexts, addresses = [], [], [], []
+    addresses = []
+    for tab in tabs.values():
+        tab.messages.clear()
+        tab.requests.clear()
 
     def open_page(width=1280, scheme="light", at=address):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
         addresses.append(at)
-        page.goto(at)
-        page.wait_for_selector("#chart .main-svg")
-        page.wait_for_selector("#left-list li")
-        return page
+        return tabs[scheme].load(at, width)
 
     yield open_page
-    for context in contexts:
-        context.close()
+    messages = [message for tab in tabs.values() for message in tab.messages]
+    requests = [url for tab in tabs.values() for url in tab.requests]
     assert messages == []
     assert [url for url in requests if not url.startswith(("data:", "blob:"))] == addresses
 
