@@ -54,13 +54,12 @@ def snakemake(
     seed, since a result that depends on the order of a set would else be the same in both.
     """
     words = tuple(command(*words, suite=suite))
-    if forks and (server := fork_server(hash_seed)):
+    if forks:
         words = ("python", *words[1:])
-        environment = {"PATH": f"{server}:{ENVIRONMENT['PATH']}"} | environment
     return subprocess.run(
         words,
         cwd=folder,
-        env=ENVIRONMENT | environment,
+        env=(with_forks(hash_seed) if forks else ENVIRONMENT) | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -74,6 +73,15 @@ def resrank(*words: object, **environment: str) -> subprocess.CompletedProcess[s
         [f"{server}/python" if server else sys.executable, "-m", "resrank", *map(str, words)],
         cwd=ROOT, env=ENVIRONMENT | environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def with_forks(hash_seed: int = 1) -> dict[str, str]:
+    """Return an environment in which `python -m` is a fork of a process that has imported torch.
+
+    Where forks are unsafe, it is a new process.
+    """
+    server = fork_server(hash_seed)
+    return ENVIRONMENT | ({"PATH": f"{server}:{ENVIRONMENT['PATH']}"} if server else {})
 
 
 @cache

@@ -30,7 +30,7 @@ from resrank.suite import schema
 from resrank.suite.load import load_suite
 from resrank.suite.schema import Suite
 from tests.conftest import ROOT, write_beir
-from tests.dag import ENVIRONMENT, copy_project, fork_server
+from tests.dag import copy_project, with_forks
 
 MARK = re.compile(r"<!-- (dry run|not run): (.+?) -->")
 NAMED = re.compile(r"# ([\w./-]+\.(?:py|yaml))$", re.MULTILINE)
@@ -126,9 +126,7 @@ def check_verb(line: str) -> None:
 
 
 def run(*command: str) -> None:
-    environment = ENVIRONMENT | {"PYTHONPATH": os.getcwd(), "HF_HUB_OFFLINE": "1"}
-    if server := fork_server():
-        environment["PATH"] = f"{server}:{environment['PATH']}"
+    environment = with_forks() | {"PYTHONPATH": os.getcwd(), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=120
     )

@@ -24,25 +24,42 @@ JOBS = [
     "resrank.evaluation.calibration", "resrank.reporting.report", "resrank.reporting.page.build",
 ]  # fmt: skip
 SUITE = ROOT / "tests" / "trained_systems.yaml"
-HASHES = """
+CHANGES = """
 import json, sys
 from pathlib import Path
+from resrank.io import source_hash
 from resrank.io.source_hash import hash_of_sources
 from resrank.candidates.kinds import FIRST_STAGES
 from resrank.collections.kinds import COLLECTIONS
 from resrank.suite.load import load_suite
 from resrank.suite.entry_classes import collection_class, first_stage_class, system_classes
-suite = load_suite(Path(sys.argv[2]))
-hashes = {job: hash_of_sources(job) for job in json.loads(sys.argv[1])}
-for name, system in suite.systems.items():
-    hashes[name] = hash_of_sources(*system_classes(system), trains=False)
-    if system.training is not None:
-        hashes[f"train {name}"] = hash_of_sources(*system_classes(system))
-hashes |= {f"collection {kind}": hash_of_sources(collection_class(kind)) for kind in COLLECTIONS.classes}
-hashes |= {f"first stage {kind}": hash_of_sources(first_stage_class(kind)) for kind in FIRST_STAGES.classes}
+suite = load_suite(Path(sys.argv[3]))
+
+def hashes(jobs):
+    source_hash._sha256.cache_clear()
+    result = {job: hash_of_sources(job) for job in jobs}
+    for name, system in suite.systems.items():
+        result[name] = hash_of_sources(*system_classes(system), trains=False)
+        if system.training is not None:
+            result[f"train {name}"] = hash_of_sources(*system_classes(system))
+    result |= {f"collection {kind}": hash_of_sources(collection_class(kind)) for kind in COLLECTIONS.classes}
+    result |= {f"first stage {kind}": hash_of_sources(first_stage_class(kind)) for kind in FIRST_STAGES.classes}
+    return result
+
+jobs, edits = map(json.loads, sys.argv[1:3])
+before = hashes(jobs)
+changes = {"all": list(before)}
+for file in map(Path, edits):
+    text = file.read_text()
+    file.write_text(text + "\\n# edited\\n")
+    after = hashes(jobs)
+    file.write_text(text)
+    changes[str(file)] = [name for name in before if after[name] != before[name]]
+assert hashes(jobs) == before
 assert "torch" not in sys.modules
-print(json.dumps(hashes))
+print(json.dumps(changes))
 """
+"""Print the names of what has a hash, and those whose hash each edit changes."""
 
 
 def names(*modules: str) -> set[str]:
@@ -58,28 +75,6 @@ def ranking_files_of(system: str) -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in files}
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("clone")
-    for name in ("resrank", "baselines", "config"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    return folder
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", HASHES, json.dumps(JOBS), str(SUITE)], cwd=folder, check=True,
-        env=os.environ | {"PYTHONPATH": str(folder)}, capture_output=True, text=True,
-    )  # fmt: skip
-    return json.loads(done.stdout)
-
-
-@pytest.fixture(scope="module")
-def before(clone) -> dict[str, str]:
-    return hashes(clone)
-
-
 RESRANK = {"resrank", "resrank_no_residual"}
 EMBEDDING = {"bi_encoder", "rrf_bm25_bi_encoder", "bi_encoder_tuned", "rrf_bm25_bi_encoder_tuned"}
 COLLECTIONS = {f"collection {k}" for k in ("beir", "candidates", "docstrings", "ir_datasets")}
@@ -89,9 +84,7 @@ TRAINED_LISTWISE = {f"train {name}" for name in ("first_tiny", "rankgpt_tiny")}
 TRAINED = TRAINED_ENCODER | TRAINED_LISTWISE | {"train cross_encoder", "train pe_rank_tiny"}
 
 
-@pytest.mark.parametrize(
-    ("file", "changed"),
-    [
+EDITS = [
         ("baselines/first.py", {"first_tiny", "train first_tiny"}),
         ("baselines/bi_encoder.py", {*EMBEDDING, "train bi_encoder_tuned"}),
         ("baselines/e2rank/training.py", {"train e2rank_tiny"}),
@@ -112,28 +105,39 @@ TRAINED = TRAINED_ENCODER | TRAINED_LISTWISE | {"train cross_encoder", "train pe
         ("resrank/cli/jobs.py", set()),
         ("resrank/suite/plan.py", set()),
         ("resrank/jobs/from_suite.py", set()),
-    ],
-)  # fmt: skip
-def test_an_edit_changes_the_hash_of_what_imports_the_file(clone, before, file, changed):
-    source = clone / file
-    text = source.read_text()
-    try:
-        source.write_text(text + "\n# edited\n")
-        after = hashes(clone)
-    finally:
-        source.write_text(text)
-    assert {name for name in before if after[name] != before[name]} == changed
+]  # fmt: skip
+ENCODER = "resrank/model/encoder.py"
 
 
-def test_an_edit_of_the_encoder_changes_what_embeds(clone, before):
-    source = clone / "resrank/model/encoder.py"
-    source.write_text(source.read_text() + "\n# edited\n")
-    after = hashes(clone)
-    changed = {name for name in before if after[name] != before[name]}
+@pytest.fixture(scope="module")
+def changes(tmp_path_factory) -> dict[str, set[str]]:
+    """Return the names whose hash an edit changes, by file, in a copy of the project."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("resrank", "baselines", "config"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    edits = [file for file, _ in EDITS] + [ENCODER]
+    done = subprocess.run(
+        [sys.executable, "-c", CHANGES, json.dumps(JOBS), json.dumps(edits), str(SUITE)],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return {file: set(changed) for file, changed in json.loads(done.stdout).items()}
+
+
+@pytest.mark.parametrize(("file", "changed"), EDITS)
+def test_an_edit_changes_the_hash_of_what_imports_the_file(changes, file, changed):
+    assert changes[file] == changed
+
+
+def test_an_edit_of_the_encoder_changes_what_embeds(changes):
+    changed = changes[ENCODER]
     assert {"resrank.jobs.encode", "first stage dense", *RESRANK, *EMBEDDING} <= changed
     untouched = {"bm25", "resrank.jobs.rerank", "resrank.evaluation.score", "first stage bm25",
                  "resrank.reporting.report", "collection docstrings"}  # fmt: skip
     assert not untouched & changed
+    assert untouched <= changes["all"]
 
 
 def test_a_system_has_its_folder_and_what_it_imports_inside_functions():

@@ -17,7 +17,7 @@ import yaml
 
 from resrank.io.trec import read_run
 from tests.conftest import write_beir
-from tests.dag import ENVIRONMENT, command, contents, copy_project, snakemake
+from tests.dag import ENVIRONMENT, command, contents, copy_project, snakemake, with_forks
 
 TINY = {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
 FROM_TUNED = {**TINY, "encoder": {"dtype": "float32", "model": "trained:tuned"}}
@@ -117,16 +117,19 @@ def test_a_second_run_does_nothing(built):
 
 
 def test_a_person_can_type_a_rules_job_and_gets_its_bytes(built):
-    """With the user's own suite file, or the one that the workflow wrote."""
+    """With the user's own suite file, or the one that the workflow wrote.
+
+    The former in a new process, as a person starts it; the latter in a fork.
+    """
     words = ("--collection", "mine", "--first-stage", "bm25", "--system", "tiny", "--seed", "2")
     run = built / "results/small/runs/mine/bm25/tiny/seed2.trec"
     before = run.read_bytes()
     dated = {path: path.stat().st_mtime for path in run.parent.glob("seed2.*")}
-    for suite in ("suite.yaml", "results/small/suite.yaml"):
+    for python, suite in ((sys.executable, "suite.yaml"), ("python", "results/small/suite.yaml")):
         run.unlink()
-        job = [sys.executable, "-m", "resrank", "job", "rerank", "--suite", suite, *words]
+        job = [python, "-m", "resrank", "job", "rerank", "--suite", suite, *words]
         done = subprocess.run(
-            job, cwd=built, env=ENVIRONMENT, capture_output=True, text=True, check=False
+            job, cwd=built, env=with_forks(), capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         assert run.read_bytes() == before
@@ -176,6 +179,8 @@ def test_two_runs_and_a_killed_one_agree(built):
     assert sum(name.endswith(".parquet") for name in first) == 2
     shutil.rmtree(built / "results")
     shutil.rmtree(built / ".snakemake")
+    lists = snakemake(built, "results/small/candidates/mine/bm25.parquet", hash_seed=2)
+    assert lists.returncode == 0, lists.stdout + lists.stderr
     process = subprocess.Popen(
         command(*scores), cwd=built, env=ENVIRONMENT, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

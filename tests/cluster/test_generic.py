@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster import queue_of_one
 from tests.conftest import write_beir
-from tests.dag import ENVIRONMENT, command, contents, copy_project, snakemake
+from tests.dag import command, contents, copy_project, snakemake, with_forks
 from tests.faults.kills import PLAIN
 
 PLUGINS = ("slurm", "cluster_generic")
@@ -39,7 +39,10 @@ def first_job(books: Path, sender: subprocess.Popen) -> int:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """Run a suite here and through the queue, whose first job is killed; return the results of
-    both and the queue's folder."""
+    both and the queue's folder.
+
+    The queue runs a Snakemake per job; what that starts is a fork.
+    """
     alone, through = (copy_project(tmp_path_factory.mktemp(x), PLAIN) for x in ("here", "queue"))
     for folder in (alone, through):
         write_beir(folder / "data")
@@ -48,7 +51,7 @@ def both(tmp_path_factory):
     done = snakemake(alone, "all")
     assert done.returncode == 0, done.stdout + done.stderr
     run = subprocess.Popen(
-        command(*THROUGH, "all"), cwd=through, env=ENVIRONMENT | {"QUEUE_BOOKS": str(books)},
+        command(*THROUGH, "all"), cwd=through, env=with_forks() | {"QUEUE_BOOKS": str(books)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     os.killpg(first_job(books, run), signal.SIGKILL)

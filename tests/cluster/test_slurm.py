@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster import slurm
 from tests.conftest import write_beir
-from tests.dag import ENVIRONMENT, command, contents, copy_project, snakemake
+from tests.dag import command, contents, copy_project, snakemake, with_forks
 
 TINY = {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
 
@@ -92,10 +92,13 @@ def node(tmp_path_factory) -> Iterator[str]:
 
 @contextmanager
 def started(folder: Path, *words: str) -> Iterator[subprocess.Popen]:
-    """Run Snakemake in the block, with its output in `output.txt`; yield the process."""
+    """Run Snakemake in the block, with its output in `output.txt`; yield the process.
+
+    Slurm runs a Snakemake per job; what that starts is a fork.
+    """
     with (folder / "output.txt").open("w") as out:
         process = subprocess.Popen(
-            command(*words), cwd=folder, env=ENVIRONMENT, stdout=out, stderr=out
+            command(*words), cwd=folder, env=with_forks(), stdout=out, stderr=out
         )
     try:
         yield process

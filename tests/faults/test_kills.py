@@ -11,7 +11,7 @@ import pytest
 
 from resrank.jobs.parent_process import VARIABLE
 from tests.conftest import ROOT
-from tests.dag import ENVIRONMENT, command, snakemake
+from tests.dag import command, snakemake, with_forks
 from tests.faults.kills import PLAIN, Undisturbed
 
 
@@ -29,7 +29,7 @@ def test_two_runs_on_one_folder(peace):
     """The second one is refused by name, and the first goes on."""
     (peace.folder / "results/smoke/report.manifest.json").unlink()
     first = subprocess.Popen(
-        command("all"), cwd=peace.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+        command("all"), cwd=peace.folder, env=with_forks(), stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while not list(peace.folder.glob(".snakemake/locks/*")):

@@ -300,7 +300,7 @@ def test_a_client_that_is_killed_repeatedly_repeats_no_answered_call(tmp_path, w
     with endpoint(reverse) as server:
         server.delay = 0.1
         command = [sys.executable, "-c", CLIENT, server.url, str(tmp_path / "t.trec")]
-        while kills < 20:
+        while kills < 10:
             answered, before = recorded(tmp_path), server.tries_so_far()
             client = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
             while server.tries_so_far() == before and client.poll() is None:

@@ -1,4 +1,4 @@
-"""Five thousand requests, 64 in flight, to an endpoint that fails now and then."""
+"""Thousands of requests, 64 in flight, to an endpoint that fails now and then."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.llm.load import load
 
-COUNT, IN_FLIGHT = 5000, 64
+COUNT, IN_FLIGHT = 2500, 64
 
 
 @pytest.fixture(scope="module")
@@ -39,4 +39,4 @@ def test_requests_in_flight_reach_the_limit_over_persistent_connections(done):
 
 
 def test_memory_does_not_grow_with_the_prompts(done):
-    assert done.grown < 16  # MiB; a second copy of the prompts would take 31
+    assert done.grown < 8  # MiB; a second copy of the prompts would take 15

@@ -30,10 +30,10 @@ def results(real_data, tmp_path_factory):
     part = write_part(real_data / "scifact", tmp_path_factory.mktemp("scifact") / "part", 30, 120)
     scifact = {"kind": "beir", "path": str(part), "test_sample": 10, "train_sample": 20}
     imported = {"kind": "candidates", "path": str(dl19 / "bm25_top100.json"),
-                "qrels": str(dl19 / "qrels.txt"), "relevant_grade": 2, "test_sample": 5}  # fmt: skip
+                "qrels": str(dl19 / "qrels.txt"), "relevant_grade": 2, "test_sample": 3}  # fmt: skip
     suite = {
         "name": "real", "collections": ["scifact", "dl19"], "systems": ["bm25", *SYSTEMS],
-        "seeds": [1], "measure": {"queries": 2, "warmup": 1},
+        "seeds": [1], "measure": {"queries": 1, "warmup": 0},
         "define": {"collections": {"scifact": scifact, "dl19": imported}, "systems": SYSTEMS,
                    "first_stages": {"bm25": {"kind": "bm25", "depth": 20}}},
     }  # fmt: skip
@@ -49,7 +49,7 @@ def test_the_comparison_has_a_row_per_system_and_collection(results):
     stages = [("scifact", "bm25"), ("dl19", "imported")]
     means = ("mean of 2", "bm25, imported")
     assert rows == [(*s, name) for s in [*stages, means] for name in ("bm25", *SYSTEMS)]
-    assert table["queries"].dropna().tolist() == [10] * 5 + [5] * 5
+    assert table["queries"].dropna().tolist() == [10] * 5 + [3] * 5
     scores = table["nDCG@10"].to_numpy().reshape(3, -1)
     assert scores[2] == pytest.approx(scores[:2].mean(axis=0), abs=1e-5)  # the table has six digits
     assert table["nDCG@10"].between(0.01, 1).all()
