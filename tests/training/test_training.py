@@ -95,9 +95,8 @@ def tiny(encoder: str) -> ResRankOptions:
     )
 
 
-def train(tmp_path, name, stages=(FROZEN,), seed=1, on_step=None, chunk=None, options=OPTIONS):
-    training = {"stages": stages, "chunk_tokens": chunk}
-    return train_with(tmp_path, name, training, seed, on_step, options)
+def train(tmp_path, name, stages=(FROZEN,), seed=1, on_step=None, options=OPTIONS):
+    return train_with(tmp_path, name, {"stages": stages}, seed, on_step, options)
 
 
 def train_with(tmp_path, name, training, seed=1, on_step=None, options=OPTIONS):
@@ -146,7 +145,7 @@ def test_a_log_row_has_the_steps_device_and_number_formats(tmp_path, mixed, form
 
 @pytest.mark.parametrize("chunk", [None, 8])
 def test_joint_training_moves_the_encoder_by_both_losses(tmp_path, chunk):
-    rows = train(tmp_path, "joint", (JOINT, SHORT), chunk=chunk)
+    rows = train_with(tmp_path, "joint", {"stages": (JOINT, SHORT), "chunk_tokens": chunk})
     assert rows[0].keys() >= {"retrieval", "ranking"}
     assert rows[-1]["phase"] == "stage 2"
     system = ResRankSystem.load(OPTIONS, tmp_path / "joint")
