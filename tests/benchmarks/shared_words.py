@@ -11,6 +11,7 @@ import random
 import re
 import tempfile
 from collections.abc import Iterable
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
 
@@ -115,12 +116,21 @@ def describe(task: str, collection: Collection) -> None:
           f"{exact:.1%}; that have a near copy among them: {near:.1%}.")  # fmt: skip
 
 
-def main() -> None:
+def collect_and_describe(task: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for task in ("related", "description"):  # in this order a second reading is like a first
-            spec = DocstringsCollection(kind="docstrings", task=task)
-            spec.collect(Path(folder) / task)
-            describe(task, Collection(Path(folder) / task))
+        spec = DocstringsCollection(kind="docstrings", task=task)
+        spec.collect(Path(folder) / task)
+        describe(task, Collection(Path(folder) / task))
+
+
+def main() -> None:
+    """Each task has a process of its own, as a job has: reading imports what is read."""
+    for task in ("description", "related"):
+        process = get_context("spawn").Process(target=collect_and_describe, args=(task,))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(process.exitcode)
 
 
 if __name__ == "__main__":
