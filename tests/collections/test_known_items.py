@@ -14,6 +14,7 @@ from resrank.evaluation.leak import training_positives
 from resrank.io.collection import Collection
 from resrank.records import Split
 from resrank.suite.load import load_suite
+from tests.benchmarks.shared_words import name_words, near_copies, share
 from tests.collections.described_package import WORDS, described_package
 from tests.entries import parse_collection
 
@@ -189,3 +190,20 @@ def test_a_package_without_a_distribution(tmp_path):
         ValueError, match="'no_such_package' is not installed; install it or drop it"
     ):
         parse_collection(entry).collect(tmp_path / "d")
+
+
+def test_shared_words_are_counted_as_terms_of_bm25():
+    assert name_words("pandas.DataFrame.read_csvFiles") == {"read", "csv", "file"}
+    assert share({"sort", "arrai"}, "Sorted lists.") == 0.5
+    assert share(set(), "Sorted lists.") is None
+
+
+def test_a_near_copy_has_half_of_the_runs_of_three_terms():
+    texts = {
+        "a": "one two three four five six",
+        "b": "one two three four five seven",
+        "c": "two one",
+    }
+    assert near_copies(texts, {"a"}, {"b"}) == 1  # 3 of 5 runs
+    assert near_copies(texts, {"a"}, {"c"}) == 0
+    assert near_copies(texts | {"b": "one two three seven eight nine"}, {"a", "b"}, {"b"}) == 0.5
