@@ -144,7 +144,7 @@ class ResRankSystem(SavedResRank):
     @staticmethod
     def passes(options: Any, usage: Usage, candidates: int) -> list[Pass] | None:
         """Return the encoder's passes, then the reranker's over each list or window."""
-        return _passes(options.encoder.model, decoder_of(options), usage, candidates)
+        return _passes(options.encoder.named, decoder_of(options), usage, candidates)
 
     @staticmethod
     def estimate_usage(options: Any, shape: QueryShape) -> Usage:
@@ -248,7 +248,7 @@ def _build(options: ResRankOptions, training: ResRankTraining) -> ResRank:
     return model
 
 
-def _passes(encoder: str, reranker: ModelRef, usage: Usage, candidates: int) -> list[Pass]:
+def _passes(encoder: ModelRef, reranker: ModelRef, usage: Usage, candidates: int) -> list[Pass]:
     """Return the encoder's passes, then the reranker's over tokens and embeddings."""
     positions = usage.prompt_tokens - usage.query_encoder_tokens + usage.embedding_slots
     return [

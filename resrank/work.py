@@ -48,6 +48,18 @@ ModelRef = str | DecoderShape | FirstLayers
 """A model as options name it: a hub id, a folder, 'trained:<system>', or a shape."""
 
 
+def first_layers(model: str, layers: int | None) -> ModelRef:
+    """Return the reference to a model's first layers, or to the whole model if `layers` is None."""
+    return model if layers is None else FirstLayers(model, layers)
+
+
+def model_name(model: ModelRef) -> str | None:
+    """Return the name that weights are loaded by; None for a decoder with random weights."""
+    if isinstance(model, DecoderShape):
+        return None
+    return model.model if isinstance(model, FirstLayers) else model
+
+
 class Pass(NamedTuple):
     """One model's work for one query; `ahead`: it can be done before the query arrives."""
 

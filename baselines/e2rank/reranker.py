@@ -65,7 +65,7 @@ class E2Rank(EmbedsPassages):
     @staticmethod
     def passes(options: E2RankOptions, usage: Usage, candidates: int) -> list[Pass]:
         """Return the passes that embed the passages and the listwise prompt."""
-        return embedded(options.encoder.model, usage, candidates)
+        return embedded(options.encoder.named, usage, candidates)
 
     @staticmethod
     def estimate_usage(options: E2RankOptions, shape: QueryShape) -> Usage:

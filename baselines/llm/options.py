@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from resrank.model.options import DtypeName, ScratchDecoder
 from resrank.options import NAME, SHAPE, Strict
-from resrank.work import FirstLayers, ModelRef
+from resrank.work import FirstLayers, ModelRef, first_layers
 
 
 class ScratchLM(ScratchDecoder):
@@ -59,9 +59,15 @@ class TransformersOptions(Strict):
         | Annotated[CausalEncoder, Tag(ENCODER)],
         Discriminator(_form),
     ] = Field(
-        description="A folder or hub id, the shape of a new model, or an encoder to make causal."
+        description="A folder, hub id, GGUF file or wheel (`pypi:...`), the shape of a new model, or "
+        "an encoder to make causal."
     )
     revision: str | None = Field(None, description="Hub commit to pin.")
+    layers: int | None = Field(
+        None,
+        ge=1,
+        description="Number of layers of a named model to use, the first ones; unset: all.",
+    )
     context: int | None = Field(
         None,
         ge=64,
@@ -89,11 +95,19 @@ class TransformersOptions(Strict):
         description="Arguments of the chat template, e.g. {enable_thinking: false}.",
     )
 
+    @model_validator(mode="after")
+    def _layers_of_a_named_model(self) -> TransformersOptions:
+        if self.layers is not None and not isinstance(self.model, str):
+            raise ValueError(
+                f"layers {self.layers} beside a `model` that is made here; set `layers` in `model`"
+            )
+        return self
+
     @property
     def named(self) -> ModelRef:
         """Return the reference from which the model's FLOPs are derived."""
         if isinstance(self.model, str):
-            return self.model
+            return first_layers(self.model, self.layers)
         if isinstance(self.model, CausalEncoder):
             return FirstLayers(self.model.encoder, self.model.layers)
         return self.model.shape(self.model.vocabulary, ScratchLM.IDENTIFIERS)

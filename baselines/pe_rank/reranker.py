@@ -68,7 +68,7 @@ class PERank(EmbedsPassages):
         """Return the passages' passes, and the decoder's, whose prompt gives the first passage."""
         calls, positions = usage.model_calls, usage.prompt_tokens + usage.embedding_slots
         work = Work(calls, positions, steps=usage.generated_tokens - calls)
-        passages = embedded(options.encoder.model, usage, candidates)
+        passages = embedded(options.encoder.named, usage, candidates)
         return [*passages, Pass(decoder_of(options), work)]
 
     @staticmethod

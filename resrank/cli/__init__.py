@@ -55,6 +55,7 @@ VERBS: list[Callable[..., None]] = [
     tools.growth,
     tools.claims,
     tools.collections,
+    tools.model,
     tools.replay,
     tools.page,
     tools.readme,

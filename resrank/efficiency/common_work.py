@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from resrank.model.options import EncoderOptions, TwoModels
 from resrank.records import Usage
-from resrank.work import ModelRef, Pass, QueryShape, Work
+from resrank.work import ModelRef, Pass, QueryShape, Work, first_layers
 
 CHARACTERS = 4  # per token of English text, for texts that are counted without a tokenizer
 
 
-def embedded(encoder: str, usage: Usage, candidates: int) -> list[Pass]:
+def embedded(encoder: ModelRef, usage: Usage, candidates: int) -> list[Pass]:
     """Return the passes that embed the passages, ahead of time, and the query or prompt."""
     query = Work(min(1, usage.query_encoder_tokens), usage.query_encoder_tokens)
     passages = Work(candidates, usage.passage_encoder_tokens)
@@ -30,7 +30,7 @@ def text_tokens(*texts: str) -> int:
 def decoder_of(options: TwoModels) -> ModelRef:
     """Return the decoder that reads embeddings; a new decoder has the encoder's vocabulary."""
     if isinstance(options.reranker, str):
-        return options.reranker
+        return first_layers(options.reranker, options.reranker_layers)
     return options.reranker.shape(options.encoder.model)
 
 

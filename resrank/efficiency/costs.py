@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from resrank.efficiency.flops import cache_bytes, flops
 from resrank.model.architectures import RANDOM, config_of
+from resrank.model.layer_count import check_layers
 from resrank.model.shapes import FAMILIES, Architecture, architecture
 from resrank.model.trained_models import PREFIX
 from resrank.records import Usage
 from resrank.reranker_entry import RerankerEntry
-from resrank.work import DecoderShape, FirstLayers, ModelRef, Pass, QueryShape
+from resrank.work import DecoderShape, FirstLayers, ModelRef, Pass, QueryShape, model_name
 
 Systems = Mapping[str, RerankerEntry]
 """The entries of a suite by name, to look up the models that others were trained from."""
@@ -91,7 +92,8 @@ def models_of(entry: RerankerEntry) -> list[ModelRef]:
 
 def is_random(entry: RerankerEntry) -> bool:
     """Whether a system's weights are random, `random:<hub id>`: only its costs mean anything."""
-    return any(str(model).startswith(RANDOM) for model in models_of(entry))
+    names = [model_name(model) for model in models_of(entry)]
+    return any(name.startswith(RANDOM) for name in names if name is not None)
 
 
 def shape_of(model: ModelRef, systems: Systems) -> Architecture | None:
@@ -115,10 +117,11 @@ def shape_of(model: ModelRef, systems: Systems) -> Architecture | None:
 
 
 def _first_layers(model: FirstLayers, systems: Systems) -> Architecture | None:
-    """Return the whole model's shape with fewer layers."""
+    """Return the whole model's shape with fewer layers. Raises ValueError if it has too few."""
     whole = shape_of(model.model, systems)
     if whole is None or model.layers is None:
         return whole
+    check_layers(model.model, model.layers, whole.stack.layers)
     return replace(whole, stack=replace(whole.stack, layers=model.layers))
 
 

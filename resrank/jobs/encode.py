@@ -10,6 +10,7 @@ from pathlib import Path
 from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.manifest import write_manifest
+from resrank.model.model_files import model_file_facts
 from resrank.model.options import EncoderOptions
 from resrank.model.out_of_memory import Halvings
 from resrank.records import Passage, Split
@@ -78,4 +79,5 @@ def encode(job: EncodeJob) -> None:
         bytes=len(stored) * store.codec.row_bytes,
         halved_batches=halved.batches,
         seconds=round(seconds, 3),
+        **model_file_facts(job.encoder.model),
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.hashing import in_hash_order
 from resrank.io.manifest import check_model, manifest_of
+from resrank.model.model_files import model_file_facts
 from resrank.ranking import Request
 from resrank.records import Split
 from resrank.reranker import Reranker
@@ -46,6 +48,11 @@ class SystemJob:
         inputs |= {"candidates": self.candidates} | {str(path): path for path in files}
         inputs |= {f"{path.parent.name}/{path.name}": path for path in self.used_models}
         return inputs if model is None else inputs | {"model": manifest_of(model)}
+
+    @property
+    def model_files(self) -> dict[str, Any]:
+        """Return the manifest's entry about the GGUF files that the options name; empty if none."""
+        return model_file_facts(self.system.typed_options.model_dump(mode="json"))
 
     def test_requests(self) -> list[Request]:
         """Return every test query, by id, with its candidates (an empty list if it has none)."""

@@ -72,6 +72,7 @@ def measure(job: MeasureJob) -> None:
         },
         system=job.name,
         seed=job.seed,
+        **job.model_files,
         outputs=[job.out],
     )
 

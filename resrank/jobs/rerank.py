@@ -66,6 +66,7 @@ def rerank(job: RerankJob) -> None:
         config=job.system.model_dump(mode="json"),
         system=job.name,
         seed=job.seed,
+        **job.model_files,
         dtype=reranker.dtype,
         about={**reranker.about, **rejected.record},
         halved_batches=halved.batches,

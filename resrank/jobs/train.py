@@ -72,6 +72,7 @@ def train(job: TrainJob) -> None:
         config=job.system.model_dump(mode="json"),
         system=job.name,
         seed=job.seed,
+        **job.model_files,
         outputs=[curve, *files_below(job.out)],
     )
 

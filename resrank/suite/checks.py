@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
+from resrank.efficiency.costs import models_of, shape_of
 from resrank.io.yaml import ConfigError
+from resrank.model.model_files import check_model_file, is_fetched, named_model_files
 from resrank.records import GRADES
 from resrank.suite.library import pick
 from resrank.suite.resolved import Resolved
 from resrank.suite.used_systems import with_fused
+from resrank.work import FirstLayers
 
 
 def check(resolved: Resolved) -> None:
@@ -22,6 +27,8 @@ def check(resolved: Resolved) -> None:
             _check_file(name, "file", path)
         _check_training(resolved, name)
     _check_grades(resolved)
+    _check_model_files(resolved)
+    _check_layers(resolved)
     _check_offline(resolved)
 
 
@@ -90,6 +97,33 @@ def _check_offline(resolved: Resolved) -> None:
                 f"collection {name!r}: {reason}; fetch it on a machine with a network and name its "
                 "folder in RESRANK_DATA or RESRANK_MIRROR, or leave the collection out"
             )
+
+
+def _check_model_files(resolved: Resolved) -> None:
+    """Check the names of models in wheels; without a network, check that they are here."""
+    entries: list[BaseModel] = [spec.typed_options for spec in resolved.systems.values()]
+    entries += [resolved.first_stages[name] for name in resolved.needed_stages]
+    for model in named_model_files([entry.model_dump(mode="json") for entry in entries]):
+        try:
+            check_model_file(model)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        if resolved.suite.offline and not is_fetched(model):
+            raise ConfigError(
+                f"model {model!r}: offline, and it is not here; fetch it on a machine with a "
+                "network, and name its data folder in RESRANK_DATA"
+            )
+
+
+def _check_layers(resolved: Resolved) -> None:
+    """Check that no model is to keep more layers than it has, where its shape is on record."""
+    for name, spec in resolved.systems.items():
+        try:
+            for model in models_of(spec):
+                if isinstance(model, FirstLayers):
+                    shape_of(model, resolved.systems)
+        except ValueError as error:
+            raise ConfigError(f"system {name!r}: {error}") from error
 
 
 def _check_paths(name: str, entry: CollectionKind | FirstStageKind) -> None:

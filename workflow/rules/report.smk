@@ -85,7 +85,7 @@ rule report:
     input:
         *over_pairs(PLAN.reported),
         claims=sorted(map(str, Path("config/claims").glob("*.yaml"))),
-        shapes="config/architectures.yaml",
+        shapes=["config/architectures.yaml", "config/wheels.yaml"],
         curves=[
             f"{PLAN.saved_model(system, seed)}.{ending}"
             for ending in ("log.jsonl", "manifest.json")

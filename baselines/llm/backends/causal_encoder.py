@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoTokenizer, BertLMHeadModel
 from baselines.llm.backends.scratch import CHAT
 from baselines.llm.options import CausalEncoder
 from resrank.model.hub import locate
+from resrank.model.layer_count import check_layers
 
 
 def causal_encoder(made_of: CausalEncoder, dtype: torch.dtype) -> tuple[nn.Module, Any]:
@@ -30,10 +31,7 @@ def causal_encoder(made_of: CausalEncoder, dtype: torch.dtype) -> tuple[nn.Modul
             "such as sentence-transformers/all-MiniLM-L6-v2"
         )
     layers = made_of.layers or config.num_hidden_layers
-    if layers > config.num_hidden_layers:
-        raise ValueError(
-            f"layers {layers}, but {name} has {config.num_hidden_layers}; set at most these"
-        )
+    check_layers(name, layers, config.num_hidden_layers)
     config.num_hidden_layers = layers
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token

