@@ -13,8 +13,8 @@ class CrossEncoderOptions(RerankerOptions):
 
     model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
-        description="A folder, hub id, GGUF file or wheel (`pypi:...`); a model without a head gets "
-        "a new one.",
+        description="A folder, hub id, GGUF file or wheel (`pypi:...`); a model without a head "
+        "gets a new one.",
     )
     revision: str | None = Field(None, description="Hub commit to pin.")
     max_tokens: int = Field(256, ge=16, description="Longer pairs lose the longer text's end.")

@@ -59,8 +59,8 @@ class TransformersOptions(Strict):
         | Annotated[CausalEncoder, Tag(ENCODER)],
         Discriminator(_form),
     ] = Field(
-        description="A folder, hub id, GGUF file or wheel (`pypi:...`), the shape of a new model, or "
-        "an encoder to make causal."
+        description="A folder, hub id, GGUF file or wheel (`pypi:...`), the shape of a new model, "
+        "or an encoder to make causal."
     )
     revision: str | None = Field(None, description="Hub commit to pin.")
     layers: int | None = Field(

@@ -8,6 +8,7 @@ the float32 weights' in 99.96% of cases, and in 99.57% if weights are stored as 
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -56,11 +57,13 @@ def gguf_model(file: Path) -> Path:
     Damaged if the folder has changed since.
     """
     folder = converted_folder(file)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
-        if not folder.is_dir():
-            with atomic_folder(folder) as partial:
-                _convert(file, partial)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if not folder.is_dir():  # another process may have made it meanwhile
+                print(f"converting {file.name} into {folder}", file=sys.stderr, flush=True)
+                with atomic_folder(folder) as partial:
+                    _convert(file, partial)
     check_outputs(folder / "manifest.json", f"delete {folder}, and it is converted again")
     return folder
 

