@@ -34,11 +34,12 @@ QUERIES = {
 
 
 LONG = [
-    "test_workflow.py", "training/test_training.py", "training/test_larger.py", "test_shards.py",
-    "cluster/test_slurm.py", "llm/test_listwise_training.py", "test_pe_rank.py",
-    "faults/test_flipped.py",
+    "test_workflow.py", "cluster/test_slurm.py", "real/test_dag.py", "test_shards.py",
+    "training/test_larger.py", "faults/test_kills.py", "faults/test_flipped.py",
+    "llm/test_listwise_training.py", "training/test_training.py", "test_docs.py",
+    "browser/test_page.py", "test_pe_rank.py",
 ]  # fmt: skip
-"""Files that take minutes, the longest first."""
+"""Files that take longest, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
