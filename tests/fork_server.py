@@ -2,8 +2,8 @@
 
 That process has imported torch, so a job of a test's DAG starts in 0.2 s instead of 4. Only
 installed packages are imported beforehand. Each job imports the project's sources itself, from its
-working folder. It has its client's arguments, environment, threads and open files, ends with its
-client, and passes its exit status on.
+working folder. It has its client's arguments, environment, threads and open files, passes its exit
+status on, and is killed if its client ends first.
 
 All forks of a server have its hash seed, hence the same order of sets. Outside of tests each job
 has a random one. Tests that compare two runs of a DAG therefore use two servers, with
@@ -66,13 +66,13 @@ def run_job(words: list[str], folder: str, environment: dict[str, str], files: l
 
 
 def keep(connection: socket.socket) -> None:
-    """Fork the job of one client, stop it where the client is gone, and pass its status on."""
+    """Fork the job of one client, kill it where the client is gone, and pass its status on."""
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     request = json.loads(connection.makefile().readline())
     job = FORK.Process(target=run_job, args=(*request, files))
     job.start()
     if job.sentinel not in wait([job.sentinel, connection]):  # the client has ended
-        job.terminate()
+        job.kill()
     job.join()
     status = job.exitcode
     with suppress(BrokenPipeError):

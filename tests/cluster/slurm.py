@@ -41,6 +41,7 @@ JobAcctGatherParams=OverMemoryKill
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
 ReturnToService=0
+MinJobAge=3600
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=64000 Gres=gpu:2
 PartitionName=cpu Nodes={host} Default=YES

@@ -55,7 +55,7 @@ def both(tmp_path_factory):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     os.killpg(first_job(books, run), signal.SIGKILL)
-    output, _ = run.communicate(timeout=400)
+    output, _ = run.communicate(timeout=900)
     assert run.returncode == 0, output[-5000:]
     name = PLAIN["name"]
     return contents(alone / "results" / name), contents(through / "results" / name), books

@@ -109,7 +109,7 @@ def started(folder: Path, *words: str) -> Iterator[subprocess.Popen]:
 
 def ended(process: subprocess.Popen, folder: Path) -> str:
     """Wait for a run, which must succeed, and return its output."""
-    status = process.wait(timeout=400)
+    status = process.wait(timeout=900)
     output = (folder / "output.txt").read_text()
     assert status == 0, output[-5000:]
     return output
