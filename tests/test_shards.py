@@ -44,7 +44,7 @@ SYSTEMS = {
 SMALL_BLOCK = 4
 
 
-def many_queries(folder: Path, block: int) -> Path:
+def many_queries(folder: Path, block: int = BLOCK) -> Path:
     """A BEIR folder with more queries than two blocks, of different lengths."""
     write_beir(folder)
     words = " ".join(PASSAGES.values()).split()
@@ -346,7 +346,7 @@ def test_one_shard_plans_as_if_there_were_none(tmp_path, monkeypatch):
 
 def test_the_dag_in_shards_and_a_lost_one(tmp_path):
     folder = copy_project(tmp_path, suite(1))
-    many_queries(folder / "data", BLOCK)
+    many_queries(folder / "data")
     results = folder / "results" / "s"
     wanted = ["results/s/scores/mine/near.parquet"]
     kept = {}
