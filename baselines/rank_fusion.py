@@ -1,4 +1,4 @@
-"""Reciprocal-rank fusion of the first stage's order with another system's (Cormack et al., 2009).
+"""Reciprocal-rank fusion of the first stage's order with other systems' (Cormack et al., 2009).
 
 Any listwise model that sees candidates in first-stage order should beat this: such a model may
 learn nothing more than the fusion.
@@ -7,93 +7,168 @@ learn nothing more than the fusion.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from resrank.candidates.reciprocal_rank import fused_scores
 from resrank.ranking import Request, ranked
 from resrank.records import Passage, Ranking, Usage
 from resrank.rejected_answers import RejectedAnswers
-from resrank.reranker import DeclaredCounts, Reranker
+from resrank.reranker import Count, DeclaredCounts, Reranker
 from resrank.reranker_entry import RerankerEntry
 from resrank.reranker_options import RerankerOptions
 from resrank.work import Pass, QueryShape
 
 
 class RankFusionOptions(RerankerOptions):
-    """Which system is fused, and how fast ranks lose weight."""
+    """Which systems are fused, and how fast ranks lose weight."""
 
-    system: RerankerEntry = Field(description="The system fused with the first stage.")
+    system: RerankerEntry | None = Field(
+        None, description="The system fused with the first stage; or give `systems`."
+    )
+    systems: tuple[RerankerEntry, ...] = Field(
+        (), description="Several systems fused with the first stage, such as a cross-encoder and "
+        "a bi-encoder. Those with a passage encoder must share it."
+    )  # fmt: skip
     k: int = Field(60, ge=0, description="Constant of reciprocal-rank fusion.")
+
+    @model_validator(mode="after")
+    def _one_way_to_name_them(self) -> RankFusionOptions:
+        if (self.system is None) == (not self.systems):
+            given = "neither" if self.system is None else "both"
+            raise ValueError(f"{given} of `system` and `systems` is given; give one of them")
+        encoders = {options.model_dump_json() for options in self.encoders}
+        if len(encoders) > 1:
+            raise ValueError(
+                f"the fused systems embed passages with {len(encoders)} encoders, but their "
+                "embeddings are stored for one; give them the same encoder options"
+            )
+        return self
+
+    @property
+    def fused(self) -> tuple[RerankerEntry, ...]:
+        """Return the fused systems, in their order."""
+        return self.systems if self.system is None else (self.system,)
+
+    @property
+    def encoders(self) -> list[Any]:
+        """Return the encoder of each fused system that has one."""
+        listed = [e.reranker.encoder_options(e.typed_options, None, None) for e in self.fused]
+        return [options for options in listed if options is not None]
 
     @property
     def rejection_limit(self) -> float | None:
-        """Return the fused system's limit."""
-        return self.system.typed_options.rejection_limit
+        """Return the strictest of the fused systems' limits."""
+        limits = [entry.typed_options.rejection_limit for entry in self.fused]
+        return min((limit for limit in limits if limit is not None), default=None)
 
 
 class RankFusion(Reranker):
-    """score = 1 / (k + first-stage rank) + 1 / (k + the system's rank)."""
+    """score = 1 / (k + first-stage rank) + the sum of 1 / (k + rank) over the systems."""
 
     Options = RankFusionOptions
 
     def __init__(self, options: RankFusionOptions) -> None:
-        self.system = options.system.load()
+        self.systems = [entry.load() for entry in options.fused]
         self.k = options.k
-        self.reads_queries_together = self.system.reads_queries_together
-        self.caches_passages = self.system.caches_passages
+        self.reads_queries_together = all(s.reads_queries_together for s in self.systems)
+        self.caches_passages = any(s.caches_passages for s in self.systems)
 
     @staticmethod
     def encoder_options(options: RankFusionOptions, training: None, model_dir: str | None) -> Any:
-        """Return the fused system's encoder, if it has one."""
-        entry = options.system
-        return entry.reranker.encoder_options(entry.typed_options, None, None)
+        """Return the fused systems' encoder, if one has any."""
+        return next(iter(options.encoders), None)
 
     @staticmethod
     def passes(options: RankFusionOptions, usage: Usage, candidates: int) -> Sequence[Pass] | None:
-        """Return the fused system's passes."""
-        return options.system.passes(usage, candidates)
+        """Return the fused system's passes; None for several, whose usage is one sum."""
+        return options.fused[0].passes(usage, candidates) if len(options.fused) == 1 else None
 
     @staticmethod
     def estimate_usage(options: RankFusionOptions, shape: QueryShape) -> Usage | None:
-        """Return the fused system's usage."""
-        return options.system.estimate_usage(shape)
+        """Return the sum of the fused systems' usages; None if one is unknown."""
+        usages = [entry.estimate_usage(shape) for entry in options.fused]
+        stated = [usage for usage in usages if usage is not None]
+        return sum(stated, Usage()) if len(stated) == len(usages) else None
 
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Embed passages for the fused system."""
-        return self.system.prepare(passages, folder)
+        """Embed passages for the fused systems."""
+        listed = list(passages) if len(self.systems) > 1 else passages
+        caching = [system for system in self.systems if system.caches_passages]
+        return sum((system.prepare(listed, folder) for system in caching), Usage())
 
     def forget(self) -> None:
-        """Drop the fused system's stored embeddings."""
-        self.system.forget()
+        """Drop the fused systems' stored embeddings."""
+        for system in self.systems:
+            system.forget()
 
     def collect_rejected(self, rejected: RejectedAnswers) -> None:
-        """Let the fused system report its rejected answers."""
-        self.system.collect_rejected(rejected)
+        """Let the fused systems report their rejected answers."""
+        for system in self.systems:
+            system.collect_rejected(rejected)
 
     @property
     def dtype(self) -> str:
-        """Return the fused system's number format."""
-        return self.system.dtype
+        """Return the fused systems' number formats."""
+        return " + ".join(dict.fromkeys(system.dtype for system in self.systems))
 
     @property
     def bytes_per_passage(self) -> int | None:
-        """Return the size of the fused system's stored embeddings, if it has any."""
-        return self.system.bytes_per_passage
+        """Return the size of the fused systems' stored embeddings, if there are any."""
+        sizes = (system.bytes_per_passage for system in self.systems)
+        return next((size for size in sizes if size is not None), None)
 
     def declared_counts(self, candidates: int) -> DeclaredCounts:
-        """Return what the fused system declares."""
-        return self.system.declared_counts(candidates)
+        """Return the sums of what the fused systems declare."""
+        declared = [system.declared_counts(candidates) for system in self.systems]
+        return DeclaredCounts(
+            model_calls=_sum([d.model_calls for d in declared]),
+            generated_tokens=_sum([d.generated_tokens for d in declared]),
+            embedding_slots=_sum([d.embedding_slots for d in declared]),
+            encoded_passages=_sum([d.encoded_passages for d in declared]),
+        )
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
-        """Fuse each query's two orders; the usage is the fused system's."""
-        fused = []
-        rankings = self.system.rerank_many(requests)
-        for (query, candidates), other in zip(requests, rankings, strict=True):
-            ids = [candidate.passage.id for candidate in candidates]
-            sums = fused_scores([ids, other.passage_ids], self.k)
-            scores = [sums[passage_id] for passage_id in ids]
-            fused.append(ranked(query, candidates, scores, other.usage))
-        return fused
+        """Fuse each query's orders; the usage is the sum of the fused systems'."""
+        by_system = [system.rerank_many(requests) for system in self.systems]
+        return [
+            self._fused(request, rankings)
+            for request, *rankings in zip(requests, *by_system, strict=True)
+        ]
+
+    def _fused(self, request: Request, rankings: Sequence[Ranking]) -> Ranking:
+        query, candidates = request
+        ids = [candidate.passage.id for candidate in candidates]
+        sums = fused_scores([ids, *(ranking.passage_ids for ranking in rankings)], self.k)
+        usage = _total([ranking.usage for ranking in rankings])
+        return ranked(query, candidates, [sums[passage_id] for passage_id in ids], usage)
+
+
+def _sum(counts: Sequence[Count | None]) -> Count | None:
+    """Return the sum of counts or ranges; None if one is not fixed."""
+    total: Count = 0
+    for count in counts:
+        if count is None:
+            return None
+        total = _add(total, count)
+    return total
+
+
+def _add(first: Count, second: Count) -> Count:
+    if isinstance(first, int) and isinstance(second, int):
+        return first + second
+    first, second = _as_range(first), _as_range(second)
+    return range(first.start + second.start, first.stop + second.stop - 1)
+
+
+def _as_range(count: Count) -> range:
+    return range(count, count + 1) if isinstance(count, int) else count
+
+
+def _total(usages: Sequence[Usage]) -> Usage:
+    """Return the sum of usages; of truncated passages, which systems share, the largest count."""
+    truncated = max(usage.truncated_passages for usage in usages)
+    return replace(sum(usages, Usage()), truncated_passages=truncated)

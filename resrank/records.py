@@ -120,6 +120,7 @@ class TrainingExample:
     positives: the passages of grade > 0, including those that the first stage missed.
     graded: passages in three grades, 0 to 2, if the collection maps its grades to them. If its
         judgments are complete, the candidates that are not judged have grade 0.
+    teacher_scores: passage id -> a teacher's score, to filter negatives by; empty without one.
     """
 
     query: Query
@@ -127,3 +128,4 @@ class TrainingExample:
     grades: Mapping[str, int]
     positives: Sequence[Passage]
     graded: Mapping[str, int] = field(default_factory=dict)
+    teacher_scores: Mapping[str, float] = field(default_factory=dict)

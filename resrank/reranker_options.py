@@ -65,13 +65,36 @@ class StageWork(NamedTuple):
     trains_encoder: bool = True
 
 
+class TeacherWork(NamedTuple):
+    """What a stage of training needs a teaching system to rank.
+
+    system: the teacher's name.
+    share: the part of the training queries, as fractions of their hash order.
+    depth: the first stage's best candidates per query that are ranked; None: all of them.
+    """
+
+    system: str
+    share: tuple[float, float] = (0.0, 1.0)
+    depth: int | None = None
+
+
 class TrainingOptions(Strict):
     """Base of the options that a suite's `training` section sets for one kind of reranker."""
 
     @property
     def files(self) -> list[Path]:
-        """Return the user's files that training reads, such as a teacher's rankings."""
+        """Return the files that training reads: by default, the teachers' rankings."""
+        return self.rankings
+
+    @property
+    def rankings(self) -> list[Path]:
+        """Return the files of teachers' rankings of the training lists."""
         return []
+
+    @property
+    def teachers(self) -> tuple[TeacherWork, ...]:
+        """Return the systems whose rankings of the training lists it learns from."""
+        return ()
 
     @property
     def uses_dev_queries(self) -> bool:

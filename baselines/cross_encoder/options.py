@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from resrank.model.options import DtypeName
 from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
+from resrank.training.teacher_options import FilteredNegatives
 
 
 class CrossEncoderOptions(RerankerOptions):
@@ -40,17 +43,29 @@ class CrossEncoderOptions(RerankerOptions):
         return None if has_head else "head"
 
 
-class CrossEncoderTraining(TrainingOptions):
-    """Binary cross-entropy on positives and first-stage negatives."""
+class CrossEncoderTraining(FilteredNegatives, TrainingOptions):
+    """Learn to score a query's relevant passage above candidates of its list."""
 
+    loss: Literal["binary", "softmax", "ranknet"] = Field(
+        "binary",
+        description="'binary': cross-entropy of each pair; 'softmax': cross-entropy of the "
+        "relevant passage among its negatives (Gao et al., ECIR 2021); 'ranknet': logistic loss "
+        "of each negative against the relevant passage.",
+    )
     epochs: int = Field(1, ge=1, description="Passes over the training queries.")
     learning_rate: float = Field(5e-5, gt=0, description="AdamW's peak rate.")
     batch_queries: int = Field(8, ge=1, description="Queries in one step.")
     negatives: int = Field(3, ge=1, description="Negatives per query, from its candidates.")
     max_tokens: int = Field(128, ge=16, description="Pairs are cut to this many tokens.")
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
+    length_groups: int = Field(
+        1,
+        ge=1,
+        description="Forward passes that a step's pairs are read in, sorted by length: with more, "
+        "less padding is read.",
+    )
 
     @property
     def stage_work(self) -> tuple[StageWork, ...]:
         """Return the one stage's work."""
-        return (StageWork(self.epochs, 1 + self.negatives, max_queries=self.max_queries),)
+        return (StageWork(self.epochs, 1 + self.negatives, self.share, self.max_queries),)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from resrank.model.options import EncoderOptions
 from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
-from resrank.training.options import InfoNceOptions, QueryOptions
+from resrank.training.options import InfoNceOptions, ListOptions
 
 
 class E2RankOptions(RerankerOptions):
@@ -26,16 +26,11 @@ class E2RankOptions(RerankerOptions):
     batch_prompts: int = Field(4, ge=1, description="Prompts in one forward pass.")
 
 
-class E2RankTraining(QueryOptions, InfoNceOptions, TrainingOptions):
+class E2RankTraining(ListOptions, InfoNceOptions, TrainingOptions):
     """InfoNCE on the query alone and RankNet on the listwise prompt (section 3.2)."""
 
     batch_queries: int = Field(16, ge=2, description="Queries per step.")
     list_length: int = Field(16, ge=2, description="Passages in a training list.")
-    negatives: Literal["top", "sampled"] = Field(
-        "top",
-        description="'top': a list is the first stage's best; 'sampled': one relevant passage and "
-        "candidates drawn at random that are not.",
-    )
     order: Literal["first_stage", "shuffled"] = Field(
         "first_stage", description="Order of a list's passages in the prompt."
     )

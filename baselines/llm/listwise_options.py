@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from baselines.llm.prompts.template import template, template_path
 from resrank.reranker_options import RerankerOptions
 from resrank.training.options import ListTraining, MemoryOptions
+from resrank.training.teacher_options import TEACHER
 from resrank.windows import Window
 
 
@@ -58,10 +59,10 @@ class ListwiseOptions(PromptOptions):
 class ListwiseTraining(MemoryOptions, ListTraining):
     """A language model learns to write a window's order (Pradeep et al., 2023, section 3)."""
 
-    teacher: Path | None = Field(
+    teacher: str | None = Field(
         None,
-        description="JSONL of a teacher's orderings, {'query_id': ..., 'ranking': [passage ids, "
-        "best first]} per line; unset: the judged passages first, then the rest in list order.",
+        description=f"Who orders a window: {TEACHER}. Unset: the judged passages come first, then "
+        "the rest in list order.",
     )
     list_length: int = Field(20, ge=2, description="Passages in a window.")
     order: Literal["first_stage", "shuffled"] = Field(

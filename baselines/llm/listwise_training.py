@@ -27,7 +27,6 @@ from resrank.training.lora import recompute_layers, with_adapters
 from resrank.training.losses import ranknet
 from resrank.training.options import TrainingStage
 from resrank.training.processes import processes
-from resrank.training.teacher import taught_by
 
 
 def train_listwise(
@@ -141,12 +140,12 @@ def _fit(
     """Fit the model in place; return the numbers of queries used and skipped."""
     stage = TrainingStage(
         teacher=training.teacher,
+        labels=training.labels,
         share=training.share,
         list_length=training.list_length,
         order=training.order,
         batch_queries=training.batch_queries,
     )
-    taught = taught_by(examples, training.teacher) if training.teacher else examples
     lm = model.model
     table = lm.get_input_embeddings().weight
     if training.gradient_checkpointing:
@@ -159,8 +158,8 @@ def _fit(
         if parameter is not table and (training.lora is None or "lora_" in name)
     }
     phase = ListPhase("windows", rates, training, stage, backward=losses, mixed=training.autocast)
-    counts = fit_lists(lm, phase, taught, job)
+    counts = fit_lists(lm, phase, examples, job)
     if training.lora is not None:
         model.model = lm.merge_and_unload()
     model.model.eval()
-    return counts | {"queries_skipped": len(examples) - len(taught) + counts["queries_skipped"]}
+    return counts

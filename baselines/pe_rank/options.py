@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -46,11 +45,6 @@ class PERankTraining(ListTraining):
     Projector and decoder are trained; the encoder is not.
     """
 
-    teacher: Path | None = Field(
-        None,
-        description="JSONL of a teacher's orderings, {'query_id': ..., 'ranking': [passage ids, "
-        "best first]} per line; unset: lists are graded by the qrels.",
-    )
     step_weights: Literal["inverse", "equal"] = Field(
         "inverse", description="'inverse': the i-th step counts 1 / i."
     )

@@ -16,7 +16,6 @@ from resrank.training.list_loop import ListPhase, fit_lists
 from resrank.training.lists import TrainingList
 from resrank.training.options import TrainingStage
 from resrank.training.processes import processes
-from resrank.training.teacher import taught_by
 
 
 def train_lists(
@@ -29,7 +28,6 @@ def train_lists(
     weights = {"ranking": 1.0}
     if options.uses_text:
         weights |= {"content": options.content_weight, "divergence": options.divergence_weight}
-    taught = taught_by(examples, options.teacher) if options.teacher else examples
     embeddings = PassageEmbeddings(model.encoder)
     run = processes()
 
@@ -53,6 +51,7 @@ def train_lists(
         options=options,
         stage=TrainingStage(
             teacher=options.teacher,
+            labels=options.labels,
             share=options.share,
             list_length=options.list_length,
             batch_queries=options.batch_queries,
@@ -61,7 +60,7 @@ def train_lists(
         backward=backward,
         prepare=prepare,
     )
-    return fit_lists(model, phase, taught, job)
+    return fit_lists(model, phase, examples, job)
 
 
 def _trained(model: PERankModel) -> list[str]:

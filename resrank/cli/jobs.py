@@ -145,12 +145,42 @@ def rerank(
 
 
 @app.command()
+def teach(
+    suite: SuiteFile,
+    collection: CollectionName,
+    first_stage: StageName,
+    system: SystemName,
+    seed: TrainingSeed = None,
+    shard: ShardName = "0of1",
+) -> None:
+    """Rank training queries with a system from whose rankings other systems learn.
+
+    The run holds the system's scores. It covers the queries and candidates that the systems with
+    `teacher: system:NAME` need.
+
+    Example: `python -m resrank job teach --suite my_suite.yaml --collection papers
+    --first-stage bm25 --system cross_encoder`, for a suite with `teacher: system:cross_encoder`.
+    """
+    take_gpu()
+    from resrank.jobs.from_suite import SuiteJobs
+    from resrank.jobs.rerank import rerank as run_reranker
+    from resrank.shards import Shard
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as in `rerank`
+    part = Shard.parse(shard)
+    run_reranker(SuiteJobs(suite).teach(collection, first_stage, system, seed, part))
+
+
+@app.command()
 def merge_runs(
     suite: SuiteFile,
     collection: CollectionName,
     first_stage: StageName,
     system: SystemName,
     seed: TrainingSeed = None,
+    teaching: Annotated[
+        bool, typer.Option("--teaching", help="Merge the shards of `job teach`.")
+    ] = False,
 ) -> None:
     """Merge the runs of a job's shards: the bytes that a single job writes.
 
@@ -160,7 +190,7 @@ def merge_runs(
     from resrank.jobs.from_suite import SuiteJobs
     from resrank.jobs.merge_shards import merge_runs as merge
 
-    merge(*SuiteJobs(suite).merge(collection, first_stage, system, seed))
+    merge(*SuiteJobs(suite).merge(collection, first_stage, system, seed, teaching))
 
 
 @app.command()

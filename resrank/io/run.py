@@ -19,17 +19,21 @@ USAGE = pa.schema(
 )
 
 
-def write_run(path: Path, rankings: Iterable[Ranking], tag: str) -> None:
+def write_run(
+    path: Path, rankings: Iterable[Ranking], tag: str, *, with_scores: bool = False
+) -> None:
     """Write a TREC run with strictly decreasing scores (n, n-1, ... 1: no tie can reorder it).
 
     Columns are separated by tabs: TREC tools read them as white space, and `read_run` keeps
-    ids that hold spaces.
+    ids that hold spaces. with_scores: write the reranker's scores instead, which may be tied.
     """
     with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         for ranking in sorted(rankings, key=lambda r: r.query_id):
             depth = len(ranking.passage_ids)
-            for place, passage_id in enumerate(ranking.passage_ids):
-                row = (ranking.query_id, "Q0", passage_id, place + 1, depth - place, tag)
+            scores = ranking.scores if with_scores else range(depth, 0, -1)
+            listed = zip(ranking.passage_ids, scores, strict=True)
+            for rank, (passage_id, score) in enumerate(listed, start=1):
+                row = (ranking.query_id, "Q0", passage_id, rank, score, tag)
                 file.write("\t".join(map(str, row)) + "\n")
 
 

@@ -15,6 +15,7 @@ from resrank.jobs.encode import EncodeJob
 from resrank.jobs.measure import MeasureJob
 from resrank.jobs.rerank import RerankJob
 from resrank.jobs.sensitivity import SensitivityJob
+from resrank.jobs.teach import TeachJob
 from resrank.jobs.train import TrainJob
 from resrank.records import Split
 from resrank.shards import WHOLE, Shard
@@ -96,6 +97,7 @@ class SuiteJobs:
             raise ValueError(f"system {system!r} is not trained: its entry has no `training`")
         out, store = self.writable(plan.model_folder(system, seed)), self.writable(plan.store)
         self.require([plan.training_lists(system), *plan.encoded_for_training(system, seed)])
+        self.require(plan.teacher_runs(system))
         return TrainJob(
             **self._system(system, plan.training_lists(system)),
             collection=self.collection(self.suite.trained_on(system)),
@@ -123,6 +125,35 @@ class SuiteJobs:
             seed=seed,
             model=Path(plan.model_folder(system, seed)) if model else None,
             shard=shard,
+        )
+
+    def teach(
+        self, collection: str, first_stage: str, system: str, seed: int | None, shard: Shard = WHOLE
+    ) -> TeachJob:
+        """Return a teacher's run over training queries, or a shard of it.
+
+        Its embeddings have a store of their own: the one that systems share is filled from every
+        list of the collection, and a list may depend on a model that this run teaches.
+        """
+        plan, seed = self.plan, self.seed(system, seed)
+        work = plan.teaching_work(collection, first_stage, system)
+        if not work:
+            raise ValueError(
+                f"no system of the suite is trained on the lists of {first_stage!r} over "
+                f"{collection!r} with `teacher: system:{system}`"
+            )
+        out = self.writable(plan.teaching(collection, first_stage, system, seed, _name_of(shard)))
+        candidates, model = plan.candidates(collection, first_stage), plan.model(system, seed)
+        self.require([candidates, *model])
+        return TeachJob(
+            **self._system(system, candidates),
+            collection=self.collection(collection),
+            out=out,
+            store=Path(plan.teaching_store(str(out))),
+            seed=seed,
+            model=Path(plan.model_folder(system, seed)) if model else None,
+            shard=shard,
+            work=work,
         )
 
     def measure(self, collection: str, first_stage: str, system: str) -> MeasureJob:
@@ -161,14 +192,20 @@ class SuiteJobs:
         )
 
     def merge(
-        self, collection: str, first_stage: str, system: str, seed: int | None
+        self,
+        collection: str,
+        first_stage: str,
+        system: str,
+        seed: int | None,
+        teaching: bool = False,
     ) -> tuple[list[Path], Path]:
-        """Return the runs of a job's shards and the run to write."""
+        """Return the runs of a job's shards and the run to write; or those that teach."""
         names = (collection, first_stage, system, self.seed(system, seed))
+        path_of, job = (self.plan.teaching, "teach") if teaching else (self.plan.run, "rerank")
         if not self.plan.shard_names:
-            raise ValueError(f"the suite has no `shards`: `job rerank` writes {system!r}'s run")
-        out = self.writable(self.plan.run(*names))
-        shards = [self.plan.run(*names, shard) for shard in self.plan.shard_names]
+            raise ValueError(f"the suite has no `shards`: `job {job}` writes {system!r}'s run")
+        out = self.writable(path_of(*names))
+        shards = [path_of(*names, shard) for shard in self.plan.shard_names]
         self.require(shards)
         return [Path(shard) for shard in shards], out
 

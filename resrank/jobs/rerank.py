@@ -34,16 +34,24 @@ class RerankJob(SystemJob):
     model: Path | None = None
     shard: Shard = WHOLE
 
+    def requests(self) -> list[Request]:
+        """Return the queries to rank, each with its candidates."""
+        return self.test_requests()
+
+    def write_run(self, rankings: Sequence[Ranking]) -> None:
+        """Write the run."""
+        write_run(self.out, rankings, self.name)
+
 
 def rerank(job: RerankJob) -> None:
-    """Rerank every test query's candidates; write a TREC run, its usage, and grades if any.
+    """Rerank the job's queries; write a TREC run, its usage, and grades if any.
 
     Raises InvariantError if a ranking or its counts are not as the system declares them, and
     TooManyRejected if a language model's answers are unusable; nothing but the transcript of its
     answers is written then.
     """
     reranker = load(job.system, job.model)
-    requests = job.test_requests()
+    requests = job.requests()
     halved = Halvings()  # counts batches halved after out-of-memory
     if reranker.caches_passages:
         reranker.prepare((c.passage for _, listed in requests for c in listed), job.store)
@@ -103,7 +111,7 @@ def _rejected(job: RerankJob, reranker: Reranker, requests: Sequence[Request]) -
 def _write(job: RerankJob, rankings: Sequence[Ranking]) -> list[Path]:
     """Write the run, its usage and its grades; return the files written."""
     written = [job.out, usage_of(job.out)]
-    write_run(job.out, rankings, job.name)
+    job.write_run(rankings)
     write_usage(usage_of(job.out), rankings)
     if write_grades(grades_of(job.out), rankings):
         written.append(grades_of(job.out))

@@ -15,6 +15,7 @@ from resrank.records import GRADES
 from resrank.suite.library import pick
 from resrank.suite.resolved import Resolved
 from resrank.suite.used_systems import with_fused
+from resrank.training.teacher import transcript_in
 from resrank.work import FirstLayers
 
 
@@ -53,6 +54,9 @@ def _check_training(resolved: Resolved, name: str) -> None:
         return
     for path in training.files:
         _check_file(name, "teacher", path)
+    for path in training.rankings:
+        if transcript := transcript_in(path):
+            raise ConfigError(f"{name!r}: teacher {transcript}")
     source = resolved.trained_on(name)
     collection = pick(resolved.collections, source, "collection")
     _check_paths(source, collection)

@@ -33,8 +33,9 @@ def first_stage_class(kind: str) -> str:
 def _classes(kind: str, options: Mapping[str, Any]) -> Iterator[str]:
     yield reference(kind)
     for value in options.values():
-        if isinstance(value, Mapping) and _is_reranker(value.get("kind")):
-            yield from _classes(value["kind"], value.get("options", {}))
+        for entry in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(entry, Mapping) and _is_reranker(entry.get("kind")):
+                yield from _classes(entry["kind"], entry.get("options", {}))
 
 
 def _is_reranker(kind: object) -> bool:

@@ -58,6 +58,17 @@ class Paths:
         name = f"{self.out}/runs/{collection}/{first_stage}/{system}/seed{seed}"
         return _of_shard(name, shard) + ".trec"
 
+    def teaching(
+        self, collection: str, first_stage: str, system: str, seed: int | str, shard: str = ""
+    ) -> str:
+        """Return the run with which a system teaches others: training queries, with its scores."""
+        name = f"{self.out}/teachers/{collection}/{first_stage}/{system}/seed{seed}"
+        return _of_shard(name, shard) + ".trec"
+
+    def teaching_store(self, run: str) -> str:
+        """Return the folder of the passage embeddings that a teaching run's job makes and reads."""
+        return f"{run.removesuffix('.trec')}.embeddings"
+
     def efficiency(self, collection: str, first_stage: str, system: str) -> str:
         """Return a system's measured costs."""
         return f"{self.out}/efficiency/{collection}/{first_stage}/{system}.json"
@@ -118,6 +129,10 @@ WRITTEN_BY = {
         rf"job rerank {PAIR_WORDS} --system \3 --seed \4 --shard \5",
     rf"runs/{PAIR_PATTERN}/([^/]+)/seed(\d+)\.trec":
         rf"job rerank {PAIR_WORDS} --system \3 --seed \4",
+    rf"teachers/{PAIR_PATTERN}/([^/]+)/seed(\d+)\.shards/(\d+of\d+)\.trec":
+        rf"job teach {PAIR_WORDS} --system \3 --seed \4 --shard \5",
+    rf"teachers/{PAIR_PATTERN}/([^/]+)/seed(\d+)\.trec":
+        rf"job teach {PAIR_WORDS} --system \3 --seed \4",
     rf"efficiency/{PAIR_PATTERN}/([^/]+)\.json": rf"job measure {PAIR_WORDS} --system \3",
     rf"sensitivity/{PAIR_PATTERN}/([^/]+)\.json": rf"job sensitivity {PAIR_WORDS} --system \3",
     rf"scores/{PAIR_PATTERN}\.parquet": rf"job score {PAIR_WORDS}",

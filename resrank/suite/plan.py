@@ -14,9 +14,12 @@ from resrank.collections.base import CollectionKind
 from resrank.model.options import EncoderOptions
 from resrank.model.trained_models import substitute, used_models
 from resrank.reranker_entry import options_of
+from resrank.reranker_options import TeacherWork
 from resrank.suite.paths import Paths
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import System
+from resrank.suite.used_systems import teachers_of
+from resrank.training.teacher_options import with_runs
 
 
 class StoredEncoder(NamedTuple):
@@ -60,9 +63,36 @@ class Plan(Paths):
         return [f"{self.model_folder(name)}.manifest.json" for name in systems]
 
     def system_entry(self, system: str) -> System:
-        """Return a system's entry, every `trained:<name>` in it replaced by a model's folder."""
+        """Return a system's entry with files in place of other systems' names.
+
+        `trained:<name>` becomes a model's folder, and `teacher: system:<name>` a run.
+        """
         entry = self.suite.systems[system]
-        return entry.model_copy(update={"options": self._options(system)})
+        training = with_runs(entry.training, lambda teacher: self.teacher_run(system, teacher))
+        return entry.model_copy(update={"options": self._options(system), "training": training})
+
+    def teacher_run(self, system: str, teacher: str) -> str:
+        """Return the run of a system's teacher over the lists that the system is trained on."""
+        spec = self.suite.systems[system]
+        collection = self.suite.trained_on(system)
+        return self.teaching(collection, spec.trained_with, teacher, self.first_seed(teacher))
+
+    def teacher_runs(self, system: str) -> list[str]:
+        """Return the runs of the systems that teach a system."""
+        teachers = teachers_of(self.suite.systems[system])
+        return [self.teacher_run(system, teacher) for teacher in teachers]
+
+    def teaching_work(self, collection: str, stage: str, teacher: str) -> list[TeacherWork]:
+        """Return what the systems that learn from a teacher's run need it to rank."""
+        work = {
+            needed
+            for name, spec in self.suite.systems.items()
+            if spec.typed_training is not None
+            and (self.suite.trained_on(name), spec.trained_with) == (collection, stage)
+            for needed in spec.typed_training.teachers
+            if needed.system == teacher
+        }
+        return sorted(work, key=lambda needed: (needed.share, needed.depth or 0))
 
     def used_models(self, system: str) -> list[str]:
         """Return the manifests of the trained models that a system depends on, not its own."""
@@ -151,9 +181,8 @@ class Plan(Paths):
         return self.candidates(self.suite.trained_on(system), stage)
 
     def training_files(self, system: str) -> list[str]:
-        """Return the user's files that a system is trained with."""
-        spec = self.suite.systems[system]
-        training = spec.typed_training
+        """Return the files that a system is trained with: the user's, and teachers' runs."""
+        training = self.system_entry(system).typed_training
         return [str(path) for path in training.files] if training else []
 
     def files(self, system: str) -> list[str]:

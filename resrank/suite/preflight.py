@@ -31,7 +31,7 @@ def check_devices(resolved: Resolved) -> None:
         *((f"first stage {name!r}", entry) for name, entry in sorted(used.items())),
         *(
             (f"system {name!r}", resolved.systems[name].model_dump())
-            for name in sorted({*resolved.suite.systems, *resolved.trained})
+            for name in sorted({*resolved.suite.systems, *resolved.trained, *resolved.teachers})
         ),
     ]
     for owner, entry in entries:
@@ -53,6 +53,10 @@ def _devices(entry: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
     for key, value in entry.items():
         if isinstance(value, Mapping):
             yield from _devices(value, f"{above}{key}.")
+        elif isinstance(value, list):
+            for item in value:
+                if isinstance(item, Mapping):
+                    yield from _devices(item, f"{above}{key}.")
         elif key == "device" and value not in (None, "auto", "cpu"):
             yield f"{above}{key}", str(value)
 
@@ -86,7 +90,7 @@ def check_models(resolved: Resolved) -> None:
     """Raise ConfigError if a model under results/ is missing, with the command that makes it."""
     stages = {stage for _, stage in resolved.pairs}
     below = {name for stage in stages for name in resolved.used_by_stage(stage)}
-    needed = sorted({*resolved.suite.systems, *resolved.trained, *below})
+    needed = sorted({*resolved.suite.systems, *resolved.trained, *resolved.teachers, *below})
     entries = [resolved.systems[name].options for name in needed]
     entries += [
         resolved.first_stages[stage].model_dump()

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.architectures import RANDOM
-from resrank.model.trained_models import used_models
 from resrank.suite.schema import Suite, System
+from resrank.suite.used_systems import systems_below, teachers_of
 
 
 class Resolved(BaseModel):
@@ -126,7 +126,7 @@ class Resolved(BaseModel):
         ordered: dict[str, None] = {}
 
         def add(system: str) -> None:
-            for used in used_models(self.systems[system].options):
+            for used in systems_below(self.systems[system]):
                 add(used)
             if self.systems[system].training is not None:
                 ordered[system] = None
@@ -135,11 +135,16 @@ class Resolved(BaseModel):
             add(name)
         return list(ordered)
 
+    @property
+    def teachers(self) -> list[str]:
+        """The systems that teach others, sorted."""
+        return sorted({name for spec in self.systems.values() for name in teachers_of(spec)})
+
     def learns_from(self, system: str) -> list[str]:
-        """Return the collections that a system, or a model it depends on, learns from."""
+        """Return the collections that a system, its teachers or the models in it learn from."""
         spec = self.systems[system]
         sources = [self.trained_on(system)] if spec.training is not None else []
-        sources += [name for used in used_models(spec.options) for name in self.learns_from(used)]
+        sources += [name for used in systems_below(spec) for name in self.learns_from(used)]
         return list(dict.fromkeys(sources))
 
     @property
@@ -169,6 +174,8 @@ def made_here(options: Any) -> bool:
 
     Such a model is given by a shape, or by `random:` and the name of a published model.
     """
+    if isinstance(options, list | tuple):
+        return any(map(made_here, options))
     if not isinstance(options, Mapping):
         return False
     models = [options.get(key) for key in ("model", "reranker")]

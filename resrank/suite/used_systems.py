@@ -1,6 +1,7 @@
 """What a suite needs beside what it names: trained systems, first stages, and what these use.
 
-`trained:<system>` in an entry uses a trained system; a fusion uses first stages.
+`trained:<system>` in an entry uses a trained system, and `teacher: system:<name>` in its training
+any system; a fusion uses first stages.
 """
 
 from __future__ import annotations
@@ -17,11 +18,28 @@ from resrank.suite.schema import System
 def with_used(
     systems: Mapping[str, System], names: Sequence[str], above: tuple[str, ...] = ()
 ) -> dict[str, System]:
-    """Return the named systems and those that they use."""
+    """Return the named systems, those that they use, and those that teach them.
+
+    above: the systems that use, or are taught by, the named ones. ConfigError names a cycle.
+    """
     named = {name: pick(systems, name, "system") for name in names}
     for name, spec in list(named.items()):
         named |= used_by(systems, name, used_models(spec.options), above)
+        for teacher in teachers_of(spec):
+            _check_no_cycle(teacher, (*above, name))
+            named |= with_used(systems, [teacher], (*above, name))
     return named
+
+
+def teachers_of(system: System) -> list[str]:
+    """Return the systems that teach a system, sorted by name."""
+    training = system.typed_training
+    return [] if training is None else sorted({work.system for work in training.teachers})
+
+
+def systems_below(system: System) -> list[str]:
+    """Return the systems that an entry names: those whose models it uses, then its teachers."""
+    return list(dict.fromkeys([*used_models(system.options), *teachers_of(system)]))
 
 
 def used_by(
@@ -33,14 +51,23 @@ def used_by(
     """
     used: dict[str, System] = {}
     for name in needed:
-        if name in (*above, owner):
-            raise ConfigError(f"system {name!r} uses itself: 'trained:{name}'")
+        _check_no_cycle(name, (*above, owner))
         if pick(systems, name, "system").training is None:
             raise ConfigError(
                 f"{owner!r} names 'trained:{name}', but system {name!r} has no 'training'"
             )
         used |= with_used(systems, [name], (*above, owner))
     return used
+
+
+def _check_no_cycle(name: str, above: tuple[str, ...]) -> None:
+    """Raise ConfigError if a system is among those that use it or are taught by it."""
+    if name in above:
+        chain = " -> ".join([*above[above.index(name) :], name])
+        raise ConfigError(
+            f"system {name!r} uses itself or teaches itself: {chain}, by 'trained:<system>' or "
+            "'teacher: system:<system>'; name another model or another teacher"
+        )
 
 
 def with_fused(

@@ -34,6 +34,7 @@ def train_encoder(
         batch_queries=options.batch_queries,
         list_length=options.negatives + 1,
         negatives="sampled",
+        negative_filter=options.negative_filter,
     )
     usable_examples = usable(examples, stage)
     kept = choose(usable_examples, options.max_queries, np.random.default_rng([job.seed]))

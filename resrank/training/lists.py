@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.random import Generator
 from resrank.io.hashing import in_hash_order
 from resrank.records import Passage, TrainingExample
 from resrank.training.options import TrainingStage
+from resrank.training.teacher import scored_by, taught_by
+from resrank.training.teacher_options import NegativeFilter
 
 
 class TrainingList(NamedTuple):
@@ -30,9 +33,15 @@ class TrainingList(NamedTuple):
 def usable(examples: Sequence[TrainingExample], stage: TrainingStage) -> list[TrainingExample]:
     """Return the examples of a stage's share whose lists have passages of different grades.
 
-    A ranker learns nothing from the others.
+    A ranker learns nothing from the others. Where the stage has a teacher, its orderings grade the
+    lists. Raises DataError if the teacher's file is malformed or ranks none of the queries.
     """
-    return [e for e in share(examples, *stage.share) if _teaches(e, stage)]
+    shared: Sequence[TrainingExample] = share(examples, *stage.share)
+    if stage.teacher is not None:
+        shared = taught_by(shared, Path(stage.teacher), labels_first=stage.labels == "first")
+    if stage.negative_filter is not None:
+        shared = scored_by(shared, Path(stage.negative_filter.teacher))
+    return [e for e in shared if _teaches(e, stage)]
 
 
 def share(examples: Sequence[TrainingExample], start: float, end: float) -> list[TrainingExample]:
@@ -75,7 +84,7 @@ def _teaches(example: TrainingExample, stage: TrainingStage) -> bool:
 
 def _list(example: TrainingExample, stage: TrainingStage, rng: Generator) -> TrainingList:
     if stage.negatives == "sampled":
-        kept = _sampled(example, stage.list_length, rng)
+        kept = _sampled(example, stage, rng)
         if stage.order == "first_stage":  # A fixed place would reveal the relevant passage.
             place = {c.passage.id: i for i, c in enumerate(example.candidates)}
             kept = sorted(kept, key=lambda p: place.get(p.id, len(place)))
@@ -93,12 +102,28 @@ def _list(example: TrainingExample, stage: TrainingStage, rng: Generator) -> Tra
     )
 
 
-def _sampled(example: TrainingExample, length: int, rng: Generator) -> list[Passage]:
+def negatives_of(
+    example: TrainingExample, positive: Passage, options: NegativeFilter | None
+) -> list[Passage]:
+    """Return the candidates that are not judged relevant, in list order.
+
+    With a filter, those whose teacher's score is above the positive's minus the margin are left
+    out. If the teacher has not scored the positive, all are kept.
+    """
+    wrong = [c.passage for c in example.candidates if example.grades.get(c.passage.id, 0) <= 0]
+    scores = example.teacher_scores
+    if options is None or positive.id not in scores:
+        return wrong
+    limit = scores[positive.id] - options.margin
+    return [p for p in wrong if p.id not in scores or scores[p.id] <= limit]
+
+
+def _sampled(example: TrainingExample, stage: TrainingStage, rng: Generator) -> list[Passage]:
     """Return one relevant passage and candidates that are not relevant, drawn at random.
 
     The relevant passage may be one that the first stage missed.
     """
-    wrong = [c.passage for c in example.candidates if example.grades.get(c.passage.id, 0) <= 0]
     right = example.positives[int(rng.integers(len(example.positives)))]
-    chosen = sorted(int(i) for i in rng.permutation(len(wrong))[: length - 1])
+    wrong = negatives_of(example, right, stage.negative_filter)
+    chosen = sorted(int(i) for i in rng.permutation(len(wrong))[: stage.list_length - 1])
     return [right, *(wrong[i] for i in chosen)]

@@ -8,19 +8,20 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from resrank.options import Strict
-from resrank.reranker_options import StageWork, TrainingOptions
+from resrank.reranker_options import StageWork, TeacherWork, TrainingOptions
+from resrank.training.teacher_options import (
+    FilteredNegatives,
+    QueryShare,
+    TaughtLists,
+    teacher_files,
+    teacher_systems,
+)
 
 
-class QueryOptions(Strict):
+class QueryOptions(QueryShare):
     """Select the training queries and the number of passes over them."""
 
     epochs: int = Field(1, ge=1, description="Passes over the training queries.")
-    share: tuple[float, float] = Field(
-        (0.0, 1.0),
-        description="Part of the training queries that is used, in the order of a hash of their "
-        "ids. A system that learns from a trained encoder's scores needs other queries than that "
-        "encoder was trained on.",
-    )
     max_queries: int | None = Field(None, ge=1, description="Use only this many queries.")
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
     accumulate: int = Field(
@@ -35,16 +36,21 @@ class QueryOptions(Strict):
         return StageWork(self.epochs, texts, self.share, self.max_queries, trains_encoder)
 
 
-class ListTraining(QueryOptions, TrainingOptions):
+class ListTraining(TaughtLists, QueryOptions, TrainingOptions):
     """Train in one stage on lists that the qrels or a teacher's orderings grade."""
 
-    teacher: Path | None = Field(None, description="JSONL of a teacher's orderings.")
     list_length: int = Field(20, ge=2, description="Passages in a training list.")
 
     @property
-    def files(self) -> list[Path]:
+    def rankings(self) -> list[Path]:
         """Return the teacher's file, if there is one."""
-        return [self.teacher] if self.teacher else []
+        return teacher_files([self.teacher])
+
+    @property
+    def teachers(self) -> tuple[TeacherWork, ...]:
+        """Return the teaching system, if there is one."""
+        systems = teacher_systems([self.teacher])
+        return tuple(TeacherWork(name, self.share, self.list_length) for name in systems)
 
     @property
     def stage_work(self) -> tuple[StageWork, ...]:
@@ -103,22 +109,47 @@ class InfoNceOptions(PrecisionOptions):
         return self.chunk_tokens is not None
 
 
-class TrainingStage(QueryOptions):
-    """Configure one stage of training: its lists, its losses, its rates."""
+class ListOptions(TaughtLists, FilteredNegatives, QueryOptions):
+    """Select the passages of training lists, and who grades them."""
 
-    teacher: Path | None = Field(
-        None,
-        description="JSONL of a teacher's orderings, one {'query_id': ..., 'ranking': [passage "
-        "ids, best first]} per line. They grade the lists in place of the qrels; queries without "
-        "an ordering are left out.",
-    )
-    batch_queries: int = Field(16, ge=1, description="Lists per step.")
     list_length: int = Field(100, ge=2, description="Passages in a training list.")
     negatives: Literal["top", "sampled"] = Field(
         "top",
         description="'top': a list holds the first stage's best passages; 'sampled': one relevant "
         "passage and irrelevant candidates drawn at random.",
     )
+
+    @model_validator(mode="after")
+    def _teacher_orders_or_filters(self) -> ListOptions:
+        if self.teacher is not None and self.negatives == "sampled":
+            raise ValueError(
+                "a `teacher` orders the first stage's list: it goes with `negatives: top`, not "
+                "with `negatives: sampled`, whose lists depend on the qrels"
+            )
+        if self.negative_filter is not None and self.negatives == "top":
+            raise ValueError(
+                "a `negative_filter` goes with `negatives: sampled`; with `negatives: top` a list "
+                "holds every candidate, and a `teacher` orders them"
+            )
+        return self
+
+    @property
+    def teacher_names(self) -> list[str]:
+        """Return every teacher that the options name, a system or a file."""
+        return [*([self.teacher] if self.teacher else []), *super().teacher_names]
+
+    @property
+    def teachers(self) -> tuple[TeacherWork, ...]:
+        """Return the teaching systems: one that orders lists ranks as many as a list holds."""
+        depth = self.list_length if self.teacher else None
+        systems = teacher_systems(self.teacher_names)
+        return tuple(TeacherWork(name, self.share, depth) for name in systems)
+
+
+class TrainingStage(ListOptions):
+    """Configure one stage of training: its lists, its losses, its rates."""
+
+    batch_queries: int = Field(16, ge=1, description="Lists per step.")
     order: Literal["first_stage", "shuffled"] = Field(
         "shuffled", description="Order of the passages in a training list."
     )
@@ -142,17 +173,8 @@ class TrainingStage(QueryOptions):
         "encoder's limit.",
     )
 
-    @model_validator(mode="after")
-    def _teacher_orders_the_list(self) -> TrainingStage:
-        if self.teacher is not None and self.negatives == "sampled":
-            raise ValueError(
-                "a `teacher` orders the first stage's list: it goes with `negatives: top`, not "
-                "with `negatives: sampled`, whose lists depend on the qrels"
-            )
-        return self
 
-
-class EncoderTraining(QueryOptions, InfoNceOptions, TrainingOptions):
+class EncoderTraining(FilteredNegatives, QueryOptions, InfoNceOptions, TrainingOptions):
     """Train an encoder alone with InfoNCE, with in-batch and first-stage negatives."""
 
     batch_queries: int = Field(32, ge=2, description="Queries per step.")
@@ -190,9 +212,14 @@ class ResRankTraining(InfoNceOptions, MemoryOptions, TrainingOptions):
         return any(stage.train_encoder for stage in self.stages)
 
     @property
-    def files(self) -> list[Path]:
+    def rankings(self) -> list[Path]:
         """Return the teachers' files."""
-        return [stage.teacher for stage in self.stages if stage.teacher is not None]
+        return [path for stage in self.stages for path in stage.rankings]
+
+    @property
+    def teachers(self) -> tuple[TeacherWork, ...]:
+        """Return the teaching systems of all stages."""
+        return tuple(work for stage in self.stages for work in stage.teachers)
 
     @property
     def uses_dev_queries(self) -> bool:

@@ -21,7 +21,6 @@ from resrank.training.loop import TrainingPhase, fit
 from resrank.training.lora import is_replaced
 from resrank.training.options import ResRankTraining, TrainingStage
 from resrank.training.resrank_losses import StageLosses
-from resrank.training.teacher import taught_by
 
 
 def train_stages(
@@ -39,8 +38,7 @@ def train_stages(
     checkpoints = Checkpoints(job.checkpoints, job.key)
     counts = []
     for number, stage in enumerate(options.stages, start=1):
-        graded = taught_by(examples, stage.teacher) if stage.teacher else examples
-        candidates = usable(graded, stage)
+        candidates = usable(examples, stage)
         kept = choose(candidates, stage.max_queries, np.random.default_rng([job.seed, number]))
         if not kept:
             raise ValueError("no training query has a relevant passage among its candidates")

@@ -1,38 +1,92 @@
-"""A teacher's orderings as training labels, as in stage two of ResRank (docs/papers.md, fact 7)."""
+"""A teacher's rankings as training labels, as in stage two of ResRank (docs/papers.md, fact 7)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from resrank.io.manifest import check_output
 from resrank.io.text import JSON_NAMES, DataError, id_field, read_jsonl, repeated
+from resrank.io.trec import read_run
 from resrank.options import short_repr
 from resrank.records import TrainingExample
 
+TRANSCRIPT = (
+    "a recorded call of a language model, not a ranking; define a system that replays the "
+    "transcript with the prompt and window that it was recorded with, `kind: rankgpt` with `llm: "
+    "{kind: replay, transcript: FILE}`, and name it as `teacher: system:<name>`. For lines of "
+    "prompt and response, `python -m resrank replay` writes a run, which is a teacher too"
+)
+Scores = Mapping[str, float]
+"""Passage id -> the teacher's score, best first."""
 
-def taught_by(examples: Sequence[TrainingExample], path: Path) -> list[TrainingExample]:
-    """Return the examples whose queries the teacher ordered, graded by its orderings.
 
-    The first of n ordered passages has grade n, the last 1, any other candidate 0. InfoNCE's
-    positives stay the judged passages; a query without any has the teacher's first passage. Raises
-    DataError on a malformed line, and if the file orders none of the queries.
+def taught_by(
+    examples: Sequence[TrainingExample], path: Path, *, labels_first: bool = False
+) -> list[TrainingExample]:
+    """Return the examples whose queries the teacher ranked, graded by its rankings.
+
+    The first of n ranked passages has grade n, the last 1, any other candidate 0. InfoNCE's
+    positives stay the judged passages; a query without any has the teacher's first passage.
+
+    labels_first: the judged relevant passages come before all others, by grade. Raises DataError
+    if the file is malformed, or if it ranks none of the queries.
     """
-    orderings = read_orderings(path)
-    examples_by_id = {e.query.id: e for e in examples}
-    taught = [
-        _taught(examples_by_id[q], ranking)
-        for q, ranking in orderings.items()
-        if q in examples_by_id
+    rankings = _rankings_of(examples, path)
+    return [
+        _taught(e, list(rankings[e.query.id]), labels_first)
+        for e in examples
+        if e.query.id in rankings
     ]
-    if not taught:
-        raise DataError(
-            f"{path} orders none of the {len(examples)} training queries; its query ids begin with "
-            f"{_first_ids(orderings) or 'nothing'}, the collection's with "
-            f"{_first_ids(examples_by_id)}"
-        )
-    return taught
+
+
+def scored_by(examples: Sequence[TrainingExample], path: Path) -> list[TrainingExample]:
+    """Return the examples, each with the scores that a teacher gives to its candidates.
+
+    Raises DataError if the file is malformed, or if it ranks none of the queries.
+    """
+    rankings = _rankings_of(examples, path)
+    return [replace(e, teacher_scores=rankings.get(e.query.id, {})) for e in examples]
+
+
+def read_rankings(path: Path) -> dict[str, Scores]:
+    """Return a teacher's scores by query id, best first, from a TREC run or JSONL.
+
+    A run is ordered by its scores; equal ones keep the file's order. In JSONL, the first of n
+    passages has score n, the last 1. Raises DataError that names the line of a mistake, and Damaged
+    if a file differs from its manifest.
+    """
+    check_output(path)
+    if is_json(path):
+        return {
+            query: {passage: len(ranking) - place for place, passage in enumerate(ranking)}
+            for query, ranking in read_orderings(path).items()
+        }
+    return {
+        query: dict(sorted(ranking, key=lambda item: -item[1]))
+        for query, ranking in read_run(path).items()
+    }
+
+
+def is_json(path: Path) -> bool:
+    """Return whether a file begins as JSON, unlike a TREC run. DataError if it is unreadable."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    return start.removeprefix(BOM_UTF8).lstrip().startswith(b"{")
+
+
+def transcript_in(path: Path) -> str | None:
+    """Return what to do with a file that is a language model's transcript; None if it is none."""
+    if not is_json(path):
+        return None
+    number, row = next(read_jsonl(path), (0, {}))
+    return f"{path}:{number}: {TRANSCRIPT}" if "prompt" in row else None
 
 
 def read_orderings(path: Path) -> dict[str, list[str]]:
@@ -40,6 +94,8 @@ def read_orderings(path: Path) -> dict[str, list[str]]:
     orderings: dict[str, list[str]] = {}
     for number, row in read_jsonl(path):
         where = f"{path}:{number}"
+        if "prompt" in row:
+            raise DataError(f"{where}: {TRANSCRIPT}")
         query = id_field(row, "query_id", where)
         ranking = row.get("ranking")
         if not isinstance(ranking, list) or not all(isinstance(p, str) for p in ranking):
@@ -55,11 +111,39 @@ def read_orderings(path: Path) -> dict[str, list[str]]:
     return orderings
 
 
-def _taught(example: TrainingExample, ranking: Sequence[str]) -> TrainingExample:
+def _rankings_of(examples: Sequence[TrainingExample], path: Path) -> dict[str, Scores]:
+    """Return a teacher's rankings. DataError if none is of the examples' queries."""
+    rankings = read_rankings(path)
+    ids = {e.query.id for e in examples}
+    if examples and not ids & rankings.keys():
+        raise DataError(
+            f"{path} orders none of the {len(examples)} training queries; its query ids begin with "
+            f"{_first_ids(rankings) or 'nothing'}, the collection's with "
+            f"{_first_ids(e.query.id for e in examples)}"
+        )
+    return rankings
+
+
+def _taught(
+    example: TrainingExample, ranking: Sequence[str], labels_first: bool
+) -> TrainingExample:
+    if labels_first:
+        ranking = _labels_first(example, ranking)
     grades = {passage: len(ranking) - place for place, passage in enumerate(ranking)}
     listed = {c.passage.id: c.passage for c in example.candidates}
     best = [listed[p] for p in ranking[:1] if p in listed]
     return replace(example, grades=grades, positives=list(example.positives) or best)
+
+
+def _labels_first(example: TrainingExample, ranking: Sequence[str]) -> list[str]:
+    """Return the judged relevant passages by grade, then the others; ties keep their order.
+
+    Of equal grades, a candidate that the teacher did not rank comes last.
+    """
+    listed = dict.fromkeys([*ranking, *(c.passage.id for c in example.candidates)])
+    relevant = [p for p in listed if example.grades.get(p, 0) > 0]
+    relevant.sort(key=lambda p: -example.grades[p])
+    return [*relevant, *(p for p in ranking if p not in relevant)]
 
 
 def _first_ids(ids: Iterable[str]) -> str:

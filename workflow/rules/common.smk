@@ -124,7 +124,16 @@ def pair(wildcards):
 
 def run_files(shard=""):
     """The files of a run, or of one shard of it."""
-    run = PLAN.run(*PAIR, *MODEL, shard).removesuffix(".trec")
+    return with_usage(PLAN.run(*PAIR, *MODEL, shard))
+
+
+def teaching_files(shard=""):
+    """The files of a teacher's run, or of one shard of it."""
+    return with_usage(PLAN.teaching(*PAIR, *MODEL, shard))
+
+
+def with_usage(path):
+    run = path.removesuffix(".trec")
     endings = {"run": "trec", "usage": "usage.parquet", "manifest": "manifest.json"}
     return {name: f"{run}.{ending}" for name, ending in endings.items()}
 

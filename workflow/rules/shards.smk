@@ -2,6 +2,7 @@
 if SHARDS > 1:
 
     ruleorder: merge_runs > rerank
+    ruleorder: merge_teaching > teach
 
     SHARD = f"{{shard}}of{SHARDS}"
 
@@ -60,3 +61,32 @@ if SHARDS > 1:
             library=sources("resrank.jobs.merge_shards"),
         shell:
             job("merge-runs", OF_PAIR, OF_SYSTEM, OF_SEED)
+
+    use rule teach as teach_shard with:
+        output:
+            **teaching_files(SHARD),
+        log:
+            PLAN.log("teach", *PAIR, "{system}", f"seed{{seed}}.shards/{SHARD}"),
+        benchmark:
+            PLAN.benchmark("teach", *PAIR, "{system}", f"seed{{seed}}.shards/{SHARD}")
+        params:
+            shard=lambda w: f"--shard {w.shard}of{SHARDS}",
+
+    rule merge_teaching:
+        input:
+            [
+                file
+                for shard in PLAN.shard_names
+                for file in teaching_files(shard).values()
+            ],
+        output:
+            **teaching_files(),
+        log:
+            PLAN.log("merge_teaching", *RUN),
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            library=sources("resrank.jobs.merge_shards"),
+        shell:
+            job("merge-runs", OF_PAIR, OF_SYSTEM, OF_SEED, "--teaching")

@@ -10,7 +10,7 @@ from resrank.suite.resolved import Resolved
 
 def estimate(resolved: Resolved, assumed: Assumptions) -> list[str]:
     """Return the assumptions, each system's needs, and the totals, one per line."""
-    names = list(dict.fromkeys([*resolved.trained, *resolved.suite.systems]))
+    names = dict.fromkeys([*resolved.trained, *resolved.teachers, *resolved.suite.systems])
     by_system = {name: needs(resolved, name, assumed) for name in names}
     by_stage = {stage: index_needs(resolved, stage, assumed) for stage in indexed_stages(resolved)}
     return [

@@ -47,8 +47,9 @@ def models_in(options: Mapping[str, Any]) -> Iterator[str]:
             pinned = options.get("reranker_revision" if key == "reranker" else "revision")
             yield f"{model} at {pinned or 'its newest commit (not pinned)'}"
     for value in options.values():
-        if isinstance(value, Mapping):
-            yield from models_in(value)
+        for section in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(section, Mapping):
+                yield from models_in(section)
 
 
 def _model_file(name: str) -> str:

@@ -25,6 +25,8 @@ ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 class Needs(NamedTuple):
     """One system's hours of training and reranking, and bytes of saved models and embeddings.
 
+    reranking: over test queries, and over the training queries of systems that it teaches.
+
     None if a model's shape or a number of queries is unknown.
     """
 
@@ -46,6 +48,8 @@ def needs(resolved: Resolved, name: str, assumed: Assumptions) -> Needs:
         measure = resolved.suite.measure
         timed = 2 * (measure.queries + measure.warmup) * len(pairs)
         reranking = assumed.hours(cost, rankings * seeds + timed)
+    teaching = _teaching_hours(resolved, name, assumed)
+    reranking = None if reranking is None or teaching is None else reranking + teaching
     training = 0.0 if spec.training is None else _training_hours(resolved, name, assumed)
     saved = 0.0 if spec.training is None else _saved(spec, resolved.systems, seeds)
     return Needs(training, reranking, saved, _embeddings(resolved, spec, rankings))
@@ -118,6 +122,27 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
         passes = queries * stage.epochs * (4 if training.recomputes else 3)
         hours += assumed.hours(Cost(forward, forward), passes)
     return hours * len(resolved.seeds_of(name))
+
+
+def _teaching_hours(resolved: Resolved, name: str, assumed: Assumptions) -> float | None:
+    """Return the hours of ranking training queries for the systems that a system teaches."""
+    runs = {
+        (resolved.trained_on(pupil), spec.trained_with, work)
+        for pupil, spec in resolved.systems.items()
+        if spec.typed_training is not None
+        for work in spec.typed_training.teachers
+        if work.system == name
+    }
+    hours = 0.0
+    for collection, stage, work in sorted(runs, key=str):
+        sample = resolved.collections[collection].sizes().train_queries
+        queries = _queries(StageWork(1, 0, work.share), sample)
+        shape = assumed.shape(work.depth or resolved.first_stages[stage].depth)
+        cost = estimated_cost(resolved.systems[name], resolved.systems, shape)
+        if cost is None or queries is None:
+            return None
+        hours += assumed.hours(cost, queries)
+    return hours
 
 
 def _queries(stage: StageWork, sample: int | None) -> int | None:

@@ -1,0 +1,213 @@
+"""Teachers in a planned suite: their runs, what their pupils depend on, cycles."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from resrank.io.hashing import sha256_file
+from resrank.io.manifest import Damaged
+from resrank.io.yaml import ConfigError
+from resrank.jobs.from_suite import SuiteJobs
+from resrank.jobs.merge_shards import merge_runs
+from resrank.jobs.rerank import rerank
+from resrank.jobs.train import train
+from resrank.reranker_options import TeacherWork
+from resrank.shards import Shard
+from resrank.suite.load import load_suite
+from resrank.suite.merged_suite import load_merged, write_merged
+from resrank.suite.plan import Plan
+from tests.conftest import write_beir
+from tests.job_helpers import with_candidates
+
+MINILM = {"model": "sentence-transformers/all-MiniLM-L6-v2"}
+TINY = {"encoder": MINILM, "reranker": {"layers": 1, "heads": 2}}
+BACKWARDS = {"kind": "tests.training.teachers:Backwards"}
+
+
+def taught(*stages, **more):
+    return {"kind": "resrank", "options": TINY, "training": {"stages": list(stages)}, **more}
+
+
+def by(teacher, **more):
+    return {"teacher": f"system:{teacher}", **more}
+
+
+def suite_of(systems, *names, **more):
+    return {"name": "x", "collections": ["docstrings"], "systems": list(names), "seeds": [1, 2],
+            "define": {"systems": systems}} | more  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plan():
+    systems = {
+        "pupil": taught({}, by("cross_encoder_fused", list_length=30, share=[0.5, 1])),
+        "other": taught(by("cross_encoder_fused", list_length=50, share=[0, 0.2])),
+        "encoder": {"kind": "bi_encoder", "options": MINILM,
+                    "training": {"negative_filter": by("cross_encoder_hard")}},
+    }  # fmt: skip
+    return Plan(load_suite(suite_of(systems, "pupil", "other", "encoder")), "out")
+
+
+FUSED_RUN = "out/teachers/docstrings/bm25/cross_encoder_fused/seed0.trec"
+
+
+def test_a_pupil_is_trained_on_its_teachers_run(plan):
+    assert plan.training_files("pupil") == plan.teacher_runs("pupil") == [FUSED_RUN]
+    stages = plan.system_entry("pupil").training["stages"]
+    assert [stage.get("teacher") for stage in stages] == [None, FUSED_RUN]
+    assert plan.system_entry("pupil").typed_training.teachers == ()
+    filtered = "out/teachers/docstrings/bm25/cross_encoder_hard/seed1.trec"
+    assert plan.training_files("encoder") == [filtered]
+    assert plan.job_for(FUSED_RUN) == (
+        "job teach --collection docstrings --first-stage bm25 --system cross_encoder_fused --seed 0"
+    )
+
+
+def test_a_teacher_ranks_what_all_its_pupils_need(plan):
+    work = plan.teaching_work("docstrings", "bm25", "cross_encoder_fused")
+    assert work == [
+        TeacherWork("cross_encoder_fused", (0, 0.2), 50),
+        TeacherWork("cross_encoder_fused", (0.5, 1), 30),
+    ]
+    assert plan.teaching_work("docstrings", "bm25", "cross_encoder_hard") == [
+        TeacherWork("cross_encoder_hard")
+    ]
+    assert plan.teaching_work("docstrings", "fusion", "cross_encoder_fused") == []
+
+
+def test_a_teacher_is_trained_before_its_pupils(plan):
+    trained = plan.suite.trained
+    assert trained.index("cross_encoder_hard") < trained.index("pupil")
+    assert plan.suite.teachers == ["cross_encoder_fused", "cross_encoder_hard"]
+    hard = "out/models/cross_encoder_hard/seed1.manifest.json"
+    assert plan.used_models("cross_encoder_fused") == [hard]
+    assert "fusion" in plan.suite.needed_stages  # whose lists the cross-encoder is trained on
+
+
+def test_the_leak_audit_follows_the_teacher(tmp_path):
+    write_beir(tmp_path / "beir")
+    systems = {
+        "pupil": taught(by("fused"), trained_on="docstrings"),
+        "fused": {"kind": "rank_fusion",
+                  "options": {"system": {"kind": "cross_encoder", "options": {"model": "trained:ce"}}}},
+        "ce": {"kind": "cross_encoder", "training": {}, "trained_on": "mine"},
+    }  # fmt: skip
+    suite = suite_of(systems, "pupil")
+    suite["define"]["collections"] = {"mine": {"kind": "beir", "path": str(tmp_path / "beir")}}
+    resolved = load_suite(suite)
+    assert resolved.learns_from("pupil") == ["docstrings", "mine"]
+    assert resolved.only_learned_from == ["mine"]
+    learned = Plan(resolved, "out").learned_from("docstrings", "bm25")
+    assert learned == {"pupil": ["out/collections/docstrings", "out/collections/mine"]}
+
+
+def test_jobs_read_the_teachers_from_the_merged_suite(plan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    merged = Plan(plan.suite)
+    write_merged(merged)
+    again = load_merged(tmp_path / merged.suite_file)
+    assert again.systems.keys() == plan.suite.systems.keys()
+    assert Plan(again, "out").teacher_runs("pupil") == [FUSED_RUN]
+
+
+CYCLES = {
+    "itself": ({"a": taught(by("a"))}, "'a' uses itself or teaches itself: a -> a"),
+    "each other": (
+        {"a": taught(by("b")), "b": taught({}, by("a"))},
+        "teaches itself: a -> b -> a, by .*name another model or another teacher",
+    ),
+    "its model": (
+        {"a": taught(by("b")), "b": {"kind": "resrank_saved", "options": {"model": "trained:a"}}},
+        "teaches itself: a -> b -> a",
+    ),
+    "its filter": (
+        {"a": {"kind": "cross_encoder", "training": {"negative_filter": by("a")}}},
+        "teaches itself: a -> a",
+    ),
+    "unknown": ({"a": taught(by("nobody"))}, "unknown system 'nobody'; known: .*cross_encoder"),
+}
+
+
+@pytest.mark.parametrize("case", CYCLES)
+def test_a_system_that_teaches_itself_is_refused(case):
+    systems, message = CYCLES[case]
+    with pytest.raises(ConfigError, match=message):
+        load_suite(suite_of(systems, "a"))
+
+
+def test_a_transcript_as_a_teacher_is_refused_and_one_that_is_replayed_is_planned(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"key": "k", "prompt": [], "text": "[1]"}) + "\n")
+    with pytest.raises(ConfigError, match=r"'pupil': teacher .*t\.jsonl:1: .*kind: replay"):
+        load_suite(suite_of({"pupil": taught({"teacher": str(path)})}, "pupil"))
+    with pytest.raises(ConfigError, match="'pupil': no teacher nowhere.trec"):
+        load_suite(suite_of({"pupil": taught({"teacher": "nowhere.trec"})}, "pupil"))
+    replays = {"kind": "rankgpt", "options": {"llm": {"kind": "replay", "transcript": str(path)}}}
+    plan = Plan(load_suite(suite_of({"pupil": taught(by("r")), "r": replays}, "pupil")), "out")
+    assert plan.training_files("pupil") == ["out/teachers/docstrings/bm25/r/seed0.trec"]
+    assert plan.files("r") == [str(path)]
+
+
+@pytest.fixture
+def jobs(tmp_path, monkeypatch):
+    frozen = {"batch_queries": 1, "list_length": 4, "order": "first_stage"}
+    systems = {"pupil": taught(by("backwards", **frozen), seeds=[1])}
+    folder = with_candidates(tmp_path, systems)
+    suite = yaml.safe_load((folder / "suite.yaml").read_text())
+    suite["define"]["systems"]["backwards"] = BACKWARDS
+    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
+    monkeypatch.chdir(folder)
+    return SuiteJobs(folder / "suite.yaml")
+
+
+def test_a_teacher_ranks_the_training_queries_and_its_pupil_learns_its_order(jobs):
+    job = jobs.teach("mine", "bm25", "backwards", None)
+    rerank(job)
+    lines = [line.split("\t") for line in job.out.read_text().splitlines()]
+    assert {line[0] for line in lines} == {"q3", "q4"}  # the train split, and no test query
+    assert {line[-1] for line in lines} == {"backwards"}
+    assert max(sum(line[0] == q for line in lines) for q in ("q3", "q4")) <= 4
+    top = [float(line[4]) for line in lines if line[0] == "q4"]
+    assert top == [10.0 * place for place in reversed(range(len(top)))]  # the teacher's scores
+    manifest = json.loads(job.out.with_suffix(".manifest.json").read_text())
+    assert manifest["system"] == "backwards"
+    assert manifest["outputs"].keys() == {"seed0.trec", "seed0.usage.parquet"}
+
+
+def test_shards_of_a_teachers_run_make_the_same_run(jobs, monkeypatch):
+    monkeypatch.setattr("resrank.jobs.rerank.BLOCK", 1)
+    whole = jobs.teach("mine", "bm25", "backwards", None)
+    rerank(whole)
+    content = whole.out.read_bytes()
+    shards = [jobs.teach("mine", "bm25", "backwards", None, Shard(n, 2)) for n in range(2)]
+    for shard in shards:
+        rerank(shard)
+    assert all(0 < len(shard.out.read_bytes()) < len(content) for shard in shards)
+    merge_runs([shard.out for shard in shards], whole.out)
+    assert whole.out.read_bytes() == content
+
+
+def test_a_run_that_teaches_nobody_is_an_error(jobs):
+    with pytest.raises(ValueError, match="no system of the suite is trained .*system:pupil"):
+        jobs.teach("mine", "bm25", "pupil", 1)
+
+
+def test_a_pupil_needs_its_teachers_run_and_depends_on_its_content(jobs):
+    for path in jobs.plan.encoded_for_training("pupil", 1):  # made while training, if it is empty
+        Path(path).parent.mkdir(parents=True)
+        Path(path).write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"backwards/seed0.trec; make it with .* job teach"):
+        jobs.train("pupil", 1)
+    teach = jobs.teach("mine", "bm25", "backwards", None)
+    rerank(teach)
+    job = jobs.train("pupil", 1)
+    train(job)
+    manifest = json.loads((job.out.parent / "seed1.manifest.json").read_text())
+    assert manifest["inputs"][str(teach.out)] == sha256_file(teach.out)
+    rows = (job.out.parent / "seed1.log.jsonl").read_text().splitlines()
+    assert len(rows) == 1  # the other training query's list has one passage
+    teach.out.write_text(teach.out.read_text().replace("backwards", "other"))
+    with pytest.raises(Damaged, match="seed0.trec"):
+        train(job)
