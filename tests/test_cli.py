@@ -17,7 +17,7 @@ def test_help_names_what_people_use_and_job_help_what_rules_call():
     assert (verbs.returncode, jobs.returncode) == (0, 0)
     assert [*get_command(app).commands] == [
         "evaluate", "compare", "plan", "export", "export-candidates", "growth", "claims",
-        "collections", "replay", "page", "readme", "job",
+        "collections", "model", "replay", "page", "readme", "job",
     ]  # fmt: skip
     for name in get_command(app).commands:
         assert f" {name} " in verbs.stdout
