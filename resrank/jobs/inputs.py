@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resrank.efficiency.tokenizers import tokenizers_of
 from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
 from resrank.io.hashing import in_hash_order
@@ -53,6 +54,11 @@ class SystemJob:
     def model_files(self) -> dict[str, Any]:
         """Return the manifest's entry about the GGUF files that the options name; empty if none."""
         return model_file_facts(self.system.typed_options.model_dump(mode="json"))
+
+    def tokenizers(self) -> dict[str, Any]:
+        """Return what result files state of tokenizers; nothing if every model brings its own."""
+        used = tokenizers_of(self.system)
+        return {"tokenizers": used} if used else {}
 
     def test_requests(self) -> list[Request]:
         """Return every test query, by id, with its candidates (an empty list if it has none)."""

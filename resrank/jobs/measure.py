@@ -59,6 +59,7 @@ def measure(job: MeasureJob) -> None:
         "timed": "recorded" if recorded else "here",
         "warmup": len(warmup),
         "query_ids": [query.id for query, _ in timed],
+        **job.tokenizers(),
     }
     if not job.system.typed_options.is_replayed:  # a look-up's time is no model's
         result |= _times(job, reranker, (timed, warmup), recorded)

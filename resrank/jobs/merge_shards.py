@@ -20,7 +20,7 @@ from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE, encoder_run, usage_of, write_usage_rows
 from resrank.rejected_answers import REJECTED, RejectedAnswers
 
-SAME = ("inputs", "config", "system", "seed", "dtype")
+SAME = ("inputs", "config", "system", "seed", "dtype", "tokenizers")
 ANSWERS = ("clean_answers", "repaired_answers", "rejected_answers")
 
 
@@ -68,7 +68,7 @@ def _manifest(run: Path) -> dict[str, Any]:
 
 def _check(shards: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> None:
     for path, manifest in zip(shards, manifests, strict=True):
-        other = [name for name in SAME if manifest[name] != manifests[0][name]]
+        other = [name for name in SAME if manifest.get(name) != manifests[0].get(name)]
         if other:
             raise ValueError(
                 f"{path}: its {', '.join(other)} are not those of {shards[0]}; remove the old "

@@ -78,6 +78,7 @@ def rerank(job: RerankJob) -> None:
         dtype=reranker.dtype,
         about={**reranker.about, **rejected.record},
         halved_batches=halved.batches,
+        **job.tokenizers(),
         outputs=written,
     )
 

@@ -28,6 +28,10 @@ class Published(Strict):
     parameters: float | None = Field(None, gt=0, description="Of its published weights.")
     config: dict[str, Any] | None = Field(None, description="What shapes it in its config.json.")
     like: str | None = Field(None, description="The entry whose shape it has, in place of one.")
+    tokenizer: str | None = Field(
+        None, description="Its tokenizer, by its name in tokenizers.yaml."
+    )
+    end_token: str | None = Field(None, description="What its tokenizer puts behind each text.")
 
     @model_validator(mode="after")
     def _one_shape(self) -> Published:
@@ -66,10 +70,15 @@ def config_of(name: str) -> dict[str, Any] | None:
 
 
 RANDOM = "random:"
-WIDTHS = ("intermediate_size", "d_ff", "vocab_size")
+WIDTHS = ("intermediate_size", "d_ff")
 LAYERS = ("num_hidden_layers", "num_layers", "num_decoder_layers")
 HEADS = (("hidden_size", "num_attention_heads"), ("d_model", "num_heads"))
 SMALLEST_HEAD = 8
+
+
+def shape_name(name: str) -> str:
+    """Return the hub id in `random:<hub id>` or `random:<hub id>@<n>`."""
+    return name.removeprefix(RANDOM).partition("@")[0]
 
 
 def random_config(name: str) -> dict[str, Any]:
@@ -77,8 +86,8 @@ def random_config(name: str) -> dict[str, Any]:
 
     Raises ValueError on a name that is not in the library, or if n is not a positive integer.
     """
-    model, _, by = name.removeprefix(RANDOM).partition("@")
-    config = published_config(model)
+    _, _, by = name.partition("@")
+    config = published_config(shape_name(name))
     if config is None:
         raise ValueError(
             f"{name!r}: no shape of that name; known: {', '.join(sorted(published()))}; or add it "
@@ -90,7 +99,7 @@ def random_config(name: str) -> dict[str, Any]:
 
 
 def divided(config: Mapping[str, Any], by: int) -> dict[str, Any]:
-    """Return a config with fewer and narrower layers, and as many heads."""
+    """Return a config with fewer and narrower layers, and as many heads and tokens."""
     small = dict(config)
     if by == 1:
         return small

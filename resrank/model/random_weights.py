@@ -1,9 +1,8 @@
 """Make models of a published shape with random weights, to measure costs without a download.
 
 `random:<hub id>` names such a model. `random:<hub id>@<n>` divides its layers and widths by n, for
-small machines. The tokenizer is MiniLM's WordPiece (30,522 English tokens), which a package
-contains, because the published one may need a network. Token counts differ from it: an identifier
-of two digits is one token here and two in Qwen3.
+small machines. It gets the published tokenizer if that is at hand (`random_tokenizers.py`), so that
+its token counts are those of the published model.
 """
 
 from __future__ import annotations
@@ -14,36 +13,40 @@ from typing import Any
 from filelock import FileLock
 
 from resrank.io.atomic import atomic_folder
-from resrank.io.hashing import sha256_lines
 from resrank.model.architectures import random_config
+from resrank.model.random_tokenizers import (
+    TokenizerChoice,
+    choose_tokenizer,
+    make_tokenizer,
+    model_key,
+)
 
-TARGETS = ["▁true", "▁false"]  # monoT5's answers
 PROBE = "[11] > [12], unbelievable"
-CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
 
 
-def random_model(name: str, folder: Path, vocabulary: Path) -> Path:
+def random_model(name: str, folder: Path, wordpiece: Path) -> Path:
     """Return the folder of a model with random weights, made under `folder` if necessary.
 
-    vocabulary: the folder of its tokenizer. Weights are bfloat16 and the same each time. Raises
-    ValueError on an unknown shape.
+    wordpiece: the folder of the tokenizer to use where the published one is not at hand. Weights
+    are bfloat16 and the same each time. Raises ValueError on an unknown shape.
     """
     config = random_config(name)
-    key = sha256_lines([repr(sorted(config.items()))])[:12]
-    place = folder / f"{name.partition('/')[2].replace('/', '-')}-{key}"
+    choice = choose_tokenizer(name)
+    shape = name.partition("/")[2].replace("/", "-")
+    place = folder / f"{shape}-{model_key(config, choice)}"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_name(f"{place.name}.lock")):
         if not place.is_dir():
             with atomic_folder(place) as partial:
-                _write(config, partial, vocabulary)
+                _write(config, partial, choice, wordpiece)
     return place
 
 
-def _write(config: dict[str, Any], folder: Path, vocabulary: Path) -> None:
+def _write(config: dict[str, Any], folder: Path, choice: TokenizerChoice, wordpiece: Path) -> None:
     import torch
     import transformers
 
-    tokenizer = _tokenizer(vocabulary)
+    tokenizer = make_tokenizer(choice, wordpiece, config["vocab_size"])
     shape = {key: value for key, value in config.items() if key != "model_type"}
     shape["vocab_size"] = max(config["vocab_size"], len(tokenizer))
     about = transformers.AutoConfig.for_model(config["model_type"], **shape)
@@ -66,18 +69,8 @@ def _check(folder: Path, tokenizer: Any) -> None:
     from transformers import AutoTokenizer
 
     loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    if loaded.tokenize(PROBE) != tokenizer.tokenize(PROBE):
+    if loaded(PROBE)["input_ids"] != tokenizer(PROBE)["input_ids"]:
         raise ValueError(
             f"transformers replaces the tokenizer of a model with random weights by "
             f"{type(loaded).__name__}; choose a shape of another model type"
         )
-
-
-def _tokenizer(vocabulary: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(vocabulary, trust_remote_code=False)
-    tokenizer.add_tokens(TARGETS)
-    tokenizer.eos_token = tokenizer.sep_token
-    tokenizer.chat_template = CHAT
-    return tokenizer

@@ -15,7 +15,8 @@ from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.score import ENCODER
 from resrank.io.parquet import read_columns
 from resrank.records import Usage
-from resrank.reporting.results import read_json, read_usage
+from resrank.reporting.results import read_json, read_tokenizers, read_usage
+from resrank.reporting.tables.estimates import token_mark
 from resrank.suite.resolved import Resolved
 
 USAGE = [
@@ -51,6 +52,7 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     return (
         row
         | _usage(resolved, root, dataset, stage, system)
+        | token_mark(read_tokenizers(resolved, root, dataset, stage, system))
         | _times(root / "efficiency" / dataset / stage / f"{system}.json")
     )
 

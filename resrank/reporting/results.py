@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.io.manifest import read_checked_json
+from resrank.io.manifest import manifest_of, read_checked_json
 from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE, usage_of
 from resrank.suite.resolved import Resolved
@@ -24,9 +24,22 @@ def read_usage(
     resolved: Resolved, root: Path, dataset: str, stage: str, system: str
 ) -> pd.DataFrame:
     """Read what a system's rankings consumed, one row per query and seed."""
-    folder = root / "runs" / dataset / stage / system
-    runs = [folder / f"seed{seed}.trec" for seed in resolved.seeds_of(system)]
+    runs = _runs(resolved, root, dataset, stage, system)
     usage: pd.DataFrame = pd.concat(
         [read_columns(usage_of(run), USAGE.names).to_pandas() for run in runs]
     )
     return usage
+
+
+def read_tokenizers(
+    resolved: Resolved, root: Path, dataset: str, stage: str, system: str
+) -> dict[str, Any]:
+    """Read which tokenizers counted a system's tokens; the part of the runs' manifests on them."""
+    manifests = map(manifest_of, _runs(resolved, root, dataset, stage, system))
+    parts = (read_json(path).get("tokenizers", {}) for path in manifests if path.is_file())
+    return {"tokenizers": {model: about for part in parts for model, about in part.items()}}
+
+
+def _runs(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) -> list[Path]:
+    folder = root / "runs" / dataset / stage / system
+    return [folder / f"seed{seed}.trec" for seed in resolved.seeds_of(system)]

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
+from resrank.efficiency.tokenizers import user_tokenizers
 from resrank.model.options import EncoderOptions
 from resrank.model.trained_models import substitute, used_models
 from resrank.reranker_entry import options_of
@@ -186,9 +187,9 @@ class Plan(Paths):
         return [str(path) for path in training.files] if training else []
 
     def files(self, system: str) -> list[str]:
-        """Return the user's files that a system's options name."""
+        """Return the user's files that a system reads: named in its options, or tokenizers."""
         spec = self.suite.systems[system]
-        return [str(path) for path in spec.typed_options.files]
+        return [str(path) for path in (*spec.typed_options.files, *user_tokenizers(spec))]
 
     def lists_to_encode(self, collection: str) -> list[str]:
         """Return every list of a collection that a system reranks or is trained on."""

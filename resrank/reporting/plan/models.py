@@ -11,6 +11,7 @@ from resrank.model.model_files import is_fetched, is_model_file
 from resrank.model.trained_models import PREFIX
 from resrank.model.wheel_names import WHEEL, listed_wheels
 from resrank.reporting.plan.format import size_text
+from resrank.reporting.plan.tokenizers import tokenizer_text
 from resrank.reranker_entry import options_of
 from resrank.suite.resolved import Resolved
 from resrank.suite.used_systems import with_used
@@ -38,7 +39,8 @@ def models_in(options: Mapping[str, Any]) -> Iterator[str]:
     for key in ("model", "reranker", "vocabulary"):
         model = options.get(key)
         if isinstance(model, str) and model.startswith(RANDOM):
-            yield f"{model}, random weights of that shape, generated here"
+            tokens = tokenizer_text(model)
+            yield f"{model}, random weights of that shape, generated here; tokenizer: {tokens}"
         elif isinstance(model, str) and is_model_file(model):
             yield f"{model}, {_model_file(model)}"
         elif isinstance(model, str) and model in PACKAGED and options.get("revision") is None:

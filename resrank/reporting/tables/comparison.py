@@ -10,6 +10,7 @@ from resrank.reporting.comparison import VERDICTS
 from resrank.reporting.conditions import conditions
 from resrank.reporting.tables.column import CANDIDATE_SET, COST, Column
 from resrank.reporting.tables.effectiveness import write_effectiveness
+from resrank.reporting.tables.estimates import marked_columns, with_footnote
 from resrank.reporting.tables.means import NOTE, with_means
 from resrank.reporting.tables.significance import MARKS, Statistics, marks
 from resrank.reporting.tables.write import write_table
@@ -20,6 +21,13 @@ ANSWERS = (
     "form. Repaired: named only some passages, and the rest follow in their old order. Rejected: "
     "could not be used, so the window kept its order. "
 )
+ESTIMATED = {
+    "flops_per_query_online",
+    "flops_per_query_cached",
+    "tokens_per_passage_online",
+    "tokens_per_passage_cached",
+    "generated_tokens",
+}
 CAPTION = (
     " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
     "takes its embedding from the index; a system without passage embeddings has one figure. "
@@ -44,9 +52,9 @@ def write_comparison(
         legend = MARKS.format(reference=baseline or "the best system")
     compared = with_means(resolved, frame)
     legend += NOTE if len(compared) > len(frame) else ""
-    columns = comparison_columns(resolved, frame)
+    columns = marked_columns(comparison_columns(resolved, frame), frame, ESTIMATED)
     answers = ANSWERS if "clean_share" in columns else ""
-    text = caption + CAPTION.format(answers=answers) + legend
+    text = with_footnote(caption + CAPTION.format(answers=answers) + legend, frame)
     written = write_table(
         root / "tables", "comparison", compared, columns, list(CANDIDATE_SET), text
     )

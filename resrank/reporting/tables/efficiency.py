@@ -12,6 +12,7 @@ from resrank.efficiency.tokens import processed_by_lm
 from resrank.phases import PhaseName
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import CANDIDATE_SET, COST, Column
+from resrank.reporting.tables.estimates import marked_columns, token_mark, with_footnote
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
 
@@ -43,6 +44,7 @@ COLUMNS = {
     "joules_per_query": Column("J/query", 2, missing=NOT_MEASURED, **COST),
     "harness_ms": Column("harness ms", 3),
 }
+ESTIMATED = {"tokens_read", "generated_tokens", "flops_per_query"}
 CAPTION = (
     "Passages: encoded within the query (online), or their embeddings taken from the index "
     "(cached); – for a system without embeddings. Read: encoder tokens, prompt tokens and "
@@ -78,9 +80,10 @@ def write_efficiency(
         for row in rows
     ]
     frame["reranks"] = [resolved.reranks(row["system"]) for row in rows]
-    caption = f"{title}{_conditions(frame)} {CAPTION}"
+    caption = with_footnote(f"{title}{_conditions(frame)} {CAPTION}", frame)
+    columns = marked_columns(COLUMNS, frame, ESTIMATED)
     groups = list(CANDIDATE_SET)
-    return write_table(root / "tables", "efficiency", frame, COLUMNS, groups, caption)
+    return write_table(root / "tables", "efficiency", frame, columns, groups, caption)
 
 
 def _rows(
@@ -97,6 +100,7 @@ def _rows(
         | _tokens(measured["usage"], mode)
         | _costs(measured[mode])
         | _machine(measured, mode)
+        | token_mark(measured)
         for mode in modes
     ]
 

@@ -24,6 +24,7 @@ LATEX = {
     "\\": r"\textbackslash{}",
     "±": r"$\pm$",
     "<": "$<$",
+    "†": r"$\dagger$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     # Without braces, these two would be read as options of the line break before them.

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, tokens
-from resrank.reporting.results import read_usage
+from resrank.reporting.results import read_tokenizers, read_usage
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
+from resrank.reporting.tables.estimates import marked_columns, token_mark, with_footnote
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
 
@@ -30,6 +31,14 @@ COLUMNS = {
     "processed_pe_rank": Column("processed, PE-Rank's way", 1),
     "processed_resrank": Column("processed, ResRank's way", 1),
 }
+ESTIMATED = {
+    "passage_encoder_tokens",
+    "prompt_tokens",
+    "generated_tokens",
+    "online_per_passage",
+    "cached_per_passage",
+    "processed_pe_rank",
+}
 CAPTION = (
     "Means per query, over all test queries and seeds. Encoder tokens: read to embed the "
     "candidates, once each. Prompt tokens: text read at query time. Embedding slots: input "
@@ -46,7 +55,9 @@ def write_tokens(resolved: Resolved, root: Path, title: str) -> list[Path]:
         _row(resolved, root, dataset, stage, system) for dataset, stage, system in resolved.compared
     ]
     frame = pd.DataFrame(rows)
-    return write_table(root / "tables", "tokens", frame, COLUMNS, ["collection"], title + CAPTION)
+    columns = marked_columns(COLUMNS, frame, ESTIMATED)
+    caption = with_footnote(title + CAPTION, frame)
+    return write_table(root / "tables", "tokens", frame, columns, ["collection"], caption)
 
 
 def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) -> dict[str, Any]:
@@ -63,4 +74,5 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
         "cached_per_passage": tokens(means, cached=True) / length,
         "processed_pe_rank": processed_by_lm(means),
         "processed_resrank": processed_in_slots(means),
+        **token_mark(read_tokenizers(resolved, root, dataset, stage, system)),
     }
