@@ -38,7 +38,7 @@ SYSTEMS = {
     "bm25": {"kind": "first_stage"},
     "bi": {"kind": "bi_encoder", "options": {"dtype": "float32"}},
     "tiny": {"kind": "resrank", "options": TINY},
-    "gpt": {"kind": "rankgpt", "options": {"llm": LLM, "prompt": "short",
+    "gpt": {"kind": "rankgpt", "options": {"llm": LLM, "prompt": "short", "max_rejected": 1,
                                            "window": {"size": 3, "step": 2}}},
 }  # fmt: skip
 SMALL_BLOCK = 4

@@ -102,7 +102,7 @@ FLOAT = {"dtype": "float32"}
 RESRANK = {"encoder": FLOAT, "reranker": {"layers": 1, "heads": 2}}
 TINY_LM = {"kind": "transformers", "model": {"layers": 1}, "dtype": "float32"}
 PE_RANK = {**RESRANK, "chat": False}
-RANKGPT = {"llm": TINY_LM, "prompt": "short", "max_new_tokens": 8}
+RANKGPT = {"llm": TINY_LM, "prompt": "short", "max_new_tokens": 8, "max_rejected": 1}
 
 
 @pytest.mark.parametrize(
