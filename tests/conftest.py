@@ -34,10 +34,10 @@ QUERIES = {
 
 
 LONG = [
-    "test_workflow.py", "cluster/test_slurm.py", "real/test_dag.py", "test_shards.py",
-    "training/test_larger.py", "faults/test_kills.py", "faults/test_flipped.py",
-    "llm/test_listwise_training.py", "training/test_training.py", "test_docs.py",
-    "browser/test_page.py", "test_pe_rank.py",
+    "test_workflow.py", "cluster/test_slurm.py", "test_shards.py", "real/test_dag.py",
+    "llm/test_listwise_training.py", "training/test_larger.py", "faults/test_kills.py",
+    "faults/test_flipped.py", "training/test_memory.py", "training/test_training.py",
+    "fuzz/test_readers.py", "test_docs.py", "test_pe_rank.py", "faults/test_memory.py",
 ]  # fmt: skip
 """Files that take longest, the longest first."""
 
