@@ -28,9 +28,7 @@ class Published(Strict):
     parameters: float | None = Field(None, gt=0, description="Of its published weights.")
     config: dict[str, Any] | None = Field(None, description="What shapes it in its config.json.")
     like: str | None = Field(None, description="The entry whose shape it has, in place of one.")
-    tokenizer: str | None = Field(
-        None, description="Its tokenizer, by its name in tokenizers.yaml."
-    )
+    tokenizer: str | None = Field(None, description="Its tokenizer, by name in tokenizers.yaml.")
     end_token: str | None = Field(None, description="What its tokenizer puts behind each text.")
 
     @model_validator(mode="after")

@@ -96,9 +96,7 @@ def _from_sentencepiece(file: Path) -> Any:
     if model.trainer_spec.model_type != kinds.BPE:
         raise ValueError("a SentencePiece model of neither kind, BPE or Unigram")
     vocabulary = {piece.piece: place for place, piece in enumerate(model.pieces)}
-    normal = [
-        piece for piece in model.pieces if piece.type == schema.ModelProto.SentencePiece.NORMAL
-    ]
-    scores = {piece.piece: piece.score for piece in normal}
+    normal = schema.ModelProto.SentencePiece.NORMAL
+    scores = {piece.piece: piece.score for piece in model.pieces if piece.type == normal}
     merges = generate_merges(vocabulary, scores)
     return LlamaTokenizer(vocab=vocabulary, merges=merges, add_bos_token=True)
