@@ -80,7 +80,8 @@ def _from_sentencepiece(file: Path) -> Any:
     """Read a SentencePiece model of the kind BPE, as Llama's, or Unigram, as T5's.
 
     The merges of a BPE model follow the pieces' scores. transformers (5.23) itself orders them by
-    id, and so merges spaces that SentencePiece leaves apart.
+    id, and so merges spaces that SentencePiece leaves apart. One difference remains: a text that
+    begins with a space gets a token less, as transformers' tokenizers of this form have it.
     """
     from sentencepiece import sentencepiece_model_pb2 as schema
     from transformers import LlamaTokenizer, T5Tokenizer

