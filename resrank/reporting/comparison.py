@@ -16,7 +16,7 @@ from resrank.evaluation.score import ENCODER
 from resrank.io.parquet import read_columns
 from resrank.records import Usage
 from resrank.reporting.results import read_json, read_tokenizers, read_usage
-from resrank.reporting.tables.estimates import token_mark
+from resrank.reporting.token_marks import token_mark
 from resrank.suite.resolved import Resolved
 
 USAGE = [

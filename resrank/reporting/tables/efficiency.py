@@ -12,8 +12,9 @@ from resrank.efficiency.tokens import processed_by_lm
 from resrank.phases import PhaseName
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import CANDIDATE_SET, COST, Column
-from resrank.reporting.tables.estimates import marked_columns, token_mark, with_footnote
+from resrank.reporting.tables.estimates import marked_columns, with_footnote
 from resrank.reporting.tables.write import write_table
+from resrank.reporting.token_marks import token_mark
 from resrank.suite.resolved import Resolved
 
 NOT_MEASURED = "not measured"

@@ -1,27 +1,16 @@
-"""Mark token counts that are estimated, because another tokenizer made them."""
+"""Show the mark of estimated token counts in a table, and explain it in the caption."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
 from resrank.reporting.tables.column import Column
+from resrank.reporting.token_marks import KEY, MARK
 
-MARK = "†"
-KEY = "token_mark"
 FOOTNOTE = f"{MARK} Estimated: the model's tokenizer was not at hand, and BERT's took its place."
-
-
-def token_mark(result: Mapping[str, Any]) -> dict[str, str]:
-    """Return the mark of a row whose counts are estimated, as a column; nothing if they are exact.
-
-    result: a run's manifest, or a measurement. A model that it does not list has its own tokenizer.
-    """
-    tokenizers = result.get("tokenizers", {}).values()
-    return {} if all(each["exact"] for each in tokenizers) else {KEY: MARK}
 
 
 def marked_columns(

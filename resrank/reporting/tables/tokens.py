@@ -10,8 +10,9 @@ import pandas as pd
 from resrank.efficiency.tokens import processed_by_lm, processed_in_slots, tokens
 from resrank.reporting.results import read_tokenizers, read_usage
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
-from resrank.reporting.tables.estimates import marked_columns, token_mark, with_footnote
+from resrank.reporting.tables.estimates import marked_columns, with_footnote
 from resrank.reporting.tables.write import write_table
+from resrank.reporting.token_marks import token_mark
 from resrank.suite.resolved import Resolved
 
 COUNTED = {
