@@ -18,8 +18,11 @@ from resrank.shards import Shard
 from resrank.suite.load import load_suite
 from resrank.suite.merged_suite import load_merged, write_merged
 from resrank.suite.plan import Plan
+from resrank.training.teacher import read_rankings
 from tests.conftest import write_beir
 from tests.job_helpers import with_candidates
+from tests.llm.http_reranker import WINDOW
+from tests.llm.test_transcript import Model, system
 
 MINILM = {"model": "sentence-transformers/all-MiniLM-L6-v2"}
 TINY = {"encoder": MINILM, "reranker": {"layers": 1, "heads": 2}}
@@ -150,16 +153,30 @@ def test_a_transcript_as_a_teacher_is_refused_and_one_that_is_replayed_is_planne
     assert plan.files("r") == [str(path)]
 
 
+FROZEN = {"batch_queries": 1, "list_length": 4, "order": "first_stage"}
+
+
+def jobs_of(folder, teacher, systems):
+    """The jobs of a small suite whose one compared system learns from a teacher."""
+    pupil = {"pupil": taught(by(teacher, **FROZEN), seeds=[1])}
+    with_candidates(folder, pupil)
+    suite = yaml.safe_load((folder / "suite.yaml").read_text())
+    suite["define"]["systems"] |= systems
+    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
+    return SuiteJobs(folder / "suite.yaml")
+
+
+def pretend_encoded(jobs):
+    """Write the completion files of embeddings, which training makes if the store is empty."""
+    for path in jobs.plan.encoded_for_training("pupil", 1):
+        Path(path).parent.mkdir(parents=True)
+        Path(path).write_text("{}")
+
+
 @pytest.fixture
 def jobs(tmp_path, monkeypatch):
-    frozen = {"batch_queries": 1, "list_length": 4, "order": "first_stage"}
-    systems = {"pupil": taught(by("backwards", **frozen), seeds=[1])}
-    folder = with_candidates(tmp_path, systems)
-    suite = yaml.safe_load((folder / "suite.yaml").read_text())
-    suite["define"]["systems"]["backwards"] = BACKWARDS
-    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
-    monkeypatch.chdir(folder)
-    return SuiteJobs(folder / "suite.yaml")
+    monkeypatch.chdir(tmp_path)
+    return jobs_of(tmp_path, "backwards", {"backwards": BACKWARDS})
 
 
 def test_a_teacher_ranks_the_training_queries_and_its_pupil_learns_its_order(jobs):
@@ -195,9 +212,7 @@ def test_a_run_that_teaches_nobody_is_an_error(jobs):
 
 
 def test_a_pupil_needs_its_teachers_run_and_depends_on_its_content(jobs):
-    for path in jobs.plan.encoded_for_training("pupil", 1):  # made while training, if it is empty
-        Path(path).parent.mkdir(parents=True)
-        Path(path).write_text("{}")
+    pretend_encoded(jobs)
     with pytest.raises(FileNotFoundError, match=r"backwards/seed0.trec; make it with .* job teach"):
         jobs.train("pupil", 1)
     teach = jobs.teach("mine", "bm25", "backwards", None)
@@ -211,3 +226,44 @@ def test_a_pupil_needs_its_teachers_run_and_depends_on_its_content(jobs):
     teach.out.write_text(teach.out.read_text().replace("backwards", "other"))
     with pytest.raises(Damaged, match="seed0.trec"):
         train(job)
+
+
+def test_a_trained_cross_encoder_teaches_within_a_fusion_of_three(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained = {"model": "trained:cross", "max_tokens": 16}
+    training = {"loss": "softmax", "negatives": 2, "max_tokens": 16, "length_groups": 2}
+    systems = {
+        "cross": {"kind": "cross_encoder", "training": training, "seeds": [5]},
+        "fused": {"kind": "rank_fusion", "options": {"systems": [
+            {"kind": "cross_encoder", "options": trained}, {"kind": "bi_encoder"}]}},
+    }  # fmt: skip
+    jobs = jobs_of(tmp_path, "fused", systems)
+    with pytest.raises(FileNotFoundError, match="cross/seed5.* job train --system cross --seed 5"):
+        jobs.teach("mine", "bm25", "fused", None)
+    train(jobs.train("cross", None))
+    teach = jobs.teach("mine", "bm25", "fused", None)
+    rerank(teach)
+    assert (tmp_path / teach.store).is_dir()  # of its own: the shared one is filled by `encode`
+    assert not (tmp_path / jobs.plan.store).exists()
+    scores = [float(line.split("\t")[4]) for line in teach.out.read_text().splitlines()]
+    assert 3 / 64 < min(scores) <= max(scores) <= 3 / 61  # three orders of at most four, k = 60
+    pretend_encoded(jobs)
+    job = jobs.train("pupil", 1)
+    train(job)
+    manifest = json.loads((job.out.parent / "seed1.manifest.json").read_text())
+    assert manifest["inputs"][str(teach.out)] == sha256_file(teach.out)
+
+
+def test_a_transcript_teaches_through_a_system_that_replays_it(jobs, tmp_path):
+    requests = jobs.teach("mine", "bm25", "backwards", None).requests()
+    recorded = system(Model())  # answers with each window backwards
+    recorded.keep_transcript(tmp_path / "seed0.trec")
+    expected = recorded.rerank_many(requests)
+    llm = {"kind": "replay", "transcript": str(recorded.transcript.path)}
+    options = {"llm": llm, "prompt": "short", "window": WINDOW}
+    replaying = jobs_of(tmp_path, "told", {"told": {"kind": "rankgpt", "options": options}})
+    job = replaying.teach("mine", "bm25", "told", None)
+    rerank(job)
+    assert {q: tuple(scores) for q, scores in read_rankings(job.out).items()} == {
+        ranking.query_id: ranking.passage_ids for ranking in expected
+    }
