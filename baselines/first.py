@@ -79,6 +79,13 @@ class First(ByLetter):
         return cls(options, TransformersModel(options.llm.trained(model_dir)))
 
     @classmethod
+    def start(cls, options: FirstOptions, seed: int) -> Self:
+        """Load the language model; a new one's weights follow the seed."""
+        from baselines.llm.backends.transformers import TransformersModel
+
+        return cls(options, TransformersModel(options.llm, seed))
+
+    @classmethod
     def train(
         cls,
         options: FirstOptions,

@@ -81,6 +81,13 @@ class RankGPT(Reranker):
         return cls(options, open_model(options.llm, model_dir))
 
     @classmethod
+    def start(cls, options: RankGPTOptions, seed: int) -> Self:
+        """Open the language model; a new one's weights follow the seed."""
+        from baselines.llm.open import open_model
+
+        return cls(options, open_model(options.llm, seed=seed))
+
+    @classmethod
     def train(
         cls,
         options: RankGPTOptions,

@@ -89,6 +89,15 @@ class Reranker(ABC):
         """Build the reranker from its options; `model_dir` holds what `train` wrote, if trained."""
         return cls(options)
 
+    @classmethod
+    def start(cls, options: Any, seed: int) -> Self:
+        """Build the reranker as its training with this seed starts.
+
+        Override it if the options describe parts with random weights, so that these follow the
+        seed: `load` without a folder, `start` with seed 0 and a training must make the same ones.
+        """
+        return cls.load(options)
+
     # Ranking
 
     @abstractmethod

@@ -39,8 +39,13 @@ class RerankerEntry(Strict):
         """Return the options as the kind's type, with every default filled in."""
         return options_of(self.kind, self.options)
 
-    def load(self, model_dir: Path | None = None) -> Reranker:
-        """Build the reranker, with its trained model if there is one."""
+    def load(self, model_dir: Path | None = None, seed: int = 0) -> Reranker:
+        """Build the reranker, with its trained model if there is one.
+
+        seed: of random weights, if there is none.
+        """
+        if model_dir is None:
+            return self.reranker.start(self.typed_options, seed)
         return self.reranker.load(self.typed_options, model_dir)
 
     def passes(self, usage: Usage, candidates: int) -> Sequence[Pass] | None:

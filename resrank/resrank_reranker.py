@@ -133,13 +133,20 @@ class ResRankSystem(SavedResRank):
         A trained model follows these options too: their batches and number formats may differ from
         those it was saved with.
         """
-        from resrank.model.device import set_seeds
         from resrank.model.resrank import ResRank
 
         if model_dir is None:
-            set_seeds(0)  # a new decoder has random weights, the same in each run
-            return cls(ResRank.from_options(options).eval())
+            return cls.start(options, 0)
         return cls(ResRank.from_pretrained(model_dir, options=options))
+
+    @classmethod
+    def start(cls, options: Any, seed: int) -> Self:
+        """Build the model as the options describe it; a new decoder's weights follow the seed."""
+        from resrank.model.device import set_seeds
+        from resrank.model.resrank import ResRank
+
+        set_seeds(seed)
+        return cls(ResRank.from_options(options).eval())
 
     @staticmethod
     def passes(options: Any, usage: Usage, candidates: int) -> list[Pass] | None:

@@ -68,7 +68,8 @@ def test_a_system_waits_for_what_it_stands_on(plan):
 
 
 def test_what_learned_where_is_followed_through_first_stages(plan):
-    assert plan.learned_from("docstrings", "bm25").keys() == {"frozen", "joint", "above"}
+    learned = plan.learned_from("docstrings", "bm25")
+    assert learned.keys() == {"frozen", "joint", "above", "above_untrained"}
     assert plan.learned_from("docstrings", "near")["bi"] == ["out/collections/docstrings"]
 
 

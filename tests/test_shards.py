@@ -327,7 +327,7 @@ def suite(shards: int):
     near = {"kind": "dense", "depth": 4, "encoder": {"dtype": "float32"}}
     return {
         "name": "s", "collections": ["mine"], "first_stages": ["near"], "systems": ["tiny"],
-        "shards": shards, "measure": {"queries": 1, "warmup": 0},
+        "shards": shards, "untrained": False, "measure": {"queries": 1, "warmup": 0},
         "define": {"collections": {"mine": {"kind": "beir", "path": "data"}},
                    "first_stages": {"near": near}, "systems": SYSTEMS},
     }  # fmt: skip

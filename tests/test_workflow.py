@@ -27,6 +27,7 @@ SUITE = {
     "first_stages": ["bm25", "both"],
     "systems": ["bm25", "bi", "tiny", "on_tuned"],
     "seeds": [1, 2],
+    "untrained": ["tiny"],
     "ablation": "tiny",
     "baseline": "bm25",
     "sensitivity": ["bi"],
@@ -67,10 +68,10 @@ def built(project) -> Path:
 def test_everything_is_there(built):
     root = built / "results" / "small"
     table = pd.read_csv(root / "tables" / "comparison.csv")
-    assert table["first_stage"].tolist() == ["bm25"] * 4 + ["both"] * 4
-    assert table["system"].tolist() == ["bm25", "bi", "tiny", "on_tuned"] * 2
-    assert table["seeds"].tolist() == [1, 1, 2, 1] * 2
-    assert table["queries"].tolist() == [2] * 8
+    assert table["first_stage"].tolist() == ["bm25"] * 5 + ["both"] * 5
+    assert table["system"].tolist() == ["bm25", "bi", "tiny", "tiny_untrained", "on_tuned"] * 2
+    assert table["seeds"].tolist() == [1, 1, 2, 2, 1] * 2
+    assert table["queries"].tolist() == [2] * 10
     for name in ("tables/comparison.md", "tables/comparison.tex", "tables/leak.md",
                  "figures/effectiveness_latency.png", "figures/effectiveness_tokens.svg",
                  "figures/training_curves.png", "figures/scores.svg", "figures/sensitivity.png",
@@ -78,7 +79,7 @@ def test_everything_is_there(built):
                  "tables/scores.csv", "report/index.html"):  # fmt: skip
         assert (root / name).stat().st_size > 0
     pairs = pd.read_csv(root / "tables" / "significance.csv")
-    assert len(pairs) == 12  # 6 pairs of 4 systems, twice
+    assert pairs["family"].tolist() == (["all pairs"] * 6 + ["gain over untrained"]) * 2
     assert (pairs["p_holm"] == 1).all()  # nothing is significant over two queries
     moved = pd.read_csv(root / "tables" / "sensitivity.csv")
     assert (
@@ -99,6 +100,26 @@ def test_everything_is_there(built):
     for ranked in read_run(root / "runs/mine/bm25/tiny/seed1.trec").values():
         scores = [score for _, score in ranked]
         assert all(a > b for a, b in zip(scores[:-1], scores[1:], strict=True))
+
+
+def test_a_trained_system_is_compared_with_its_untrained_self(built):
+    root = built / "results" / "small"
+    table = pd.read_csv(root / "tables" / "comparison.csv").set_index(["first_stage", "system"])
+    for stage in ("bm25", "both"):
+        trained, untrained = (table.loc[(stage, f"tiny{e}")] for e in ("", "_untrained"))
+        assert trained["gain"] == pytest.approx(trained["nDCG@10"] - untrained["nDCG@10"], abs=1e-6)
+        assert untrained["label"] == "tiny, untrained (random weights)"
+        assert pd.isna(untrained["p50_ms_online"]) and trained["p50_ms_online"] > 0
+    assert table["gain"].notna().sum() == 2
+    runs = [read_run(root / f"runs/mine/bm25/tiny_untrained/seed{n}.trec") for n in (1, 2)]
+    manifests = [root / f"runs/mine/bm25/tiny_untrained/seed{n}.manifest.json" for n in (1, 2)]
+    assert [json.loads(path.read_text())["seed"] for path in manifests] == [1, 2]
+    assert all(run.keys() == {"q1", "q2"} for run in runs)
+    assert not (root / "efficiency/mine/bm25/tiny_untrained.json").exists()
+    for name in ("ablation", "efficiency", "tokens", "modes"):
+        assert "untrained (" not in (root / "tables" / f"{name}.csv").read_text()
+    assert "gain over untrained" in (root / "tables" / "ablation.md").read_text()
+    assert "tiny_untrained" not in (root / "report.manifest.json").read_text()
 
 
 def test_what_snakemakes_report_shows_has_captions(built):
@@ -175,7 +196,7 @@ def test_two_runs_and_a_killed_one_agree(built):
     results = built / "results" / "small"
     scores = [f"results/small/scores/mine/{stage}.parquet" for stage in ("bm25", "both")]
     first = {name: data for name, data in contents(results).items() if "tables/" not in name}
-    assert sum(name.endswith(".trec") for name in first) == 16  # six by ResRank's own encoder
+    assert sum(name.endswith(".trec") for name in first) == 24  # ten by ResRank's own encoder
     assert sum(name.endswith(".parquet") for name in first) == 2
     shutil.rmtree(built / "results")
     shutil.rmtree(built / ".snakemake")

@@ -40,15 +40,20 @@ class CrossEncoder(Reranker):
     @classmethod
     def load(cls, options: CrossEncoderOptions, model_dir: Path | None = None) -> Self:
         """Load the model that was trained, or the published one that the options name."""
-        from resrank.model.device import pick_device, pick_dtype, set_seeds
+        if model_dir is None:
+            return cls.start(options, 0)
+        return cls(_model(model_dir, options, _dtype(options)), options)
+
+    @classmethod
+    def start(cls, options: CrossEncoderOptions, seed: int) -> Self:
+        """Load the published model; a new head, if it needs one, follows the seed."""
+        from resrank.model.device import set_seeds
         from resrank.model.hub import locate
 
-        if model_dir is None:
-            set_seeds(0)  # a new head, if the model needs one, is the same in each run
-        dtype = pick_dtype(options.dtype, pick_device(options.device))
-        folder = model_dir or locate(options.model, options.revision)
-        loaded = cls(_model(folder, options, dtype), options)
-        if model_dir is None and options.random_part:
+        set_seeds(seed)
+        folder = locate(options.model, options.revision)
+        loaded = cls(_model(folder, options, _dtype(options)), options)
+        if options.random_part:
             loaded.untrained = f"{options.random_part} of random weights"
         return loaded
 
@@ -163,6 +168,13 @@ class CrossEncoder(Reranker):
             model.save_pretrained(str(folder))
             about = {"seed": job.seed, "training": training.model_dump(), **counts}
             write_json(folder / "provenance.json", about)
+
+
+def _dtype(options: CrossEncoderOptions) -> Any:
+    """Return the number format in which pairs are scored."""
+    from resrank.model.device import pick_device, pick_dtype
+
+    return pick_dtype(options.dtype, pick_device(options.device))
 
 
 def _model(

@@ -49,11 +49,18 @@ class PERank(EmbedsPassages):
     def load(cls, options: PERankOptions, model_dir: Path | None = None) -> Self:
         """Load a trained model from `model_dir`, or build one from the options."""
         from baselines.pe_rank.model import PERankModel
+
+        if model_dir is None:
+            return cls.start(options, 0)
+        return cls(PERankModel.from_pretrained(model_dir, options))
+
+    @classmethod
+    def start(cls, options: PERankOptions, seed: int) -> Self:
+        """Build the model from the options; projector and new decoder follow the seed."""
+        from baselines.pe_rank.model import PERankModel
         from resrank.model.device import set_seeds
 
-        if model_dir is not None:
-            return cls(PERankModel.from_pretrained(model_dir, options))
-        set_seeds(0)
+        set_seeds(seed)
         return cls(PERankModel.from_options(options).eval())
 
     @staticmethod

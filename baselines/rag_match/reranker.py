@@ -50,6 +50,13 @@ class RagMatch(Reranker):
         return cls(options, TransformersModel(options.llm.trained(model_dir)))
 
     @classmethod
+    def start(cls, options: JudgeOptions, seed: int) -> Self:
+        """Load the language model; a new one's weights follow the seed."""
+        from baselines.llm.backends.transformers import TransformersModel
+
+        return cls(options, TransformersModel(options.llm, seed))
+
+    @classmethod
     def train(
         cls,
         options: JudgeOptions,

@@ -243,17 +243,20 @@ def score(suite: SuiteFile, collection: CollectionName, first_stage: StageName) 
 def significance(suite: SuiteFile, collection: CollectionName, first_stage: StageName) -> None:
     """Test every pair of systems of one candidate set: p values, intervals, effect sizes.
 
+    Each trained system is tested against its untrained self too.
+
     Example: `python -m resrank job significance --suite config/config.yaml
     --collection docstrings --first-stage bm25`.
     """
-    from resrank.evaluation.all_pairs import compare
+    from resrank.evaluation.all_pairs import Families, compare
     from resrank.jobs.from_suite import SuiteJobs
 
     jobs = SuiteJobs(suite)
     scores = jobs.plan.scores(collection, first_stage)
     jobs.require([scores])
     out = jobs.writable(jobs.plan.statistics(collection, first_stage))
-    compare(Path(scores), jobs.suite.suite.metrics[0], out)
+    families = Families(jobs.plan.gains(collection), list(jobs.suite.companions))
+    compare(Path(scores), jobs.suite.suite.metrics[0], out, families)
 
 
 @app.command()

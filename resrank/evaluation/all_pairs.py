@@ -1,12 +1,12 @@
-"""Comparison of every system of a candidate set with every other: a suite's statistics."""
+"""Comparison of the systems of a candidate set: all pairs, and trained against untrained."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,16 +22,32 @@ SCORES = ("system", "seed", "query_id", "metric", "value")
 """The columns of a parquet file of scores."""
 
 
-def compare(scores: Path, metric: str, out: Path) -> None:
+class Families(NamedTuple):
+    """What is tested: each family of comparisons is corrected by itself.
+
+    untrained: trained system -> its untrained self, one family. companions: systems that are
+    scored as untrained selves alone, and are not in the family of all pairs.
+    """
+
+    untrained: Mapping[str, str] = {}
+    companions: Collection[str] = ()
+
+
+ALL_PAIRS = Families()
+"""The family of all pairs alone, for a suite without trained systems."""
+
+
+def compare(scores: Path, metric: str, out: Path, families: Families = ALL_PAIRS) -> None:
     """Write the statistics of one candidate set as JSON, from the scores that `score` wrote."""
     rows = read_scores(scores, metric)
     if not rows:
         raise ValueError(f"{scores} holds no {metric!r}; name a metric that the suite scores")
-    write_checked_json(out, statistics(rows, metric))
+    write_checked_json(out, statistics(rows, metric, families))
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={"scores": scores},
-        config={"metric": metric, "level": LEVEL, "resamples": RESAMPLES},
+        config={"metric": metric, "level": LEVEL, "resamples": RESAMPLES}
+        | {"untrained": dict(families.untrained), "companions": sorted(families.companions)},
         outputs=[out],
     )
 
@@ -42,21 +58,27 @@ def read_scores(path: Path, metric: str) -> list[ScoreRow]:
     return list(zip(*(columns[name] for name in SCORES), strict=True))
 
 
-def statistics(rows: Iterable[ScoreRow], metric: str) -> dict[str, Any]:
-    """Return one metric's means with intervals, spreads over seeds, and tests of all pairs.
+def statistics(
+    rows: Iterable[ScoreRow], metric: str, families: Families = ALL_PAIRS
+) -> dict[str, Any]:
+    """Return one metric's means with intervals, spreads over seeds, tests of pairs, and gains.
 
     rows: scores of one candidate set, every system over the same queries. Holm's correction covers
-    all pairs of systems as one family.
+    two families: all pairs of systems without companions, and every gain of a trained system over
+    its untrained self.
     """
     by_seed = seed_values(rows, metric)
     per_query = np.array([values.mean(axis=0) for values in by_seed.values()])
+    names = [name for name in by_seed if name not in families.companions]
+    gains = [(name, other) for name, other in families.untrained.items() if name in by_seed]
     return {
         "metric": metric,
         "queries": per_query.shape[-1],
         "level": LEVEL,
         "resamples": RESAMPLES,
-        "systems": _systems(by_seed, per_query),
-        "pairs": _pairs(by_seed, per_query),
+        "systems": _systems(by_seed, per_query, families.companions),
+        "pairs": _tests(by_seed, list(combinations(names, 2))),
+        "gains": _tests(by_seed, gains),
     }
 
 
@@ -72,7 +94,9 @@ def seed_values(rows: Iterable[ScoreRow], metric: str) -> dict[str, Values]:
     }
 
 
-def _systems(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str, Any]]:
+def _systems(
+    by_seed: Mapping[str, Values], per_query: Values, companions: Collection[str]
+) -> list[dict[str, Any]]:
     intervals = mean_intervals(per_query)
     rows = []
     for (system, values), (low, high) in zip(by_seed.items(), intervals.tolist(), strict=True):
@@ -88,18 +112,20 @@ def _systems(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str,
                 "sd": float(means.std(ddof=1)) if several else None,
                 "min": float(means.min()) if several else None,
                 "max": float(means.max()) if several else None,
+                "companion": system in companions,
             }
         )
     return rows
 
 
-def _pairs(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str, Any]]:
-    names = list(by_seed)
-    places = list(combinations(range(len(names)), 2))
-    if not places:
+def _tests(
+    by_seed: Mapping[str, Values], family: Sequence[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Return a family's differences a minus b with intervals and tests, corrected together."""
+    if not family:
         return []
-    left, right = np.array(places).T
-    differences = per_query[left] - per_query[right]
+    means = {name: values.mean(axis=0) for name, values in by_seed.items()}
+    differences = np.array([means[a] - means[b] for a, b in family])
     p, intervals = randomisation_p(differences), mean_intervals(differences)
     columns = {
         "difference": differences.mean(axis=-1),
@@ -111,10 +137,10 @@ def _pairs(by_seed: Mapping[str, Values], per_query: Values) -> list[dict[str, A
         "effect_size": effect_size(differences),
     }
     return [
-        {"a": names[a], "b": names[b]}
+        {"a": a, "b": b}
         | {name: _finite(values[row]) for name, values in columns.items()}
-        | {"within_seeds": within_seeds(by_seed[names[a]], by_seed[names[b]])}
-        for row, (a, b) in enumerate(places)
+        | {"within_seeds": within_seeds(by_seed[a], by_seed[b])}
+        for row, (a, b) in enumerate(family)
     ]
 
 

@@ -48,7 +48,7 @@ class GrowthJob:
         if unknown:
             allowed = ", ".join(sorted(self.suite.systems))
             raise ValueError(f"unknown system {', '.join(unknown)}; known: {allowed}")
-        return list(self.systems or self.suite.suite.systems)
+        return list(self.systems or self.suite.given.systems)
 
     def title(self, rows: Sequence[Row]) -> str:
         """Return the first sentences of the caption."""

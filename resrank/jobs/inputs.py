@@ -66,11 +66,14 @@ class SystemJob:
         return [(q, lists.get(q.id, [])) for q in self.collection.queries(Split.TEST)]
 
 
-def load(system: System, model: Path | None) -> Reranker:
-    """Build a system from its entry, with its trained model if it has one."""
+def load(system: System, model: Path | None, seed: int = 0) -> Reranker:
+    """Build a system from its entry, with its trained model if it has one.
+
+    seed: of an untrained system's random weights.
+    """
     if model is not None:
         check_model(model)
-    return system.load(model)
+    return system.load(model, seed)
 
 
 def in_sample_order(requests: Iterable[Request]) -> list[Request]:

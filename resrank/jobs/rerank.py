@@ -26,7 +26,8 @@ class RerankJob(SystemJob):
     """A system's run over every test query, or a shard of it.
 
     store: folder of the passage embeddings that systems share.
-    seed, model: training seed and model folder; 0 and None for an untrained system.
+    seed, model: training seed and model folder; for an untrained system the seed of its random
+        weights, and None.
     """
 
     store: Path
@@ -50,7 +51,7 @@ def rerank(job: RerankJob) -> None:
     TooManyRejected if a language model's answers are unusable; nothing but the transcript of its
     answers is written then.
     """
-    reranker = load(job.system, job.model)
+    reranker = load(job.system, job.model, job.seed)
     requests = job.requests()
     halved = Halvings()  # counts batches halved after out-of-memory
     if reranker.caches_passages:

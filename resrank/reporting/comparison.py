@@ -45,6 +45,7 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
     row: dict[str, Any] = {"collection": dataset, "first_stage": stage, "system": system}
     row["label"] = resolved.label(system)
     row["reranks"] = resolved.reranks(system)
+    row["companion"] = system in resolved.companions
     random_weights = is_random(resolved.systems[system])  # whose scores mean nothing
     row |= _means(scores[:0] if random_weights else scores, resolved.suite.metrics)
     row["seeds"] = int(scores["seed"].nunique())
@@ -53,7 +54,7 @@ def _row(resolved: Resolved, root: Path, dataset: str, stage: str, system: str) 
         row
         | _usage(resolved, root, dataset, stage, system)
         | token_mark(read_tokenizers(resolved, root, dataset, stage, system))
-        | _times(root / "efficiency" / dataset / stage / f"{system}.json")
+        | _costs(resolved, root / "efficiency" / dataset / stage, dataset, system)
     )
 
 
@@ -109,6 +110,14 @@ def _rankings(usage: pd.DataFrame) -> Iterator[tuple[Usage, int]]:
     counters = [field.name for field in fields(Usage)]
     for candidates, *counts in usage[["candidates", *counters]].itertuples(index=False):
         yield Usage(*map(int, counts)), int(candidates)
+
+
+def _costs(resolved: Resolved, folder: Path, dataset: str, system: str) -> dict[str, Any]:
+    """Return the times of a system; those of a companion are None, under the same conditions."""
+    compared = resolved.suite.systems_of(dataset)
+    trained = [name for name in resolved.companions.get(system, []) if name in compared]
+    times = _times(folder / f"{trained[0] if trained else system}.json")
+    return {name: None if trained and "_ms_" in name else value for name, value in times.items()}
 
 
 def _times(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from resrank.reporting.figures.difference_matrix import difference_matrix
 from resrank.reporting.figures.effectiveness_cost import LATENCY, TOKENS, effectiveness_against
 from resrank.reporting.figures.intervals import scores_with_intervals
 from resrank.reporting.figures.training_curves import training_curves
+from resrank.reporting.results import Statistics, read_statistics
 from resrank.reporting.tables.ablation import write_ablation
 from resrank.reporting.tables.audits import write_audits
 from resrank.reporting.tables.calibration import write_calibration
@@ -20,12 +21,14 @@ from resrank.reporting.tables.claims import write_claims
 from resrank.reporting.tables.comparison import write_comparison
 from resrank.reporting.tables.efficiency import write_efficiency
 from resrank.reporting.tables.first_stages import write_first_stages
+from resrank.reporting.tables.gains import with_gains
 from resrank.reporting.tables.leak import write_leak
 from resrank.reporting.tables.modes import write_modes
 from resrank.reporting.tables.sensitivity import write_sensitivity
-from resrank.reporting.tables.significance import Statistics, read_statistics, write_significance
+from resrank.reporting.tables.significance import write_significance
 from resrank.reporting.tables.tokens import write_tokens
 from resrank.suite.resolved import Resolved
+from resrank.suite.schema import Suite
 
 FILLED = (
     "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached. "
@@ -38,10 +41,11 @@ def report(resolved: Resolved, root: Path) -> None:
 
     A suite of random weights has only tables of costs and of its candidates, and no scores.
     """
-    frame = comparison(resolved, root)
     title = suite_title(resolved)
     statistics = {} if resolved.costs_alone else read_statistics(resolved, root)
-    written = write_comparison(resolved, root, frame, statistics)
+    whole = with_gains(comparison(resolved, root), statistics)
+    frame = whole[~whole["companion"]].reset_index(drop=True)
+    written = write_comparison(resolved, root, whole, statistics)
     written += write_efficiency(resolved, root, frame, title)
     written += write_tokens(resolved, root, title)
     written += write_first_stages(resolved, root, frame, title)
@@ -55,9 +59,15 @@ def report(resolved: Resolved, root: Path) -> None:
     write_manifest(
         root / "report.manifest.json",
         inputs=_inputs(resolved, root),
-        config=resolved.suite.model_dump(mode="json"),
+        config=_without_companions(resolved).model_dump(mode="json"),
         outputs=written,
     )
+
+
+def _without_companions(resolved: Resolved) -> Suite:
+    """Return the suite as it was written, without the skipped collections."""
+    kept = {"collections": resolved.suite.collections}
+    return resolved.given.model_copy(update=kept)
 
 
 def _inputs(resolved: Resolved, root: Path) -> dict[str, Path | str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,23 @@ from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE, usage_of
 from resrank.suite.resolved import Resolved
 
+Statistics = Mapping[tuple[str, str], Mapping[str, Any]]
+"""(collection, first stage) -> the statistics that `significance` wrote."""
+
 
 def read_json(path: Path) -> Any:
     """Read a result file. FileNotFoundError names the command that makes it."""
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; run `snakemake --cores 2 all` to make it")
     return read_checked_json(path)
+
+
+def read_statistics(resolved: Resolved, root: Path) -> Statistics:
+    """Read the statistics of each candidate set of a suite."""
+    return {
+        (dataset, stage): read_json(root / "statistics" / dataset / f"{stage}.json")
+        for dataset, stage in resolved.pairs
+    }
 
 
 def read_usage(

@@ -13,6 +13,12 @@ from resrank.suite.checks import check
 from resrank.suite.library import library, pick
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import Definitions, Suite, System
+from resrank.suite.untrained import (
+    companions_of,
+    untrained_entry,
+    untrained_selves,
+    with_companions,
+)
 from resrank.suite.used_systems import all_needed, used_by
 
 
@@ -67,8 +73,12 @@ def _resolve(suite: Suite, shared: Definitions) -> Resolved:
     compared = {stage for spec in evaluated for stage in spec.stages(suite.first_stages)}
     needed, needed_stages = all_needed(systems, stages, suite.systems, compared)
     _check_names(suite)
+    selves = untrained_selves(suite, needed, systems)
+    companions = companions_of(suite, selves)
+    needed |= {c: untrained_entry(of[0], needed[of[0]]) for c, of in companions.items()}
     return Resolved.model_construct(
-        suite=suite,
+        suite=with_companions(suite, companions),
+        untrained=selves,
         given=suite,
         collections=collections,
         first_stages=stages,

@@ -235,9 +235,17 @@ class Plan(Paths):
         if self.suite.judges:
             files.append(self.calibration(collection, stage))
         compared = self.suite.suite.systems_of(collection)
-        files += [self.efficiency(collection, stage, name) for name in compared]
+        timed = [name for name in compared if name not in self.suite.companions]
+        files += [self.efficiency(collection, stage, name) for name in timed]
         varied = [name for name in self.suite.suite.sensitivity if name in compared]
         return files + [self.sensitivity(collection, stage, name) for name in varied]
+
+    def gains(self, collection: str) -> dict[str, str]:
+        """Return each trained system that is compared on a collection, and its untrained self."""
+        compared = self.suite.suite.systems_of(collection)
+        return {
+            name: untrained for name, untrained in self.suite.untrained.items() if name in compared
+        }
 
     def recorded_runs(self, collection: str, stage: str, system: str) -> list[str]:
         """Return the run beside which an endpoint's times were recorded; none for other systems."""

@@ -11,6 +11,7 @@ from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.architectures import RANDOM
 from resrank.suite.schema import Suite, System
+from resrank.suite.untrained import companions_of
 from resrank.suite.used_systems import systems_below, teachers_of
 
 
@@ -18,6 +19,7 @@ class Resolved(BaseModel):
     """A suite with its collections, first stages and systems, and what follows from them."""
 
     suite: Suite
+    """The suite without the skipped collections, and with the companions as systems."""
     collections: dict[str, CollectionKind]
     first_stages: dict[str, FirstStageKind]
     systems: dict[str, System]
@@ -25,10 +27,20 @@ class Resolved(BaseModel):
     """The first stages that the suite uses: for its lists, in a fusion, or to train a system."""
     given: Suite
     """The suite as it was written, with the skipped collections."""
+    untrained: dict[str, str] = {}
+    """Each trained system that is compared with its untrained self, and that one's name."""
     skipped: dict[str, str] = {}
     """Optional collections that the suite skips, and why."""
     still_to_fetch: list[str] | None = None
     """`maybe_unavailable` when the suite was planned; None before that."""
+
+    @property
+    def companions(self) -> dict[str, list[str]]:
+        """Each untrained self that the suite does not list, and the systems it belongs to.
+
+        Companions are reranked and scored like other systems, but not timed.
+        """
+        return companions_of(self.given, self.untrained)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -39,6 +51,12 @@ class Resolved(BaseModel):
     def compared(self) -> list[tuple[str, str, str]]:
         """Every (collection, first stage, system) that is compared."""
         return [(c, s, system) for c, s in self.pairs for system in self.suite.systems_of(c)]
+
+    @property
+    def listed(self) -> list[tuple[str, str, str]]:
+        """`compared` without companions, whose costs are those of their trained systems."""
+        companions = self.companions
+        return [names for names in self.compared if names[2] not in companions]
 
     def used_by_stage(self, stage: str) -> list[str]:
         """Return the trained systems that a first stage uses, itself or through a fusion."""
@@ -51,23 +69,24 @@ class Resolved(BaseModel):
         return self.collections[collection].stages(self.suite.first_stages)
 
     def seeds_of(self, system: str) -> list[int]:
-        """Return the seeds of a system's runs; an untrained system has the one seed 0."""
+        """Return the seeds of a system's runs; an untrained system has the one seed 0.
+
+        A companion with random weights has the seeds from which its trained systems start.
+        """
         spec = self.systems[system]
         if spec.training is None:
-            return [0]
+            trained = self.companions.get(system, []) if _random_weights(spec) else []
+            return list(dict.fromkeys(s for name in trained for s in self.seeds_of(name))) or [0]
         return spec.seeds if spec.seeds is not None else self.suite.seeds
 
     def label(self, system: str) -> str:
         """Return a system's name in tables and figures, with a note if its weights are random."""
         spec = self.systems[system]
         named = spec.label or system
-        options = spec.typed_options
-        if spec.training is not None:
+        note = _random_weights(spec)
+        if spec.training is not None or note is None:
             return named
-        if made_here(options.model_dump()):
-            return f"{named} (untrained: random weights)"
-        part = options.random_part
-        return f"{named} (untrained: {part} of random weights)" if part else named
+        return f"{named} ({note})" if system in self.companions else f"{named} (untrained: {note})"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -110,14 +129,14 @@ class Resolved(BaseModel):
 
     @property
     def timed(self) -> list[str]:
-        """The systems whose cost is measured: all but those that replay a transcript."""
-        specs = {name: self.systems[name] for name in self.suite.systems}
+        """The systems whose cost is measured: not companions, nor those that replay answers."""
+        specs = {name: self.systems[name] for name in self.given.systems}
         return [name for name, s in specs.items() if not s.typed_options.is_replayed]
 
     @property
     def list_readers(self) -> list[str]:
         """The systems that read lists, by windows or at once; none if `costs_alone`."""
-        named = [] if self.costs_alone else self.suite.systems
+        named = [] if self.costs_alone else self.given.systems
         return [name for name in named if self.systems[name].reranker.reads_lists]
 
     @property
@@ -167,6 +186,14 @@ class Resolved(BaseModel):
             if self.collections[name].has_train_split():
                 return name
         return "docstrings_related" if self.systems[system].reranker.grades else "docstrings"
+
+
+def _random_weights(spec: System) -> str | None:
+    """Return which weights of a system are random until it is trained, or None."""
+    options = spec.typed_options
+    if made_here(options.model_dump()):
+        return "random weights"
+    return f"{options.random_part} of random weights" if options.random_part else None
 
 
 def made_here(options: Any) -> bool:

@@ -99,6 +99,11 @@ class Suite(Strict):
         description="Collection -> the systems compared on it, where these are not all: expensive "
         "systems on a small sample, say. No means over collections are taken then.",
     )
+    untrained: bool | list[str] = Field(
+        True,
+        description="Compare trained systems with their untrained selves: the same kind and "
+        "options before training. A list names the systems; false: none.",
+    )
     first_stages: list[str] = Field(["bm25"], min_length=1, description="Names of first stages.")
     metrics: list[str] = Field(
         ["nDCG@10", "MRR@10", "Recall@100"], min_length=1, description="ir_measures names."

@@ -21,6 +21,7 @@ SUITE = {
     "collections": ["mine"],
     "systems": ["tiny"],
     "seeds": [1],
+    "untrained": False,
     "measure": {"queries": 2, "warmup": 1},
     "define": {
         "collections": {"mine": {"kind": "beir", "path": "data"}},

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from resrank.evaluation.all_pairs import statistics, within_seeds
+from resrank.evaluation.all_pairs import Families, statistics, within_seeds
 
 
 def test_spreads_over_seeds_by_hand():
@@ -23,3 +23,43 @@ def test_spreads_over_seeds_by_hand():
     (pair,) = result["pairs"]
     assert pair["difference"] == pytest.approx(0.5)
     assert (pair["p_t"], pair["effect_size"]) == (None, None)
+
+
+def _rows(system, seed, values):
+    return [(system, seed, f"q{n}", "m", value) for n, value in enumerate(values)]
+
+
+def test_gains_by_hand_are_a_family_of_their_own():
+    """Five queries: every difference has one sign, so p is 2 / 2**5 before correction."""
+    before = [0.1, 0.2, 0.3, 0.4, 0.5]
+    rows = [
+        *_rows("trained", 1, [0.3, 0.5, 0.5, 0.7, 0.7]),
+        *_rows("trained", 2, [0.3, 0.3, 0.7, 0.5, 0.9]),
+        *_rows("other", 1, [0.2, 0.3, 0.5, 0.6, 0.6]),
+        *_rows("self", 1, before),
+        *_rows("self", 2, before),
+        *_rows("bm25", 0, [0.2, 0.1, 0.2, 0.4, 0.6]),
+    ]
+    families = Families({"trained": "self", "other": "self", "elsewhere": "self"}, ["self"])
+    result = statistics(rows, "m", families)
+    gain, second = result["gains"]
+    assert (gain["a"], gain["b"], second["a"]) == ("trained", "self", "other")
+    # Seeds averaged: 0.3, 0.4, 0.6, 0.6, 0.8, so gains of 0.2, 0.2, 0.3, 0.2, 0.3.
+    assert gain["difference"] == pytest.approx(0.24)
+    assert gain["low"] >= 0.2 - 1e-9
+    assert gain["high"] <= 0.3 + 1e-9
+    assert gain["p_randomisation"] == pytest.approx(2 / 2**5)
+    assert gain["p_holm"] == pytest.approx(2 * 2 / 2**5)  # two gains
+    assert {(pair["a"], pair["b"]) for pair in result["pairs"]} == {
+        ("trained", "other"), ("trained", "bm25"), ("other", "bm25"),
+    }  # fmt: skip
+    assert [row["companion"] for row in result["systems"]] == [False, False, True, False]
+
+
+def test_companions_do_not_change_the_family_of_all_pairs():
+    rng = np.random.default_rng(0)
+    rows = [row for name in "abc" for row in _rows(name, 0, rng.normal(size=20))]
+    alone = statistics(rows, "m")
+    joined = statistics([*rows, *_rows("self", 0, rng.normal(size=20))], "m", Families({"a": "self"}, ["self"]))  # fmt: skip
+    assert joined["pairs"] == alone["pairs"]
+    assert joined["systems"][:3] == alone["systems"]

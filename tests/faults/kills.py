@@ -33,7 +33,7 @@ TINY = {
     "options": {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}},
 }  # fmt: skip
 SMOKE = PLAIN | {
-    "systems": ["bm25", "tiny"], "seeds": [1],
+    "systems": ["bm25", "tiny"], "seeds": [1], "untrained": False,
     "define": PLAIN["define"] | {"systems": {"tiny": TINY}},
 }  # fmt: skip
 """With embeddings, a training and its model."""

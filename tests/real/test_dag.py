@@ -33,7 +33,7 @@ def results(real_data, tmp_path_factory):
                 "qrels": str(dl19 / "qrels.txt"), "relevant_grade": 2, "test_sample": 3}  # fmt: skip
     suite = {
         "name": "real", "collections": ["scifact", "dl19"], "systems": ["bm25", *SYSTEMS],
-        "seeds": [1], "measure": {"queries": 1, "warmup": 0},
+        "seeds": [1], "untrained": False, "measure": {"queries": 1, "warmup": 0},
         "define": {"collections": {"scifact": scifact, "dl19": imported}, "systems": SYSTEMS,
                    "first_stages": {"bm25": {"kind": "bm25", "depth": 20}}},
     }  # fmt: skip

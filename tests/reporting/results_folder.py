@@ -101,6 +101,7 @@ def _collection(root, name, systems, queries, depth, rng):
         rows.append({
             "collection": name, "first_stage": "bm25", "system": system,
             "label": f"System <b>{place}</b>", "nDCG@10": values.mean(), "queries": len(test_queries), "seeds": 1,
+            "companion": False,
             "p50_ms_online": 10.0 * (place + 1) + zlib.crc32(name.encode()) % 7,
             "p50_ms_cached": 1.0 * (place + 1) if place else None,
             "tokens_per_passage_online": 100.0 * place, "tokens_per_passage_cached": 2.0 * place,

@@ -27,7 +27,8 @@ def export_model_index(root: Path, out: Path) -> list[Path]:
     metrics = [
         m for m in read_json(root / "report.manifest.json")["config"]["metrics"] if m in frame
     ]
-    frame = frame[frame["queries"].notna()]  # means over collections have no queries
+    # Means over collections have no queries, and companions are not systems of the suite.
+    frame = frame[frame["queries"].notna() & ~frame["companion"]]
     written = []
     for system, rows in frame.groupby("system", sort=False):
         results = [

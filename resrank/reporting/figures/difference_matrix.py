@@ -37,8 +37,10 @@ def difference_matrix(
     """Draw one panel per candidate set, as `<out>.svg` and `<out>.png`.
 
     All panels list the systems in one order, by falling mean over all sets, and share labels.
+    Companions, which are in no pair, are left out.
     """
-    names = best_first(statistics)
+    companions = companions_in(statistics)
+    names = [name for name in best_first(statistics) if name not in companions]
     metric = next(iter(statistics.values()))["metric"]
     side = CELL * max(FEWEST, len(names))
     named = label_width(labels.get(name, name) for name in names)
@@ -63,6 +65,12 @@ def best_first(statistics: StatisticsBySet) -> list[str]:
         for row in results["systems"]:
             means.setdefault(row["system"], []).append(row["mean"])
     return sorted(means, key=lambda name: -float(np.mean(means[name])))
+
+
+def companions_in(statistics: StatisticsBySet) -> set[str]:
+    """Return the systems that are compared as untrained selves alone."""
+    rows = (row for results in statistics.values() for row in results["systems"])
+    return {row["system"] for row in rows if row["companion"]}
 
 
 def _draw_panel(axis: Axes, results: Mapping[str, Any], names: Sequence[str]) -> None:

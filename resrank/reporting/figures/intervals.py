@@ -9,7 +9,11 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from resrank.reporting.figures.difference_matrix import StatisticsBySet, best_first
+from resrank.reporting.figures.difference_matrix import (
+    StatisticsBySet,
+    best_first,
+    companions_in,
+)
 from resrank.reporting.figures.style import (
     PANELS_PER_ROW,
     STYLE,
@@ -21,11 +25,13 @@ from resrank.reporting.figures.style import (
 )
 
 ROW = 0.24  # inches
+COLOUR = "#0072B2"
 LEGEND = (
     "Dot: {metric}, mean over queries and seeds. Line: its 95% bootstrap interval over queries. "
     "Bars: the least and the largest mean over seeds. Overlapping intervals do not show whether "
     "two systems differ on the same queries; the matrix of significance does."
 )
+HOLLOW = " Hollow: a trained system's untrained self."
 
 
 def scores_with_intervals(
@@ -45,15 +51,17 @@ def scores_with_intervals(
             name_panel(axis, collection, stage)
             first = number % PANELS_PER_ROW == 0
             axis.set_yticks(range(len(names)), texts if first else [""] * len(names), fontsize=8)
-        add_caption(figure, f"{note}\n{LEGEND.format(metric=metric)}")
+        hollow = HOLLOW if companions_in(statistics) else ""
+        add_caption(figure, f"{note}\n{LEGEND.format(metric=metric)}{hollow}")
         return save(figure, out)
 
 
 def _draw_panel(axis: Axes, results: Mapping[str, Any], names: Sequence[str]) -> None:
     for system in results["systems"]:
         row = names.index(system["system"])
-        axis.plot([system["low"], system["high"]], [row, row], color="#0072B2", lw=1.4)
-        axis.plot([system["mean"]], [row], "o", color="#0072B2", ms=5)
+        face = "white" if system["companion"] else COLOUR
+        axis.plot([system["low"], system["high"]], [row, row], color=COLOUR, lw=1.4)
+        axis.plot([system["mean"]], [row], "o", color=COLOUR, ms=5, markerfacecolor=face)
         if system["min"] is not None:
             ends = [system["min"], system["max"]]
             axis.plot(ends, [row, row], "|", color="#000000", ms=9, mew=1.2)

@@ -39,12 +39,13 @@ def page_data(root: Path) -> dict[str, Any]:
     suite = read_json(root / "report.manifest.json")["config"]
     manifests = read_manifests(root)
     frame = pd.read_csv(root / "tables" / "comparison.csv", keep_default_na=True)
+    listed = frame[~frame["companion"]]
     pairs = _pairs(root)
     counts = Counter(stage_of(path) for path in manifests)
     tables = read_tables(root / "tables")
     return {
         "suite": suite,
-        "summary": _summary(suite, frame, pairs),
+        "summary": _summary(suite, listed, pairs),
         "sections": _sections(tables),
         "verdicts": _verdicts(root / "tables" / "claims.csv"),
         "dag": draw(counts, lineage(root, manifests)),
@@ -54,7 +55,7 @@ def page_data(root: Path) -> dict[str, Any]:
         "samples": samples(root, pairs, suite["metrics"][0]),
         "limits": {"depth": DEPTH, "characters": CHARACTERS},
         "chart": {
-            "rows": _json_rows(frame),
+            "rows": _json_rows(listed),
             "metrics": [m for m in suite["metrics"] if m in frame and frame[m].notna().any()],
             "costs": {key: label for key, label in COSTS.items() if _is_measured(frame, key)},
         },

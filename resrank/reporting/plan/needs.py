@@ -46,7 +46,8 @@ def needs(resolved: Resolved, name: str, assumed: Assumptions) -> Needs:
     reranking = None
     if cost is not None and rankings is not None:
         measure = resolved.suite.measure
-        timed = 2 * (measure.queries + measure.warmup) * len(pairs)
+        measurements = 0 if name in resolved.companions else len(pairs)
+        timed = 2 * (measure.queries + measure.warmup) * measurements
         reranking = assumed.hours(cost, rankings * seeds + timed)
     teaching = _teaching_hours(resolved, name, assumed)
     reranking = None if reranking is None or teaching is None else reranking + teaching

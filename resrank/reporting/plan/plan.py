@@ -57,8 +57,18 @@ def _state(spec: CollectionKind) -> str:
 
 def _systems(resolved: Resolved) -> Iterator[str]:
     for name in resolved.suite.systems:
+        if name in resolved.companions:
+            yield _companion(resolved, name)
+            continue
         is_trained = resolved.systems[name].training is not None
         trained = f"trained on {resolved.trained_on(name)}, " if is_trained else ""
         sets = sum(system == name for _, _, system in resolved.compared)
         count = len(resolved.seeds_of(name)) * sets
         yield f"  {name}: {trained}{count} runs, {sets} measurements"
+
+
+def _companion(resolved: Resolved, name: str) -> str:
+    sets = sum(system == name for _, _, system in resolved.compared)
+    trained = ", ".join(resolved.companions[name])
+    count = len(resolved.seeds_of(name)) * sets
+    return f"  {name}: untrained, for comparison with {trained}, {count} runs"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from resrank.reporting.conditions import conditions
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
+from resrank.reporting.tables.gains import LEGEND, NAMES, gain_column
 from resrank.reporting.tables.leak import leaks
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
@@ -20,10 +21,14 @@ CAPTION = (
 
 
 def write_ablation(resolved: Resolved, root: Path, frame: pd.DataFrame) -> list[Path]:
-    """Write the table `ablation`. frame: the rows of `comparison.comparison`."""
+    """Write the table `ablation`.
+
+    frame: the rows of `comparison.comparison` without companions, which the table `scores` has.
+    """
     table = ablation(resolved, root, frame)
     columns, groups = _columns(resolved, table), list(CANDIDATE_SET)
     caption = conditions(resolved, frame) + CAPTION.format(base=resolved.suite.ablation)
+    caption += LEGEND.format(metric=resolved.suite.metrics[0]) if "gain" in table else ""
     return write_table(root / "tables", "ablation", table, columns, groups, caption)
 
 
@@ -38,7 +43,8 @@ def ablation(resolved: Resolved, root: Path, frame: pd.DataFrame) -> pd.DataFram
     scores = dict(zip(keys, frame[metric], strict=True))
     base = [scores[collection, stage, resolved.suite.ablation] for collection, stage, _ in keys]
     kept = ["collection", "first_stage", "label", metric, f"{metric} sd"]
-    table = frame.reindex(columns=[*kept, "encoder alone", "encoder alone sd", "seeds"])
+    gains = NAMES if "gain" in frame else []
+    table = frame.reindex(columns=[*kept, *gains, "encoder alone", "encoder alone sd", "seeds"])
     table.insert(5, "difference", frame[metric] - base)
     audited = leaks(resolved, root)
     if len(audited):
@@ -55,6 +61,7 @@ def _columns(resolved: Resolved, table: pd.DataFrame) -> dict[str, Column]:
         "label": Column("system"),
         metric: Column(metric, 4, 1, f"{metric} sd"),
         "difference": Column("difference", 4),
+        **gain_column(table),
         "encoder alone": Column("encoder alone", 4, 1, "encoder alone sd"),
         "without overlap": Column("without overlap", 4, 1),
         "seeds": Column("seeds"),

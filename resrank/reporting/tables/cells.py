@@ -35,7 +35,8 @@ def _with_bounds(value: float, row: pd.Series[Any], column: Column) -> str:
     least = 10.0**-column.decimals
     if column.p and value < least:
         return f"<{least:.{column.decimals}f}"
-    text = f"{value / column.unit:,.{column.decimals}f}"
+    sign = "+" if column.signed else ""
+    text = f"{value / column.unit:{sign},.{column.decimals}f}"
     if column.joined:
         return " / ".join([text, *(f"{row[name]:.{column.decimals}f}" for name in column.joined)])
     if column.spread and pd.notna(row[column.spread]):

@@ -13,8 +13,9 @@ class Column:
     spread, interval, mark: columns whose values follow the number, after `±`, in brackets, and at
     the end. missing: text for a missing value. p: a probability; one too small for the decimals is
     written as below their smallest value. unit: the value that is displayed as 1. among: a boolean
-    column that says which rows can be best (all rows if unset). joined: columns whose values follow
-    the number as further parts of a whole: `0.05 / 0.95 / 0.00`.
+    column that says which rows can be best (all rows if unset; companions never are). joined:
+    columns whose values follow the number as further parts of a whole: `0.05 / 0.95 / 0.00`.
+    signed: write a plus before numbers above 0.
     """
 
     header: str
@@ -28,6 +29,7 @@ class Column:
     unit: float = 1.0
     among: str | None = None
     joined: tuple[str, ...] = ()
+    signed: bool = False
 
 
 CANDIDATE_SET = {"collection": Column("collection"), "first_stage": Column("first stage")}

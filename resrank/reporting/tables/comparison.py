@@ -8,11 +8,13 @@ import pandas as pd
 
 from resrank.reporting.comparison import VERDICTS
 from resrank.reporting.conditions import conditions
+from resrank.reporting.results import Statistics
 from resrank.reporting.tables.column import CANDIDATE_SET, COST, Column
 from resrank.reporting.tables.effectiveness import write_effectiveness
 from resrank.reporting.tables.estimates import marked_columns, with_footnote
+from resrank.reporting.tables.gains import gain_column, gain_legend, with_mean_intervals
 from resrank.reporting.tables.means import NOTE, with_means
-from resrank.reporting.tables.significance import MARKS, Statistics, marks
+from resrank.reporting.tables.significance import MARKS, marks
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
 
@@ -50,7 +52,8 @@ def write_comparison(
         baseline = resolved.suite.baseline
         frame["mark"] = marks(frame, statistics, baseline)
         legend = MARKS.format(reference=baseline or "the best system")
-    compared = with_means(resolved, frame)
+    compared = with_mean_intervals(resolved, root, with_means(resolved, frame))
+    legend += gain_legend(frame, resolved.suite.metrics[0])
     legend += NOTE if len(compared) > len(frame) else ""
     columns = marked_columns(comparison_columns(resolved, frame), frame, ESTIMATED)
     answers = ANSWERS if "clean_share" in columns else ""
@@ -75,6 +78,7 @@ def comparison_columns(resolved: Resolved, frame: pd.DataFrame) -> dict[str, Col
         for metric in resolved.suite.metrics:
             tested = "mark" if metric == resolved.suite.metrics[0] else None
             columns[metric] = Column(metric, 4, 1, f"{metric} sd", mark=tested)
+        columns |= gain_column(frame)
     return columns | {
         "seeds": Column("seeds"),
         "tokens_per_passage_online": Column("tokens/passage online", 1, **COST),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from resrank.reporting.tables.column import Column
+from resrank.reporting.tables.gains import gains_note
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
 
@@ -33,7 +34,7 @@ def write_effectiveness(
         columns[key] = Column(name, 4, 1, f"{key} sd", mark=mark)
     columns["seeds"] = Column("seeds")
     groups = [] if one_each else ["first_stage"]
-    text = caption + CAPTION.format(metric=metric) + legend
+    text = caption + CAPTION.format(metric=metric) + legend + gains_note(compared)
     return write_table(root / "tables", "effectiveness", frame, columns, groups, text)
 
 
@@ -46,7 +47,7 @@ def pivot(compared: pd.DataFrame, metric: str, by_stage: bool) -> pd.DataFrame:
     for row in compared.to_dict("records"):
         stage = row["first_stage"] if by_stage else ""
         names = {"first_stage": stage} if by_stage else {}
-        names |= {name: row[name] for name in ("system", "label", "seeds")}
+        names |= {name: row[name] for name in ("system", "label", "seeds", "companion")}
         entry = table.setdefault((stage, row["system"]), names)
         key = f"{metric} {row['collection']}"
         entry[key], entry[f"{key} sd"] = row[metric], row.get(f"{metric} sd")

@@ -67,7 +67,7 @@ def write_efficiency(
     """
     rows = [
         row
-        for dataset, stage, system in resolved.compared
+        for dataset, stage, system in resolved.listed
         for row in _rows(resolved, root, dataset, stage, system)
     ]
     if not rows:

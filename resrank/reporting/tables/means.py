@@ -25,9 +25,11 @@ def with_means(resolved: Resolved, frame: pd.DataFrame) -> pd.DataFrame:
     if named == 1 or resolved.suite.systems_on:
         return frame
     rows = [frame]
-    for stage, part in _groups(resolved, frame):
-        means = part.groupby("system", sort=False)[resolved.suite.metrics].mean().reset_index()
+    for stage, part in groups(resolved, frame):
+        averaged = [*resolved.suite.metrics, *(["gain"] if "gain" in part else [])]
+        means = part.groupby("system", sort=False)[averaged].mean().reset_index()
         means["label"] = means["system"].map(resolved.label)
+        means["companion"] = means["system"].isin(list(resolved.companions))
         means["collection"] = mean_label(part["collection"].nunique(), named)
         means["first_stage"] = stage
         rows.append(means)
@@ -39,8 +41,11 @@ def mean_label(present: int, named: int) -> str:
     return f"mean of {present}" if present == named else f"mean of {present} of {named}"
 
 
-def _groups(resolved: Resolved, frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows to average: all if each collection has one first stage, else each stage's."""
+def groups(resolved: Resolved, frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows to average: all if each collection has one first stage, else each stage's.
+
+    Each group comes with the name of its first stages.
+    """
     stages = [resolved.stages_of(name) for name in resolved.suite.collections]
     if all(len(names) == 1 for names in stages):
         yield ", ".join(dict.fromkeys(names[0] for names in stages)), frame

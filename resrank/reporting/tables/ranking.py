@@ -15,14 +15,17 @@ def best_cells(
     """Return (row, column) -> 1 or 2: the best and second best of each group, as displayed.
 
     Values that round to the same number tie. The worse of only two different values is not marked
-    as second best.
+    as second best. A row whose `companion` is true is never marked.
     """
+    listed = ~frame["companion"].eq(True) if "companion" in frame else True
     ranks: dict[tuple[int, str], int] = {}
     keys: list[tuple[object, ...]] = list(frame[list(groups)].itertuples(index=False, name=None))
     for key, column in columns.items():
         if not column.best or key not in frame:
             continue
-        rivals = frame[key].notna() & (frame[column.among].eq(True) if column.among else True)
+        rivals = (
+            listed & frame[key].notna() & (frame[column.among].eq(True) if column.among else True)
+        )
         for group in dict.fromkeys(keys):
             values = {
                 place: round(float(frame[key].iloc[place]) / column.unit, column.decimals)

@@ -8,27 +8,31 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.reporting.results import read_json
+from resrank.reporting.results import Statistics
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
+from resrank.reporting.tables.gains import LEGEND, gain_column, with_gains
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
 
-Statistics = Mapping[tuple[str, str], Mapping[str, Any]]
-"""(collection, first stage) -> the statistics that `significance` wrote."""
 MARKS = (
     "↑, ↓: significantly above or below {reference} (randomisation test over queries, p below 0.05 "
     "after Holm's correction over all pairs of systems of a candidate set)."
 )
 PAIRS = (
     "{metric}, a minus b, seeds averaged per query; 95% bootstrap interval over queries. p: paired "
-    "randomisation test and t-test; Holm: the former, corrected over all pairs of a candidate set. "
+    "randomisation test and t-test; Holm: the former, corrected over a family of a candidate set. "
     "Effect size: mean difference over its standard deviation over queries. Within seeds: whether "
-    "the difference is no larger than the range over seeds of a's or b's mean."
+    "the difference is no larger than the range over seeds of a's or b's mean. {families}"
+)
+FAMILIES = (
+    "Families: all pairs of the suite's systems; and each trained system (a) against its untrained "
+    "self (b)."
 )
 SCORES = (
     "{metric}: mean over seeds with its 95% bootstrap interval over queries; standard deviation, "
     "least and largest mean over seeds."
 )
+FAMILY = {"pairs": "all pairs", "gains": "gain over untrained"}
 PAIR_COLUMNS = {
     "a_label": Column("a"),
     "b_label": Column("b"),
@@ -54,45 +58,38 @@ SCORE_COLUMNS = {
 }
 
 
-def read_statistics(resolved: Resolved, root: Path) -> Statistics:
-    """Read the statistics of each candidate set of a suite."""
-    return {
-        (dataset, stage): read_json(root / "statistics" / dataset / f"{stage}.json")
-        for dataset, stage in resolved.pairs
-    }
-
-
 def write_significance(
     resolved: Resolved, statistics: Statistics, title: str, root: Path
 ) -> list[Path]:
     """Write the tables `scores` and `significance`."""
-    metric, labels = resolved.suite.metrics[0], resolved.labels
-    written = []
-    for name, frame, columns, caption in (
-        ("scores", seeds(statistics, labels), SCORE_COLUMNS, SCORES),
-        ("significance", pairs(statistics, labels), PAIR_COLUMNS, PAIRS),
-    ):
-        text = title + caption.format(metric=metric)
-        written += write_table(root / "tables", name, frame, CANDIDATE_SET | columns, [], text)
-    return written
+    metric, labels, tables = resolved.suite.metrics[0], resolved.labels, root / "tables"
+    scores, tested = seeds(statistics, labels), pairs(statistics, labels)
+    columns = CANDIDATE_SET | SCORE_COLUMNS | gain_column(scores)
+    caption = title + (SCORES + (LEGEND if "gain" in scores else "")).format(metric=metric)
+    written = write_table(tables, "scores", scores, columns, [], caption)
+    several = tested["family"].nunique() > 1
+    columns = CANDIDATE_SET | ({"family": Column("family")} if several else {}) | PAIR_COLUMNS
+    caption = title + PAIRS.format(metric=metric, families=FAMILIES if several else "").rstrip()
+    return written + write_table(tables, "significance", tested, columns, [], caption)
 
 
 def pairs(statistics: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
-    """Return one row per pair of systems on a candidate set."""
+    """Return one row per tested pair of systems on a candidate set, by family."""
     words = {True: "yes", False: "no", None: None}
     rows = [
-        {"collection": dataset, "first_stage": stage}
+        {"collection": dataset, "first_stage": stage, "family": name}
         | pair
         | {"a_label": labels[pair["a"]], "b_label": labels[pair["b"]]}
         | {"within_seeds": words[pair["within_seeds"]]}
         for (dataset, stage), results in statistics.items()
-        for pair in results["pairs"]
+        for key, name in FAMILY.items()
+        for pair in results[key]
     ]
-    return pd.DataFrame(rows, columns=[*CANDIDATE_SET, "a", "b", *PAIR_COLUMNS])
+    return pd.DataFrame(rows, columns=[*CANDIDATE_SET, "family", "a", "b", *PAIR_COLUMNS])
 
 
 def seeds(statistics: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
-    """Return a system's mean, interval and spread over seeds, one row per candidate set."""
+    """Return a system's mean, interval, spread and gain, one row per candidate set."""
     rows = [
         {"collection": dataset, "first_stage": stage, "label": labels[system["system"]]} | system
         for (dataset, stage), results in statistics.items()
@@ -100,13 +97,14 @@ def seeds(statistics: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows)
     frame["range"] = frame["max"].astype(float) - frame["min"].astype(float)
-    return frame
+    return with_gains(frame, statistics)
 
 
 def marks(frame: pd.DataFrame, statistics: Statistics, baseline: str | None) -> list[str]:
     """Return an arrow for each row that differs significantly from the reference, else "".
 
     The reference is `baseline`, or the system with the best mean on the row's candidate set.
+    Companions are not compared.
     """
     arrows = {key: _arrows(results, baseline) for key, results in statistics.items()}
     keys = zip(frame["collection"], frame["first_stage"], frame["system"], strict=True)
@@ -114,7 +112,7 @@ def marks(frame: pd.DataFrame, statistics: Statistics, baseline: str | None) -> 
 
 
 def _arrows(results: Mapping[str, Any], baseline: str | None) -> dict[str, str]:
-    means = {row["system"]: row["mean"] for row in results["systems"]}
+    means = {row["system"]: row["mean"] for row in results["systems"] if not row["companion"]}
     reference = baseline or max(means, key=means.__getitem__)
     arrows = {}
     for pair in results["pairs"]:

@@ -53,7 +53,7 @@ CAPTION = (
 def write_tokens(resolved: Resolved, root: Path, title: str) -> list[Path]:
     """Write the table `tokens`. title: opens the caption."""
     rows = [
-        _row(resolved, root, dataset, stage, system) for dataset, stage, system in resolved.compared
+        _row(resolved, root, dataset, stage, system) for dataset, stage, system in resolved.listed
     ]
     frame = pd.DataFrame(rows)
     columns = marked_columns(COLUMNS, frame, ESTIMATED)

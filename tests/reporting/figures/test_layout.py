@@ -40,7 +40,8 @@ def draw_costs(out, sets, systems):
 
 
 def statistics(sets, systems):
-    rows = [{"system": n, "mean": 0.5 + i / 100, "low": 0.45, "high": 0.65, "min": 0.5, "max": 0.6}
+    rows = [{"system": n, "mean": 0.5 + i / 100, "low": 0.45, "high": 0.65, "min": 0.5, "max": 0.6,
+             "companion": False}
             for i, n in enumerate(systems)]  # fmt: skip
     pairs = [{"a": a, "b": b, "difference": -0.125, "p_holm": 0.001, "within_seeds": True}
              for a, b in itertools.combinations(systems, 2)]  # fmt: skip
