@@ -32,6 +32,12 @@ def read_statistics(resolved: Resolved, root: Path) -> Statistics:
     }
 
 
+def read_comparison(root: Path) -> pd.DataFrame:
+    """Read the table `comparison`; in a file of an earlier version no system is a companion."""
+    frame = pd.read_csv(root / "tables" / "comparison.csv")
+    return frame if "companion" in frame else frame.assign(companion=False)
+
+
 def read_usage(
     resolved: Resolved, root: Path, dataset: str, stage: str, system: str
 ) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from resrank.io.atomic import write_text
-from resrank.reporting.results import read_json
+from resrank.reporting.results import read_comparison, read_json
 
 TASK = "text-ranking"
 
@@ -23,7 +23,7 @@ def export_model_index(root: Path, out: Path) -> list[Path]:
     path = root / "tables" / "comparison.csv"
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; run `snakemake --cores 2 all` to make it")
-    frame = pd.read_csv(path)
+    frame = read_comparison(root)
     metrics = [
         m for m in read_json(root / "report.manifest.json")["config"]["metrics"] if m in frame
     ]

@@ -15,7 +15,7 @@ from resrank.reporting.page.dag import draw
 from resrank.reporting.page.explorer import CHARACTERS, DEPTH, samples
 from resrank.reporting.page.tables import PageTable, read_tables
 from resrank.reporting.provenance import environments, hashes, lineage, read_manifests, stage_of
-from resrank.reporting.results import read_json
+from resrank.reporting.results import read_comparison, read_json
 
 SECTIONS = {
     "Claims": ("claims",),
@@ -38,7 +38,7 @@ def page_data(root: Path) -> dict[str, Any]:
     check_report(root)
     suite = read_json(root / "report.manifest.json")["config"]
     manifests = read_manifests(root)
-    frame = pd.read_csv(root / "tables" / "comparison.csv", keep_default_na=True)
+    frame = read_comparison(root)
     listed = frame[~frame["companion"]]
     pairs = _pairs(root)
     counts = Counter(stage_of(path) for path in manifests)
