@@ -125,7 +125,7 @@ def test_a_leak_audit_is_planned_if_no_network_can_take_its_collection_away(tmp_
 def restricted(**more):
     suite = {
         "name": "x", "collections": ["docstrings", "few"], "systems": ["bm25", "bi", "judge"],
-        "systems_on": {"docstrings": ["bi", "bm25"]},
+        "systems_on": {"docstrings": ["bi", "bm25"]}, "untrained": False,
         "define": {
             "systems": {
                 "bi": {"kind": "bi_encoder", "options": MINILM, "training": {}, "seeds": [3]},
