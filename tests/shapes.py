@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -61,6 +63,19 @@ def save_causal(folder: Path, kind: str, *, ends: bool = False, hidden: int = 64
         pad_token_id=None, **more,
     )  # fmt: skip
     model(shape).save_pretrained(folder)
+    made.save_pretrained(folder)
+    return str(folder)
+
+
+def save_bert(folder: Path) -> str:
+    """A cross-encoder of one BERT layer."""
+    torch.manual_seed(0)
+    made = tokenizer(ends=False)
+    shape = BertConfig(
+        vocab_size=len(made), hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+        num_attention_heads=2, pad_token_id=made.pad_token_id, num_labels=1,
+    )  # fmt: skip
+    BertForSequenceClassification(shape).save_pretrained(folder)
     made.save_pretrained(folder)
     return str(folder)
 

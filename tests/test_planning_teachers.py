@@ -23,6 +23,7 @@ from tests.conftest import write_beir
 from tests.job_helpers import with_candidates
 from tests.llm.http_reranker import WINDOW
 from tests.llm.test_transcript import Model, system
+from tests.shapes import save_bert
 
 MINILM = {"model": "sentence-transformers/all-MiniLM-L6-v2"}
 TINY = {"encoder": MINILM, "reranker": {"layers": 1, "heads": 2}}
@@ -179,7 +180,7 @@ def jobs(tmp_path, monkeypatch):
     return jobs_of(tmp_path, "backwards", {"backwards": BACKWARDS})
 
 
-def test_a_teacher_ranks_the_training_queries_and_its_pupil_learns_its_order(jobs):
+def test_a_teachers_run_covers_the_training_queries_with_its_scores(jobs):
     job = jobs.teach("mine", "bm25", "backwards", None)
     rerank(job)
     lines = [line.split("\t") for line in job.out.read_text().splitlines()]
@@ -230,10 +231,11 @@ def test_a_pupil_needs_its_teachers_run_and_depends_on_its_content(jobs):
 
 def test_a_trained_cross_encoder_teaches_within_a_fusion_of_three(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    trained = {"model": "trained:cross", "max_tokens": 16}
+    base = {"model": save_bert(tmp_path / "bert"), "max_tokens": 16}
+    trained = {**base, "model": "trained:cross"}
     training = {"loss": "softmax", "negatives": 2, "max_tokens": 16, "length_groups": 2}
     systems = {
-        "cross": {"kind": "cross_encoder", "training": training, "seeds": [5]},
+        "cross": {"kind": "cross_encoder", "options": base, "training": training, "seeds": [5]},
         "fused": {"kind": "rank_fusion", "options": {"systems": [
             {"kind": "cross_encoder", "options": trained}, {"kind": "bi_encoder"}]}},
     }  # fmt: skip

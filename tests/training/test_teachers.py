@@ -32,6 +32,7 @@ from resrank.training.losses import ranknet
 from resrank.training.options import EncoderTraining, ResRankTraining, TrainingStage
 from resrank.training.teacher import read_rankings, taught_by
 from resrank.training.teacher_options import NegativeFilter
+from tests.shapes import save_bert
 from tests.training.teachers import Alphabetical, Backwards
 
 PASSAGES = [Passage(f"p{i}", f"text {i}") for i in range(5)]
@@ -204,8 +205,14 @@ def test_groups_by_length():
 
 
 @pytest.fixture(scope="module")
-def cross_encoder():
-    return CrossEncoder.load(CrossEncoder.Options(dtype="float32", max_tokens=32)).model
+def options(tmp_path_factory):
+    folder = save_bert(tmp_path_factory.mktemp("bert") / "model")
+    return CrossEncoder.Options(model=folder, dtype="float32", max_tokens=32)
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(options):
+    return CrossEncoder.load(options).model
 
 
 def test_length_groups_change_no_loss(cross_encoder):
@@ -226,10 +233,9 @@ def test_length_groups_change_no_loss(cross_encoder):
     assert loss(loss="softmax") == pytest.approx(-sum(p.item() for p in positives) / 2, rel=1e-3)
 
 
-def test_a_killed_softmax_training_resumes_to_the_same_weights(tmp_path, monkeypatch):
+def test_a_killed_softmax_training_resumes_to_the_same_weights(options, tmp_path, monkeypatch):
     for name in ("SECONDS", "PAUSE"):
         monkeypatch.setattr(f"resrank.training.checkpoints.Checkpoints.{name}", 0.0)
-    options = CrossEncoder.Options(dtype="float32", max_tokens=16)
     training = CrossEncoderTraining(
         loss="softmax", negatives=2, batch_queries=1, max_tokens=16, length_groups=2
     )
