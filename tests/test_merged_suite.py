@@ -74,10 +74,18 @@ def described(plan: Plan) -> dict[str, object]:
         "collections": {c: as_json(suite.collections[c]) for c in collections},
         "learners": {c: plan.learners(c) for c in collections},
         "lists_to_encode": {c: plan.lists_to_encode(c) for c in collections},
-        "stages": {s: as_json(plan.stage_entry(s)) for s in suite.needed_stages},
+        "stages": {
+            (s, c): as_json(plan.stage_entry(s, c))
+            for s in suite.needed_stages
+            for c in collections
+        },
         "stage_models": {s: plan.stage_models(s) for s in suite.needed_stages},
         "fused": {s: plan.fused("c", s) for s in suite.needed_stages},
-        "systems": {s: as_json(plan.system_entry(s)) for s in sorted(suite.systems)},
+        "systems": {
+            (s, c): as_json(plan.system_entry(s, c))
+            for s in sorted(suite.systems)
+            for c in collections
+        },
         "used_models": {s: plan.used_models(s) for s in suite.systems},
         "encoders": plan.encoders,
         "splits": {(c, e): plan.splits_to_encode(c, e) for c in collections for e in plan.encoders},

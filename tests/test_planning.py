@@ -59,12 +59,12 @@ def test_an_encoder_that_training_reaches_is_not_encoded_before(plan):
 
 def test_a_system_waits_for_what_it_stands_on(plan):
     assert plan.used_models("above") == ["out/models/tuned/seed3.manifest.json"]
-    options = plan.system_entry("above").options
+    options = plan.system_entry("above", "docstrings").options
     assert options["encoder"]["model"] == "out/models/tuned/seed3"
     assert plan.model("above", 1) == ["out/models/above/seed1.manifest.json"]
     assert plan.model("bi") == []
     assert plan.stage_models("near") == ["out/models/joint/seed7.manifest.json"]
-    assert plan.stage_entry("near").encoder.model == "out/models/joint/seed7/encoder"
+    assert plan.stage_entry("near", "docstrings").encoder.model == "out/models/joint/seed7/encoder"
 
 
 def test_what_learned_where_is_followed_through_first_stages(plan):
@@ -161,3 +161,27 @@ def test_a_collection_is_reported_with_its_systems_alone():
 def test_systems_on_must_name_what_the_suite_has(more, message):
     with pytest.raises(ConfigError, match=message):
         restricted(**more)
+
+
+def test_the_query_instruction_is_the_collections_and_changes_no_embedding(tmp_path):
+    told = {
+        "kind": "bi_encoder",
+        "options": {"query_instruction": "Instruct: {instruction}\nQuery:"},
+    }
+    fused = {"kind": "rank_fusion", "options": {"system": told}}
+    define = {
+        "collections": {"law": {"kind": "docstrings", "instruction": "Find the law"}},
+        "first_stages": {"near": {"kind": "dense", "encoder": told["options"]}},
+        "systems": {"told": told, "fused": fused},
+    }
+    suite = {"name": "x", "collections": ["law", "scifact"], "systems": ["told", "fused"]}
+    suite |= {"first_stages": ["bm25", "near"], "define": define}
+    plan = Plan(load_suite(suite))
+    of_law = plan.system_entry("told", "law").options["query_instruction"]
+    assert of_law == "Instruct: Find the law\nQuery:"
+    of_scifact = plan.system_entry("told", "scifact").options["query_instruction"]
+    assert of_scifact.startswith("Instruct: Given a scientific claim, retrieve")
+    nested = plan.system_entry("fused", "law").options["system"]["options"]
+    assert nested["query_instruction"] == of_law
+    assert plan.stage_entry("near", "law").encoder.query_instruction == of_law
+    assert len(plan.encoders) == 1

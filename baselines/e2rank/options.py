@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from resrank.model.options import EncoderOptions
+from resrank.model.options import UnitEncoder
 from resrank.reranker_options import RerankerOptions, StageWork, TrainingOptions
 from resrank.training.options import InfoNceOptions, ListOptions
 
@@ -14,7 +14,7 @@ from resrank.training.options import InfoNceOptions, ListOptions
 class E2RankOptions(RerankerOptions):
     """Which encoder, and what its prompt holds."""
 
-    encoder: EncoderOptions = Field(description="A decoder that embeds by its last token.")
+    encoder: UnitEncoder = Field(description="A decoder that embeds by its last token.")
     task: str = Field(
         "Given a web search query and some relevant documents, rerank the documents that "
         "answer the query:",

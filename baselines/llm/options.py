@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from resrank.model.options import DtypeName, ScratchDecoder
+from resrank.model.options import ENCODER, CausalEncoder, DtypeName, ScratchDecoder, form_of_model
 from resrank.options import NAME, SHAPE, Strict
-from resrank.work import FirstLayers, ModelRef, first_layers
+from resrank.work import ModelRef, first_layers
 
 
 class ScratchLM(ScratchDecoder):
@@ -26,29 +25,6 @@ class ScratchLM(ScratchDecoder):
     )
 
 
-class CausalEncoder(Strict):
-    """An encoder with causal attention and a new head over its token embeddings, to be trained."""
-
-    encoder: str = Field(
-        "sentence-transformers/all-MiniLM-L6-v2",
-        description="Folder or hub id of a BERT-style model, whose weights it starts with.",
-    )
-    layers: int | None = Field(
-        None, ge=1, description="Number of layers to use, the first ones; unset: all."
-    )
-
-
-ENCODER = "<encoder>"
-
-
-def _form(value: Any) -> str:
-    if isinstance(value, str | Path):
-        return NAME
-    if isinstance(value, CausalEncoder) or (isinstance(value, Mapping) and "encoder" in value):
-        return ENCODER
-    return SHAPE
-
-
 class TransformersOptions(Strict):
     """A causal language model in this process."""
 
@@ -57,7 +33,7 @@ class TransformersOptions(Strict):
         Annotated[str, Tag(NAME)]
         | Annotated[ScratchLM, Tag(SHAPE)]
         | Annotated[CausalEncoder, Tag(ENCODER)],
-        Discriminator(_form),
+        Discriminator(form_of_model),
     ] = Field(
         description="A folder, hub id, GGUF file or wheel (`pypi:...`), the shape of a new model, "
         "or an encoder to make causal."
@@ -109,7 +85,7 @@ class TransformersOptions(Strict):
         if isinstance(self.model, str):
             return first_layers(self.model, self.layers)
         if isinstance(self.model, CausalEncoder):
-            return FirstLayers(self.model.encoder, self.model.layers)
+            return self.model.named
         return self.model.shape(self.model.vocabulary, ScratchLM.IDENTIFIERS)
 
     def trained(self, folder: Path | None) -> TransformersOptions:

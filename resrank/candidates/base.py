@@ -97,6 +97,10 @@ class FirstStageKind(Strict):
         """Return it with each trained system's name replaced by the model's folder."""
         return self
 
+    def with_instruction(self, text: str) -> Self:
+        """Return it with `{instruction}` in its texts replaced by a collection's instruction."""
+        return self
+
     def local_paths(self) -> dict[str, Path]:
         """Return the user's files and folders that must exist, by the option that names them."""
         return {}

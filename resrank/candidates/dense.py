@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field
 
 from resrank.candidates.base import FirstStageKind, StageInputs
-from resrank.model.options import EncoderOptions
+from resrank.model.options import INSTRUCTION, EncoderOptions, UnitEncoder
 from resrank.model.trained_models import substitute, used_models
 from resrank.records import Passage, Query
 
@@ -23,7 +23,7 @@ class DenseStage(FirstStageKind):
     needs_all_cores: ClassVar[bool] = True
 
     kind: Literal["dense"]
-    encoder: EncoderOptions = Field(
+    encoder: UnitEncoder = Field(
         EncoderOptions(), description="The encoder; its `model` may be 'trained:<system>'."
     )
 
@@ -39,6 +39,12 @@ class DenseStage(FirstStageKind):
         """Return it with the folder of a trained encoder in place of the system's name."""
         model = substitute(self.encoder.model, folder_of)
         return self.model_copy(update={"encoder": self.encoder.model_copy(update={"model": model})})
+
+    def with_instruction(self, text: str) -> Self:
+        """Return it with `{instruction}` before a query replaced by a collection's."""
+        instruction = self.encoder.query_instruction.replace(INSTRUCTION, text)
+        encoder = self.encoder.model_copy(update={"query_instruction": instruction})
+        return self.model_copy(update={"encoder": encoder})
 
     def search(self, inputs: StageInputs) -> Mapping[str, RankedList]:
         """Return the nearest passages of every query that has a text."""

@@ -23,6 +23,11 @@ class CollectionOptions(Strict):
         "",
         description="Terms to agree to; printed before anything is fetched, and recorded.",
     )
+    instruction: str = Field(
+        "Given a web search query, retrieve relevant passages that answer the query",
+        description="What its queries ask for, in the words that instructed encoders are trained "
+        "with; replaces `{instruction}` in a system's options.",
+    )
     counts: Counts = Field(Counts(), description="Sizes that it must have; others are an error.")
     optional: bool = Field(
         False,

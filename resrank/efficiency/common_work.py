@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resrank.model.options import EncoderOptions, TwoModels
+from resrank.model.options import CausalEncoder, EncoderOptions, TwoModels
 from resrank.records import Usage
 from resrank.work import ModelRef, Pass, QueryShape, Work, first_layers
 
@@ -31,6 +31,8 @@ def decoder_of(options: TwoModels) -> ModelRef:
     """Return the decoder that reads embeddings; a new decoder has the encoder's vocabulary."""
     if isinstance(options.reranker, str):
         return first_layers(options.reranker, options.reranker_layers)
+    if isinstance(options.reranker, CausalEncoder):
+        return options.reranker.named
     return options.reranker.shape(options.encoder.model)
 
 

@@ -50,7 +50,7 @@ class SuiteJobs:
         self.require([*fused.values(), *plan.stage_models(first_stage), *completed])
         return FreezeJob(
             collection=self.collection(collection),
-            stage=plan.stage_entry(first_stage),
+            stage=plan.stage_entry(first_stage, collection),
             out=out,
             store=store,
             fused={name: Path(path) for name, path in fused.items()},
@@ -99,7 +99,7 @@ class SuiteJobs:
         self.require([plan.training_lists(system), *plan.encoded_for_training(system, seed)])
         self.require(plan.teacher_runs(system))
         return TrainJob(
-            **self._system(system, plan.training_lists(system)),
+            **self._system(system, self.suite.trained_on(system), plan.training_lists(system)),
             collection=self.collection(self.suite.trained_on(system)),
             out=out,
             seed=seed,
@@ -118,7 +118,7 @@ class SuiteJobs:
         model = plan.model(system, seed)
         self.require([candidates, *plan.encoded(collection, system, seed), *model])
         return RerankJob(
-            **self._system(system, candidates),
+            **self._system(system, collection, candidates),
             collection=self.collection(collection),
             out=out,
             store=store,
@@ -146,7 +146,7 @@ class SuiteJobs:
         candidates, model = plan.candidates(collection, first_stage), plan.model(system, seed)
         self.require([candidates, *model])
         return TeachJob(
-            **self._system(system, candidates),
+            **self._system(system, collection, candidates),
             collection=self.collection(collection),
             out=out,
             store=Path(plan.teaching_store(str(out))),
@@ -166,7 +166,7 @@ class SuiteJobs:
         runs = plan.recorded_runs(collection, first_stage, system)
         self.require([candidates, *plan.encoded(collection, system, seed), *model, *runs])
         return MeasureJob(
-            **self._system(system, candidates),
+            **self._system(system, collection, candidates),
             collection=self.collection(collection),
             out=out,
             measurement=self.suite.suite.measure,
@@ -185,7 +185,7 @@ class SuiteJobs:
         seeds = self.suite.seeds_of(system) if plan.model(system) else []
         self.require([candidates, *(m for seed in seeds for m in plan.model(system, seed))])
         return SensitivityJob(
-            **self._system(system, candidates),
+            **self._system(system, collection, candidates),
             collection=self.collection(collection),
             out=out,
             models=[Path(plan.model_folder(system, seed)) for seed in seeds],
@@ -269,13 +269,13 @@ class SuiteJobs:
         """Return an output's path, or raise: a job of hours must not fail at its end."""
         return check_writable(Path(path))
 
-    def _system(self, system: str, candidates: str) -> dict[str, Any]:
-        """Return what the jobs on a system share."""
+    def _system(self, system: str, collection: str, candidates: str) -> dict[str, Any]:
+        """Return what the jobs on a system and a collection share."""
         used_models = self.plan.used_models(system)
         self.require(used_models)
         return {
             "name": system,
-            "system": self.plan.system_entry(system),
+            "system": self.plan.system_entry(system, collection),
             "candidates": Path(candidates),
             "used_models": [Path(path) for path in used_models],
         }

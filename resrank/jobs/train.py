@@ -35,7 +35,11 @@ class TrainJob(SystemJob):
 
 
 def train(job: TrainJob) -> None:
-    """Train one system with one seed and save it under `out`, with its training log beside it."""
+    """Train one system with one seed and save it under `out`, with its training log beside it.
+
+    The manifest holds the log's first and last row: the losses and measures of the untrained and
+    of the trained model.
+    """
     from resrank.training.processes import processes
 
     run = processes()
@@ -64,7 +68,8 @@ def train(job: TrainJob) -> None:
     if not run.is_main:
         return
     curve = job.out.with_name(f"{job.out.name}.log.jsonl")
-    write_text(curve, log.text())
+    rows = log.rows()
+    write_text(curve, "".join(rows))
     shutil.rmtree(job.checkpoints, ignore_errors=True)
     write_manifest(
         manifest_of(job.out),
@@ -73,6 +78,8 @@ def train(job: TrainJob) -> None:
         system=job.name,
         seed=job.seed,
         **job.model_files,
+        first_step=json.loads(rows[0]) if rows else None,
+        last_step=json.loads(rows[-1]) if rows else None,
         outputs=[curve, *files_below(job.out)],
     )
 
@@ -145,8 +152,8 @@ class TrainingLog:
         if self.kept:
             self.file.close()
 
-    def text(self) -> str:
-        """Return the rows in order, one per step; of a repeated step, the last row counts."""
+    def rows(self) -> list[str]:
+        """Return the rows in order, a line per step; of a repeated step, the last row counts."""
         rows: dict[tuple[str, int], str] = {}
         for line in self.path.read_text("utf-8").splitlines():
             try:
@@ -154,4 +161,4 @@ class TrainingLog:
             except json.JSONDecodeError:
                 continue  # cut off by a kill; the step was repeated
             rows[row["phase"], row["step"]] = line + "\n"
-        return "".join(rows.values())
+        return list(rows.values())

@@ -1,4 +1,4 @@
-"""The encoder LLM: texts to unit-length embeddings (ResRank, facts 1 and 8 of docs/papers.md)."""
+"""The encoder LLM: texts to embeddings (ResRank, facts 1 and 8 of docs/papers.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from resrank.model.batches import token_budget_batches
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.first_layers import first_layers_of
 from resrank.model.hub import locate
-from resrank.model.options import EncoderOptions
+from resrank.model.options import INSTRUCTION, EncoderOptions
 from resrank.model.out_of_memory import in_halves
 from resrank.model.padding import pad_ids
 from resrank.model.pooling import POOLING_KEYS, model_pooling, pool
@@ -34,7 +34,10 @@ class Tokens(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """A Hugging Face encoder or decoder with pooling, instructions and L2 normalisation."""
+    """A Hugging Face encoder or decoder with pooling and instructions.
+
+    Embeddings have length 1, unless the options say `normalize: false`.
+    """
 
     model: Any
     tokenizer: Any
@@ -106,6 +109,11 @@ class Encoder(nn.Module):
         ending = self._ending()
         limit = min(o.max_tokens, max_tokens or o.max_tokens) - len(ending)
         instruction = o.query_instruction if query else o.passage_instruction
+        if INSTRUCTION in instruction:
+            raise ValueError(
+                f"the instruction {instruction!r} holds {INSTRUCTION}, which a suite replaces by "
+                "the collection's `instruction`; outside of a suite write the text itself"
+            )
         if instruction and len(self.tokenizer(instruction, verbose=False)["input_ids"]) >= limit:
             raise ValueError(f"the instruction alone fills max_tokens={limit}; raise max_tokens")
         if not texts:
@@ -136,13 +144,14 @@ class Encoder(nn.Module):
         return [int(token)]
 
     def forward(self, ids: Sequence[Sequence[int]]) -> Tensor:
-        """Embed one batch of token ids: (n, width) float32 of unit length.
+        """Embed one batch of token ids: (n, width) float32.
 
-        The length is computed in float32: in bfloat16 it would be up to 0.2% off.
+        Lengths are computed in float32: in bfloat16 they would be up to 0.2% off.
         """
         input_ids, mask = pad_ids(ids, self.tokenizer.pad_token_id or 0, self.device)
         hidden = self.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
-        return nn.functional.normalize(pool(hidden, mask, self.options.pooling).float(), dim=-1)
+        pooled = pool(hidden, mask, self.options.pooling).float()
+        return nn.functional.normalize(pooled, dim=-1) if self.options.normalize else pooled
 
     @torch.inference_mode()
     def embed_batch(self, ids: Sequence[Sequence[int]]) -> Tensor:
@@ -178,6 +187,7 @@ class Encoder(nn.Module):
         o = self.options
         about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype), o.store_dtype]
         about += [o.end_token] if o.end_token else []
+        about += [] if o.normalize else ["not normalized"]
         about += [self.batch_tokens, self.device.type, torch.__version__, transformers.__version__]
         digest.update(json.dumps(about).encode())
         return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 A causal decoder reads the query's tokens and the passages' embeddings at once. A passage's score is
 the cosine of its hidden state, with its embedding added back, and the closing token's hidden state
-(facts 4 and 5 of docs/papers.md).
+(facts 2 to 5 of docs/papers.md; `residual.py` has the formula).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from resrank.model.encoder import Encoder
 from resrank.model.options import ResRankOptions
 from resrank.model.reranker_lm import RerankerLM
+from resrank.model.residual import Fed, ListStates, cosine_scores
 from resrank.phases import phase
 
 INITIAL_SCALE = 20.0  # of the cosine, inside the ranking loss
@@ -58,45 +59,49 @@ class ResRankNetwork(nn.Module):
 
     def forward(self, lists: Lists) -> list[Tensor]:
         """Return the scores of each query's passages: a list of (n_i,) float32 tensors."""
-        fed = [self._placed(self._feed(block), first=1) for block in lists.passages]
-        slots = None
-        if lists.query_embeddings is not None:
-            slots = self._feed(lists.query_embeddings)
-            slots = slots + self._placed(torch.zeros_like(slots[:1]), first=0)
-        rows, starts = self._rows(lists.query_ids, fed, slots)
+        states = self.states(lists)
+        with phase("score"):
+            return [self.scores(listed) for listed in states]
+
+    def scores(self, states: ListStates) -> Tensor:
+        """Return the scores of one list's passages, (n,) float32."""
+        return cosine_scores(states, self.options.residual, self.options.residual_weight)
+
+    def states(self, lists: Lists) -> list[ListStates]:
+        """Return the decoder's states of each query's passages and of its closing token."""
+        blocks = [self._feed(block, first=1) for block in lists.passages]
+        queries = [None] * len(blocks) if lists.query_embeddings is None else [
+            self._feed(row.unsqueeze(0), first=0) for row in lists.query_embeddings
+        ]  # fmt: skip
+        rows, starts = self._rows(lists.query_ids, blocks, queries)
+        hidden = self._hidden(rows)
+        return [
+            ListStates(states[start : start + len(block.fed)], states[len(row) - 1 :], block, query)
+            for states, row, start, block, query in zip(
+                hidden, rows, starts, blocks, queries, strict=True
+            )
+        ]
+
+    def _hidden(self, rows: Sequence[Tensor]) -> list[Tensor]:
+        """Return the decoder's states of each row, (length, width), from one padded batch."""
         side = self.options.padding_side
-        inputs = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_side=side)
+        inputs = nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_side=side)
         lengths = torch.tensor([len(row) for row in rows], device=inputs.device)
         places = torch.arange(inputs.shape[1], device=inputs.device)
         before = inputs.shape[1] - lengths if side == "left" else torch.zeros_like(lengths)
         inside = (places >= before.unsqueeze(1)) & (places < (before + lengths).unsqueeze(1))
         with phase("prefill"):
             padded = self.reranker(inputs, inside.long())
-        hidden = [
+        return [
             states[start : start + len(row)]
             for states, start, row in zip(padded, before.tolist(), rows, strict=True)
         ]
-        with phase("score"):
-            return [
-                self._cosines(
-                    hidden[i], starts[i], fed[i], None if slots is None else slots[i], row
-                )
-                for i, row in enumerate(rows)
-            ]
-
-    def _cosines(
-        self, hidden: Tensor, start: int, fed: Tensor, slot: Tensor | None, row: Tensor
-    ) -> Tensor:
-        """Return the cosines of residual passage states and the closing state (facts 4 and 5)."""
-        weight = self.options.residual_weight
-        states = hidden[start : start + len(fed)] + weight * fed
-        closing = hidden[len(row) - 1]
-        if slot is not None:
-            closing = closing + weight * slot
-        return nn.functional.cosine_similarity(states.float(), closing.float().unsqueeze(0), dim=-1)
 
     def _rows(
-        self, query_ids: Sequence[list[int]], fed: Sequence[Tensor], slots: Tensor | None
+        self,
+        query_ids: Sequence[list[int]],
+        blocks: Sequence[Fed],
+        queries: Sequence[Fed | None],
     ) -> tuple[list[Tensor], list[int]]:
         """Return each query's input embeddings, and the place of its first passage.
 
@@ -105,44 +110,51 @@ class ResRankNetwork(nn.Module):
         lm = self.reranker
         tail = lm.embed_tokens([*self._closing_ids, lm.closing_token])
         rows, starts = [], []
-        for i, ids in enumerate(query_ids):
-            end = tail if slots is None else torch.cat([tail[:-1], slots[i : i + 1]])
-            row = torch.cat([lm.embed_tokens(ids), fed[i], end])
+        for ids, block, query in zip(query_ids, blocks, queries, strict=True):
+            end = tail if query is None else torch.cat([tail[:-1], query.fed])
+            row = torch.cat([lm.embed_tokens(ids), block.fed, end])
             if len(row) > lm.positions:
                 raise ValueError(
-                    f"{len(fed[i])} passages and {len(ids)} query tokens make {len(row)} "
+                    f"{len(block.fed)} passages and {len(ids)} query tokens make {len(row)} "
                     f"positions; the reranker has {lm.positions}; use fewer candidates"
                 )
             rows.append(row)
             starts.append(len(ids))
         return rows, starts
 
-    def _placed(self, fed: Tensor, first: int) -> Tensor:
-        """Add the codes of places `first`, `first` + 1, ... with `place_encoding`.
-
-        The query's embedding has place 0. Codes of near places are similar, so that passages high
-        in the list start out nearer to the query.
-        """
-        if self.place_scale is None:
-            return fed
-        codes = sinusoids(first + len(fed), fed.shape[-1])[first:].to(fed) / fed.shape[-1] ** 0.5
-        placed: Tensor = fed + self.place_scale.to(fed.dtype) * self._fed_length() * codes
-        return placed
-
-    def _fed_length(self) -> float:
-        return self.token_norm if self.options.embedding_scale == "token_norm" else 1.0
-
-    def _feed(self, embeddings: Tensor) -> Tensor:
-        """Project and scale embeddings into the reranker's input space and number format."""
+    def _feed(self, embeddings: Tensor, first: int) -> Fed:
+        """Project embeddings, add the codes of places `first`, ..., and scale them to be read."""
         weight = self.reranker.model.get_input_embeddings().weight
-        fed = embeddings.to(weight.device)
+        given = embeddings.to(weight.device)
         if self.projector is not None:
-            fed = self.projector(fed)
-        if self.options.embedding_scale != "raw":
-            fed = nn.functional.normalize(fed, dim=-1) * self._fed_length()
-        return fed.to(weight.dtype)
+            given = self.projector(given)
+        lengths = given.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+        if self.place_scale is not None:
+            given = given + lengths * self._place_codes(first, given)
+        scale = self.options.input_scale
+        if scale == "raw":
+            return Fed(given, given.to(weight.dtype))
+        wanted = self.token_norm if scale == "token_norm" else 1.0
+        return Fed(given, (given / lengths * wanted).to(weight.dtype))
+
+    def _place_codes(self, first: int, like: Tensor) -> Tensor:
+        """Return the codes of places `first`, `first` + 1, ... with `place_encoding`, (n, width).
+
+        They are for embeddings of length 1. The query's embedding has place 0. Codes of near places
+        are similar, so that passages high in the list start out nearer to the query.
+        """
+        assert self.place_scale is not None
+        count, width = like.shape
+        codes: Tensor = sinusoids(first + count, width)[first:].to(like) / width**0.5
+        return codes * self.place_scale.to(like.dtype)
 
     def _make_projector(self) -> nn.Linear | None:
+        """Return the map from the encoder's width to the decoder's, or None if they are equal.
+
+        It starts with orthonormal columns (rows, into a narrower decoder), so that it keeps the
+        lengths and cosines of embeddings (Saxe et al., ICLR 2014). Not in the paper, whose models
+        have one width (fact 3).
+        """
         given, wanted = self.encoder.width, self.reranker.width
         if given == wanted:
             return None
@@ -151,8 +163,9 @@ class ResRankNetwork(nn.Module):
                 f"the encoder's embeddings have {given} dimensions, the reranker's hidden states "
                 f"{wanted}; choose models of one size or set `projector: true`"
             )
-        weight = self.reranker.model.get_input_embeddings().weight
-        return nn.Linear(given, wanted, bias=False).to(weight.device)
+        projector = nn.Linear(given, wanted, bias=False)
+        nn.init.orthogonal_(projector.weight)
+        return projector.to(self.reranker.model.get_input_embeddings().weight.device)
 
 
 def sinusoids(places: int, width: int, longest: float = 1000.0) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from resrank.options import NAME, NAME_OR_SHAPE, SHAPE, Strict
+from resrank.options import NAME, SHAPE, Strict
 from resrank.reranker_options import RerankerOptions
 from resrank.windows import Window
 from resrank.work import DecoderShape, ModelRef, first_layers
@@ -14,6 +16,12 @@ from resrank.work import DecoderShape, ModelRef, first_layers
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 StoreDtype = Literal["float32", "bfloat16", "int8"]
 Pooling = Literal["auto", "last", "mean", "cls"]
+InputScale = Literal["unit", "token_norm", "raw"]
+Residual = Literal["norm_matched", "as_fed", "raw", "none"]
+
+
+INSTRUCTION = "{instruction}"
+"""Stands for a collection's instruction in the texts of a system's options."""
 
 
 class EncoderOptions(RerankerOptions):
@@ -30,7 +38,11 @@ class EncoderOptions(RerankerOptions):
     pooling: Pooling = Field(
         "auto", description="'auto': the pooling that the model was trained with."
     )
-    query_instruction: str = Field("", description="Put before a query; never cut.")
+    query_instruction: str = Field(
+        "",
+        description="Put before a query; never cut. In a suite `{instruction}` becomes the "
+        "collection's `instruction`, as in 'Instruct: {instruction}\\nQuery:'.",
+    )
     passage_instruction: str = Field("", description="Put before a passage; never cut.")
     end_token: str = Field(
         "", description="Put after every text and never cut, for a model that expects one which "
@@ -46,6 +58,11 @@ class EncoderOptions(RerankerOptions):
         "cache, and 32,768 on a GPU.",
     )
     dtype: DtypeName = Field("auto", description="'auto': bfloat16 where the hardware has it.")
+    normalize: bool = Field(
+        True,
+        description="Scale embeddings to length 1; false: hand over the pooled last hidden state "
+        "as it is, for ResRank's `input_scale: raw` and `residual: raw`.",
+    )
     store_dtype: StoreDtype = Field(
         "float32", description="Number format of stored passage embeddings."
     )
@@ -55,6 +72,16 @@ class EncoderOptions(RerankerOptions):
     def named(self) -> ModelRef:
         """Return the reference from which the encoder's FLOPs are derived."""
         return first_layers(self.model, self.layers)
+
+
+def _check_unit_length(encoder: EncoderOptions) -> EncoderOptions:
+    if not encoder.normalize:
+        raise ValueError("`normalize: false` is for ResRank; embeddings of length 1 are needed")
+    return encoder
+
+
+UnitEncoder = Annotated[EncoderOptions, AfterValidator(_check_unit_length)]
+"""The options of an encoder whose embeddings have length 1."""
 
 
 class ScratchDecoder(Strict):
@@ -94,16 +121,52 @@ class ScratchDecoder(Strict):
         )
 
 
+class CausalEncoder(Strict):
+    """An encoder with causal attention: a small decoder that starts with trained weights.
+
+    As a language model it has a new head over its token embeddings, to be trained.
+    """
+
+    encoder: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        description="Folder or hub id of a BERT-style model, whose weights it starts with.",
+    )
+    layers: int | None = Field(
+        None, ge=1, description="Number of layers to use, the first ones; unset: all."
+    )
+
+    @property
+    def named(self) -> ModelRef:
+        """Return the reference from which its FLOPs are derived."""
+        return first_layers(self.encoder, self.layers)
+
+
+ENCODER = "<encoder>"
+"""Tag of a model that is made of an encoder."""
+
+
+def form_of_model(value: Any) -> str:
+    """Return the tag of a model in options: a name, an encoder to make causal, or a shape."""
+    if isinstance(value, str | Path):
+        return NAME
+    if isinstance(value, CausalEncoder) or (isinstance(value, Mapping) and "encoder" in value):
+        return ENCODER
+    return SHAPE
+
+
 class TwoModels(RerankerOptions):
     """An encoder that embeds passages and a decoder that reads the embeddings."""
 
     encoder: EncoderOptions = EncoderOptions()
     reranker: Annotated[
-        Annotated[str, Tag(NAME)] | Annotated[ScratchDecoder, Tag(SHAPE)], NAME_OR_SHAPE
+        Annotated[str, Tag(NAME)]
+        | Annotated[ScratchDecoder, Tag(SHAPE)]
+        | Annotated[CausalEncoder, Tag(ENCODER)],
+        Discriminator(form_of_model),
     ] = Field(
         ScratchDecoder(),
-        description="A decoder's folder, hub id, GGUF file or wheel (`pypi:...`), or the shape "
-        "of a new decoder.",
+        description="A decoder's folder, hub id, GGUF file or wheel (`pypi:...`), an "
+        "encoder to make causal, or the shape of a new decoder.",
     )
     reranker_revision: str | None = Field(None, description="Hub commit to pin.")
     reranker_layers: int | None = Field(
@@ -114,10 +177,13 @@ class TwoModels(RerankerOptions):
 
     @model_validator(mode="after")
     def _layers_of_a_named_decoder(self) -> TwoModels:
-        if self.reranker_layers is not None and isinstance(self.reranker, ScratchDecoder):
+        if self.reranker_layers is not None and not isinstance(self.reranker, str):
+            made = "the shape of a new decoder"
+            if isinstance(self.reranker, CausalEncoder):
+                made = "an encoder to make causal"
             raise ValueError(
-                f"reranker_layers {self.reranker_layers}, but `reranker` is the shape of a new "
-                "decoder; set its own `layers`, or name a pretrained decoder"
+                f"reranker_layers {self.reranker_layers}, but `reranker` is {made}; set its own "
+                "`layers`, or name a pretrained decoder"
             )
         return self
 
@@ -132,26 +198,32 @@ class ResRankOptions(TwoModels):
     max_query_tokens: int = Field(
         128, ge=1, description="Most tokens per query; longer queries are truncated."
     )
-    embedding_scale: Literal["unit", "token_norm", "raw"] = Field(
+    input_scale: InputScale = Field(
         "token_norm",
-        description="Norm of an injected embedding: 1, the mean norm of the reranker's token "
-        "embeddings, or unchanged.",
+        description="Length of an embedding that is fed: 'unit': 1; 'token_norm': the mean length "
+        "of the reranker's token embeddings; 'raw': that of the encoder's state.",
+    )
+    residual: Residual = Field(
+        "norm_matched",
+        description="What a passage's state becomes, of the reranker's state h and the embedding "
+        "e: 'norm_matched': h/|h| + w e/|e|; 'as_fed': h + w e, with e at its `input_scale`; "
+        "'raw': h + w e, with e as the encoder hands it over; 'none': h, the ablation.",
     )
     residual_weight: float = Field(
-        1.0,
-        ge=0,
-        description="Weight of the injected embedding in the passage state; 0 is the ablation.",
+        1.0, ge=0, description="The residual's weight w; 0 is the same as `residual: none`."
     )
     query_slot: bool = Field(
         False, description="Not in the paper: feed the query's embedding at the closing position, "
-        "and add it to the closing state, like the residual of a passage."
+        "and add it to the closing state by the residual's formula."
     )  # fmt: skip
     place_encoding: bool = Field(
         False, description="Not in the paper: add a code of a passage's place in the list, a fixed "
         "sinusoid with a learned scale, to its embedding; the query has place 0."
     )  # fmt: skip
     projector: bool = Field(
-        False, description="Use a bias-free linear map if the hidden sizes differ."
+        False,
+        description="Use a bias-free linear map, orthogonal before training, if the hidden sizes "
+        "differ.",
     )
     batch_queries: int = Field(
         16, ge=1, description="Queries per forward pass; a run passes 16 at a time."
@@ -162,6 +234,32 @@ class ResRankOptions(TwoModels):
     window: Window | None = Field(
         None, description="Rerank in sliding windows; unset: all candidates in a single pass."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_old_key(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and "embedding_scale" in value:
+            raise ValueError(
+                "`embedding_scale` is now `input_scale`, the scale of what is fed; the residual "
+                "has a scale of its own, `residual`, and `residual: as_fed` scores as before"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _raw_needs_lengths(self) -> ResRankOptions:
+        scales = {"input_scale": self.input_scale, "residual": self.residual}
+        raw = [name for name, scale in scales.items() if scale == "raw"]
+        if raw and self.encoder.normalize:
+            raise ValueError(
+                f"`{raw[0]}: raw` needs the encoder's state at its length: set `encoder: "
+                f"{{normalize: false}}`, or another `{raw[0]}`"
+            )
+        return self
+
+    @property
+    def random_part(self) -> str | None:
+        """Return "projector" if there may be one, which is random until trained."""
+        return "projector" if self.projector else None
 
     @property
     def list_window(self) -> Window | None:

@@ -41,7 +41,7 @@ class PassageEmbeddings:
         self.store = None
 
     def __call__(self, passages: Sequence[Passage]) -> tuple[NDArray[np.float32], Usage]:
-        """Return (n, width) float32 unit vectors in the passages' order, and their cost."""
+        """Return (n, width) float32 embeddings in the passages' order, and their cost."""
         texts = [p.text for p in passages]
         if self.store is not None and self.store.has(texts):
             tokens, truncated = self.store.tokens(texts)
@@ -69,7 +69,11 @@ def by_vectors(
     ids: Sequence[Sequence[int]],
     vectors: Iterable[NDArray[np.float32]],
 ) -> list[Ranking]:
-    """Candidates by their product with a vector a query (width,), made in one call from its ids."""
+    """Rank candidates by their cosine with a vector per query, (width,), made in one call.
+
+    ids: the tokens from which each query's vector was made.
+    """
+    unit = embeddings.encoder.options.normalize
     rankings = []
     for (query, candidates), tokens, vector in zip(requests, ids, vectors, strict=True):
         passages, usage = embeddings([c.passage for c in candidates])
@@ -77,5 +81,13 @@ def by_vectors(
         usage.query_encoder_tokens += len(tokens)
         usage.model_calls += 1
         with phase("score"):
-            rankings.append(ranked(query, candidates, passages @ vector, usage))
+            scores = passages @ vector if unit else _cosines(passages, vector)
+            rankings.append(ranked(query, candidates, scores, usage))
     return rankings
+
+
+def _cosines(passages: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the cosines (n,) of embeddings (n, width) of any length with a vector (width,)."""
+    lengths = np.linalg.norm(passages, axis=1) * np.linalg.norm(vector)
+    cosines: NDArray[np.float32] = passages @ vector / np.maximum(lengths, 1e-12)
+    return cosines

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, Qwen3Config, Qwen3Model
+from transformers import AutoConfig, AutoModel, AutoTokenizer, Qwen3Config, Qwen3Model
 
+from resrank.model.causal_encoder import causal_decoder
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.encoder import Encoder
 from resrank.model.first_layers import first_layers_of
 from resrank.model.hub import locate
-from resrank.model.options import ScratchDecoder, TwoModels
+from resrank.model.options import CausalEncoder, ScratchDecoder, TwoModels
 
 
 class RerankerLM(nn.Module):
@@ -28,7 +30,7 @@ class RerankerLM(nn.Module):
 
     @classmethod
     def from_options(cls, options: TwoModels, encoder: Encoder) -> RerankerLM:
-        """Load the named decoder, or make the described shape with random weights."""
+        """Load the named decoder, make an encoder causal, or make a shape with random weights."""
         device = pick_device(options.encoder.device)
         dtype = pick_dtype(options.reranker_dtype, device)
         if isinstance(options.reranker, ScratchDecoder):
@@ -36,9 +38,10 @@ class RerankerLM(nn.Module):
             if options.reranker.token_embeddings == "encoder":
                 borrow_tokens(model, encoder)
             return cls(model.to(dtype=dtype), encoder.tokenizer).to(device).eval()
+        if isinstance(options.reranker, CausalEncoder):
+            return cls(*causal_decoder(options.reranker, dtype)).to(device).eval()
         folder = locate(options.reranker, options.reranker_revision)
-        part = first_layers_of(folder, options.reranker, options.reranker_layers)
-        model = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False, **part)
+        model = load_decoder(folder, options.reranker, options.reranker_layers, dtype)
         check_causal(model, options.reranker)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         return cls(model, tokenizer).to(device).eval()
@@ -77,6 +80,18 @@ class RerankerLM(nn.Module):
             inputs_embeds=inputs, attention_mask=mask, position_ids=positions, use_cache=False
         ).last_hidden_state
         return hidden
+
+
+def load_decoder(folder: Path, name: str, layers: int | None, dtype: torch.dtype) -> Any:
+    """Load a decoder, or its first layers, without its vocabulary head.
+
+    A causal BERT is loaded without its pooler, which is not read.
+    """
+    part = first_layers_of(folder, name, layers)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    if config.model_type == "bert":
+        part["add_pooling_layer"] = False
+    return AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False, **part)
 
 
 @torch.inference_mode()

@@ -23,10 +23,10 @@ from resrank.model.model_card import model_card
 from resrank.model.network import Lists, ResRankNetwork
 from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
 from resrank.model.reranker_lm import RerankerLM
-from resrank.model.saved import read_about, read_tensors
+from resrank.model.saved import check_scoring, read_about, read_tensors
 from resrank.windows import slide
 
-FORMAT = 1  # version of saved models
+FORMAT = 2  # version of saved models; format 1 is read too
 
 
 class ResRank(ResRankNetwork):
@@ -63,7 +63,7 @@ class ResRank(ResRankNetwork):
         return len(self._closing_ids) + (not self.options.query_slot)
 
     def compress(self, passages: Sequence[str]) -> Tensor:
-        """Return one unit-length embedding per passage: (n, d) float32. Raises TypeError."""
+        """Return one embedding per passage: (n, d) float32. Raises TypeError."""
         if isinstance(passages, str) or not all(isinstance(text, str) for text in passages):
             raise TypeError(f"passages: a list of texts is needed, {passages!r:.80} was given")
         return self.encoder.embed(passages)
@@ -164,12 +164,14 @@ class ResRank(ResRankNetwork):
         """Load a saved model from a folder, or from the hub at a pinned revision.
 
         options: replace the saved ones, for other batches or number formats. Raises ValueError if
-        the folder holds another kind of model or a damaged one, ModelNotFound if there is none.
+        they score otherwise than in training, or if the folder holds another kind of model or a
+        damaged one, ModelNotFound if there is none. A model of format 1 scores as it did.
         """
         folder = locate(str(name), revision)
         about = read_about(folder, FORMAT)
         saved = ResRankOptions.model_validate(about["options"])
         options = options or saved
+        check_scoring(folder, saved, options)
         place: dict[str, Any] = {}
         if about["encoder"] == "encoder":
             place = {"model": str(folder / "encoder"), "revision": None}
@@ -179,7 +181,7 @@ class ResRank(ResRankNetwork):
                 f"{folder} was trained on top of another version of {saved.encoder.model!r}: its "
                 "weights differ from those found here; pin its revision or train again"
             )
-        if options.encoder != saved.encoder:
+        if options.encoder != saved.encoder:  # another instruction, batch or number format
             encoder = Encoder.from_options(options.encoder.model_copy(update=place))
         parts = options.model_copy(update={"reranker": str(folder / "reranker")})
         model = cls(encoder, RerankerLM.from_options(parts, encoder), options)

@@ -11,9 +11,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from resrank.io.manifest import Damaged, check_outputs, read_checked_json
+from resrank.model.options import ResRankOptions
 
 AGAIN = "copy the folder again, or train again"
 KEYS = {"format", "options", "encoder", "token_norm"}
+SCORING = ("input_scale", "residual", "residual_weight", "query_slot", "place_encoding")
+"""The options by which a model must score as it did in training."""
 
 
 def read_about(folder: Path, version: int) -> dict[str, Any]:
@@ -25,9 +28,9 @@ def read_about(folder: Path, version: int) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{folder} holds no ResRank model (no resrank.json)")
     about: dict[str, Any] = read_checked_json(path, AGAIN)
-    if about.get("format", version) != version:
+    if about.get("format", version) not in (1, version):
         raise ValueError(
-            f"{folder}: saved in format {about['format']}, this version reads {version}; "
+            f"{folder}: saved in format {about['format']}, this version reads 1 and {version}; "
             "load it with the version of resrank that wrote it"
         )
     absent = sorted(KEYS - about.keys())
@@ -35,7 +38,18 @@ def read_about(folder: Path, version: int) -> dict[str, Any]:
         raise Damaged(path, f"it has no {', '.join(absent)}", AGAIN)
     _check_weights(folder, ["reranker", *(["encoder"] if about["encoder"] == "encoder" else [])])
     check_outputs(path, AGAIN)
-    return about
+    return about if about["format"] == version else about | {"options": _renewed(about["options"])}
+
+
+def check_scoring(folder: Path, saved: ResRankOptions, options: ResRankOptions) -> None:
+    """Raise ValueError if options would score otherwise than a saved model was trained to."""
+    trained, wanted = saved.model_dump(include=set(SCORING)), options.model_dump()
+    for name, value in trained.items():
+        if wanted[name] != value:
+            raise ValueError(
+                f"{folder} was trained with `{name}: {value}`, the options have "
+                f"`{name}: {wanted[name]}`; set {value}, or train again"
+            )
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -54,6 +68,16 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except SafetensorError as error:
         raise Damaged(path, error, AGAIN) from error
+
+
+def _renewed(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a model of format 1 under today's names, with its way of scoring.
+
+    It added an embedding to the state as it was fed, and its encoder's embeddings had length 1.
+    """
+    kept = {name: value for name, value in options.items() if name != "embedding_scale"}
+    scale = options.get("embedding_scale", "token_norm")
+    return {**kept, "input_scale": "unit" if scale == "raw" else scale, "residual": "as_fed"}
 
 
 def _check_weights(folder: Path, parts: list[str]) -> None:

@@ -16,6 +16,7 @@ from resrank.model.options import EncoderOptions
 from resrank.model.trained_models import substitute, used_models
 from resrank.reranker_entry import options_of
 from resrank.reranker_options import TeacherWork
+from resrank.suite.collection_instruction import with_instruction
 from resrank.suite.paths import Paths
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import System
@@ -63,14 +64,17 @@ class Plan(Paths):
         """Return the manifests of these systems' models; a manifest is written last."""
         return [f"{self.model_folder(name)}.manifest.json" for name in systems]
 
-    def system_entry(self, system: str) -> System:
-        """Return a system's entry with files in place of other systems' names.
+    def system_entry(self, system: str, collection: str) -> System:
+        """Return a system's entry for the queries of a collection, with files in place of names.
 
-        `trained:<name>` becomes a model's folder, and `teacher: system:<name>` a run.
+        `trained:<name>` becomes a model's folder, `teacher: system:<name>` a run, and
+        `{instruction}` the collection's.
         """
         entry = self.suite.systems[system]
         training = with_runs(entry.training, lambda teacher: self.teacher_run(system, teacher))
-        return entry.model_copy(update={"options": self._options(system), "training": training})
+        instruction = self.suite.collections[collection].instruction
+        options = with_instruction(self._options(system), instruction)
+        return entry.model_copy(update={"options": options, "training": training})
 
     def teacher_run(self, system: str, teacher: str) -> str:
         """Return the run of a system's teacher over the lists that the system is trained on."""
@@ -105,13 +109,18 @@ class Plan(Paths):
             return []
         return [f"{self.model_folder(system, seed)}.manifest.json"]
 
-    def stage_entry(self, stage: str) -> FirstStageKind:
-        """Return a first stage's entry, a trained encoder in it replaced by its folder."""
-        return self.suite.first_stages[stage].with_models(self._own_encoder)
+    def stage_entry(self, stage: str, collection: str) -> FirstStageKind:
+        """Return a first stage's entry for the queries of a collection.
+
+        A trained encoder in it is replaced by its folder, `{instruction}` by the collection's.
+        """
+        entry = self.suite.first_stages[stage].with_models(self._own_encoder)
+        return entry.with_instruction(self.suite.collections[collection].instruction)
 
     def stage_encoder(self, stage: str) -> EncoderOptions:
         """Return the encoder of a first stage that has one."""
-        encoder = self.stage_entry(stage).passage_encoder()
+        entry = self.suite.first_stages[stage].with_models(self._own_encoder)
+        encoder = entry.passage_encoder()
         if encoder is None:
             raise ValueError(f"first stage {stage!r} embeds no passages")
         return encoder
@@ -183,7 +192,7 @@ class Plan(Paths):
 
     def training_files(self, system: str) -> list[str]:
         """Return the files that a system is trained with: the user's, and teachers' runs."""
-        training = self.system_entry(system).typed_training
+        training = self.system_entry(system, self.suite.trained_on(system)).typed_training
         return [str(path) for path in training.files] if training else []
 
     def files(self, system: str) -> list[str]:

@@ -199,12 +199,15 @@ def _random_weights(spec: System) -> str | None:
 def made_here(options: Any) -> bool:
     """Return whether options hold a model that is made here with random weights.
 
-    Such a model is given by a shape, or by `random:` and the name of a published model.
+    Such a model is given by a shape, or by `random:` and the name of a published model. A language
+    model made of an encoder has a new head. A reranker made of one has pretrained weights alone.
     """
     if isinstance(options, list | tuple):
         return any(map(made_here, options))
     if not isinstance(options, Mapping):
         return False
-    models = [options.get(key) for key in ("model", "reranker")]
-    made = any(isinstance(m, Mapping) or str(m).startswith(RANDOM) for m in models)
+    model, reranker = options.get("model"), options.get("reranker")
+    pretrained = isinstance(reranker, Mapping) and "encoder" in reranker
+    made = isinstance(model, Mapping) or (isinstance(reranker, Mapping) and not pretrained)
+    made = made or any(str(name).startswith(RANDOM) for name in (model, reranker))
     return made or any(made_here(value) for value in options.values())

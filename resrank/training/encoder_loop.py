@@ -34,6 +34,7 @@ def train_encoder(
         batch_queries=options.batch_queries,
         list_length=options.negatives + 1,
         negatives="sampled",
+        order="shuffled",
         negative_filter=options.negative_filter,
     )
     usable_examples = usable(examples, stage)
@@ -94,7 +95,14 @@ def retrieval_loss(
 ) -> torch.Tensor:
     """Return the InfoNCE loss of a batch's queries over all of the batch's passages, a scalar."""
     positive = positives(batch, texts_of(batch))
-    return info_nce(queries.vectors, passages.vectors, positive, temperature)
+    return info_nce(_unit(queries), _unit(passages), positive, temperature)
+
+
+def _unit(texts: Embedded) -> torch.Tensor:
+    """Return the texts' embeddings at length 1, (texts, width)."""
+    if texts.encoder.options.normalize:
+        return texts.vectors
+    return torch.nn.functional.normalize(texts.vectors, dim=-1)
 
 
 def texts_of(batch: Sequence[TrainingList]) -> list[str]:

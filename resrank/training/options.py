@@ -151,7 +151,9 @@ class TrainingStage(ListOptions):
 
     batch_queries: int = Field(16, ge=1, description="Lists per step.")
     order: Literal["first_stage", "shuffled"] = Field(
-        "shuffled", description="Order of the passages in a training list."
+        "first_stage",
+        description="Order of the passages in a training list; a model is served lists in "
+        "first-stage order.",
     )
     train_encoder: bool = Field(False, description="Whether gradients reach the encoder.")
     ranking_weight: float = Field(1.0, ge=0, description="Weight of RankNet on the scores.")
@@ -160,6 +162,12 @@ class TrainingStage(ListOptions):
     )
     learning_rate: float = Field(1e-4, gt=0, description="Peak rate of AdamW, reranker.")
     encoder_learning_rate: float = Field(2e-5, gt=0, description="Peak rate of AdamW, encoder.")
+    scale_learning_rate: float = Field(
+        1e-3,
+        ge=0,
+        description="Peak rate of AdamW for the logarithm of RankNet's factor on cosines, which "
+        "starts at log 20; 0 keeps the factor at 20.",
+    )
     dev_queries: int = Field(
         0, ge=0, description="Dev queries reranked after each epoch, for early stopping; 0: none."
     )

@@ -75,6 +75,9 @@ def rates(model: ResRank, options: ResRankTraining, stage: TrainingStage) -> dic
         if name.startswith("encoder."):
             if stage.train_encoder:
                 trained[name] = stage.encoder_learning_rate
+        elif parameter is model.log_scale:
+            if stage.ranking_weight and stage.scale_learning_rate:
+                trained[name] = stage.scale_learning_rate
         elif stage.ranking_weight and (parameter is not table or options.train_token_embeddings):
             trained[name] = stage.learning_rate
     if not trained:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from resrank.model.device import autocast
 from resrank.model.passage_embeddings import PassageEmbeddings
+from resrank.model.residual import ListStates
 from resrank.model.resrank import Lists, ResRank
 from resrank.records import Passage, TrainingExample
 from resrank.reranker import TrainingJob
@@ -18,6 +20,7 @@ from resrank.training.lists import TrainingList
 from resrank.training.losses import ranknet
 from resrank.training.options import ResRankTraining, TrainingStage
 from resrank.training.processes import processes
+from resrank.training.state_measures import RATIO, SMALLEST_RATIO, state_measures
 
 
 class StageLosses:
@@ -39,6 +42,7 @@ class StageLosses:
         self.job = job
         self.device = model.encoder.device
         self.run = processes()
+        self.measures: dict[str, float] = {}
 
     def __call__(self, batch: Sequence[TrainingList]) -> dict[str, float]:
         """Add the gradients of this process's share; return the whole batch's losses by name."""
@@ -49,7 +53,7 @@ class StageLosses:
         with autocast(self.options.autocast, self.device):
             loss = self._ranking(lists, len(batch), *embedded)
         (loss * self.stage.ranking_weight).backward()  # type: ignore[no-untyped-call]
-        return {"ranking": self._total(loss)}
+        return {"ranking": self._total(loss), **self.measures}
 
     def _joint(self, batch: Sequence[TrainingList]) -> dict[str, float]:
         """The same for a stage that trains the encoder."""
@@ -69,7 +73,7 @@ class StageLosses:
         total.backward()  # type: ignore[no-untyped-call]
         passages.backward()
         queries.backward()
-        return {name: self._total(loss) for name, loss in losses.items()}
+        return {name: self._total(loss) for name, loss in losses.items()} | self.measures
 
     def _share(self, batch: Sequence[TrainingList]) -> list[TrainingList]:
         """Return the lists that this process ranks.
@@ -95,15 +99,32 @@ class StageLosses:
         slots: (lists, width) query embeddings. blocks: per list (passages, width) embeddings.
         """
         prompts = [self.model.query_tokens(item.query)[0] for item in lists]
-        scores = self.model(
+        states = self.model.states(
             Lists(prompts, slots if self.model.options.query_slot else None, blocks)
         )
+        self._measure(states)
         scale = self.model.log_scale.exp()
-        losses = [
-            ranknet(row * scale, torch.tensor(item.grades, device=row.device))
-            for row, item in zip(scores, lists, strict=True)
-        ]
+        losses = []
+        for listed, item in zip(states, lists, strict=True):
+            scores = self.model.scores(listed)
+            losses.append(ranknet(scores * scale, torch.tensor(item.grades, device=scores.device)))
         return torch.stack(losses).sum() / batch_size
+
+    def _measure(self, states: Sequence[ListStates]) -> None:
+        """Keep the step's measures for its log row; warn once about a residual without effect."""
+        options = self.model.options
+        residual, weight = options.residual, options.residual_weight
+        first = not self.measures
+        self.measures = state_measures(states, residual, weight, self.run.add_up)
+        self.measures["scale"] = float(self.model.log_scale.detach().exp())
+        ratio = self.measures[RATIO]
+        if first and self.run.is_main and 0 < ratio < SMALLEST_RATIO:
+            warnings.warn(
+                f"the residual is {ratio:.3f} times as long as the reranker's states, so that it "
+                f"has next to no effect; set `residual: norm_matched`, or a `residual_weight` "
+                f"above {weight:g}",
+                stacklevel=2,
+            )
 
     def _frozen(
         self, lists: Sequence[TrainingList], batch: Sequence[TrainingList]

@@ -268,7 +268,7 @@ def test_a_log_keeps_each_row_of_a_killed_job_once(tmp_path):
                 write({"phase": "stage 1", "step": step, "loss": step + len(rows)})
     with (tmp_path / "log").open("a") as file:
         file.write('{"phase": "sta')
-    rows = [json.loads(line) for line in log.text().splitlines()]
+    rows = [json.loads(line) for line in log.rows()]
     assert [(row["step"], row["loss"]) for row in rows] == [(1, 4), (2, 5), (3, 5), (4, 6)]
 
 

@@ -60,6 +60,6 @@ rule candidates:
     params:
         library=sources("resrank.candidates.freeze"),
         source=sources_of_stage,
-        entry=lambda w: as_json(PLAN.stage_entry(w.first_stage)),
+        entry=lambda w: as_json(PLAN.stage_entry(w.first_stage, w.collection)),
     shell:
         job("candidates", OF_PAIR)

@@ -23,7 +23,7 @@ rule measure:
     params:
         library=sources("resrank.jobs.measure"),
         source=sources_of_ranking,
-        entry=lambda w: as_json(PLAN.system_entry(w.system)),
+        entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection)),
         measurement=as_json(SUITE.suite.measure),
     shell:
         job("measure", OF_PAIR, OF_SYSTEM)

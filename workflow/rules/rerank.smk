@@ -20,7 +20,7 @@ rule rerank:
     params:
         library=sources("resrank.jobs.rerank"),
         source=sources_of_ranking,
-        entry=lambda w: as_json(PLAN.system_entry(w.system)),
+        entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection)),
         shard="",
     shell:
         job("rerank", OF_PAIR, OF_SYSTEM, OF_SEED, "{params.shard}")

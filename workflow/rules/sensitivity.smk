@@ -21,6 +21,6 @@ rule sensitivity:
     params:
         library=sources("resrank.jobs.sensitivity"),
         source=sources_of_ranking,
-        entry=lambda w: as_json(PLAN.system_entry(w.system)),
+        entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection)),
     shell:
         job("sensitivity", OF_PAIR, OF_SYSTEM)

@@ -20,7 +20,7 @@ rule teach:
     params:
         library=sources("resrank.jobs.teach"),
         source=sources_of_ranking,
-        entry=lambda w: as_json(PLAN.system_entry(w.system)),
+        entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection)),
         work=lambda w: PLAN.teaching_work(*pair(w), w.system),
         shard="",
     shell:

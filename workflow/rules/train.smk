@@ -21,7 +21,7 @@ rule train:
     params:
         library=sources("resrank.jobs.train"),
         source=sources_of_training,
-        entry=lambda w: as_json(PLAN.system_entry(w.system)),
+        entry=lambda w: as_json(PLAN.system_entry(w.system, SUITE.trained_on(w.system))),
         launcher=lambda w: SUITE.systems[w.system].launcher,
     shell:
         job("train", OF_SYSTEM, OF_SEED, launcher="{params.launcher}")

@@ -19,17 +19,18 @@ from transformers import (
 )
 from transformers import __version__ as transformers_version
 
-from baselines.llm.backends.causal_encoder import causal_encoder
-from baselines.llm.backends.scratch import scratch_lm
+from baselines.llm.backends.scratch import CHAT, scratch_lm
 from baselines.llm.interface import Answer, Keep, Prompt, drop, sampling_seed
-from baselines.llm.options import CausalEncoder, ScratchLM, TransformersOptions
+from baselines.llm.options import ScratchLM, TransformersOptions
 from baselines.llm.prompts.tokens import PromptTokens
 from resrank.io.hashing import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
+from resrank.model.causal_encoder import causal_language_model
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
 from resrank.model.first_layers import first_layers_of
 from resrank.model.hub import locate
 from resrank.model.model_files import file_sha256, is_model_file
+from resrank.model.options import CausalEncoder
 from resrank.model.out_of_memory import in_halves
 from resrank.model.padding import pad_ids
 from resrank.phases import phase, turn
@@ -54,7 +55,8 @@ class TransformersModel(PromptTokens):
             self.model, self.tokenizer = scratch_lm(options.model, dtype)
         elif isinstance(options.model, CausalEncoder):
             set_seeds(seed)
-            self.model, self.tokenizer = causal_encoder(options.model, dtype)
+            self.model, self.tokenizer = causal_language_model(options.model, dtype)
+            self.tokenizer.chat_template = self.tokenizer.chat_template or CHAT
         else:
             folder = locate(options.model, options.revision)
             if Path(options.model).is_dir():  # the folder may hold other weights tomorrow

@@ -1,4 +1,4 @@
-"""Training curves: each system's losses and dev scores over the steps, one panel per system."""
+"""Training curves: each system's losses, residual and dev scores over the steps, one panel each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from resrank.reporting.figures.style import COLOURS, STYLE, add_caption, grid, s
 from resrank.reporting.training_logs import CONDITIONS, read_log
 from resrank.suite.resolved import Resolved
 
-NOT_LOSSES = {"phase", "step", "epoch", "dev_score", "at", "seed", *CONDITIONS}
+NOT_DRAWN = {"phase", "step", "epoch", "dev_score", "at", "seed", "scale", *CONDITIONS}
+NOT_DRAWN |= {"common_passages", "common_closing"}
+NAMES = {"residual_ratio": "residual |we| / |h|"}
+"""Names of columns in legends, where they differ from the columns'."""
 LOG_RATIO = 100  # of the largest to the smallest loss, above which an axis is logarithmic
 TITLE_LETTERS = 50  # per line of a panel's title
 LINES = ["-", "--", "-.", ":"]
@@ -30,6 +33,8 @@ LineLook = tuple[str, str]
 def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> list[Path]:
     """Draw losses over steps, mean and range over seeds, as `<out>.svg` and `<out>.png`.
 
+    ResRank has a line for its residual's length, relative to the reranker's states.
+
     Stages follow one another. A dev score is drawn at the step where it was measured. Panels give
     the training sample and the batch size, the caption the machine and the number format.
     """
@@ -41,16 +46,21 @@ def training_curves(resolved: Resolved, root: Path, note: str, out: Path) -> lis
             _draw_panel(axis, log, styles)
             title = f"{textwrap.fill(label, TITLE_LETTERS)}\n{sizes(log)}"
             axis.set_title(title, loc="left", fontsize=7)
-        scored = any("dev_score" in log for _, log in logs)
+        drawn = {
+            "loss": True,
+            "residual": any("residual_ratio" in log for _, log in logs),
+            "dev nDCG@10": any("dev_score" in log for _, log in logs),
+        }
         figure.supxlabel("optimiser step", fontsize=8)
-        figure.supylabel("loss; dev nDCG@10" if scored else "loss", fontsize=8)
+        names = "; ".join(name for name, is_drawn in drawn.items() if is_drawn)
+        figure.supylabel(names, fontsize=8)
         add_caption(figure, f"{note}{conditions(logs)} {LEGEND}")
         return save(figure, out)
 
 
 def looks(logs: LabelledLogs) -> dict[str, LineLook]:
-    """Return each loss's colour and line style by name, the same in every panel."""
-    names = dict.fromkeys(str(n) for _, log in logs for n in log if n not in NOT_LOSSES)
+    """Return the colour and line style of each loss or ratio, the same in every panel."""
+    names = dict.fromkeys(str(n) for _, log in logs for n in log if n not in NOT_DRAWN)
     return dict(zip(names, zip(cycle(COLOURS), cycle(LINES), strict=False), strict=False))
 
 
@@ -91,7 +101,14 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame, styles: Mapping[str, LineLook])
         colour, line = styles[name]
         wide = frame.pivot_table(index="at", columns="seed", values=name)
         smooth = wide.rolling(window, min_periods=1).mean()
-        axis.plot(smooth.index, smooth.mean(axis=1), color=colour, ls=line, lw=1.2, label=name)
+        axis.plot(
+            smooth.index,
+            smooth.mean(axis=1),
+            color=colour,
+            ls=line,
+            lw=1.2,
+            label=NAMES.get(name, name),
+        )
         low, high = smooth.min(axis=1), smooth.max(axis=1)
         axis.fill_between(smooth.index, low, high, color=colour, alpha=0.2, lw=0)
     if "dev_score" in frame:

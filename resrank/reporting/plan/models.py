@@ -36,7 +36,7 @@ def models_in(options: Mapping[str, Any]) -> Iterator[str]:
         complete = options_of(options["kind"], options["options"])
         yield from models_in(complete.model_dump())
         return
-    for key in ("model", "reranker", "vocabulary"):
+    for key in ("model", "reranker", "vocabulary", "encoder"):
         model = options.get(key)
         if isinstance(model, str) and model.startswith(RANDOM):
             tokens = tokenizer_text(model)
