@@ -85,11 +85,14 @@ def _read(file: Path) -> tuple[Any, Any, dict[str, int]]:
     from gguf import GGUFReader
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    named = {"gguf_file": file.name, "trust_remote_code": False}
     try:
         reader = GGUFReader(file)
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, **named)
-        model = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **named)
+        tokenizer = AutoTokenizer.from_pretrained(
+            file.parent, gguf_file=file.name, trust_remote_code=False
+        )
+        model = AutoModelForCausalLM.from_pretrained(
+            file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
+        )
     except Exception as error:  # numpy, gguf and transformers each raise errors of their own
         raise ValueError(
             f"{file} cannot be read as a GGUF model ({type(error).__name__}: {error}); it needs an "
