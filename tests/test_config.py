@@ -182,7 +182,7 @@ def test_a_kind_that_is_no_collection_is_named(entry, message):
 
 def test_untrained_systems_have_one_seed():
     suite = load_suite(SUITE | {"systems": ["bm25", "resrank", "cross_encoder"]})
-    assert [suite.seeds_of(s) for s in suite.suite.systems] == [[0], [1, 2, 3], [1]]
+    assert [suite.seeds_of(s) for s in suite.given.systems] == [[0], [1, 2, 3], [1]]
 
 
 def test_planning_imports_no_torch():
