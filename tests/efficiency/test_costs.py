@@ -47,6 +47,10 @@ def specs(m):
         "resrank": two,
         "resrank, with a slot, in windows": two | {"query_slot": True, "window": SMALL},
         "resrank, made here": {"encoder": minilm, "reranker": {"layers": 1}},
+        "resrank, an encoder made causal": {
+            "encoder": minilm,
+            "reranker": {"encoder": MINILM, "layers": 2},
+        },
         "e2rank": {"encoder": encoder, "chat": False},
         "pe_rank": two | {"window": SMALL},
         "first": {"llm": llm, "window": SMALL},
