@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -142,23 +142,22 @@ class PairLosses:
 
     def _logits(self, pairs: Sequence[LabelledPair]) -> Tensor:
         """Return one logit per pair, from forward passes over pairs of similar length."""
-        lengths = [len(pair.query) + len(pair.passage) for pair in pairs]
+        ids = self.model.tokenizer(
+            [pair.query for pair in pairs],
+            [pair.passage for pair in pairs],
+            truncation=True,
+            max_length=self.options.max_tokens,
+        )
+        lengths = [len(tokens) for tokens in ids["input_ids"]]
         groups = length_groups(lengths, self.options.length_groups)
-        parts = [self._forward([pairs[i] for i in group]) for group in groups]
+        parts = [self._forward({n: [ids[n][i] for i in group] for n in ids}) for group in groups]
         if len(parts) == 1:
             return parts[0]
         places = torch.tensor([i for group in groups for i in group], device=parts[0].device)
         return torch.cat(parts)[torch.argsort(places)]
 
-    def _forward(self, pairs: Sequence[LabelledPair]) -> Tensor:
-        batch = self.model.tokenizer(
-            [pair.query for pair in pairs],
-            [pair.passage for pair in pairs],
-            padding=True,
-            truncation=True,
-            max_length=self.options.max_tokens,
-            return_tensors="pt",
-        ).to(self.device)
+    def _forward(self, ids: Mapping[str, Sequence[Sequence[int]]]) -> Tensor:
+        batch = self.model.tokenizer.pad(ids, return_tensors="pt").to(self.device)
         logits: Tensor = self.model.model(**batch).logits
         return logits.squeeze(-1).float()
 
