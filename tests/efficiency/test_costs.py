@@ -6,6 +6,7 @@ from operator import attrgetter
 
 import pytest
 
+from baselines.rank_fusion import RankFusion
 from resrank.efficiency.costs import Costs, models_of, shape_of
 from resrank.jobs.inputs import load
 from resrank.model import batch_threads
@@ -146,8 +147,10 @@ def test_pe_ranks_two_prompts():
 
 
 def _tokenizer(system):
+    if isinstance(system, RankFusion):
+        return _tokenizer(system.systems[0])
     for path in ("tokenizer", "model.tokenizer", "model.encoder.tokenizer", "encoder.tokenizer",
-                 "reader.llm.tokenizer", "system.encoder.tokenizer"):  # fmt: skip
+                 "reader.llm.tokenizer"):  # fmt: skip
         try:
             return attrgetter(path)(system)
         except AttributeError:
