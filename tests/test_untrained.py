@@ -74,7 +74,7 @@ def test_labels_say_untrained_once():
 def test_an_untrained_self_keeps_the_encoder_that_another_system_trains():
     plan = Plan(suite("above"), "out")
     model = "out/models/tuned/seed3"
-    assert plan.system_entry("above_untrained").options["encoder"]["model"] == model
+    assert plan.system_entry("above_untrained", "docstrings").options["encoder"]["model"] == model
     assert plan.used_models("above_untrained") == [f"{model}.manifest.json"]
     assert plan.model("above_untrained") == []
     assert plan.learned_from("docstrings", "bm25").keys() == {"above", "above_untrained"}
