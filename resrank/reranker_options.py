@@ -48,6 +48,15 @@ class RerankerOptions(Strict):
         """Return the name of the part that has random weights until trained, or None."""
         return None
 
+    @property
+    def may_start_random(self) -> bool:
+        """Whether a part may have random weights until trained, judged by the options alone.
+
+        Seeds are planned by this. Override it if `random_part` depends on a model's files: these
+        may be fetched between planning and running.
+        """
+        return self.random_part is not None
+
 
 class StageWork(NamedTuple):
     """What one stage of training reads, from which a plan estimates its time.

@@ -155,6 +155,7 @@ def test_a_collection_is_reported_with_its_systems_alone():
         ({"systems_on": {"other": ["bm25"]}}, "systems_on: 'other' is not among the suite's coll"),
         ({"systems_on": {"few": ["b"]}}, "systems_on: few: 'b' is not among the suite's systems"),
         ({"systems_on": {"few": ["bm25"], "docstrings": ["bm25", "bi"]}}, "no collection is left"),
+        ({"systems_on": {"docstrings": []}}, "at least 1 item"),
         ({"baseline": "judge"}, "baseline on docstrings: 'judge' is not among the suite's systems"),
     ],
 )

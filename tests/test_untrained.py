@@ -1,11 +1,13 @@
 """Untrained selves of trained systems: which a suite gets, their seeds, labels and jobs."""
 
+from pathlib import Path
+
 import pytest
 
 from resrank.io.yaml import ConfigError
 from resrank.reporting.plan.plan import plan as plan_text
 from resrank.suite.load import load_suite
-from resrank.suite.merged_suite import merged_hash
+from resrank.suite.merged_suite import load_merged, merged_hash, write_merged
 from resrank.suite.plan import Plan
 from tests.conftest import ROOT
 
@@ -141,6 +143,44 @@ def test_a_name_that_is_taken_is_an_error():
     with pytest.raises(ConfigError, match="'full_untrained' is not the untrained self of 'full'"):
         suite("full", **define)
     assert suite("full", untrained=False, **define).companions == {}
+
+
+def test_an_entry_that_is_the_untrained_self_need_not_be_listed(tmp_path):
+    resolved = load_suite(
+        {"name": "x", "collections": ["docstrings"], "systems": ["resrank_minilm_causal"]}
+    )
+    assert resolved.companions == {"resrank_minilm_causal_untrained": ["resrank_minilm_causal"]}
+    plan = Plan(resolved, str(tmp_path))
+    write_merged(plan)
+    again = load_merged(Path(plan.suite_file))
+    assert again.companions == resolved.companions
+    assert again.systems == resolved.systems
+
+
+def test_an_untrained_self_that_is_compared_elsewhere_is_named():
+    alike = {"full": SYSTEMS["full"], "full_untrained": {"kind": "resrank", "options": TINY}}
+    more = {"define": {"systems": alike, "collections": {"few": {"kind": "docstrings"}}}}
+    more |= {"collections": ["docstrings", "few"], "systems_on": {"few": ["full"]}}
+    with pytest.raises(ConfigError, match="'full_untrained' .* not compared on each collection"):
+        suite("full", "full_untrained", **more)
+
+
+@pytest.mark.parametrize("listed", [[], ["BertModel"], ["BertForSequenceClassification"]])
+def test_seeds_do_not_depend_on_which_models_are_here(listed, monkeypatch):
+    monkeypatch.setattr("resrank.model.hub.architectures", lambda *_: listed)
+    assert suite("cross").seeds_of("cross_untrained") == [1, 2, 3]
+
+
+def test_a_companion_that_becomes_a_compared_system_joins_the_family_of_all_pairs():
+    alike = {"full": SYSTEMS["full"], "full_untrained": {"kind": "resrank", "options": TINY}}
+    define = {"define": {"systems": alike}}
+    companion, listed = suite("full", **define), suite("full", "full_untrained", **define)
+    assert companion.untrained == listed.untrained
+    families = [Plan(each, "out").families("docstrings") for each in (companion, listed)]
+    assert families[0] == {
+        "untrained": {"full": "full_untrained"}, "companions": ["full_untrained"],
+    }  # fmt: skip
+    assert families[1]["companions"] == []
 
 
 def test_the_choice_changes_what_jobs_run():

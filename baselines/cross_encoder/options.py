@@ -42,6 +42,11 @@ class CrossEncoderOptions(RerankerOptions):
         has_head = not names or any(n.endswith("ForSequenceClassification") for n in names)
         return None if has_head else "head"
 
+    @property
+    def may_start_random(self) -> bool:
+        """Return True: only the files of a model say whether it has a head."""
+        return True
+
 
 class CrossEncoderTraining(FilteredNegatives, TrainingOptions):
     """Learn to score a query's relevant passage above candidates of its list."""

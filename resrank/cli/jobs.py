@@ -255,7 +255,7 @@ def significance(suite: SuiteFile, collection: CollectionName, first_stage: Stag
     scores = jobs.plan.scores(collection, first_stage)
     jobs.require([scores])
     out = jobs.writable(jobs.plan.statistics(collection, first_stage))
-    families = Families(jobs.plan.gains(collection), list(jobs.suite.companions))
+    families = Families(**jobs.plan.families(collection))
     compare(Path(scores), jobs.suite.suite.metrics[0], out, families)
 
 

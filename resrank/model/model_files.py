@@ -73,6 +73,11 @@ def named_model_files(options: Any) -> list[str]:
     return []
 
 
+def local_model_files(options: Any) -> list[Path]:
+    """Return the GGUF files that options name by their path, sorted."""
+    return [Path(name) for name in named_model_files(options) if not name.startswith(WHEEL)]
+
+
 def model_file_facts(options: Any) -> dict[str, Any]:
     """Return what manifests say of the GGUF files that options name, as one entry or none.
 

@@ -11,6 +11,7 @@ from resrank.collections.base import CollectionKind
 from resrank.efficiency.costs import models_of, shape_of
 from resrank.io.yaml import ConfigError
 from resrank.model.model_files import check_model_file, is_fetched, named_model_files
+from resrank.model.wheel_names import WHEEL
 from resrank.records import GRADES
 from resrank.suite.library import pick
 from resrank.suite.resolved import Resolved
@@ -112,7 +113,9 @@ def _check_model_files(resolved: Resolved) -> None:
             check_model_file(model)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        if resolved.suite.offline and not is_fetched(model):
+        if not model.startswith(WHEEL):
+            _check_file(model, "GGUF file", Path(model))
+        elif resolved.suite.offline and not is_fetched(model):
             raise ConfigError(
                 f"model {model!r}: offline, and it is not here; fetch it on a machine with a "
                 "network, and name its data folder in RESRANK_DATA"

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.efficiency.tokenizers import user_tokenizers
+from resrank.model.model_files import local_model_files
 from resrank.model.options import EncoderOptions
 from resrank.model.trained_models import substitute, used_models
 from resrank.reranker_entry import options_of
@@ -198,7 +199,9 @@ class Plan(Paths):
     def files(self, system: str) -> list[str]:
         """Return the user's files that a system reads: named in its options, or tokenizers."""
         spec = self.suite.systems[system]
-        return [str(path) for path in (*spec.typed_options.files, *user_tokenizers(spec))]
+        models = local_model_files(spec.typed_options.model_dump(mode="json"))
+        files = (*spec.typed_options.files, *models, *user_tokenizers(spec))
+        return [str(path) for path in files]
 
     def lists_to_encode(self, collection: str) -> list[str]:
         """Return every list of a collection that a system reranks or is trained on."""
@@ -255,6 +258,10 @@ class Plan(Paths):
         return {
             name: untrained for name, untrained in self.suite.untrained.items() if name in compared
         }
+
+    def families(self, collection: str) -> dict[str, Any]:
+        """Return what the tests on a collection depend on, beside the scores."""
+        return {"untrained": self.gains(collection), "companions": sorted(self.suite.companions)}
 
     def recorded_runs(self, collection: str, stage: str, system: str) -> list[str]:
         """Return the run beside which an endpoint's times were recorded; none for other systems."""

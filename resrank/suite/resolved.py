@@ -71,11 +71,11 @@ class Resolved(BaseModel):
     def seeds_of(self, system: str) -> list[int]:
         """Return the seeds of a system's runs; an untrained system has the one seed 0.
 
-        A companion with random weights has the seeds from which its trained systems start.
+        A companion that may have random weights has the seeds that its trained systems start from.
         """
         spec = self.systems[system]
         if spec.training is None:
-            trained = self.companions.get(system, []) if _random_weights(spec) else []
+            trained = self.companions.get(system, []) if _may_start_random(spec) else []
             return list(dict.fromkeys(s for name in trained for s in self.seeds_of(name))) or [0]
         return spec.seeds if spec.seeds is not None else self.suite.seeds
 
@@ -194,6 +194,12 @@ def _random_weights(spec: System) -> str | None:
     if made_here(options.model_dump()):
         return "random weights"
     return f"{options.random_part} of random weights" if options.random_part else None
+
+
+def _may_start_random(spec: System) -> bool:
+    """Return whether a part of a system may be random until it is trained, by its options alone."""
+    options = spec.typed_options
+    return options.may_start_random or made_here(options.model_dump())
 
 
 def made_here(options: Any) -> bool:

@@ -94,7 +94,7 @@ class Suite(Strict):
     name: str = Field(description="Outputs go to results/<name>/.")
     collections: list[str] = Field(min_length=1, description="Names of collections to evaluate.")
     systems: list[str] = Field(min_length=1, description="Names of systems to compare.")
-    systems_on: dict[str, list[str]] = Field(
+    systems_on: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
         {},
         description="Collection -> the systems compared on it, where these are not all: expensive "
         "systems on a small sample, say. No means over collections are taken then.",

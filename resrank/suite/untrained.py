@@ -3,7 +3,8 @@
 An untrained self has the kind and the options of its trained system, and no training. Its score
 shows what the structure gives for free, so that the gain is what training adds. A compared system
 may already be one, as `bi_encoder` is that of `bi_encoder_tuned`; otherwise the suite gets a
-companion. Trained systems that differ only in their training share one.
+companion, which may have the name of an entry that is defined but not listed. Trained systems that
+differ only in their training share one.
 """
 
 from __future__ import annotations
@@ -35,12 +36,8 @@ def untrained_selves(
         compared = [other for other in alike if _covers(suite, needed, other, name)]
         shared = [selves[other] for other in alike if other in selves]
         selves[name] = next(iter([*compared, *shared]), f"{name}{ENDING}")
-        if selves[name] not in compared and selves[name] in defined:
-            raise ConfigError(
-                f"system {selves[name]!r} is not the untrained self of {name!r}, but has its name; "
-                "rename it, give it the same kind and options and list it in `systems`, or write "
-                "`untrained: false`"
-            )
+        if selves[name] not in compared:
+            _check_companion(suite, selves[name], name, needed[name], defined)
     return selves
 
 
@@ -88,6 +85,27 @@ def _chosen(suite: Suite, needed: Mapping[str, System]) -> list[str]:
             f"untrained: {', '.join(unknown)}: not among the suite's trained systems: {allowed}"
         )
     return suite.untrained
+
+
+def _check_companion(
+    suite: Suite, companion: str, name: str, trained: System, defined: Mapping[str, System]
+) -> None:
+    """Raise ConfigError if the name of a companion is taken by another system.
+
+    An entry that is the untrained self, but is not listed, may have it. name: the trained system's.
+    """
+    if companion in suite.systems:
+        raise ConfigError(
+            f"system {companion!r} has the name of the untrained self of {name!r}, but is another "
+            f"system, or is not compared on each collection of {name!r}; rename it, add it to "
+            f"`systems_on` wherever {name!r} is, or write `untrained: false`"
+        )
+    entry = defined.get(companion)
+    if entry is not None and (entry.training is not None or not _alike(entry, trained)):
+        raise ConfigError(
+            f"system {companion!r} is not the untrained self of {name!r}, but has its name; rename "
+            "it, give it the same kind and options, or write `untrained: false`"
+        )
 
 
 def _alike(one: System, other: System) -> bool:

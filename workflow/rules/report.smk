@@ -40,7 +40,7 @@ rule significance:
     params:
         library=sources("resrank.evaluation.all_pairs"),
         metric=SUITE.suite.metrics[0],
-        untrained=lambda w: json.dumps(PLAN.gains(w.collection)),
+        families=lambda w: json.dumps(PLAN.families(w.collection)),
     shell:
         job("significance", OF_PAIR)
 

