@@ -60,6 +60,11 @@ class RankFusionOptions(RerankerOptions):
         return [options for options in listed if options is not None]
 
     @property
+    def files(self) -> list[Path]:
+        """Return the user's files of the fused systems."""
+        return [path for entry in self.fused for path in entry.typed_options.files]
+
+    @property
     def rejection_limit(self) -> float | None:
         """Return the strictest of the fused systems' limits."""
         limits = [entry.typed_options.rejection_limit for entry in self.fused]
@@ -105,6 +110,11 @@ class RankFusion(Reranker):
         for system in self.systems:
             system.forget()
 
+    def keep_transcript(self, run: Path) -> None:
+        """Record the calls of the fused systems' language models beside the run file."""
+        for system in self.systems:
+            system.keep_transcript(run)
+
     def collect_rejected(self, rejected: RejectedAnswers) -> None:
         """Let the fused systems report their rejected answers."""
         for system in self.systems:
@@ -129,6 +139,7 @@ class RankFusion(Reranker):
             generated_tokens=_sum([d.generated_tokens for d in declared]),
             embedding_slots=_sum([d.embedding_slots for d in declared]),
             encoded_passages=_sum([d.encoded_passages for d in declared]),
+            answers=_answers([d.answers for d in declared]),
         )
 
     def rerank_many(self, requests: Sequence[Request]) -> list[Ranking]:
@@ -155,6 +166,12 @@ def _sum(counts: Sequence[Count | None]) -> Count | None:
             return None
         total = _add(total, count)
     return total
+
+
+def _answers(counts: Sequence[int | None]) -> int | None:
+    """Return the sum of the written answers; None if no system declares any."""
+    declared = [count for count in counts if count is not None]
+    return sum(declared) if declared else None
 
 
 def _add(first: Count, second: Count) -> Count:

@@ -85,12 +85,13 @@ def refusing(*numbers):
     return answer
 
 
-def run(lists, url, out, shard=WHOLE, **more):
+def run(lists, url, out, shard=WHOLE, fused=False, **more):
     collection, candidates = lists
     llm = {"kind": "http", "url": url, "model": "m"}
-    system = System.model_validate(
-        {"kind": "rankgpt", "options": {"llm": llm, "prompt": "short", **more}}
-    )
+    entry = {"kind": "rankgpt", "options": {"llm": llm, "prompt": "short", **more}}
+    if fused:
+        entry = {"kind": "rank_fusion", "options": {"systems": [entry, {"kind": "first_stage"}]}}
+    system = System.model_validate(entry)
     rerank(
         RerankJob(name="x", system=system, collection=collection, candidates=candidates,
                   store=out.parent, out=out, shard=shard)
@@ -115,6 +116,17 @@ def test_a_run_with_too_many_rejected_answers_is_not_written_and_repeats_no_call
     assert (record["count"], record["limit"]) == (3, 0.15)
     assert [item["query_id"] for item in record["examples"]] == ["q03", "q07", "q19"]
     assert len(record["examples"]) == EXAMPLES
+
+
+def test_a_fusion_has_the_limit_of_the_system_in_it(lists, tmp_path):
+    with endpoint(refusing(3, 7)) as server:
+        about = run(lists, server.url, tmp_path / "seed0.trec", fused=True)
+        assert (about["rejected_answers"]["count"], about["rejected_answers"]["limit"]) == (2, 0.1)
+        run(lists, server.url, tmp_path / "seed0.trec", fused=True)
+        assert set(server.tries_so_far().values()) == {1}
+    too_many = pytest.raises(TooManyRejected, match="3 of 20 answers .* allows 2")
+    with endpoint(refusing(3, 7, 19)) as server, too_many:
+        run(lists, server.url, tmp_path / "other" / "seed0.trec", fused=True)
 
 
 def test_a_clean_run_has_no_entry_on_rejected_answers(lists, tmp_path):

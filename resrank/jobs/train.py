@@ -33,6 +33,12 @@ class TrainJob(SystemJob):
     store: Path
     checkpoints: Path
 
+    def training_inputs(self) -> dict[str, Path | str]:
+        """Return what the model depends on, the user's files of options and training included."""
+        training = self.system.typed_training
+        files = [*self.system.typed_options.files, *(training.files if training else [])]
+        return self.inputs(files=files)
+
 
 def train(job: TrainJob) -> None:
     """Train one system with one seed and save it under `out`, with its training log beside it.
@@ -47,7 +53,7 @@ def train(job: TrainJob) -> None:
     if training is None:
         raise ValueError(f"system {job.name!r} has no `training`: there is nothing to train")
     examples = training_examples(job.collection, job.candidates)
-    inputs = job.inputs(files=training.files)
+    inputs = job.training_inputs()
     key = _key(job, hashed(inputs))
     log = TrainingLog(job.checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
     with log as on_step:
@@ -87,6 +93,7 @@ def train(job: TrainJob) -> None:
 def _key(job: TrainJob, inputs: dict[str, str]) -> str:
     """Return a hash of all that a checkpoint depends on; another job's checkpoint is ignored."""
     about = [job.name, job.seed, job.system.model_dump(mode="json"), inputs]
+    about += [job.model_files] if job.model_files else []
     about.append(environment()["packages"])
     sources = hash_of_sources(__name__, *system_classes(job.system))
     return sha256_lines([json.dumps(about, sort_keys=True), sources])

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import info_nce, ranknet
 from resrank.training.options import EncoderTraining, ResRankTraining
 from resrank.training.schedule import linear
+from tests.conftest import ROOT
 from tests.shapes import save_causal
 
 
@@ -270,6 +272,27 @@ def test_a_log_keeps_each_row_of_a_killed_job_once(tmp_path):
         file.write('{"phase": "sta')
     rows = [json.loads(line) for line in log.rows()]
     assert [(row["step"], row["loss"]) for row in rows] == [(1, 4), (2, 5), (3, 5), (4, 6)]
+
+
+def test_a_training_depends_on_the_files_that_its_options_name(tmp_path, monkeypatch):
+    from resrank.jobs import train
+    from resrank.suite.schema import System
+
+    prompt = tmp_path / "prompt.yaml"
+    prompt.write_bytes((ROOT / "baselines" / "llm" / "prompts" / "short.yaml").read_bytes())
+    llm = {"kind": "transformers", "model": {"layers": 1}}
+    system = System(kind="rankgpt", options={"llm": llm, "prompt": str(prompt)}, training={})
+    job = train.TrainJob(
+        name="x", system=system, collection=SimpleNamespace(hash="c"), candidates=tmp_path / "lists",
+        out=tmp_path / "out", seed=1, store=tmp_path, checkpoints=tmp_path,
+    )  # fmt: skip
+    assert job.training_inputs()[str(prompt)] == prompt
+    keys = []
+    for content in ("one", "another"):
+        facts = {"model_files": {"m.gguf": content}}
+        monkeypatch.setattr("resrank.jobs.inputs.model_file_facts", lambda _, facts=facts: facts)
+        keys.append(train._key(job, {}))
+    assert keys[0] != keys[1]
 
 
 def test_a_teacher_with_sampled_negatives_is_an_error():

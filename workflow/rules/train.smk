@@ -1,5 +1,6 @@
 rule train:
     input:
+        files=lambda w: PLAN.files(w.system),
         candidates=lambda w: PLAN.training_lists(w.system),
         used_models=lambda w: PLAN.used_models(w.system),
         embeddings=lambda w: PLAN.encoded_for_training(w.system, w.seed),
