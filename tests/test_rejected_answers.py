@@ -4,11 +4,13 @@ import json
 import math
 
 import pytest
+import yaml
 
 from baselines.llm.answers import rejection_reason
 from resrank.candidates.freeze import freeze
 from resrank.io.collection import Collection
 from resrank.io.manifest import read_checked_json
+from resrank.jobs.from_suite import SuiteJobs
 from resrank.jobs.merge_shards import merge_runs
 from resrank.jobs.rerank import RerankJob, rerank
 from resrank.rejected_answers import EXAMPLES, RejectedAnswers, TooManyRejected
@@ -85,7 +87,7 @@ def refusing(*numbers):
     return answer
 
 
-def run(lists, url, out, shard=WHOLE, fused=False, **more):
+def run(lists, url, out, shard=WHOLE, fused=False, companion=False, **more):
     collection, candidates = lists
     llm = {"kind": "http", "url": url, "model": "m"}
     entry = {"kind": "rankgpt", "options": {"llm": llm, "prompt": "short", **more}}
@@ -94,7 +96,7 @@ def run(lists, url, out, shard=WHOLE, fused=False, **more):
     system = System.model_validate(entry)
     rerank(
         RerankJob(name="x", system=system, collection=collection, candidates=candidates,
-                  store=out.parent, out=out, shard=shard)
+                  store=out.parent, out=out, shard=shard, accepts_rejected=companion)
     )  # fmt: skip
     return read_checked_json(out.with_suffix(".manifest.json"))["about"]
 
@@ -127,6 +129,29 @@ def test_a_fusion_has_the_limit_of_the_system_in_it(lists, tmp_path):
     too_many = pytest.raises(TooManyRejected, match="3 of 20 answers .* allows 2")
     with endpoint(refusing(3, 7, 19)) as server, too_many:
         run(lists, server.url, tmp_path / "other" / "seed0.trec", fused=True)
+
+
+def test_an_untrained_companion_may_be_rejected_at_every_answer(lists, tmp_path):
+    parts = [tmp_path / "seed0.shards" / f"{n}of2.trec" for n in range(2)]
+    with endpoint(refusing(*range(QUERIES))) as server:
+        for number, part in enumerate(parts):
+            run(lists, server.url, part, Shard(number, 2), companion=True)
+    merge_runs(parts, tmp_path / "seed0.trec")
+    record = read_checked_json(tmp_path / "seed0.manifest.json")["about"]["rejected_answers"]
+    assert (record["count"], record["limit"]) == (QUERIES, None)
+
+
+def test_the_companions_of_a_suite_have_no_limit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(SuiteJobs, "require", lambda *_: None)
+    monkeypatch.setattr(SuiteJobs, "collection", lambda *_: None)
+    llm = {"kind": "transformers", "model": {"layers": 1}}
+    system = {"kind": "rankgpt", "options": {"llm": llm, "prompt": "short"}, "training": {}}
+    suite = {"name": "x", "collections": ["docstrings"], "systems": ["gpt"], "seeds": [1]}
+    path = tmp_path / "suite.yaml"
+    path.write_text(yaml.safe_dump(suite | {"define": {"systems": {"gpt": system}}}))
+    jobs = [SuiteJobs(path).rerank("docstrings", "bm25", n, 1) for n in ("gpt", "gpt_untrained")]
+    assert [job.accepts_rejected for job in jobs] == [False, True]
 
 
 def test_a_clean_run_has_no_entry_on_rejected_answers(lists, tmp_path):

@@ -125,6 +125,7 @@ class SuiteJobs:
             seed=seed,
             model=Path(plan.model_folder(system, seed)) if model else None,
             shard=shard,
+            accepts_rejected=system in self.suite.companions,
         )
 
     def teach(

@@ -28,12 +28,15 @@ class RerankJob(SystemJob):
     store: folder of the passage embeddings that systems share.
     seed, model: training seed and model folder; for an untrained system the seed of its random
         weights, and None.
+    accepts_rejected: whether any number of answers may be rejected: an untrained companion need not
+        write usable ones.
     """
 
     store: Path
     seed: int = 0
     model: Path | None = None
     shard: Shard = WHOLE
+    accepts_rejected: bool = False
 
     def requests(self) -> list[Request]:
         """Return the queries to rank, each with its candidates."""
@@ -106,7 +109,7 @@ def _rejected(job: RerankJob, reranker: Reranker, requests: Sequence[Request]) -
     """
     declared = [reranker.declared_counts(len(listed)).answers for _, listed in requests]
     answers = sum(count or 0 for count in declared)
-    limit = job.system.typed_options.rejection_limit
+    limit = None if job.accepts_rejected else job.system.typed_options.rejection_limit
     return RejectedAnswers(f"system {job.name!r}", limit, answers)
 
 
