@@ -52,7 +52,7 @@ class BiEncoder(EmbedsPassages):
     @staticmethod
     def passes(options: EncoderOptions, usage: Usage, candidates: int) -> list[Pass]:
         """Return the passes that embed the passages and the query."""
-        return embedded(options.model, usage, candidates)
+        return embedded(options.named, usage, candidates)
 
     @staticmethod
     def estimate_usage(options: EncoderOptions, shape: QueryShape) -> Usage:

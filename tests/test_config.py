@@ -74,6 +74,7 @@ def on_part(model, **more):
         (on_part("trained:x", training={}), "system 'x' uses itself"),
         ({"seeds": [-1]}, "greater than or equal to 0"),
         (on_part("x", seeds=[]), "at least 1 item"),
+        (on_part("random:foo/bar"), "system 'x': 'random:foo/bar': no shape of that name; known: "),
         ({"metrics": ["nDCG@0"]}, "unknown metric 'nDCG@0'"),
         ({"metrics": ["Recall"]}, "unknown metric 'Recall'"),
         ({"metrics": ["ERR@10"]}, "unknown metric 'ERR@10'"),

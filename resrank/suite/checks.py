@@ -10,6 +10,7 @@ from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.efficiency.costs import models_of, shape_of
 from resrank.io.yaml import ConfigError
+from resrank.model.architectures import RANDOM
 from resrank.model.model_files import check_model_file, is_fetched, named_model_files
 from resrank.model.wheel_names import WHEEL
 from resrank.records import GRADES
@@ -17,7 +18,7 @@ from resrank.suite.library import pick
 from resrank.suite.resolved import Resolved
 from resrank.suite.used_systems import with_fused
 from resrank.training.teacher import transcript_in
-from resrank.work import FirstLayers
+from resrank.work import FirstLayers, model_name
 
 
 def check(resolved: Resolved) -> None:
@@ -30,7 +31,7 @@ def check(resolved: Resolved) -> None:
         _check_training(resolved, name)
     _check_grades(resolved)
     _check_model_files(resolved)
-    _check_layers(resolved)
+    _check_shapes(resolved)
     _check_offline(resolved)
 
 
@@ -122,15 +123,25 @@ def _check_model_files(resolved: Resolved) -> None:
             )
 
 
-def _check_layers(resolved: Resolved) -> None:
-    """Check that no model is to keep more layers than it has, where its shape is on record."""
-    for name, spec in resolved.systems.items():
+def _check_shapes(resolved: Resolved) -> None:
+    """Check that models of random weights have a published shape, and no part too many layers.
+
+    A number of layers is checked where the model's shape is on record.
+    """
+    models = [
+        (f"system {name!r}", model)
+        for name, spec in resolved.systems.items()
+        for model in models_of(spec)
+    ]
+    for name in resolved.needed_stages:
+        encoder = resolved.first_stages[name].passage_encoder()
+        models += [(f"first stage {name!r}", encoder.named)] if encoder else []
+    for owner, model in models:
         try:
-            for model in models_of(spec):
-                if isinstance(model, FirstLayers):
-                    shape_of(model, resolved.systems)
+            if isinstance(model, FirstLayers) or (model_name(model) or "").startswith(RANDOM):
+                shape_of(model, resolved.systems)
         except ValueError as error:
-            raise ConfigError(f"system {name!r}: {error}") from error
+            raise ConfigError(f"{owner}: {error}") from error
 
 
 def _check_paths(name: str, entry: CollectionKind | FirstStageKind) -> None:

@@ -134,6 +134,13 @@ def test_too_many_layers_are_refused_with_the_number_there_are(qwen, tmp_path):
     suite = {"name": "s", "collections": ["docstrings"], "systems": ["bm25", "judge"]}
     with pytest.raises(ConfigError, match=f"system 'judge': {message}"):
         load_suite(suite | {"define": {"systems": {"judge": judge}}})
+    encoder = {"model": qwen, "layers": 3}
+    judge = {"kind": "bi_encoder", "options": encoder}
+    with pytest.raises(ConfigError, match=f"system 'judge': {message}"):
+        load_suite(suite | {"define": {"systems": {"judge": judge}}})
+    dense = {"first_stages": {"d": {"kind": "dense", "encoder": encoder}}}
+    with pytest.raises(ConfigError, match=f"first stage 'd': {message}"):
+        load_suite(suite | {"systems": ["bm25"], "first_stages": ["d"], "define": dense})
 
 
 def test_layers_beside_a_shape_are_refused():
