@@ -91,9 +91,13 @@ def make_tokenizer(choice: TokenizerChoice, wordpiece: Path, vocabulary: int) ->
 
 
 def _wordpiece(folder: Path) -> Any:
-    from transformers import AutoTokenizer
+    """Return the tokenizer in a class that keeps, when it is saved, what follows each text."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    bert = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bert.backend_tokenizer, **bert.special_tokens_map
+    )
     tokenizer.add_tokens(TARGETS)
     tokenizer.eos_token = tokenizer.sep_token
     tokenizer.chat_template = CHAT

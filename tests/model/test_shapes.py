@@ -66,7 +66,10 @@ def test_the_papers_configuration_trains_and_reranks_at_tiny_size(tmp_path):
     options = ResRankOptions.model_validate(spec.options)
     assert (options.encoder.model, options.reranker) == ("Qwen/Qwen3-Embedding-4B", "Qwen/Qwen3-4B")
     encoder = save_causal(tmp_path / "encoder", "qwen3", ends=True)
-    local = options.encoder.model_copy(update={"model": encoder, "revision": None})
+    assert "{instruction}" in options.encoder.query_instruction
+    local = options.encoder.model_copy(update={
+        "model": encoder, "revision": None, "query_instruction": "Instruct: Search.\nQuery:",
+    })  # fmt: skip
     tiny = options.model_copy(update={
         "encoder": local, "reranker": save_causal(tmp_path / "decoder", "qwen3"),
         "reranker_revision": None, "reranker_dtype": "float32",

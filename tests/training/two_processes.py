@@ -43,7 +43,7 @@ killed_after = int(sys.argv[3]) if len(sys.argv) > 3 else None
 if killed_after:
     Checkpoints.SECONDS = Checkpoints.PAUSE = 0.0
 stages = (
-    {**JOINT, "batch_queries": 3, "dev_queries": 4},
+    {**JOINT, "batch_queries": 3, "dev_queries": 4, "patience": 3},
     {**FROZEN, "epochs": 3, "batch_queries": 4},
 )
 job = TrainingJob(
