@@ -146,7 +146,9 @@ def test_a_transcript_as_a_teacher_is_refused_and_one_that_is_replayed_is_planne
     path.write_text(json.dumps({"key": "k", "prompt": [], "text": "[1]"}) + "\n")
     with pytest.raises(ConfigError, match=r"'pupil': teacher .*t\.jsonl:1: .*kind: replay"):
         load_suite(suite_of({"pupil": taught({"teacher": str(path)})}, "pupil"))
-    with pytest.raises(ConfigError, match="'pupil': no teacher nowhere.trec"):
+    with pytest.raises(
+        ConfigError, match="'pupil': no teacher nowhere.trec .* write `system:nowhere.trec` for"
+    ):
         load_suite(suite_of({"pupil": taught({"teacher": "nowhere.trec"})}, "pupil"))
     replays = {"kind": "rankgpt", "options": {"llm": {"kind": "replay", "transcript": str(path)}}}
     plan = Plan(load_suite(suite_of({"pupil": taught(by("r")), "r": replays}, "pupil")), "out")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field
 
 from resrank.candidates.base import FirstStageKind, StageInputs
+from resrank.model.model_files import local_model_files
 from resrank.model.options import INSTRUCTION, EncoderOptions, UnitEncoder
 from resrank.model.trained_models import substitute, used_models
 from resrank.records import Passage, Query
@@ -30,6 +31,10 @@ class DenseStage(FirstStageKind):
     def passage_encoder(self) -> EncoderOptions:
         """Return the encoder."""
         return self.encoder
+
+    def local_paths(self) -> dict[str, Path]:
+        """Return the encoder's GGUF file, if it is one on this machine."""
+        return dict(zip(["model"], local_model_files(self.encoder.model), strict=False))
 
     def trained_models(self) -> list[str]:
         """Return the trained system that holds the encoder, if one does."""

@@ -54,11 +54,10 @@ def _check_training(resolved: Resolved, name: str) -> None:
     training = spec.typed_training
     if training is None:
         return
-    for path in training.files:
-        _check_file(name, "teacher", path)
     for path in training.rankings:
-        if transcript := transcript_in(path):
-            raise ConfigError(f"{name!r}: teacher {transcript}")
+        _check_teacher(name, path)
+    for path in training.files:
+        _check_file(name, "file of its training", path)
     source = resolved.trained_on(name)
     collection = pick(resolved.collections, source, "collection")
     _check_paths(source, collection)
@@ -74,6 +73,17 @@ def _check_training(resolved: Resolved, name: str) -> None:
             f"system {name!r} is to be trained on {source!r}, which has no train split; name "
             "another collection in its 'trained_on'"
         )
+
+
+def _check_teacher(name: str, path: Path) -> None:
+    """Check that a teacher's file exists, and holds rankings."""
+    if not path.exists():
+        raise ConfigError(
+            f"{name!r}: no teacher {path} (from {Path.cwd()}); name a file, relative to the "
+            f"directory that snakemake is started in, or write `system:{path}` for a system"
+        )
+    if transcript := transcript_in(path):
+        raise ConfigError(f"{name!r}: teacher {transcript}")
 
 
 def _check_grades(resolved: Resolved) -> None:

@@ -29,6 +29,7 @@ from resrank.reporting.plan.plan import plan
 from resrank.suite.load import load_suite
 from resrank.suite.plan import Plan
 from tests.conftest import ROOT
+from tests.entries import parse_first_stage
 from tests.gguf_files import LAYERS, only_local_wheels, pinned, write_gguf, write_wheel
 from tests.shapes import tokenizer
 
@@ -238,6 +239,8 @@ def test_a_file_on_this_machine_is_an_input_of_jobs(tmp_path):
         load_suite(judge(str(path)))
     path.write_bytes(b"GGUF")
     assert Plan(load_suite(judge(str(path)))).files("judge") == [str(path)]
+    dense = parse_first_stage({"kind": "dense", "encoder": {"model": str(path)}})
+    assert dense.source_files() == [path]
 
 
 def test_an_offline_suite_refuses_a_missing_wheel_before_it_runs(no_pip, wheel):
