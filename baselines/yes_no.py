@@ -38,7 +38,7 @@ class YesNoOptions(RerankerOptions):
         description="The user's turn, with {query} and {passage}.",
     )
     answers: tuple[str, str] = Field(
-        ("Yes", "No"), description="The two answers; each must begin with a token of its own."
+        ("Yes", "No"), description="The two answers; each must be one token of the model."
     )
     words: int = Field(300, ge=1, description="Cut passages to this many words.")
 
@@ -62,6 +62,12 @@ class YesNo(Pointwise):
         self.model = model
         before = model.chat_text(self._prompt("a query", "a passage"))
         self.targets = [model.token_after(before, answer) for answer in options.answers]
+        if len(set(self.targets)) == 1:
+            yes, no = options.answers
+            raise ValueError(
+                f"the answers {yes!r} and {no!r} are the same token of {options.llm.model}, so "
+                "that every passage would have one score; set two other `answers`"
+            )
 
     @classmethod
     def load(cls, options: YesNoOptions, model_dir: Path | None = None) -> Self:

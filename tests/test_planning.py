@@ -164,6 +164,26 @@ def test_systems_on_must_name_what_the_suite_has(more, message):
         restricted(**more)
 
 
+def test_systems_that_only_a_skipped_collection_compares_are_left_out():
+    far = {"kind": "candidates", "path": "no.json", "qrels": "no.txt", "optional": True}
+    resolved = load_suite(
+        {
+            "name": "x",
+            "collections": ["docstrings", "far"],
+            "systems": ["bm25", "bi_encoder", "resrank"],
+            "systems_on": {"docstrings": ["bm25", "bi_encoder"], "far": ["bm25", "resrank"]},
+            "sensitivity": ["resrank"],
+            "define": {
+                "collections": {"far": far | {"first_stages": ["lists"]}},
+                "first_stages": {"lists": {"kind": "imported"}},
+            },
+        }
+    )
+    assert list(resolved.skipped) == ["far"]
+    assert resolved.suite.systems == resolved.timed == ["bm25", "bi_encoder"]
+    assert resolved.trained == resolved.list_readers == resolved.suite.sensitivity == []
+
+
 def test_the_query_instruction_is_the_collections_and_changes_no_embedding(tmp_path):
     told = {
         "kind": "bi_encoder",

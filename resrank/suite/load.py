@@ -47,12 +47,23 @@ def load_planned(config: Mapping[str, Any], source: str) -> Resolved:
 
 
 def without(resolved: Resolved, skipped: Mapping[str, str]) -> Resolved:
-    """Return the suite without the skipped collections, each of which has a reason."""
+    """Return the suite without the skipped collections, each of which has a reason.
+
+    Systems that were to be compared on these alone are left out too.
+    """
     kept = [name for name in resolved.suite.collections if name not in skipped]
     if not kept:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise ConfigError(f"no collection is left to evaluate: {why}")
-    suite = resolved.suite.model_copy(update={"collections": kept})
+    compared = {system for name in kept for system in resolved.suite.systems_of(name)}
+    changed = {
+        key: [name for name in names if name in compared]
+        for key, names in (
+            ("systems", resolved.suite.systems),
+            ("sensitivity", resolved.suite.sensitivity),
+        )
+    }
+    suite = resolved.suite.model_copy(update={"collections": kept, **changed})
     return resolved.model_copy(update={"suite": suite, "skipped": dict(skipped)})
 
 

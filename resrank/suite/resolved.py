@@ -130,14 +130,19 @@ class Resolved(BaseModel):
     @property
     def timed(self) -> list[str]:
         """The systems whose cost is measured: not companions, nor those that replay answers."""
-        specs = {name: self.systems[name] for name in self.given.systems}
+        specs = {name: self.systems[name] for name in self._given_systems}
         return [name for name, s in specs.items() if not s.typed_options.is_replayed]
 
     @property
     def list_readers(self) -> list[str]:
         """The systems that read lists, by windows or at once; none if `costs_alone`."""
-        named = [] if self.costs_alone else self.given.systems
+        named = [] if self.costs_alone else self._given_systems
         return [name for name in named if self.systems[name].reranker.reads_lists]
+
+    @property
+    def _given_systems(self) -> list[str]:
+        """The compared systems without companions."""
+        return [name for name in self.suite.systems if name in self.given.systems]
 
     @property
     def trained(self) -> list[str]:

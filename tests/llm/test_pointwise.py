@@ -103,6 +103,11 @@ def test_yes_no_scores_the_log_probability_of_its_first_answer(folders):
     assert system.score_batch([ids])[0] == pytest.approx(wanted, abs=1e-5)
 
 
+def test_answers_of_the_same_token_are_refused(folders):
+    with pytest.raises(ValueError, match="'yes' and 'yes' are the same token"):
+        load(folders, YesNo, answers=("yes", "yes"))
+
+
 def test_yes_no_cuts_a_passage_until_the_pair_fits_the_model(folders):
     system = load(folders, YesNo, context=64, question="{query}: {passage}")
     ids, cut = system.pair_ids("a query", "sort " * 290)
