@@ -38,7 +38,9 @@ def read_about(folder: Path, version: int) -> dict[str, Any]:
         raise Damaged(path, f"it has no {', '.join(absent)}", AGAIN)
     _check_weights(folder, ["reranker", *(["encoder"] if about["encoder"] == "encoder" else [])])
     check_outputs(path, AGAIN)
-    return about if about["format"] == version else about | {"options": _renewed(about["options"])}
+    if about["format"] == version:
+        return about
+    return about | {"options": _renewed(folder, about["options"])}
 
 
 def check_scoring(folder: Path, saved: ResRankOptions, options: ResRankOptions) -> None:
@@ -70,13 +72,19 @@ def _opened(path: Path) -> Iterator[Any]:
         raise Damaged(path, error, AGAIN) from error
 
 
-def _renewed(options: dict[str, Any]) -> dict[str, Any]:
+def _renewed(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a model of format 1 under today's names, with its way of scoring.
 
     It added an embedding to the state as it was fed, and its encoder's embeddings had length 1.
+    Raises ValueError if there is no such way: a projector could change that length.
     """
     kept = {name: value for name, value in options.items() if name != "embedding_scale"}
     scale = options.get("embedding_scale", "token_norm")
+    if scale == "raw" and options.get("projector"):
+        raise ValueError(
+            f"{folder}: saved in format 1 with `embedding_scale: raw` and a projector, which this "
+            "version does not score as before; load it with the version of resrank that wrote it"
+        )
     return {**kept, "input_scale": "unit" if scale == "raw" else scale, "residual": "as_fed"}
 
 

@@ -222,6 +222,20 @@ def test_a_model_of_format_1_scores_as_it_did(tmp_path, encoder_options):
         ResRank.from_pretrained(tmp_path / "m", options=changed)
 
 
+def test_a_projector_at_its_own_length_of_format_1_is_refused(tmp_path, encoder_options):
+    shape = ScratchDecoder(layers=1, hidden=512, heads=2)
+    options = ResRankOptions(
+        encoder=encoder_options, reranker=shape, projector=True, input_scale="unit"
+    )
+    saved_in_format_1(tmp_path / "m", ResRank.from_options(options))
+    ResRank.from_pretrained(tmp_path / "m")
+    about = read_checked_json(tmp_path / "m" / "resrank.json")
+    raw = about["options"] | {"embedding_scale": "raw"}
+    write_checked_json(tmp_path / "m" / "resrank.json", about | {"options": raw})
+    with pytest.raises(ValueError, match="`embedding_scale: raw` and a projector, which this ver"):
+        ResRank.from_pretrained(tmp_path / "m")
+
+
 @pytest.fixture(scope="module")
 def causal(encoder_options):
     options = ResRankOptions(encoder=encoder_options, reranker=CausalEncoder(layers=2))
