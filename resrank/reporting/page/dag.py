@@ -34,12 +34,14 @@ class Drawing(NamedTuple):
 def draw(counts: Mapping[str, int], edges: Iterable[tuple[str, str]]) -> Drawing:
     """Place stages in columns from left to right, each after all stages that it reads from.
 
-    An edge that a longer path replaces is left out (transitive reduction).
+    An edge that a longer path replaces is left out (transitive reduction), and so is the edge that
+    leads back where stages read from each other: a trained teacher's model is read by a teaching
+    job, whose run is read by another model's training.
     """
     graph = nx.DiGraph()
     graph.add_nodes_from(sorted(counts))
     graph.add_edges_from(sorted(edges))
-    graph = nx.transitive_reduction(graph)
+    graph = nx.transitive_reduction(_without_cycles(graph))
     columns = [sorted(column) for column in nx.topological_generations(graph)]
     tallest = max(map(len, columns), default=0)
     boxes = {
@@ -51,6 +53,16 @@ def draw(counts: Mapping[str, int], edges: Iterable[tuple[str, str]]) -> Drawing
     arrows = [_arrow(boxes[one], boxes[other]) for one, other in kept]
     size = (len(columns) * STEP[0], tallest * STEP[1] + 2 * MARGIN)
     return Drawing(list(boxes.values()), arrows, *size, kept)
+
+
+def _without_cycles(graph: nx.DiGraph) -> nx.DiGraph:
+    """Return the graph without the last edge of each cycle, counted from its first name."""
+    graph = graph.copy()
+    while not nx.is_directed_acyclic_graph(graph):
+        cycle = [edge[0] for edge in nx.find_cycle(graph)]
+        first = cycle.index(min(cycle))
+        graph.remove_edge(cycle[first - 1], cycle[first])
+    return graph
 
 
 def _top(row: int, rows: int, tallest: int) -> int:

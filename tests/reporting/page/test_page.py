@@ -102,6 +102,15 @@ def test_edges_between_stages_follow_the_hashes(root):
     assert dict(hashes(manifests))[run] == sha256_file(root / run)
 
 
+def test_stages_that_read_from_each_other_are_drawn_in_one_direction():
+    edges = [("collections", "models"), ("models", "teachers"), ("teachers", "models")]
+    drawing = draw({"collections": 1, "models": 2, "teachers": 1}, edges)
+    assert drawing.edges == [("collections", "models"), ("models", "teachers")]
+    assert [box.name for box in sorted(drawing.boxes, key=lambda b: b.x)] == [
+        "collections", "models", "teachers"
+    ]  # fmt: skip
+
+
 def test_an_edge_that_a_longer_path_replaces_is_left_out():
     drawing = draw({"a": 1, "b": 1, "c": 1}, [("a", "b"), ("b", "c"), ("a", "c")])
     assert drawing.edges == [("a", "b"), ("b", "c")]
