@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 from resrank.io.atomic import atomic_folder
-from resrank.io.data_folder import data_folder
+from resrank.io.data_folder import data_folder, make_folder
 from resrank.io.hashing import sha256_file, sha256_lines
 from resrank.io.manifest import check_outputs, files_below, write_manifest
 
@@ -58,7 +58,7 @@ def gguf_model(file: Path) -> Path:
     """
     folder = converted_folder(file)
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         with FileLock(folder.with_name(f"{folder.name}.lock")):
             if not folder.is_dir():  # another process may have made it meanwhile
                 print(f"converting {file.name} into {folder}", file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from resrank.io.atomic import atomic_folder
+from resrank.io.data_folder import make_folder
 from resrank.model.architectures import random_config
 from resrank.model.random_tokenizers import (
     TokenizerChoice,
@@ -34,7 +35,7 @@ def random_model(name: str, folder: Path, wordpiece: Path) -> Path:
     choice = choose_tokenizer(name)
     shape = name.partition("/")[2].replace("/", "-")
     place = folder / f"{shape}-{model_key(config, choice)}"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with FileLock(place.with_name(f"{place.name}.lock")):
         if not place.is_dir():
             with atomic_folder(place) as partial:

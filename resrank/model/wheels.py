@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from resrank.io.atomic import atomic_folder, room_for
-from resrank.io.data_folder import data_folder
+from resrank.io.data_folder import data_folder, make_folder
 from resrank.io.hashing import sha256_file, sha256_lines
 from resrank.io.manifest import check_outputs, write_manifest
 from resrank.model.not_found import ModelNotFound
@@ -46,7 +46,7 @@ def wheel_file(name: str) -> Path:
     """
     path = wheel_file_path(name)
     if not path.parent.is_dir():
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent.parent)
         with FileLock(path.parent.with_name(f"{path.parent.name}.lock")):
             if not path.parent.is_dir():  # another process may have fetched it meanwhile
                 _fetch(name, path)

