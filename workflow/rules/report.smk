@@ -19,9 +19,7 @@ rule score:
         "../../environment.yml"
     params:
         library=sources("resrank.evaluation.score"),
-        trained_on=lambda w: json.dumps(
-            PLAN.learned_from(*pair(w)), sort_keys=True
-        ),
+        trained_on=lambda w: json.dumps(PLAN.learned_from(*pair(w)), sort_keys=True),
         metrics=SUITE.suite.metrics,
         relevant_grade=lambda w: SUITE.collections[w.collection].relevant_grade,
     shell:
