@@ -6,6 +6,7 @@ embeddings cached.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,25 +53,41 @@ def effectiveness_against(
     with mpl.rc_context(STYLE):
         panels = list(frame.groupby(["collection", "first_stage"], sort=False))
         figure, axes = grid_with_legend(len(panels), entries=frame["system"].nunique())
+        looks = {name: colour_and_marker(n) for n, name in enumerate(frame["system"].unique())}
         for axis, ((collection, stage), rows) in zip(axes, panels, strict=True):
-            _draw_panel(axis, rows, metric, cost)
+            _draw_panel(axis, rows, metric, cost, looks)
             name_panel(axis, str(collection), str(stage))
             axis.set_xlabel(cost.label)
         figure.supylabel(f"{metric} (mean over seeds)", fontsize=9)
+        _name_systems(axes[0], frame, looks)
         legend(figure, axes[0], size=MARKER_SIZE)
         add_caption(figure, note)
         return save(figure, out)
 
 
-def _draw_panel(axis: Axes, rows: pd.DataFrame, metric: str, cost: CostAxis) -> None:
+def _name_systems(axis: Axes, frame: pd.DataFrame, looks: Mapping[str, tuple[str, str]]) -> None:
+    """Give the legend an entry per system, also for those that the first panel lacks."""
+    for system, label in frame.drop_duplicates("system")[["system", "label"]].itertuples(False):
+        colour, marker = looks[system]
+        axis.plot([], [], label=label, color=colour, marker=marker, linestyle="none")
+
+
+def _draw_panel(
+    axis: Axes,
+    rows: pd.DataFrame,
+    metric: str,
+    cost: CostAxis,
+    looks: Mapping[str, tuple[str, str]],
+) -> None:
+    """Draw one candidate set. looks: colour and marker by system, the same in every panel."""
     costs = rows[[cost.online, cost.cached]].astype(float)
     sizes = [MARKER_SIZE * COVERING_SCALE**count for count in covered(costs, rows[metric])]
     for place, row in enumerate(rows.to_dict("records")):
-        colour, marker = colour_and_marker(place)
+        colour, marker = looks[row["system"]]
         look: dict[str, Any] = {"marker": marker, "markersize": sizes[place], "color": colour}
         look["linestyle"] = "none"
         score, online, cached = row[metric], row[cost.online], row[cost.cached]
-        axis.plot([online], [score], label=row["label"], **look)
+        axis.plot([online], [score], **look)
         spread = row.get(f"{metric} sd")
         if pd.notna(spread):
             axis.errorbar([online], [score], yerr=[spread], color=colour, capsize=2, lw=1)
