@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from resrank.evaluation.all_pairs import statistics
+from resrank.reporting.figures import effectiveness_cost
 from resrank.reporting.figures.growth import merge_identical
 from resrank.reporting.figures.intervals import scores_with_intervals
 from resrank.reporting.figures.sensitivity import changes_by_kind
@@ -44,3 +45,21 @@ def test_coinciding_lines_are_drawn_once_with_all_names():
     lines = drawn[drawn["kind"] == "modelled"]
     assert lines["label"].tolist() == ["A = B", "C"]
     assert len(drawn[drawn["kind"] == "measured"]) == 3
+
+
+def test_a_system_has_one_colour_and_marker_in_every_panel(tmp_path, monkeypatch):
+    rows = [
+        {"collection": c, "first_stage": "bm25", "system": s, "label": s.upper(), "nDCG@10": 0.1 * n,
+         "p50_ms_online": float(n), "p50_ms_cached": None, "caches_passages": False}
+        for c, systems in (("all", "abc"), ("few", "bd")) for n, s in enumerate(systems, 1)
+    ]  # fmt: skip
+    kept = []
+    monkeypatch.setattr(effectiveness_cost, "save", lambda figure, out: kept.append(figure) or [])
+    latency = effectiveness_cost.LATENCY
+    effectiveness_cost.effectiveness_against(pd.DataFrame(rows), "nDCG@10", latency, "", tmp_path)
+    first, second = kept[0].axes
+    named = {line.get_label(): line for line in first.lines if not line.get_label().startswith("_")}
+    assert list(named) == ["A", "B", "C", "D"]
+    for label, line in zip("BD", second.lines, strict=True):
+        assert line.get_color() == named[label].get_color()
+        assert line.get_marker() == named[label].get_marker()
