@@ -3,14 +3,13 @@ arXiv 2506.05176)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
 from baselines.llm.options import TransformersOptions
-from baselines.llm.pointwise import Pointwise, fit
+from baselines.llm.pointwise import TwoAnswers, fit
 from resrank.efficiency.common_work import estimated_pairs, scored, text_tokens
 from resrank.model.options import DtypeName
 from resrank.records import Usage
@@ -43,7 +42,7 @@ class Qwen3RerankerOptions(RerankerOptions):
     device: str = Field("auto", description="'auto': the first CUDA device, else 'cpu'.")
 
 
-class Qwen3Reranker(Pointwise):
+class Qwen3Reranker(TwoAnswers):
     """One forward pass per pair; the score is log p(yes), normalised over yes and no."""
 
     Options = Qwen3RerankerOptions
@@ -75,16 +74,6 @@ class Qwen3Reranker(Pointwise):
         fixed = text_tokens(BEFORE, "<Instruct>: <Query>: <Document>:", options.instruction, AFTER)
         return estimated_pairs(shape, fixed, options.max_tokens)
 
-    @property
-    def dtype(self) -> str:
-        """Return the number format of the weights."""
-        return self.model.dtype
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """Return the model's parameters."""
-        return {"parameters": dict(self.model.identity)}
-
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
         """Return the token ids of a pair, and whether its passage was cut."""
 
@@ -96,8 +85,3 @@ class Qwen3Reranker(Pointwise):
         before = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>:"
         # The space goes with the passage, as in the model's own tokenisation of the whole pair.
         return fit(ids(BEFORE + before), ids(f" {passage}"), ids(AFTER), self.options.max_tokens)
-
-    def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
-        """Return log p(yes), normalised over yes and no, per pair."""
-        logits = self.model.first_logits(ids, self.targets)
-        return [float(x) for x in logits.log_softmax(dim=-1)[:, 0].tolist()]

@@ -8,16 +8,15 @@ with yes and no").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator
 
 from baselines.llm.interface import Message, Prompt
 from baselines.llm.listwise_prompts import TOKENS_PER_WORD
 from baselines.llm.options import TransformersOptions
-from baselines.llm.pointwise import Pointwise
+from baselines.llm.pointwise import TwoAnswers
 from resrank.efficiency.common_work import estimated_pairs, scored, text_tokens
 from resrank.records import Usage
 from resrank.reranker_options import RerankerOptions
@@ -51,7 +50,7 @@ class YesNoOptions(RerankerOptions):
         return question
 
 
-class YesNo(Pointwise):
+class YesNo(TwoAnswers):
     """One forward pass per pair; the score is log p(Yes), normalised over Yes and No."""
 
     Options = YesNoOptions
@@ -88,16 +87,6 @@ class YesNo(Pointwise):
         limit = text_tokens(options.question) + shape.query_tokens + passage
         return estimated_pairs(shape, text_tokens(options.question), limit)
 
-    @property
-    def dtype(self) -> str:
-        """Return the number format of the weights."""
-        return self.model.dtype
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """Return the model's parameters."""
-        return {"parameters": dict(self.model.identity)}
-
     def pair_ids(self, query: str, passage: str) -> tuple[list[int], bool]:
         """Return the token ids of a pair's chat prompt, and whether its passage was cut.
 
@@ -117,11 +106,6 @@ class YesNo(Pointwise):
                     f"{self.model.positions} positions; shorten the query or the question"
                 )
             kept = max(1, kept - max(1, over // 4))
-
-    def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
-        """Return log p(Yes), normalised over Yes and No, per pair."""
-        logits = self.model.first_logits(ids, self.targets)
-        return [float(x) for x in logits.log_softmax(dim=-1)[:, 0].tolist()]
 
     def _prompt(self, query: str, passage: str) -> Prompt:
         before, _, after = self.options.question.partition(PLACES[1])

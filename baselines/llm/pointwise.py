@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -14,6 +15,9 @@ from resrank.phases import phase
 from resrank.ranking import Request, ranked
 from resrank.records import Candidate, Query, Ranking, Usage
 from resrank.reranker import DeclaredCounts, Reranker
+
+if TYPE_CHECKING:
+    from baselines.llm.backends.transformers import TransformersModel
 
 
 class Pointwise(Reranker):
@@ -53,6 +57,31 @@ class Pointwise(Reranker):
         """Rerank one query after another: a single query's pairs fill the batches."""
         bar = tqdm(requests, desc="scoring pairs", unit="query")
         return [self.rerank(query, candidates) for query, candidates in bar]
+
+
+class TwoAnswers(Pointwise):
+    """Base of judges whose score is the probability of the first of two answers.
+
+    targets: the token of each answer.
+    """
+
+    model: TransformersModel
+    targets: list[int]
+
+    @property
+    def dtype(self) -> str:
+        """Return the number format of the weights."""
+        return self.model.dtype
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Return the model's parameters."""
+        return {"parameters": dict(self.model.identity)}
+
+    def score_batch(self, ids: Sequence[list[int]]) -> list[float]:
+        """Return the first answer's log probability, normalised over both, per pair."""
+        logits = self.model.first_logits(ids, self.targets)
+        return [float(x) for x in logits.log_softmax(dim=-1)[:, 0].tolist()]
 
 
 def fit(
