@@ -1,11 +1,14 @@
 import gzip
+from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from resrank.io import text as lines
+from resrank.io.qrels_columns import NAMES
 from resrank.io.run import write_run
+from resrank.io.text import query_id_field
 from resrank.io.trec import TrecError, read_metadata, read_qrels, read_run
 from resrank.records import Ranking
 
@@ -55,6 +58,51 @@ def test_qrels_in_both_forms(tmp_path):
 def test_bad_qrels(tmp_path, text, message):
     with pytest.raises(TrecError, match=message):
         read_qrels(write(tmp_path, text))
+
+
+COLUMNS = {"query": "q1", "passage": "5", "grade": "1", None: "0"}
+
+
+@pytest.mark.parametrize("unnamed", [0, 1])
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_a_header_names_its_columns_in_any_order(tmp_path, unnamed, separator):
+    for order in permutations([*NAMES, *[None] * unnamed]):
+        for role, name in ((r, n) for r in NAMES for n in NAMES[r]):
+            header = {r: NAMES[r][0].upper() for r in NAMES} | {role: name, None: "iteration"}
+            rows = [[row[r] for r in order] for row in (header, COLUMNS)]
+            assert read_qrels(write(tmp_path, "\n".join(map(separator.join, rows)))) == {
+                "q1": {"5": 1}
+            }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("query-id\tscore\nq1\t1\n", "header 'query-id score' names 0 columns of the passage; name one"),
+     ("qid docno rel label\nq1 5 1 0\n", "names 2 columns of the grade; name one, as score"),
+     ("qid docno rel\nq1 0 5 1\n", ":2: 4 columns; the header names 3 columns"),
+     ("query doc-id rel\nq1 5 x\n", ":2: grade 'x'")],
+)  # fmt: skip
+def test_bad_headers_are_named(tmp_path, text, message):
+    with pytest.raises(TrecError, match=message):
+        read_qrels(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("comment", ["# by hand", "#q2 0 7 1", "#q2\tQ0\t7\t1\t2\tt", "#"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_lines_that_begin_with_a_number_sign_are_comments(tmp_path, comment, place):
+    for read, rows, wanted in (
+        (read_qrels, ["qid docno rel", "q1 5 1"], {"q1": {"5": 1}}),
+        (read_qrels, ["q1 0 5 1", "q1 0 7 0"], {"q1": {"5": 1, "7": 0}}),
+        (read_run, ["q1 Q0 5 1 2 t", "q1 Q0 7 2 1 t"], {"q1": [("5", 2.0), ("7", 1.0)]}),
+    ):
+        rows.insert(place, comment)
+        assert read(write(tmp_path, "\n".join(rows))) == wanted
+
+
+def test_a_query_id_that_a_trec_file_would_hide_is_refused():
+    with pytest.raises(ValueError, match="x:1: the query id '#1' begins with '#'; TREC tools"):
+        query_id_field({"_id": "#1"}, "_id", "x:1")
+    assert query_id_field({"_id": "1#"}, "_id", "x:1") == "1#"
 
 
 def test_a_mark_of_byte_order_is_no_part_of_an_id(tmp_path):

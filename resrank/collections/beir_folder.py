@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from resrank.io.text import DataError, id_field, read_jsonl, text_field
+from resrank.io.text import DataError, id_field, query_id_field, read_jsonl, text_field
 from resrank.options import short_repr
 from resrank.records import Passage
 
@@ -26,7 +26,7 @@ def read_queries(path: Path) -> dict[str, str]:
     queries: dict[str, str] = {}
     for number, row in read_jsonl(path):
         where = f"{path}:{number}"
-        query_id, text = id_field(row, "_id", where), text_field(row, "text", where)
+        query_id, text = query_id_field(row, "_id", where), text_field(row, "text", where)
         if query_id in queries:
             raise DataError(
                 f"{where}: query id {short_repr(query_id)} occurs twice; ids must be unique"

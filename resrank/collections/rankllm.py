@@ -17,6 +17,7 @@ from resrank.io.text import (
     DataError,
     id_field,
     parsed,
+    query_id_field,
     read_jsonl,
     reading,
     repeated,
@@ -88,7 +89,7 @@ def _list(row: dict[str, Any], where: str) -> ImportedList:
         raise DataError(f"{where}: a list of objects under 'hits' or 'candidates' is needed")
     query = row.get("query")
     if isinstance(query, dict):
-        text, query_id = text_field(query, "text", where), id_field(query, "qid", where)
+        text, query_id = text_field(query, "text", where), query_id_field(query, "qid", where)
     else:
         text = text_field(row, "query", where)
         query_id = _query_id(row, hits, where)
@@ -106,7 +107,7 @@ def _query_id(row: dict[str, Any], hits: list[dict[str, Any]], where: str) -> st
     """Return the query's id, which the older layout keeps in its hits."""
     for holder in (row, *hits[:1]):
         if "qid" in holder:
-            return id_field(holder, "qid", where)
+            return query_id_field(holder, "qid", where)
     raise DataError(f"{where}: no 'qid', neither beside the query nor in its first hit")
 
 

@@ -78,6 +78,17 @@ def id_field(row: dict[str, Any], name: str, where: str) -> str:
     return value
 
 
+def query_id_field(row: dict[str, Any], name: str, where: str) -> str:
+    """Return a field that must hold a query's id, with which a line of a TREC file begins."""
+    value = id_field(row, name, where)
+    if value.startswith("#"):
+        raise DataError(
+            f"{where}: the query id {short_repr(value)} begins with '#'; TREC tools would take its "
+            "lines for comments: give it another id"
+        )
+    return value
+
+
 def json_object(line: str, path: Path, number: int) -> dict[str, Any]:
     """Return a line's JSON object. Raises DataError, which names the file and the line."""
     value = parsed(line, f"{path}:{number}")

@@ -1,15 +1,19 @@
-"""Read TREC runs and qrels, and BEIR's qrels in tsv; gzip or plain text."""
+"""Read TREC runs and qrels, and BEIR's qrels in tsv; gzip or plain text.
+
+A line that begins with "#" is a comment, as for trec_eval 10.
+"""
 
 from __future__ import annotations
 
 import gzip
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
+from resrank.io.qrels_columns import WITHOUT_HEADER, QrelsColumns, columns_of
 from resrank.io.text import numbered
 from resrank.options import short_repr
 
@@ -62,16 +66,17 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def _ranked_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines below the header, if there is one."""
+    """Yield the lines below the header, if there is one, without comments."""
     lines = _lines(path)
-    first = next(lines, None)
-    if first is None:
-        return
+    first = next(lines, (0, ""))
+    lines = chain([first], lines)
     if first[1].rstrip() == METADATA_START:
-        list(_header(chain([first], lines), path))
-    else:
-        yield first
-    yield from lines
+        list(_header(lines, path))
+    yield from _without_comments(lines)
+
+
+def _without_comments(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    return ((number, line) for number, line in lines if line and not line.startswith("#"))
 
 
 def _header(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[str]:
@@ -91,20 +96,20 @@ def _header(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[str]:
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    """Return query id -> passage id -> grade, from TREC qrels (4 columns) or BEIR tsv (3)."""
+    """Return query id -> passage id -> grade, from TREC qrels (4 columns) or BEIR tsv (3).
+
+    The first line may be a header, which names the columns in any order (`qrels_columns.NAMES`).
+    """
     qrels: dict[str, dict[str, int]] = {}
-    for number, line in _lines(path):
-        columns = line.split("\t") if line.count("\t") in (2, 3) else line.split()
-        if number == 1 and columns[0].strip().lower() in ("query-id", "query_id", "qid"):
-            continue
-        query_id, passage_id = columns[0].strip(), columns[-2:][0].strip()
-        if len(columns) not in (3, 4) or not (query_id and passage_id):
-            problem = "an id is empty" if len(columns) in (3, 4) else f"{len(columns)} columns"
-            raise TrecError(
-                f"{path}:{number}: {problem}; qrels have 'query 0 passage grade' (TREC) or 'query "
-                "passage grade' under a header (BEIR)"
-            )
-        grade = _grade(columns[-1].strip(), path, number)
+    columns, is_first = WITHOUT_HEADER, True
+    for number, line in _without_comments(_lines(path)):
+        fields = _fields(line, columns)
+        if is_first:
+            is_first = False
+            if named := _named_columns(fields, f"{path}:{number}"):
+                columns = named
+                continue
+        query_id, passage_id, grade = _judgment(fields, columns, f"{path}:{number}")
         earlier = qrels.setdefault(query_id, {}).setdefault(passage_id, grade)
         if earlier != grade:
             raise TrecError(
@@ -114,6 +119,37 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     if not qrels:
         raise TrecError(f"{path}: the qrels are empty")
     return qrels
+
+
+def _fields(line: str, columns: QrelsColumns) -> list[str]:
+    """Split a line on tabs if that gives an expected number of columns, else on white space."""
+    by_tabs = line.count("\t") + 1 in columns.counts
+    return line.split("\t") if by_tabs else line.split()
+
+
+def _named_columns(fields: Sequence[str], where: str) -> QrelsColumns | None:
+    """Return the columns that the first line names, or None if it is no header."""
+    try:
+        return columns_of([name.strip() for name in fields])
+    except ValueError as error:
+        raise TrecError(f"{where}: {error}") from error
+
+
+def _judgment(fields: Sequence[str], columns: QrelsColumns, where: str) -> tuple[str, str, int]:
+    """Return a line's query id, passage id and grade."""
+    if len(fields) in columns.counts:
+        query_id, passage_id = fields[columns.query].strip(), fields[columns.passage].strip()
+        if query_id and passage_id:
+            return query_id, passage_id, _grade(fields[columns.grade].strip(), where)
+        problem = "an id is empty"
+    else:
+        problem = f"{len(fields)} columns"
+    if columns is not WITHOUT_HEADER:
+        raise TrecError(f"{where}: {problem}; the header names {columns.counts[0]} columns")
+    raise TrecError(
+        f"{where}: {problem}; qrels have 'query 0 passage grade' (TREC) or 'query passage grade' "
+        "under a header (BEIR)"
+    )
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -150,16 +186,13 @@ def _score(text: str, path: Path, number: int) -> float:
     return value
 
 
-def _grade(text: str, path: Path, number: int) -> int:
+def _grade(text: str, where: str) -> int:
     try:
         grade = int(text)
     except ValueError as error:
-        raise TrecError(
-            f"{path}:{number}: grade {short_repr(text)}; a whole number is needed"
-        ) from error
+        raise TrecError(f"{where}: grade {short_repr(text)}; a whole number is needed") from error
     if abs(grade) > GREATEST:
         raise TrecError(
-            f"{path}:{number}: grade {short_repr(text)}; one from {-GREATEST:,} to {GREATEST:,} is "
-            "needed"
+            f"{where}: grade {short_repr(text)}; one from {-GREATEST:,} to {GREATEST:,} is needed"
         )
     return grade

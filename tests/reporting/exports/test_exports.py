@@ -87,8 +87,8 @@ def test_a_header_without_an_end_is_an_error(tmp_path):
     run.write_text("# ir_metadata.start\n# tag: x\n")
     with pytest.raises(TrecError, match="has no end"):
         read_run(run)
-    run.write_text(commented({"tag": "a\nb"}) + "#1 Q0 a 1 1 t\n")
-    assert read_run(run) == {"#1": [("a", 1.0)]}
+    run.write_text(commented({"tag": "a\nb"}) + "1 Q0 a 1 1 t\n")
+    assert read_run(run) == {"1": [("a", 1.0)]}
     assert read_metadata(run) == {"tag": "a\nb"}
 
 
