@@ -44,5 +44,5 @@ def columns_of(header: Sequence[str]) -> QrelsColumns | None:
                 f"the header {' '.join(header)!r} names {roles.count(role)} columns of the {role}; "
                 f"name one, as {', '.join(names)}"
             )
-    places = (roles.index(role) for role in NAMES)
-    return QrelsColumns(*places, counts=(len(header),))
+    query, passage, grade = (roles.index(role) for role in NAMES)
+    return QrelsColumns(query, passage, grade, counts=(len(header),))
