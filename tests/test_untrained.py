@@ -178,9 +178,10 @@ def test_a_companion_that_becomes_a_compared_system_joins_the_family_of_all_pair
     assert companion.untrained == listed.untrained
     families = [Plan(each, "out").families("docstrings") for each in (companion, listed)]
     assert families[0] == {
-        "untrained": {"full": "full_untrained"}, "companions": ["full_untrained"],
+        "untrained": {"full": "full_untrained"}, "companions": ["full_untrained"], "ablation": None,
     }  # fmt: skip
     assert families[1]["companions"] == []
+    assert [each.seeds_of("full_untrained") for each in (companion, listed)] == [[7, 8], [7, 8]]
 
 
 def test_the_choice_changes_what_jobs_run():

@@ -79,7 +79,8 @@ def test_everything_is_there(built):
                  "tables/scores.csv", "report/index.html"):  # fmt: skip
         assert (root / name).stat().st_size > 0
     pairs = pd.read_csv(root / "tables" / "significance.csv")
-    assert pairs["family"].tolist() == (["all pairs"] * 6 + ["gain over untrained"]) * 2
+    families = ["all pairs"] * 6 + ["gain over untrained"] + ["ablation"] * 4
+    assert pairs["family"].tolist() == families * 2
     assert (pairs["p_holm"] == 1).all()  # nothing is significant over two queries
     moved = pd.read_csv(root / "tables" / "sensitivity.csv")
     assert (
@@ -88,7 +89,7 @@ def test_everything_is_there(built):
     ablation = pd.read_csv(root / "tables" / "ablation.csv")
     tiny = ablation[ablation["label"] == "tiny"]
     assert (tiny["difference"] == 0).all()
-    assert ablation["encoder alone"].notna().tolist() == [False, False, True, True] * 2
+    assert ablation["encoder alone"].notna().tolist() == [False, False, True, True, True] * 2
     bi = table.loc[table["system"] == "bi", "nDCG@10"].tolist()
     assert tiny["encoder alone"].tolist() == pytest.approx(bi)  # tiny's encoder is that very one
     audits = json.loads((root / "audits" / "mine" / "bm25.json").read_text())
@@ -117,8 +118,10 @@ def test_a_trained_system_is_compared_with_its_untrained_self(built):
     assert [json.loads(path.read_text())["seed"] for path in manifests] == [1, 2]
     assert all(run.keys() == {"q1", "q2"} for run in runs)
     assert not (root / "efficiency/mine/bm25/tiny_untrained.json").exists()
-    for name in ("ablation", "efficiency", "tokens", "modes"):
+    for name in ("efficiency", "tokens"):
         assert "untrained (" not in (root / "tables" / f"{name}.csv").read_text()
+    for name in ("ablation", "ablation_by_label", "modes"):
+        assert "tiny, untrained (random weights)" in (root / "tables" / f"{name}.md").read_text()
     assert "gain over untrained" in (root / "tables" / "ablation.md").read_text()
     assert "tiny_untrained" not in (root / "report.manifest.json").read_text()
 

@@ -1,8 +1,10 @@
-"""Comparison of the systems of a candidate set: all pairs, and trained against untrained."""
+"""Comparison of the systems of a candidate set, in families of tests.
+
+All pairs; trained systems against their untrained selves; and an ablation against its reference.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -10,27 +12,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resrank.evaluation.bootstrap import mean_intervals
+from resrank.evaluation.bootstrap import interval_over_seeds, mean_intervals
 from resrank.evaluation.resampling import RESAMPLES, Values
+from resrank.evaluation.seed_scores import ScoreRow, SeedScores, read_scores, seed_scores
 from resrank.evaluation.significance import LEVEL, effect_size, holm, randomisation_p, t_test_p
 from resrank.io.manifest import write_checked_json, write_manifest
-from resrank.io.parquet import read_columns
-
-ScoreRow = tuple[str, int, str, str, float]
-"""(system, seed, query id, metric, value)."""
-SCORES = ("system", "seed", "query_id", "metric", "value")
-"""The columns of a parquet file of scores."""
 
 
 class Families(NamedTuple):
     """What is tested: each family of comparisons is corrected by itself.
 
     untrained: trained system -> its untrained self, one family. companions: systems that are
-    scored as untrained selves alone, and are not in the family of all pairs.
+    scored as untrained selves alone, and are not in the family of all pairs. ablation: the system
+    that every other one is tested against, companions included, one family; None: there is none.
     """
 
     untrained: Mapping[str, str] = {}
     companions: Collection[str] = ()
+    ablation: str | None = None
 
 
 ALL_PAIRS = Families()
@@ -47,60 +46,51 @@ def compare(scores: Path, metric: str, out: Path, families: Families = ALL_PAIRS
         out.with_suffix(".manifest.json"),
         inputs={"scores": scores},
         config={"metric": metric, "level": LEVEL, "resamples": RESAMPLES}
-        | {"untrained": dict(families.untrained), "companions": sorted(families.companions)},
+        | families._asdict()
+        | {"companions": sorted(families.companions)},
         outputs=[out],
     )
-
-
-def read_scores(path: Path, metric: str) -> list[ScoreRow]:
-    """Read one metric's rows of a parquet file of scores."""
-    columns = read_columns(path, SCORES, [("metric", "=", metric)]).to_pydict()
-    return list(zip(*(columns[name] for name in SCORES), strict=True))
 
 
 def statistics(
     rows: Iterable[ScoreRow], metric: str, families: Families = ALL_PAIRS
 ) -> dict[str, Any]:
-    """Return one metric's means with intervals, spreads over seeds, tests of pairs, and gains.
+    """Return one metric's means with intervals, spreads over seeds, and tests.
 
     rows: scores of one candidate set, every system over the same queries. Holm's correction covers
     two families: all pairs of systems without companions, and every gain of a trained system over
-    its untrained self.
+    its untrained self, over the seeds of the trained system. The tests of the ablation have no
+    corrected p, since its family covers all candidate sets of a suite: see `corrected_together`.
     """
-    by_seed = seed_values(rows, metric)
-    per_query = np.array([values.mean(axis=0) for values in by_seed.values()])
-    names = [name for name in by_seed if name not in families.companions]
-    gains = [(name, other) for name, other in families.untrained.items() if name in by_seed]
+    by_system = seed_scores(rows, metric)
+    per_query = np.array([scores.per_query for scores in by_system.values()])
+    names = [name for name in by_system if name not in families.companions]
+    pairs = [_pair(by_system, *two) for two in combinations(names, 2)]
     return {
         "metric": metric,
         "queries": per_query.shape[-1],
         "level": LEVEL,
         "resamples": RESAMPLES,
-        "systems": _systems(by_seed, per_query, families.companions),
-        "pairs": _tests(by_seed, list(combinations(names, 2))),
-        "gains": _tests(by_seed, gains),
+        "systems": _systems(by_system, per_query, families.companions),
+        "pairs": corrected_together(_tests(pairs)),
+        "gains": corrected_together(_gains(by_system, families.untrained)),
+        "ablation": _ablation(by_system, families.ablation),
     }
 
 
-def seed_values(rows: Iterable[ScoreRow], metric: str) -> dict[str, Values]:
-    """Return each system's values, (seeds, queries), with seeds and query ids sorted."""
-    scores: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    for system, seed, query_id, name, value in rows:
-        if name == metric:
-            scores[system][seed][query_id] = value
-    return {
-        system: np.array([[s[q] for q in sorted(s)] for _, s in sorted(seeds.items())])
-        for system, seeds in scores.items()
-    }
+def corrected_together(tests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tests of one family with `p_holm`: the randomisation test's p by Holm."""
+    adjusted = holm(np.array([test["p_randomisation"] for test in tests]))
+    return [dict(test) | {"p_holm": float(p)} for test, p in zip(tests, adjusted, strict=True)]
 
 
 def _systems(
-    by_seed: Mapping[str, Values], per_query: Values, companions: Collection[str]
+    by_system: Mapping[str, SeedScores], per_query: Values, companions: Collection[str]
 ) -> list[dict[str, Any]]:
     intervals = mean_intervals(per_query)
     rows = []
-    for (system, values), (low, high) in zip(by_seed.items(), intervals.tolist(), strict=True):
-        means = values.mean(axis=-1)
+    for (system, scores), (low, high) in zip(by_system.items(), intervals.tolist(), strict=True):
+        means = scores.values.mean(axis=-1)
         several = len(means) > 1
         rows.append(
             {
@@ -118,29 +108,62 @@ def _systems(
     return rows
 
 
-def _tests(
-    by_seed: Mapping[str, Values], family: Sequence[tuple[str, str]]
+class Pair(NamedTuple):
+    """Two systems, by name, with the values that are compared."""
+
+    a: str
+    b: str
+    one: SeedScores
+    other: SeedScores
+
+
+def _pair(by_system: Mapping[str, SeedScores], a: str, b: str) -> Pair:
+    """Return a pair of systems over all their seeds."""
+    return Pair(a, b, by_system[a], by_system[b])
+
+
+def _gains(
+    by_system: Mapping[str, SeedScores], untrained: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Return a family's differences a minus b with intervals and tests, corrected together."""
-    if not family:
+    """Return the tests of trained systems against their untrained selves, over the same seeds."""
+    pairs = [_pair(by_system, a, b) for a, b in untrained.items() if a in by_system]
+    return _tests([pair._replace(other=pair.other.at(pair.one.seeds)) for pair in pairs])
+
+
+def _ablation(by_system: Mapping[str, SeedScores], reference: str | None) -> list[dict[str, Any]]:
+    """Return the tests of every system against the reference; none without a reference.
+
+    Each has a second interval, `low_over_seeds` to `high_over_seeds`, over queries and seeds.
+    """
+    if reference is None:
         return []
-    means = {name: values.mean(axis=0) for name, values in by_seed.items()}
-    differences = np.array([means[a] - means[b] for a, b in family])
-    p, intervals = randomisation_p(differences), mean_intervals(differences)
+    pairs = [_pair(by_system, name, reference) for name in by_system if name != reference]
+    rows = _tests(pairs)
+    for row, (_, _, one, other) in zip(rows, pairs, strict=True):
+        bounds = interval_over_seeds(one.values, other.values, paired=one.seeds == other.seeds)
+        row |= dict(zip(("low_over_seeds", "high_over_seeds"), bounds, strict=True))
+    return rows
+
+
+def _tests(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Return a family's differences a minus b with intervals and tests, not yet corrected."""
+    if not pairs:
+        return []
+    differences = np.array([pair.one.per_query - pair.other.per_query for pair in pairs])
+    intervals = mean_intervals(differences)
     columns = {
         "difference": differences.mean(axis=-1),
         "low": intervals[:, 0],
         "high": intervals[:, 1],
-        "p_randomisation": p,
+        "p_randomisation": randomisation_p(differences),
         "p_t": t_test_p(differences),
-        "p_holm": holm(p),
         "effect_size": effect_size(differences),
     }
     return [
-        {"a": a, "b": b}
+        {"a": pair.a, "b": pair.b}
         | {name: _finite(values[row]) for name, values in columns.items()}
-        | {"within_seeds": within_seeds(by_seed[a], by_seed[b])}
-        for row, (a, b) in enumerate(family)
+        | {"within_seeds": within_seeds(pair.one.values, pair.other.values)}
+        for row, pair in enumerate(pairs)
     ]
 
 

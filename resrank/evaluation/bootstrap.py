@@ -1,4 +1,4 @@
-"""Bootstrap intervals over queries: of a mean, of a mean over collections, of percentiles.
+"""Bootstrap intervals over queries: of means, of percentiles, and of differences over seeds too.
 
 Every function starts a generator with the same seed, so draws are the same in every run.
 """
@@ -57,6 +57,31 @@ def interval_over_collections(samples: Sequence[Values]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def interval_over_seeds(one: Values, other: Values, paired: bool) -> tuple[float, float]:
+    """Return the 95% percentile interval of a difference of means over queries and over seeds.
+
+    one, other: two systems' values, (seeds, queries), over the same queries. paired: whether they
+    have the same seeds, which are then drawn together. Queries and seeds are resampled
+    independently of each other, the pigeonhole bootstrap (Owen, 2007, Annals of Applied Statistics
+    1(2)).
+    """
+    rng = np.random.default_rng(SEED)
+    means = []
+    for size in batch_sizes(one[0], RESAMPLES):
+        ours = seed_weights(len(one), size, rng)
+        theirs = ours if paired else seed_weights(len(other), size, rng)
+        drawn = rng.integers(one.shape[-1], size=(size, one.shape[-1]))
+        differences = ours @ one - theirs @ other
+        means.append(np.take_along_axis(differences, drawn, axis=-1).mean(axis=-1))
+    low, high = central_interval(np.concatenate(means))
+    return float(low), float(high)
+
+
+def seed_weights(seeds: int, resamples: int, rng: np.random.Generator) -> Values:
+    """Return the weight of each seed in each resample of the seeds; (resamples, seeds)."""
+    return rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
+
+
 def percentile_intervals(values: Values, points: Sequence[float], resamples: int) -> Values:
     """Return the 95% percentile interval of each percentile of a sample.
 
@@ -69,10 +94,15 @@ def percentile_intervals(values: Values, points: Sequence[float], resamples: int
 
 def resampled(values: Values, resamples: int, rng: np.random.Generator) -> Iterator[Values]:
     """Yield resamples with replacement in batches that fit in memory; (batch, queries) each."""
+    for size in batch_sizes(values, resamples):
+        yield values[rng.integers(len(values), size=(size, len(values)))]
+
+
+def batch_sizes(values: Values, resamples: int) -> Iterator[int]:
+    """Yield the sizes of the batches that resamples of these values are drawn in."""
     size = batch_size(values)
     for start in range(0, resamples, size):
-        shape = (min(size, resamples - start), len(values))
-        yield values[rng.integers(len(values), size=shape)]
+        yield min(size, resamples - start)
 
 
 def central_interval(statistics: Values) -> Values:

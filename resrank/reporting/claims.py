@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from resrank.evaluation.all_pairs import read_scores, seed_values
 from resrank.evaluation.claims import Claim, Judgement, Measured, Source, SuiteResult, judge
 from resrank.evaluation.resampling import Values
+from resrank.evaluation.seed_scores import read_scores, seed_values
 from resrank.io.parquet import column_names, read_columns
 from resrank.io.yaml import ConfigError, read_source
 from resrank.reporting.results import read_json

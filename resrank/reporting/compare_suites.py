@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from resrank.evaluation.all_pairs import SCORES, seed_values
 from resrank.evaluation.resampling import Values
+from resrank.evaluation.seed_scores import SCORES, seed_values
 from resrank.evaluation.significance import LEVEL, holm, randomisation_p
 from resrank.io.atomic import atomic_file, write_text
 from resrank.io.parquet import read_columns

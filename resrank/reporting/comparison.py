@@ -11,8 +11,8 @@ import pandas as pd
 
 from resrank.efficiency.costs import Costs, is_random
 from resrank.efficiency.tokens import tokens
-from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.score import ENCODER
+from resrank.evaluation.seed_scores import SCORES
 from resrank.io.parquet import read_columns
 from resrank.records import Usage
 from resrank.reporting.results import read_json, read_tokenizers, read_usage

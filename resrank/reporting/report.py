@@ -52,7 +52,7 @@ def report(resolved: Resolved, root: Path) -> None:
     written += write_leak(resolved, root, title)
     written += write_audits(resolved, root, title)
     if not resolved.costs_alone:
-        written += _score_tables(resolved, root, frame, statistics)
+        written += _score_tables(resolved, root, whole, statistics)
         written += _figures(resolved, root, frame, statistics)
     if resolved.trained:
         written += training_curves(resolved, root, title, root / "figures" / "training_curves")
@@ -84,7 +84,7 @@ def _inputs(resolved: Resolved, root: Path) -> dict[str, Path | str]:
 def _score_tables(
     resolved: Resolved, root: Path, frame: pd.DataFrame, statistics: Statistics
 ) -> list[Path]:
-    """Write the tables that compare or explain scores."""
+    """Write the tables that compare or explain scores. frame: with companions."""
     title = suite_title(resolved)
     written = write_significance(resolved, statistics, title, root)
     written += write_modes(resolved, root, frame, conditions(resolved, frame))
@@ -94,8 +94,8 @@ def _score_tables(
         written += write_sensitivity(resolved, conditions(resolved, frame), root)
     if resolved.judges:
         written += write_calibration(resolved, title, root)
-    if resolved.suite.ablation is not None:
-        written += write_ablation(resolved, root, frame)
+    if resolved.ablated:
+        written += write_ablation(resolved, root, frame, statistics)
     return written
 
 

@@ -100,9 +100,10 @@ def _resolve(suite: Suite, shared: Definitions) -> Resolved:
 
 def _check_names(suite: Suite) -> None:
     """Check that keys that name a compared system name one."""
-    chosen = {"ablation": [suite.ablation], "baseline": [suite.baseline]}
-    for key, names in (chosen | {"sensitivity": suite.sensitivity}).items():
-        for named in set(names) - {None, *suite.systems}:
+    baseline = [] if suite.baseline is None else [suite.baseline]
+    chosen = {"ablation": suite.references, "baseline": baseline, "sensitivity": suite.sensitivity}
+    for key, names in chosen.items():
+        for named in set(names) - set(suite.systems):
             raise ConfigError(
                 f"{key}: {named!r} is not among the suite's systems: {', '.join(suite.systems)}"
             )

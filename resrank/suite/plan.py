@@ -261,7 +261,9 @@ class Plan(Paths):
 
     def families(self, collection: str) -> dict[str, Any]:
         """Return what the tests on a collection depend on, beside the scores."""
-        return {"untrained": self.gains(collection), "companions": sorted(self.suite.companions)}
+        reference = self.suite.suite.reference_on(collection)
+        families = {"untrained": self.gains(collection), "ablation": reference}
+        return families | {"companions": sorted(self.suite.companions)}
 
     def recorded_runs(self, collection: str, stage: str, system: str) -> list[str]:
         """Return the run beside which an endpoint's times were recorded; none for other systems."""

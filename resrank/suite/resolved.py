@@ -58,6 +58,25 @@ class Resolved(BaseModel):
         companions = self.companions
         return [names for names in self.compared if names[2] not in companions]
 
+    @property
+    def ablated(self) -> list[tuple[str, str]]:
+        """Every (collection, first stage) on which the ablation has a reference."""
+        return [pair for pair in self.pairs if self.suite.reference_on(pair[0]) is not None]
+
+    @property
+    def reports_ablation(self) -> bool:
+        """Whether there is an ablation, even if optional collections cannot be fetched."""
+        return self._ablated_for_certain > 0 or len(self.ablated) == len(self.pairs)
+
+    @property
+    def reports_ablation_by_label(self) -> bool:
+        """Whether there is an ablation over several candidate sets, as above."""
+        return self._ablated_for_certain > 1
+
+    @property
+    def _ablated_for_certain(self) -> int:
+        return sum(pair[0] not in self.maybe_unavailable for pair in self.ablated)
+
     def used_by_stage(self, stage: str) -> list[str]:
         """Return the trained systems that a first stage uses, itself or through a fusion."""
         spec = self.first_stages[stage]
@@ -71,11 +90,13 @@ class Resolved(BaseModel):
     def seeds_of(self, system: str) -> list[int]:
         """Return the seeds of a system's runs; an untrained system has the one seed 0.
 
-        A companion that may have random weights has the seeds that its trained systems start from.
+        An untrained self that may have random weights has the seeds that its trained systems start
+        from.
         """
         spec = self.systems[system]
         if spec.training is None:
-            trained = self.companions.get(system, []) if _may_start_random(spec) else []
+            trained = [name for name, untrained in self.untrained.items() if untrained == system]
+            trained = trained if _may_start_random(spec) else []
             return list(dict.fromkeys(s for name in trained for s in self.seeds_of(name))) or [0]
         return spec.seeds if spec.seeds is not None else self.suite.seeds
 

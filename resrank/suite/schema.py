@@ -136,9 +136,10 @@ class Suite(Strict):
         1, ge=1, description="Divide layers and widths of models with random weights "
         "(`random:<hub id>`) by this, for machines that the published shapes are too large for."
     )  # fmt: skip
-    ablation: str | None = Field(
-        None, description="The system that others differ from by one choice: adds a table of what "
-        "each choice is worth."
+    ablation: str | dict[str, str] | None = Field(
+        None, description="The reference, which others differ from by one choice: adds a table of "
+        "what each choice is worth, with tests. Collection -> reference, where systems are trained "
+        "per collection."
     )  # fmt: skip
     sensitivity: list[str] = Field(
         [], description="Systems that are run again with other batches, number formats, candidate "
@@ -157,6 +158,18 @@ class Suite(Strict):
         """Return the systems that are compared on a collection, in the suite's order."""
         chosen = set(self.systems_on.get(collection, self.systems))
         return [name for name in self.systems if name in chosen]
+
+    def reference_on(self, collection: str) -> str | None:
+        """Return the ablation's reference on a collection, or None if it has none there."""
+        if isinstance(self.ablation, dict):
+            return self.ablation.get(collection)
+        return self.ablation
+
+    @property
+    def references(self) -> list[str]:
+        """The ablation's references."""
+        named = [self.reference_on(collection) for collection in self.collections]
+        return list(dict.fromkeys(name for name in named if name is not None))
 
     @field_validator("name")
     @classmethod
@@ -181,11 +194,8 @@ class Suite(Strict):
         for collection, systems in self.systems_on.items():
             _check_among("systems_on", [collection], "collections", self.collections)
             _check_among(f"systems_on: {collection}", systems, "systems", self.systems)
-        for key, name in {"baseline": self.baseline, "ablation": self.ablation}.items():
-            for collection in self.systems_on:
-                if name is not None and name in self.systems:
-                    systems = self.systems_of(collection)
-                    _check_among(f"{key} on {collection}", [name], "systems there", systems)
+        for collection in self.systems_on:
+            self._check_references(collection)
         used = {name for collection in self.collections for name in self.systems_of(collection)}
         idle = [name for name in self.systems if name not in used]
         if idle:
@@ -194,6 +204,20 @@ class Suite(Strict):
                 "there, or take it out of `systems`"
             )
         return self
+
+    @model_validator(mode="after")
+    def _ablation_on_known_names(self) -> Suite:
+        if isinstance(self.ablation, dict):
+            _check_among("ablation", list(self.ablation), "collections", self.collections)
+        return self
+
+    def _check_references(self, collection: str) -> None:
+        """Raise ValueError if a reference on a collection is not compared there."""
+        systems = self.systems_of(collection)
+        named = {"baseline": self.baseline, "ablation": self.reference_on(collection)}
+        for key, name in named.items():
+            if name in self.systems:
+                _check_among(f"{key} on {collection}", [name], "systems there", systems)
 
     @field_validator("metrics")
     @classmethod

@@ -31,7 +31,7 @@ def untrained_selves(
     if any(map(is_random, needed.values())):
         return {}
     selves: dict[str, str] = {}
-    for name in sorted(chosen, key=lambda system: system != suite.ablation):  # it gives the name
+    for name in sorted(chosen, key=lambda system: system not in suite.references):
         alike = [other for other in suite.systems if _alike(needed[other], needed[name])]
         compared = [other for other in alike if _covers(suite, needed, other, name)]
         shared = [selves[other] for other in alike if other in selves]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from resrank.evaluation.all_pairs import Families, statistics, within_seeds
+from resrank.evaluation.all_pairs import Families, corrected_together, statistics, within_seeds
 
 
 def test_spreads_over_seeds_by_hand():
@@ -63,3 +63,40 @@ def test_companions_do_not_change_the_family_of_all_pairs():
     joined = statistics([*rows, *_rows("self", 0, rng.normal(size=20))], "m", Families({"a": "self"}, ["self"]))  # fmt: skip
     assert joined["pairs"] == alone["pairs"]
     assert joined["systems"][:3] == alone["systems"]
+
+
+def test_a_gain_is_over_the_seeds_of_the_trained_system():
+    """Both systems share an untrained self with a run per seed; seed 2 starts far higher."""
+    rows = [
+        *_rows("trained", 1, [0.5, 0.6, 0.9]),
+        *_rows("other", 1, [0.5, 0.6, 0.9]),
+        *_rows("other", 2, [0.9, 0.9, 0.9]),
+        *_rows("self", 1, [0.3, 0.3, 0.6]),
+        *_rows("self", 2, [0.8, 0.8, 0.8]),
+        *_rows("only", 0, [0.1, 0.1, 0.1]),
+    ]
+    untrained = {"trained": "self", "other": "self"}
+    gain, second = statistics(rows, "m", Families(untrained, ["self"]))["gains"]
+    assert gain["difference"] == pytest.approx((0.2 + 0.3 + 0.3) / 3)
+    assert second["difference"] == pytest.approx((0.8 / 3 + 0.3 / 3) / 2)
+    (gain,) = statistics(rows, "m", Families({"other": "only"}))["gains"]  # has no other seed
+    assert gain["difference"] == pytest.approx((2.0 / 3 + 0.9) / 2 - 0.1)
+
+
+def test_an_ablation_by_hand_is_not_yet_corrected():
+    values = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    rows = [
+        *(row for seed in (1, 2) for row in _rows("full", seed, values)),
+        *(row for seed in (1, 2) for row in _rows("less", seed, values - 0.1 * seed)),
+        *_rows("self", 0, np.zeros(5)),
+    ]
+    result = statistics(rows, "m", Families({"full": "self"}, ["self"], "full"))
+    less, untrained = result["ablation"]
+    assert (less["a"], less["b"], untrained["a"]) == ("less", "full", "self")
+    assert less["difference"] == pytest.approx(-0.15)
+    assert (less["low"], less["high"]) == pytest.approx((-0.15, -0.15))  # over queries alone
+    assert (less["low_over_seeds"], less["high_over_seeds"]) == pytest.approx((-0.2, -0.1))
+    assert less["p_randomisation"] == pytest.approx(2 / 2**5)
+    assert "p_holm" not in less
+    assert [test["p_holm"] for test in corrected_together([less, less])] == [4 / 2**5] * 2
+    assert statistics(rows, "m")["ablation"] == []

@@ -7,6 +7,7 @@ from scipy import stats
 from resrank.evaluation import resampling
 from resrank.evaluation.bootstrap import (
     interval_over_collections,
+    interval_over_seeds,
     mean_intervals,
     percentile_intervals,
 )
@@ -45,3 +46,29 @@ def test_draws_do_not_depend_on_the_batch_size(monkeypatch):
     monkeypatch.setattr(resampling, "CELLS", 1)  # one resample at a time
     assert randomisation_p(differences) == pytest.approx(first[0])
     assert mean_intervals(differences) == pytest.approx(first[1])
+
+
+def test_an_interval_over_queries_and_seeds_by_hand():
+    rng = np.random.default_rng(3)
+    other, steps = rng.uniform(size=(2, 400)), np.array([[0.0], [0.4]])
+    # The same seeds cancel each other: the difference of both systems does not vary over seeds.
+    low, high = interval_over_seeds(other + steps + 0.1, other + steps, paired=True)
+    assert (low, high) == pytest.approx((0.1, 0.1))
+    # Two seeds of a step of 0.4: a quarter of the draws has one of them twice.
+    low, high = interval_over_seeds(np.zeros((2, 9)) + steps, np.zeros((1, 9)), paired=False)
+    assert (low, high) == pytest.approx((0.0, 0.4))
+    # One seed each: the interval over queries.
+    one = other[:1]
+    low, high = interval_over_seeds(one, np.zeros((1, 400)), paired=True)
+    assert (low, high) == pytest.approx(mean_intervals(one)[0], abs=0.003)
+
+
+def test_seeds_and_queries_together_vary_more_than_either():
+    rng = np.random.default_rng(4)
+    seeds, queries = rng.normal(size=(5, 1)), rng.normal(size=(1, 50))
+    still = np.zeros((5, 50))
+    widths = [
+        np.diff(interval_over_seeds(still + effect, still, paired=True))[0]
+        for effect in (seeds + queries, seeds + 0 * queries, 0 * seeds + queries)
+    ]
+    assert widths[0] == pytest.approx(np.hypot(widths[1], widths[2]), rel=0.1)

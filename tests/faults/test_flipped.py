@@ -14,9 +14,9 @@ from baselines.rag_match.documents import Documents, write_documents
 from baselines.rag_match.evidence import QueryEvidence
 from resrank.candidates.base import StageInputs
 from resrank.candidates.exported import export
-from resrank.evaluation.all_pairs import SCORES
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.score import score_runs
+from resrank.evaluation.seed_scores import SCORES
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.io.hashing import sha256_file

@@ -68,7 +68,10 @@ if not SUITE.costs_alone:
         )
     ]
     IN_REPORT += [] if SUITE.suite.demonstration else ["tables/claims.csv"]
-    IN_REPORT += ["tables/ablation.csv"] if SUITE.suite.ablation else []
+    IN_REPORT += ["tables/ablation.csv"] if SUITE.reports_ablation else []
+    IN_REPORT += (
+        ["tables/ablation_by_label.csv"] if SUITE.reports_ablation_by_label else []
+    )
     if SUITE.suite.sensitivity:
         IN_REPORT += ["tables/sensitivity.csv", "figures/sensitivity.svg"]
 IN_REPORT += ["figures/training_curves.svg"] if SUITE.trained else []

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from resrank.evaluation.all_pairs import read_scores, seed_values
 from resrank.evaluation.bootstrap import interval_over_collections
 from resrank.evaluation.resampling import Values
+from resrank.evaluation.seed_scores import SeedScores, read_scores, seed_scores
 from resrank.reporting.results import Statistics
 from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.means import groups
@@ -23,8 +22,8 @@ GAIN = Column(
 NAMES = ["gain", "gain_low", "gain_high", "gain_p", "gain_mark"]
 LEGEND = (
     " Gain over untrained: mean difference per query in {metric} from the same system before "
-    "training, with its 95% paired bootstrap interval; ↑, ↓: significant (randomisation test, p "
-    "below 0.05 after Holm's correction over the gains of a candidate set)."
+    "training, over the same seeds, with its 95% paired bootstrap interval; ↑, ↓: significant "
+    "(randomisation test, p below 0.05 after Holm's correction over the gains of a candidate set)."
 )
 COMPANIONS = (
     " Rows 'untrained' are there for this comparison: they are not timed, since they cost what "
@@ -85,12 +84,12 @@ def with_mean_intervals(resolved: Resolved, root: Path, compared: pd.DataFrame) 
     for stage, part in groups(resolved, compared[~means]):
         pairs = part[["collection", "first_stage"]].drop_duplicates()
         values = [
-            _per_query(root / "scores" / dataset / f"{name}.parquet", resolved.suite.metrics[0])
+            _scores(root / "scores" / dataset / f"{name}.parquet", resolved.suite.metrics[0])
             for dataset, name in pairs.itertuples(index=False, name=None)
         ]
         for system, untrained in resolved.untrained.items():
             rows = means & (compared["first_stage"] == stage) & (compared["system"] == system)
-            samples = [by_system[system] - by_system[untrained] for by_system in values]
+            samples = [_gain(by_system[system], by_system[untrained]) for by_system in values]
             compared.loc[rows, ["gain_low", "gain_high"]] = interval_over_collections(samples)
     return compared
 
@@ -110,7 +109,11 @@ def _text(row: Mapping[Any, Any]) -> str:
     return f"{text} {mark}".rstrip()
 
 
-def _per_query(scores: Path, metric: str) -> dict[str, Values]:
-    """Return each system's value per query, the mean over seeds: (queries,)."""
-    by_seed = seed_values(read_scores(scores, metric), metric)
-    return {system: np.asarray(values.mean(axis=0)) for system, values in by_seed.items()}
+def _scores(path: Path, metric: str) -> dict[str, SeedScores]:
+    """Return each system's values of a metric."""
+    return seed_scores(read_scores(path, metric), metric)
+
+
+def _gain(trained: SeedScores, untrained: SeedScores) -> Values:
+    """Return the gain per query, the mean over the seeds of the trained system: (queries,)."""
+    return trained.per_query - untrained.at(trained.seeds).per_query

@@ -10,7 +10,7 @@ import pandas as pd
 
 from resrank.model.trained_models import used_models
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
-from resrank.reporting.tables.gains import LEGEND, gain_column
+from resrank.reporting.tables.gains import gain_column, gain_legend
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
 
@@ -25,7 +25,7 @@ CAPTION = (
 def write_modes(resolved: Resolved, root: Path, frame: pd.DataFrame, caption: str) -> list[Path]:
     """Write the table `modes`; nothing if the suite has no listwise system.
 
-    frame: the rows of `comparison.comparison`.
+    frame: the rows of `comparison.comparison` with companions.
     """
     metric = resolved.suite.metrics[0]
     table = modes(resolved, frame, metric)
@@ -45,13 +45,13 @@ def write_modes(resolved: Resolved, root: Path, frame: pd.DataFrame, caption: st
         "seeds": Column("seeds"),
     }
     groups = list(CANDIDATE_SET)
-    caption += LEGEND.format(metric=metric) if "gain" in table else ""
-    return write_table(root / "tables", "modes", table, columns, groups, caption + CAPTION)
+    caption += CAPTION + gain_legend(table, metric)
+    return write_table(root / "tables", "modes", table, columns, groups, caption)
 
 
 def modes(resolved: Resolved, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the rows of listwise systems, with `mode`, `model` and `difference`."""
-    by_system = {name: mode for name in resolved.given.systems if (mode := mode_of(resolved, name))}
+    by_system = {name: mode for name in resolved.suite.systems if (mode := mode_of(resolved, name))}
     table = frame[frame["system"].isin(list(by_system))].copy()
     table.insert(4, "mode", table["system"].map(by_system))
     table.insert(5, "model", [model_of(resolved, name) for name in table["system"]])

@@ -20,19 +20,22 @@ MARKS = (
 )
 PAIRS = (
     "{metric}, a minus b, seeds averaged per query; 95% bootstrap interval over queries. p: paired "
-    "randomisation test and t-test; Holm: the former, corrected over a family of a candidate set. "
+    "randomisation test and t-test; Holm: the former, corrected over a family. "
     "Effect size: mean difference over its standard deviation over queries. Within seeds: whether "
     "the difference is no larger than the range over seeds of a's or b's mean. {families}"
 )
-FAMILIES = (
-    "Families: all pairs of the suite's systems; and each trained system (a) against its untrained "
-    "self (b)."
-)
+FAMILIES = {
+    "pairs": "all pairs of systems of a candidate set",
+    "gains": "each trained system (a) of a candidate set against its untrained self (b), over the "
+    "seeds of the trained system",
+    "ablation": "each system (a) against the reference of the ablation (b), over all candidate "
+    "sets",
+}
 SCORES = (
     "{metric}: mean over seeds with its 95% bootstrap interval over queries; standard deviation, "
     "least and largest mean over seeds."
 )
-FAMILY = {"pairs": "all pairs", "gains": "gain over untrained"}
+FAMILY = {"pairs": "all pairs", "gains": "gain over untrained", "ablation": "ablation"}
 PAIR_COLUMNS = {
     "a_label": Column("a"),
     "b_label": Column("b"),
@@ -69,8 +72,14 @@ def write_significance(
     written = write_table(tables, "scores", scores, columns, [], caption)
     several = tested["family"].nunique() > 1
     columns = CANDIDATE_SET | ({"family": Column("family")} if several else {}) | PAIR_COLUMNS
-    caption = title + PAIRS.format(metric=metric, families=FAMILIES if several else "").rstrip()
+    caption = title + PAIRS.format(metric=metric, families=_families(tested)).rstrip()
     return written + write_table(tables, "significance", tested, columns, [], caption)
+
+
+def _families(tested: pd.DataFrame) -> str:
+    """Return what the families of a table of tests are; empty if there is only one."""
+    texts = [FAMILIES[key] for key, name in FAMILY.items() if name in set(tested["family"])]
+    return f"Families: {'; '.join(texts)}." if len(texts) > 1 else ""
 
 
 def pairs(statistics: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
