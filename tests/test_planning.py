@@ -206,3 +206,29 @@ def test_the_query_instruction_is_the_collections_and_changes_no_embedding(tmp_p
     assert nested["query_instruction"] == of_law
     assert plan.stage_entry("near", "law").encoder.query_instruction == of_law
     assert len(plan.encoders) == 1
+
+
+def test_a_system_uses_the_model_of_its_own_seed():
+    """A seed that the model lacks uses the model's first; an untrained system has its seeds."""
+    systems = {
+        "tuned": {"kind": "bi_encoder", "options": MINILM, "training": {}, "seeds": [1, 2]},
+        "above": {"kind": "resrank", "training": {}, "seeds": [2, 3],
+                  "options": {**TINY, "encoder": {"model": "trained:tuned"}}},
+        "joint": {"kind": "resrank", "options": TINY, "training": JOINT, "seeds": [4, 5]},
+        "part": {"kind": "bi_encoder", "options": {"model": "trained:joint/encoder"}},
+        "saved": {"kind": "resrank_saved", "options": {"model": "trained:joint"}},
+    }  # fmt: skip
+    suite = {"name": "x", "collections": ["docstrings"], "systems": list(systems)}
+    plan = Plan(load_suite(suite | {"define": {"systems": systems}}), "out")
+    model = lambda system, seed: plan.system_entry(system, "docstrings", seed).options  # noqa: E731
+    assert model("above", 2)["encoder"]["model"] == "out/models/tuned/seed2"
+    assert model("above", 3)["encoder"]["model"] == "out/models/tuned/seed1"
+    assert plan.used_models("above", 2) == ["out/models/tuned/seed2.manifest.json"]
+    assert plan.suite.seeds_of("part") == plan.suite.seeds_of("saved") == [4, 5]
+    assert model("part", 5)["model"] == "out/models/joint/seed5/encoder"
+    assert plan.encoded("docstrings", "part", 5) == plan.encoded("docstrings", "joint", 5)
+    assert plan.encoded("docstrings", "above", 2) == plan.encoded("docstrings", "tuned", 2)
+    assert plan.suite.seeds_of("above_untrained") == [2, 3]
+    assert plan.models_of_all_seeds("part") == [
+        "out/models/joint/seed4.manifest.json", "out/models/joint/seed5.manifest.json"
+    ]  # fmt: skip

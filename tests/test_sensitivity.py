@@ -9,7 +9,14 @@ from resrank.collections.beir import BeirCollection
 from resrank.evaluation.agreement import mean_tau
 from resrank.io.collection import Collection
 from resrank.io.yaml import ConfigError
-from resrank.jobs.sensitivity import LARGE, SensitivityJob, changed, expanded, sensitivity
+from resrank.jobs.sensitivity import (
+    LARGE,
+    SeededSystem,
+    SensitivityJob,
+    changed,
+    expanded,
+    sensitivity,
+)
 from resrank.model.device import set_seeds
 from resrank.model.options import ResRankOptions
 from resrank.model.resrank import ResRank
@@ -43,6 +50,7 @@ def run(frozen, tmp_path, **spec):
             system=System.model_validate(spec),
             collection=collection,
             candidates=candidates,
+            seeds=[SeededSystem(0, System.model_validate(spec), None)],
             out=out,
         )
     )
@@ -118,7 +126,7 @@ def test_other_seeds_are_other_models(frozen, resrank_options, tmp_path):
             system=spec,
             collection=collection,
             candidates=candidates,
-            models=models,
+            seeds=[SeededSystem(n, spec, folder) for n, folder in enumerate(models, start=1)],
             out=tmp_path / "out.json",
         )
     )

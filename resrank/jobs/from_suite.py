@@ -14,7 +14,7 @@ from resrank.jobs.candidate_set_jobs import CalibrationJob, EmbedJob, FreezeJob,
 from resrank.jobs.encode import EncodeJob
 from resrank.jobs.measure import MeasureJob
 from resrank.jobs.rerank import RerankJob
-from resrank.jobs.sensitivity import SensitivityJob
+from resrank.jobs.sensitivity import SeededSystem, SensitivityJob
 from resrank.jobs.teach import TeachJob
 from resrank.jobs.train import TrainJob
 from resrank.records import Split
@@ -99,7 +99,9 @@ class SuiteJobs:
         self.require([plan.training_lists(system), *plan.encoded_for_training(system, seed)])
         self.require(plan.teacher_runs(system))
         return TrainJob(
-            **self._system(system, self.suite.trained_on(system), plan.training_lists(system)),
+            **self._system(
+                system, self.suite.trained_on(system), plan.training_lists(system), seed
+            ),
             collection=self.collection(self.suite.trained_on(system)),
             out=out,
             seed=seed,
@@ -118,7 +120,7 @@ class SuiteJobs:
         model = plan.model(system, seed)
         self.require([candidates, *plan.encoded(collection, system, seed), *model])
         return RerankJob(
-            **self._system(system, collection, candidates),
+            **self._system(system, collection, candidates, seed),
             collection=self.collection(collection),
             out=out,
             store=store,
@@ -147,7 +149,7 @@ class SuiteJobs:
         candidates, model = plan.candidates(collection, first_stage), plan.model(system, seed)
         self.require([candidates, *model])
         return TeachJob(
-            **self._system(system, collection, candidates),
+            **self._system(system, collection, candidates, seed),
             collection=self.collection(collection),
             out=out,
             store=Path(plan.teaching_store(str(out))),
@@ -167,7 +169,7 @@ class SuiteJobs:
         runs = plan.recorded_runs(collection, first_stage, system)
         self.require([candidates, *plan.encoded(collection, system, seed), *model, *runs])
         return MeasureJob(
-            **self._system(system, collection, candidates),
+            **self._system(system, collection, candidates, seed),
             collection=self.collection(collection),
             out=out,
             measurement=self.suite.suite.measure,
@@ -183,14 +185,19 @@ class SuiteJobs:
         _pick(self.suite.systems, system, "system")
         out = self.writable(plan.sensitivity(collection, first_stage, system))
         candidates = plan.candidates(collection, first_stage)
-        seeds = self.suite.seeds_of(system) if plan.model(system) else []
-        self.require([candidates, *(m for seed in seeds for m in plan.model(system, seed))])
+        seeds = self.suite.seeds_of(system)
+        self.require([candidates, *plan.models_of_all_seeds(system)])
         return SensitivityJob(
             **self._system(system, collection, candidates),
             collection=self.collection(collection),
             out=out,
-            models=[Path(plan.model_folder(system, seed)) for seed in seeds],
+            seeds=[self._seeded(system, collection, seed) for seed in seeds],
         )
+
+    def _seeded(self, system: str, collection: str, seed: int) -> SeededSystem:
+        model = self.plan.model_folder(system, seed) if self.plan.model(system) else None
+        entry = self.plan.system_entry(system, collection, seed)
+        return SeededSystem(seed, entry, Path(model) if model else None)
 
     def merge(
         self,
@@ -270,13 +277,15 @@ class SuiteJobs:
         """Return an output's path, or raise: a job of hours must not fail at its end."""
         return check_writable(Path(path))
 
-    def _system(self, system: str, collection: str, candidates: str) -> dict[str, Any]:
+    def _system(
+        self, system: str, collection: str, candidates: str, seed: int | None = None
+    ) -> dict[str, Any]:
         """Return what the jobs on a system and a collection share."""
-        used_models = self.plan.used_models(system)
+        used_models = self.plan.used_models(system, seed)
         self.require(used_models)
         return {
             "name": system,
-            "system": self.plan.system_entry(system, collection),
+            "system": self.plan.system_entry(system, collection, seed),
             "candidates": Path(candidates),
             "used_models": [Path(path) for path in used_models],
         }

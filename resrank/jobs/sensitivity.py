@@ -45,15 +45,23 @@ class Variant(NamedTuple):
     refused: str = ""
 
 
+class SeededSystem(NamedTuple):
+    """A system with one seed: its entry, and its model if it is trained."""
+
+    seed: int
+    entry: System
+    model: Path | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class SensitivityJob(SystemJob):
     """Runs of one system in several variants.
 
-    models: one folder per seed; the first one's model is used in every variant but the seeds'.
+    seeds: the system with each of its seeds; the first is used in every variant but the seeds'.
     queries: the number of judged test queries in the sample.
     """
 
-    models: Sequence[Path] = ()
+    seeds: Sequence[SeededSystem]
     queries: int = 20
 
 
@@ -70,7 +78,7 @@ def sensitivity(job: SensitivityJob) -> None:
             f"no judged test query of {job.collection.folder} has candidates; nothing to rerank"
         )
     judged = {query.id: qrels[query.id] for query, _ in requests}
-    base, *others = variants(job.system, job.models, requests)
+    base, *others = variants(job.seeds, requests)
     score = _score(judged, base.rankings)
     result = {
         "system": job.name,
@@ -80,7 +88,7 @@ def sensitivity(job: SensitivityJob) -> None:
         "variants": [_change(judged, base.rankings, score, other) for other in others],
     }
     write_checked_json(job.out, result)
-    manifests = [manifest_of(model) for model in job.models]
+    manifests = [manifest_of(model) for _, _, model in job.seeds if model is not None]
     write_manifest(
         job.out.with_suffix(".manifest.json"),
         inputs=job.inputs() | {f"{path.parent.name}/{path.name}": path for path in manifests},
@@ -89,9 +97,9 @@ def sensitivity(job: SensitivityJob) -> None:
     )
 
 
-def variants(system: System, models: Sequence[Path], requests: Sequence[Request]) -> list[Variant]:
+def variants(seeds: Sequence[SeededSystem], requests: Sequence[Request]) -> list[Variant]:
     """Rank by the system as it is, first; then by every variant that it has."""
-    model = models[0] if models else None
+    _, system, model = seeds[0]
     lists = {"as it is": list(requests)} | reordered(requests)
     rankings = _rank(system, model, list(lists.values()))
     made = [Variant("order", name, r) for name, r in zip(lists, rankings, strict=True)]
@@ -103,8 +111,8 @@ def variants(system: System, models: Sequence[Path], requests: Sequence[Request]
         other = changed(options, change)
         if other != options:
             made.append(Variant(kind, name, *_ranked(system, other, model, requests)))
-    for folder in models[1:]:
-        made.append(Variant("seed", folder.name, _rank(system, folder, [requests])[0]))
+    for seed, entry, other_model in seeds[1:]:
+        made.append(Variant("seed", f"seed{seed}", _rank(entry, other_model, [requests])[0]))
     return made
 
 

@@ -1,6 +1,7 @@
 """Replace `trained:<system>` in options with that model's folder.
 
-This lets a reranker use an encoder that another system's job has trained.
+This lets a reranker use an encoder that another system's job has trained. A part of a model that
+holds several is named behind a slash: `trained:resrank_joint/encoder`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ PREFIX = "trained:"
 def used_models(options: Any) -> list[str]:
     """Return the systems whose trained models options use, sorted by name."""
     if isinstance(options, str):
-        return [options.removeprefix(PREFIX)] if options.startswith(PREFIX) else []
+        named = options.removeprefix(PREFIX).partition("/")[0]
+        return [named] if options.startswith(PREFIX) else []
     if isinstance(options, dict):
         options = list(options.values())
     if isinstance(options, list):

@@ -24,6 +24,9 @@ from resrank.suite.schema import System
 from resrank.suite.used_systems import teachers_of
 from resrank.training.teacher_options import with_runs
 
+Seed = int | str | None
+"""A seed's number or wildcard; None for a system's first seed."""
+
 
 class StoredEncoder(NamedTuple):
     """An encoder whose passage embeddings are stored, and manifests of the models that hold it."""
@@ -44,7 +47,7 @@ class Plan(Paths):
                 self.encoder_name(system, seed)
 
     def first_seed(self, system: str) -> int:
-        """Return the seed that is measured, and whose model other systems use."""
+        """Return the seed that is measured."""
         return self.suite.seeds_of(system)[0]
 
     def learners(self, collection: str) -> list[str]:
@@ -57,7 +60,7 @@ class Plan(Paths):
         trained = [n for n, spec in self.suite.systems.items() if spec.training is not None]
         return sorted(name for name in trained if self.suite.trained_on(name) == collection)
 
-    def model_folder(self, system: str, seed: int | str | None = None) -> str:
+    def model_folder(self, system: str, seed: Seed = None) -> str:
         """Return the folder of a trained system's model; default: of its first seed."""
         return self.saved_model(system, self.first_seed(system) if seed is None else seed)
 
@@ -65,16 +68,16 @@ class Plan(Paths):
         """Return the manifests of these systems' models; a manifest is written last."""
         return [f"{self.model_folder(name)}.manifest.json" for name in systems]
 
-    def system_entry(self, system: str, collection: str) -> System:
+    def system_entry(self, system: str, collection: str, seed: Seed = None) -> System:
         """Return a system's entry for the queries of a collection, with files in place of names.
 
-        `trained:<name>` becomes a model's folder, `teacher: system:<name>` a run, and
-        `{instruction}` the collection's.
+        `trained:<name>` becomes the folder of the model of this seed (default: the system's first),
+        `teacher: system:<name>` a run, and `{instruction}` the collection's.
         """
         entry = self.suite.systems[system]
         training = with_runs(entry.training, lambda teacher: self.teacher_run(system, teacher))
         instruction = self.suite.collections[collection].instruction
-        options = with_instruction(self._options(system), instruction)
+        options = with_instruction(self._options(system, seed), instruction)
         return entry.model_copy(update={"options": options, "training": training})
 
     def teacher_run(self, system: str, teacher: str) -> str:
@@ -100,15 +103,21 @@ class Plan(Paths):
         }
         return sorted(work, key=lambda needed: (needed.share, needed.depth or 0))
 
-    def used_models(self, system: str) -> list[str]:
+    def used_models(self, system: str, seed: Seed = None) -> list[str]:
         """Return the manifests of the trained models that a system depends on, not its own."""
-        return self.model_manifests(used_models(self.suite.systems[system].options))
+        return [f"{folder}.manifest.json" for _, folder in self._used_folders(system, seed)]
 
-    def model(self, system: str, seed: int | str | None = None) -> list[str]:
+    def model(self, system: str, seed: Seed = None) -> list[str]:
         """Return the manifest of a system's own model; none if it is not trained."""
         if self.suite.systems[system].training is None:
             return []
         return [f"{self.model_folder(system, seed)}.manifest.json"]
+
+    def models_of_all_seeds(self, system: str) -> list[str]:
+        """Return the manifests of a system's models and of those it uses, for all its seeds."""
+        seeds = self.suite.seeds_of(system)
+        used = [path for seed in seeds for path in self.used_models(system, seed)]
+        return list(dict.fromkeys([*used, *(m for s in seeds for m in self.model(system, s))]))
 
     def stage_entry(self, stage: str, collection: str) -> FirstStageKind:
         """Return a first stage's entry for the queries of a collection.
@@ -159,12 +168,12 @@ class Plan(Paths):
         """
         spec = self.suite.systems[system]
         folder = self.model_folder(system, seed) if spec.training is not None else None
-        options = self._encoder_options(system, folder)
+        options = self._encoder_options(system, folder, seed)
         if options is None:
             return None
-        holders = [(p, self.model_folder(p)) for p in used_models(spec.options)]
+        holders = self._used_folders(system, seed)
         holders += [(system, folder)] if folder else []
-        held_by = [(n, f) for n, f in holders if options.model.startswith(f)]
+        held_by = [(n, f) for n, f in holders if f"{options.model}/".startswith(f"{f}/")]
         text = as_json(options)
         name = held_by[0][0] if held_by else Path(options.model).name
         name = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -301,17 +310,32 @@ class Plan(Paths):
         certain = [has for (c, _), has in audited.items() if c not in suite.maybe_unavailable]
         return any(certain) or all(audited.values())
 
-    def _options(self, system: str) -> Any:
-        return substitute(self.suite.systems[system].options, self.model_folder)
+    def _options(self, system: str, seed: Seed) -> Any:
+        """Return a system's options, with the folders of the models that it uses with a seed."""
+
+        def folder(named: str) -> str:
+            used, _, part = named.partition("/")
+            return "/".join(filter(None, [self._used_folder(used, system, seed), part]))
+
+        return substitute(self.suite.systems[system].options, folder)
+
+    def _used_folders(self, system: str, seed: Seed) -> list[tuple[str, str]]:
+        """Return the name and the folder of each trained model that a system uses with a seed."""
+        used = used_models(self.suite.systems[system].options)
+        return [(name, self._used_folder(name, system, seed)) for name in used]
+
+    def _used_folder(self, used: str, system: str, seed: Seed) -> str:
+        seed = self.first_seed(system) if seed is None else seed
+        return self.model_folder(used, self.suite.used_seed(used, seed))
 
     def _own_encoder(self, system: str) -> str:
         """Return the folder of a trained system's own encoder."""
         return str(self._encoder_options(system, self.model_folder(system)).model)
 
-    def _encoder_options(self, system: str, model_folder: str | None) -> Any:
+    def _encoder_options(self, system: str, model_folder: str | None, seed: Seed = None) -> Any:
         """Return the `EncoderOptions` of a system's passage embeddings, or None without any."""
         spec = self.suite.systems[system]
-        options = options_of(spec.kind, self._options(system))
+        options = options_of(spec.kind, self._options(system, seed))
         return spec.reranker.encoder_options(options, spec.typed_training, model_folder)
 
 

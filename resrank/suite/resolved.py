@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.architectures import RANDOM
+from resrank.model.trained_models import used_models
 from resrank.suite.schema import Suite, System
 from resrank.suite.untrained import companions_of
 from resrank.suite.used_systems import systems_below, teachers_of
@@ -88,17 +89,28 @@ class Resolved(BaseModel):
         return self.collections[collection].stages(self.suite.first_stages)
 
     def seeds_of(self, system: str) -> list[int]:
-        """Return the seeds of a system's runs; an untrained system has the one seed 0.
+        """Return the seeds of a system's runs.
 
-        An untrained self that may have random weights has the seeds that its trained systems start
-        from.
+        A system that is not trained has the seeds of the trained models that it uses, and otherwise
+        the one seed 0. An untrained self that uses such models, or that may have random weights,
+        has the seeds of its trained systems.
         """
         spec = self.systems[system]
-        if spec.training is None:
-            trained = [name for name, untrained in self.untrained.items() if untrained == system]
-            trained = trained if _may_start_random(spec) else []
-            return list(dict.fromkeys(s for name in trained for s in self.seeds_of(name))) or [0]
-        return spec.seeds if spec.seeds is not None else self.suite.seeds
+        if spec.training is not None:
+            return spec.seeds if spec.seeds is not None else self.suite.seeds
+        followed = used_models(spec.options)
+        trained = [name for name, untrained in self.untrained.items() if untrained == system]
+        if trained and (followed or _may_start_random(spec)):
+            followed = trained
+        return list(dict.fromkeys(s for name in followed for s in self.seeds_of(name))) or [0]
+
+    def used_seed(self, used: str, seed: int | str | None) -> int:
+        """Return the seed of a trained model that a system with a seed uses.
+
+        It is the same seed, or the model's first if it has no such seed.
+        """
+        seeds = self.seeds_of(used)
+        return next((s for s in seeds if str(s) == str(seed)), seeds[0])
 
     def label(self, system: str) -> str:
         """Return a system's name in tables and figures, with a note if its weights are random."""

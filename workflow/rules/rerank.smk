@@ -3,7 +3,7 @@ rule rerank:
         files=lambda w: PLAN.files(w.system),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
-        used_models=lambda w: PLAN.used_models(w.system),
+        used_models=lambda w: PLAN.used_models(w.system, w.seed),
         embeddings=lambda w: PLAN.encoded(w.collection, w.system, w.seed),
         model=lambda w: PLAN.model(w.system, w.seed),
     output:
@@ -20,7 +20,7 @@ rule rerank:
     params:
         library=sources("resrank.jobs.rerank"),
         source=sources_of_ranking,
-        entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection)),
+        entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection, w.seed)),
         shard="",
     shell:
         job("rerank", OF_PAIR, OF_SYSTEM, OF_SEED, "{params.shard}")

@@ -3,12 +3,7 @@ rule sensitivity:
         files=lambda w: PLAN.files(w.system),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
-        used_models=lambda w: PLAN.used_models(w.system),
-        model=lambda w: [
-            manifest
-            for seed in SUITE.seeds_of(w.system)
-            for manifest in PLAN.model(w.system, seed)
-        ],
+        models=lambda w: PLAN.models_of_all_seeds(w.system),
     output:
         PLAN.sensitivity(*PAIR, "{system}"),
     log:

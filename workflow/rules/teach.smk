@@ -4,7 +4,7 @@ rule teach:
         files=lambda w: PLAN.files(w.system),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
-        used_models=lambda w: PLAN.used_models(w.system),
+        used_models=lambda w: PLAN.used_models(w.system, w.seed),
         model=lambda w: PLAN.model(w.system, w.seed),
     output:
         **teaching_files(),
@@ -20,7 +20,7 @@ rule teach:
     params:
         library=sources("resrank.jobs.teach"),
         source=sources_of_ranking,
-        entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection)),
+        entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection, w.seed)),
         work=lambda w: PLAN.teaching_work(*pair(w), w.system),
         shard="",
     shell:

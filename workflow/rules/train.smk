@@ -2,7 +2,7 @@ rule train:
     input:
         files=lambda w: PLAN.files(w.system),
         candidates=lambda w: PLAN.training_lists(w.system),
-        used_models=lambda w: PLAN.used_models(w.system),
+        used_models=lambda w: PLAN.used_models(w.system, w.seed),
         embeddings=lambda w: PLAN.encoded_for_training(w.system, w.seed),
         teacher=lambda w: PLAN.training_files(w.system),
         collection=lambda w: PLAN.collection_manifest(SUITE.trained_on(w.system)),
@@ -22,7 +22,9 @@ rule train:
     params:
         library=sources("resrank.jobs.train"),
         source=sources_of_training,
-        entry=lambda w: as_json(PLAN.system_entry(w.system, SUITE.trained_on(w.system))),
+        entry=lambda w: as_json(
+            PLAN.system_entry(w.system, SUITE.trained_on(w.system), w.seed)
+        ),
         launcher=lambda w: SUITE.systems[w.system].launcher,
     shell:
         job("train", OF_SYSTEM, OF_SEED, launcher="{params.launcher}")
