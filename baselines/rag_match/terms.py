@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from resrank.candidates.text_analysis import STOP_WORDS, TOKEN, analyse
+from resrank.candidates import words as tokens
+from resrank.candidates.text_analysis import STOP_WORDS, analyse
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
 def words(text: str) -> list[str]:
     """Return a text's distinct words in lower case and in their order, without stop words."""
-    return list(dict.fromkeys(w for w in TOKEN.findall(text.lower()) if w not in STOP_WORDS))
+    return list(dict.fromkeys(w for w in tokens.words(text) if w not in STOP_WORDS))
 
 
 def terms(text: str | Iterable[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ ordered by passage id, so that a list is the same on every machine.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import bm25s
@@ -26,10 +26,17 @@ from resrank.records import Passage
 
 
 class Index:
-    """BM25 scores of every term in every passage."""
+    """BM25 scores of every term in every passage. terms_of: returns a text's terms, in order."""
 
-    def __init__(self, passages: Iterable[Passage], k1: float = 0.9, b: float = 0.4) -> None:
-        terms, self.ids = _terms(passages)
+    def __init__(
+        self,
+        passages: Iterable[Passage],
+        k1: float = 0.9,
+        b: float = 0.4,
+        terms_of: Callable[[str], list[str]] = analyse,
+    ) -> None:
+        self.terms_of = terms_of
+        terms, self.ids = _terms(passages, terms_of)
         self.vocabulary = terms.vocabulary
         # scipy's matrix takes less memory to build than bm25s's own, and holds the same
         self.index = bm25s.BM25(k1=k1, b=b, method="lucene", csc_backend="scipy")
@@ -37,7 +44,7 @@ class Index:
 
     def best(self, text: str, depth: int, excluded: int | None = None) -> RankedList:
         """Return a query's best `depth` passages, without the passage at the place `excluded`."""
-        terms = [self.vocabulary[t] for t in analyse(text) if t in self.vocabulary]
+        terms = [self.vocabulary[t] for t in self.terms_of(text) if t in self.vocabulary]
         if not terms:
             return []
         scores = self.index.get_scores_from_ids(terms)
@@ -80,11 +87,13 @@ class Terms:
         return self.numbers[self.ends[row] : self.ends[row + 1]].tolist()
 
 
-def _terms(passages: Iterable[Passage]) -> tuple[Terms, pa.ChunkedArray]:
+def _terms(
+    passages: Iterable[Passage], terms_of: Callable[[str], list[str]]
+) -> tuple[Terms, pa.ChunkedArray]:
     """Return the terms and the ids of all passages, in their order."""
     terms, blocks, ids = Terms(), [], list[str]()
     for passage in tqdm(passages, desc="analysing", unit="passage"):
-        terms.add(analyse(passage.text))
+        terms.add(terms_of(passage.text))
         ids.append(passage.id)
         if len(ids) == BLOCK:
             blocks.append(pa.array(ids, pa.string()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from resrank.io.hashing import sha256_file
 from resrank.io.manifest import write_manifest
 from resrank.model.out_of_memory import Halvings
 from resrank.records import Qrels, Split
+
+FEW = 0.05  # of the judged queries; more without a candidate are a sign of a wrong analyser
 
 
 def freeze(
@@ -32,6 +35,16 @@ def freeze(
     inputs = StageInputs(collection, store, shard_stores, fused or {})
     halved = Halvings()
     written = stage.write(inputs, out)
+    splits = {
+        str(split): describe(written.lists, collection, split, stage.depth)
+        for split in SPLITS
+        if collection.queries(split)
+    }
+    for split, measures in splits.items():
+        if many_without_candidates(measures):
+            print(
+                f"warning: {collection.folder.name}, {split}: {_advice(measures)}", file=sys.stderr
+            )
     write_manifest(
         out.with_suffix(".manifest.json"),
         inputs={"collection": collection.hash}
@@ -42,12 +55,22 @@ def freeze(
         depth=stage.depth,
         halved_batches=halved.batches,
         hash=written.hash,
-        splits={
-            str(split): describe(written.lists, collection, split, stage.depth)
-            for split in SPLITS
-            if collection.queries(split)
-        },
+        splits=splits,
         **({} if written.origin is None else {"origin": dict(written.origin)}),
+    )
+
+
+def many_without_candidates(measures: Mapping[str, Any]) -> bool:
+    """Return whether more than 5% of a split's judged queries have no candidate."""
+    share: float = measures["queries_without_candidates"] / max(1, measures["judged_queries"])
+    return share > FEW
+
+
+def _advice(measures: Mapping[str, Any]) -> str:
+    return (
+        f"{measures['queries_without_candidates']} of {measures['judged_queries']} judged queries "
+        "have no candidate. If their language is not English, set the first stage's `analyser` to "
+        "unicode or icu (docs/configuration.md)"
     )
 
 

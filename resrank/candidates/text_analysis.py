@@ -1,18 +1,21 @@
-"""Text analysis as Lucene's EnglishAnalyzer does it, the one behind the published BM25 scores.
+"""The index terms of a text: the analysers of BM25.
 
-Lower case, possessive `'s` stripped, Lucene's 33 stop words dropped, Porter's stemmer; tokens
-under three characters are left unstemmed, as by Lucene's Porter filter.
+`english` is Lucene's EnglishAnalyzer, the one behind the published BM25 scores: lower case,
+possessive `'s` stripped, Lucene's 33 stop words dropped, Porter's stemmer; tokens under three
+characters are left unstemmed, as by Lucene's Porter filter. The others drop and stem nothing.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Literal
 
 import Stemmer
 
-# Letters and digits, joined inside by ' . or _ as by Unicode's word rules (can't, 3.5, snake_case).
-TOKEN = re.compile(r"\w+(?:(?:'|’(?=\w))\w+|\.(?=\d)(?<=\d\.)\d\w*|\.(?<=[^\W\d]\.)[^\W\d]\w*)*")
+from resrank.candidates.words import icu_words, words
+
+Analyser = Literal["english", "unicode", "icu"]
 STOP_WORDS = frozenset(
     """
     a an and are as at be but by for if in into is it no not of on or such that the their then there
@@ -23,9 +26,9 @@ _STEMMER = Stemmer.Stemmer("porter", 0)
 
 
 def analyse(text: str) -> list[str]:
-    """The index terms of a text, in order."""
-    words = (_possessive(word) for word in TOKEN.findall(text.lower()))
-    return [_stem(word) for word in words if word and word not in STOP_WORDS]
+    """Return the English index terms of a text, in order."""
+    plain = map(_possessive, words(text))
+    return [_stem(word) for word in plain if word and word not in STOP_WORDS]
 
 
 def _possessive(word: str) -> str:
@@ -35,3 +38,11 @@ def _possessive(word: str) -> str:
 @lru_cache(maxsize=200_000)
 def _stem(word: str) -> str:
     return word if len(word) < 3 else _STEMMER.stemWord(word)
+
+
+ANALYSERS: Mapping[Analyser, Callable[[str], list[str]]] = {
+    "english": analyse,
+    "unicode": words,
+    "icu": icu_words,
+}
+"""Name -> the function that returns a text's index terms, in order."""

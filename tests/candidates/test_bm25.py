@@ -1,6 +1,7 @@
 import json
 import math
 
+import pandas as pd
 import pytest
 
 from resrank.candidates.bm25 import Bm25Stage
@@ -11,6 +12,8 @@ from resrank.collections.beir import BeirCollection
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.records import Passage, Query
+from resrank.reporting.tables.first_stages import without_candidates
+from tests.conftest import write_beir
 
 
 @pytest.mark.parametrize(
@@ -82,3 +85,23 @@ def test_a_run_over_a_collection(collection, tmp_path):
     with pytest.raises(ValueError, match="1 passages are not in the collection"):
         freeze(collection, RunStage(kind="run", path=run), tmp_path / "bad.parquet")
     assert not (tmp_path / "bad.parquet").exists()
+
+
+def test_many_queries_without_a_candidate_are_warned_of(tmp_path, capsys):
+    """One of 20 is not many, one of 19 is."""
+    for count in (19, 20):
+        queries = {f"q{n}": "array" if n else "zebra" for n in range(count)}
+        qrels = {"test": [(query, "p1", 1) for query in queries]}
+        folder = write_beir(tmp_path / f"beir{count}", queries=queries, qrels=qrels)
+        BeirCollection(kind="beir", path=folder).collect(tmp_path / f"c{count}")
+        freeze(Collection(tmp_path / f"c{count}"), Bm25Stage(kind="bm25"), tmp_path / "x.parquet")
+        warning = "warning: c19, test: 1 of 19 judged queries have no candidate"
+        assert (warning in capsys.readouterr().err) == (count == 19)
+
+
+def test_the_table_of_first_stages_says_that_many_queries_have_no_candidate():
+    row = {"collection": "c", "first stage": "bm25", "queries without candidates": 1}
+    rows = [row | {"judged queries": count} for count in (19, 20)]
+    assert without_candidates(pd.DataFrame(rows)) == (
+        " Of c, 1 of 19 queries have no candidate from bm25."
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from resrank.candidates.freeze import many_without_candidates
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.write import write_table
@@ -26,9 +28,8 @@ def write_first_stages(
     """Write the table `first_stages`. frame: the rows of `comparison.comparison`."""
     table = first_stages(resolved, root, frame)
     columns = {name: Column(name, 4 if _is_score(name) else 0) for name in map(str, table)}
-    return write_table(
-        root / "tables", "first_stages", table, columns, ["collection"], title + CAPTION
-    )
+    caption = title + CAPTION + without_candidates(table)
+    return write_table(root / "tables", "first_stages", table, columns, ["collection"], caption)
 
 
 def first_stages(resolved: Resolved, root: Path, frame: pd.DataFrame) -> pd.DataFrame:
@@ -49,6 +50,20 @@ def first_stages(resolved: Resolved, root: Path, frame: pd.DataFrame) -> pd.Data
         row |= {name: counts[name] for name in UNTIDY} | {"hash": manifest["hash"][:12]}
         rows.append(row)
     return pd.DataFrame(rows).rename(columns=lambda name: name.replace("_", " "))
+
+
+def without_candidates(table: pd.DataFrame) -> str:
+    """Return a sentence on each row of which many queries have no candidate; mostly empty."""
+    rows = [row for row in table.to_dict("records") if many_without_candidates(_by_key(row))]
+    return "".join(
+        f" Of {row['collection']}, {row['queries without candidates']} of {row['judged queries']} "
+        f"queries have no candidate from {row['first stage']}."
+        for row in rows
+    )
+
+
+def _by_key(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    return {str(name).replace(" ", "_"): value for name, value in row.items()}
 
 
 def before_and_after(
