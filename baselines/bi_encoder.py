@@ -25,6 +25,7 @@ class BiEncoder(EmbedsPassages):
 
     Options = EncoderOptions
     Training = EncoderTraining
+    instructed = frozenset({"query_instruction"})
     reads_queries_together = True
 
     def __init__(self, encoder: Encoder) -> None:

@@ -26,12 +26,15 @@ class Query:
 
     excluded: a passage that must never be retrieved for it, such as the object that a docstrings
         query was taken from, or ArguAna's argument itself.
+    instruction: the retrieval instruction of its collection, in a training on several collections;
+        elsewhere a system's options hold it.
     """
 
     id: str
     text: str
     split: Split = Split.TEST
     excluded: str | None = None
+    instruction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,9 @@ class TrainingExample:
     graded: passages in three grades, 0 to 2, if the collection maps its grades to them. If its
         judgments are complete, the candidates that are not judged have grade 0.
     teacher_scores: passage id -> a teacher's score, to filter negatives by; empty without one.
+    collection: the name of the collection that it comes from.
+    weight: its collection's share of the training queries, relative to those of the others.
+    id_prefix: what stands before the query's id, so that the ids of several collections differ.
     """
 
     query: Query
@@ -129,3 +135,11 @@ class TrainingExample:
     positives: Sequence[Passage]
     graded: Mapping[str, int] = field(default_factory=dict)
     teacher_scores: Mapping[str, float] = field(default_factory=dict)
+    collection: str = ""
+    weight: float = 1.0
+    id_prefix: str = ""
+
+    @property
+    def id_in_collection(self) -> str:
+        """Return the query's id without the prefix, as the files of its collection have it."""
+        return self.query.id.removeprefix(self.id_prefix)

@@ -78,6 +78,11 @@ class Reranker(ABC):
     """Whether it reads a list whole or in sliding windows (`RerankerOptions.list_window`)."""
     reads_queries_together: bool = False
     """Whether the job passes all queries in one call. Set it if reranking embeds only queries."""
+    instructed: ClassVar[frozenset[str]] = frozenset()
+    """The text options in which `{instruction}` may stand in a training on several collections.
+
+    Training fills in each query's `instruction` there; with one collection the suite has done so.
+    """
     caches_passages: bool = False
     """Whether its passage embeddings do not depend on the query, so `prepare` can store them."""
 

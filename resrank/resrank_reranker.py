@@ -21,7 +21,7 @@ from resrank.ranking import Request, by_windows, ranked
 from resrank.records import Ranking, TrainingExample, Usage
 from resrank.reranker import DeclaredCounts, TrainingData, TrainingJob
 from resrank.reranker_options import RerankerOptions
-from resrank.training.lists import choose
+from resrank.training.mixture import choose
 from resrank.training.options import ResRankTraining, TrainingStage
 from resrank.windows import window_sizes
 from resrank.work import ModelRef, Pass, QueryShape, Work
@@ -125,6 +125,7 @@ class ResRankSystem(SavedResRank):
 
     Options = ResRankOptions
     Training = ResRankTraining
+    instructed = frozenset({"query_instruction", "instruction"})
 
     @classmethod
     def load(cls, options: Any, model_dir: Path | None = None) -> Self:
@@ -229,7 +230,8 @@ class ResRankSystem(SavedResRank):
 
         assert job.dev_score is not None
         sample = choose(dev, stage.dev_queries, np.random.default_rng([job.seed]))
-        requests = [(example.query, example.candidates) for example in sample]
+        each_once = {example.query.id: example for example in sample}.values()
+        requests = [(example.query, example.candidates) for example in each_once]
         self.forget()
         if not (stage.train_encoder or processes().sharded):
             self.prepare((c.passage for _, listed in requests for c in listed), job.store)

@@ -118,9 +118,9 @@ def test_training_collection_is_the_users_own_where_it_has_a_train_split(beir):
     resolved = load_suite(
         SUITE | {"collections": ["mine"], "systems": ["resrank"], "define": define}
     )
-    assert resolved.trained_on("resrank") == "mine"
+    assert resolved.trained_on("resrank") == ["mine"]
     (beir / "qrels" / "train.tsv").unlink()
-    assert resolved.trained_on("resrank") == "docstrings"
+    assert resolved.trained_on("resrank") == ["docstrings"]
 
 
 def test_a_model_of_random_weights_says_so(tmp_path):

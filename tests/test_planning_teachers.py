@@ -59,9 +59,9 @@ FUSED_RUN = "out/teachers/docstrings/bm25/cross_encoder_fused/seed1.trec"
 
 def test_a_pupil_is_trained_on_its_teachers_run(plan):
     assert plan.training_files("pupil") == plan.teacher_runs("pupil") == [FUSED_RUN]
-    stages = plan.system_entry("pupil", plan.suite.trained_on("pupil")).training["stages"]
+    stages = plan.training_entry("pupil").training["stages"]
     assert [stage.get("teacher") for stage in stages] == [None, FUSED_RUN]
-    assert plan.system_entry("pupil", plan.suite.trained_on("pupil")).typed_training.teachers == ()
+    assert plan.training_entry("pupil").typed_training.teachers == ()
     filtered = "out/teachers/docstrings/bm25/cross_encoder_hard/seed1.trec"
     assert plan.training_files("encoder") == [filtered]
     assert plan.job_for(FUSED_RUN) == (

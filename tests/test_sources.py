@@ -160,7 +160,7 @@ def test_what_only_train_imports_is_no_source_of_a_ranking(system):
 
 
 def test_a_training_module_that_a_reranker_imports_at_its_top_is_a_source_of_a_ranking():
-    assert "resrank/training/lists.py" in ranking_files_of("resrank")
+    assert "resrank/training/mixture.py" in ranking_files_of("resrank")
     assert "resrank/training/options.py" in ranking_files_of("bi_encoder")
 
 

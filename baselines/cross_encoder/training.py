@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from resrank.model.device import autocast
 from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
-from resrank.training.lists import choose, negatives_of, share
+from resrank.training.lists import negatives_of
 from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import ranknet
+from resrank.training.mixture import check_mixture, choose, in_batches, share, used_counts
 from resrank.training.processes import processes
 from resrank.training.teacher import scored_by
 
@@ -39,7 +40,7 @@ def train_pairs(
     examples: Sequence[TrainingExample],
     options: CrossEncoderTraining,
     job: TrainingJob,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Train in place, and return how many queries were used and skipped.
 
     Raises ValueError if no query has both a relevant passage and candidates.
@@ -51,11 +52,8 @@ def train_pairs(
 
     def batches(epoch: int) -> list[list[LabelledPair]]:
         rng = np.random.default_rng([job.seed, epoch])
-        order, size = rng.permutation(len(kept)), options.batch_queries
-        groups = [order[start : start + size] for start in range(0, len(order), size)]
-        return [
-            [pair for i in group for pair in pairs_of(kept[i], options, rng)] for group in groups
-        ]
+        groups = in_batches(kept, options.batch_queries, rng)
+        return [[pair for e in group for pair in pairs_of(e, options, rng)] for group in groups]
 
     model.train()
     phase = TrainingPhase(
@@ -71,7 +69,7 @@ def train_pairs(
     )
     fit(model, phase, Checkpoints(job.checkpoints, job.key), job.on_step)
     model.eval()
-    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(usable)}
+    return used_counts(examples, usable, kept)
 
 
 def usable_examples(
@@ -80,6 +78,7 @@ def usable_examples(
     """Return the share's examples with a relevant passage and candidates, in the given order."""
     shared = {e.query.id for e in share(examples, *options.share)}
     kept = [e for e in examples if e.query.id in shared and e.positives and e.candidates]
+    check_mixture(examples, kept)
     if options.negative_filter is not None:
         kept = scored_by(kept, Path(options.negative_filter.teacher))
     return kept

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from baselines.e2rank.options import E2RankOptions
 from resrank.model.encoder import Encoder, positions_of
+from resrank.model.options import told
 
 
 class ListwisePrompt:
@@ -16,15 +17,16 @@ class ListwisePrompt:
         self.positions = positions_of(encoder.model)
         self.options = options
 
-    def ids(self, query: str, passages: Sequence[str]) -> list[int]:
+    def ids(self, query: str, passages: Sequence[str], instruction: str = "") -> list[int]:
         """Return the prompt's token ids.
 
-        Raises ValueError if it has more tokens than the encoder has positions.
+        instruction: of the query's collection, where `task` leaves `{instruction}` open. Raises
+        ValueError if the prompt has more tokens than the encoder has positions.
         """
-        o = self.options
+        o, task = self.options, told(self.options.task, instruction)
         texts = [" ".join(text.split()[: o.words]) for text in passages[: o.prompt_passages]]
         listed = "\n".join(f"[{place}] {text}" for place, text in enumerate(texts, start=1))
-        prompt = f"{o.task}\nDocuments:\n{listed}\nSearch Query: {query}"
+        prompt = f"{task}\nDocuments:\n{listed}\nSearch Query: {query}"
         if o.chat:
             prompt = self.tokenizer.apply_chat_template(
                 [{"role": "user", "content": prompt}],

@@ -34,6 +34,7 @@ class E2Rank(EmbedsPassages):
 
     Options = E2RankOptions
     Training = E2RankTraining
+    instructed = frozenset({"query_instruction", "task"})
 
     def __init__(self, encoder: Encoder, options: E2RankOptions) -> None:
         from baselines.e2rank.prompt import ListwisePrompt

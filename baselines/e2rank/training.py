@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,14 +28,14 @@ def train_prompts(
     examples: Sequence[TrainingExample],
     options: E2RankTraining,
     job: TrainingJob,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Train the encoder in place, and return how many queries were used and skipped."""
     run = processes()
 
     def backward(batch: Sequence[TrainingList]) -> dict[str, float]:
         o = options
         queries, passages = embed(encoder, batch, o.max_tokens, o.chunk_tokens, o.autocast)
-        ids = [prompt.ids(item.query, item.texts) for item in batch]
+        ids = [prompt.ids(item.query, item.texts, item.instruction) for item in batch]
         prompts = Embedded(encoder, ids, o.chunk_tokens, o.autocast)
         retrieval = retrieval_loss(batch, queries, passages, o.temperature)
         ranking = _ranking_loss(batch, prompts, passages, o.ranking_scale)

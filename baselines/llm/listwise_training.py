@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -136,7 +137,7 @@ def _fit(
     training: ListwiseTraining,
     examples: Sequence[TrainingExample],
     job: TrainingJob,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Fit the model in place; return the numbers of queries used and skipped."""
     stage = TrainingStage(
         teacher=training.teacher,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -23,7 +24,7 @@ def train_lists(
     examples: Sequence[TrainingExample],
     options: PERankTraining,
     job: TrainingJob,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Train in place, and return how many queries were used and skipped."""
     weights = {"ranking": 1.0}
     if options.uses_text:

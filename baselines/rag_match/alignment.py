@@ -19,7 +19,7 @@ from baselines.rag_match.sequences import answered
 from baselines.rag_match.teacher import TraceTeacher
 from baselines.rag_match.usable_traces import usable_traces
 from resrank.records import TrainingExample
-from resrank.training.lists import choose, share
+from resrank.training.mixture import choose, share
 
 
 class TracedPair(NamedTuple):

@@ -17,7 +17,7 @@ from baselines.rag_match.preferences import Preference, preferences, trajectorie
 from baselines.rag_match.sequences import AnsweredPrompt, answered
 from baselines.rag_match.teacher import TraceTeacher
 from resrank.records import TrainingExample
-from resrank.training.lists import choose, share
+from resrank.training.mixture import choose, share
 
 
 class Contrast(NamedTuple):

@@ -14,7 +14,7 @@ from baselines.rag_match.options import KnowledgeStage
 from baselines.rag_match.prompts import document_prompt
 from baselines.rag_match.sequences import answered
 from resrank.records import TrainingExample
-from resrank.training.lists import share
+from resrank.training.mixture import share
 
 
 def learn_to_write(

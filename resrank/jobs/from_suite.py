@@ -17,6 +17,7 @@ from resrank.jobs.rerank import RerankJob
 from resrank.jobs.sensitivity import SeededSystem, SensitivityJob
 from resrank.jobs.teach import TeachJob
 from resrank.jobs.train import TrainJob
+from resrank.jobs.training_sources import TrainingSource
 from resrank.records import Split
 from resrank.shards import WHOLE, Shard
 from resrank.suite.merged_suite import load_merged
@@ -96,13 +97,13 @@ class SuiteJobs:
         if self.suite.systems[system].training is None:
             raise ValueError(f"system {system!r} is not trained: its entry has no `training`")
         out, store = self.writable(plan.model_folder(system, seed)), self.writable(plan.store)
-        self.require([plan.training_lists(system), *plan.encoded_for_training(system, seed)])
-        self.require(plan.teacher_runs(system))
+        self.require([*plan.training_lists(system), *plan.encoded_for_training(system, seed)])
+        self.require([*plan.teacher_runs(system), *plan.used_models(system, seed)])
         return TrainJob(
-            **self._system(
-                system, self.suite.trained_on(system), plan.training_lists(system), seed
-            ),
-            collection=self.collection(self.suite.trained_on(system)),
+            name=system,
+            system=plan.training_entry(system, seed),
+            used_models=[Path(path) for path in plan.used_models(system, seed)],
+            sources=self._sources(system),
             out=out,
             seed=seed,
             store=store,
@@ -277,10 +278,25 @@ class SuiteJobs:
         """Return an output's path, or raise: a job of hours must not fail at its end."""
         return check_writable(Path(path))
 
+    def _sources(self, system: str) -> list[TrainingSource]:
+        """Return the collections that a system is trained on."""
+        mixture = self.suite.mixture(system)
+        lists = map(Path, self.plan.training_lists(system))
+        return [
+            TrainingSource(
+                name=name,
+                collection=self.collection(name),
+                candidates=candidates,
+                weight=weight,
+                instruction=self.suite.collections[name].instruction,
+            )
+            for (name, weight), candidates in zip(mixture.items(), lists, strict=True)
+        ]
+
     def _system(
         self, system: str, collection: str, candidates: str, seed: int | None = None
     ) -> dict[str, Any]:
-        """Return what the jobs on a system and a collection share."""
+        """Return what the jobs that run a system on a collection share."""
         used_models = self.plan.used_models(system, seed)
         self.require(used_models)
         return {

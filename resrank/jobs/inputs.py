@@ -1,7 +1,8 @@
-"""What the jobs on a system have in common: the system, its collection and its candidates."""
+"""What the jobs on a system have in common: the system, and the collections that it reads."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +21,24 @@ from resrank.suite.schema import System
 
 
 @dataclass(frozen=True, kw_only=True)
-class SystemJob:
-    """A job that runs or trains one system on one collection's candidates.
+class SystemJob(ABC):
+    """A job that runs or trains one system.
 
     name: the system's name in the suite.
     system: its entry, in which every `trained:<name>` is replaced by that model's folder.
-    candidates: the frozen lists (parquet).
     used_models: manifests of the trained models that the system depends on, not its own.
     out: the main file to write, or the model's folder; other files are written beside it.
     """
 
     name: str
     system: System
-    collection: Collection
-    candidates: Path
     out: Path
     used_models: Sequence[Path] = ()
+
+    @property
+    @abstractmethod
+    def data(self) -> dict[str, Path | str]:
+        """Return the collections and candidates that the job reads, for a manifest's inputs."""
 
     def inputs(
         self, model: Path | None = None, files: Sequence[Path] = ()
@@ -45,8 +48,7 @@ class SystemJob:
         model: the folder of the system's own trained model; files: the user's files that the
         configuration names.
         """
-        inputs: dict[str, Path | str] = {"collection": self.collection.hash}
-        inputs |= {"candidates": self.candidates} | {str(path): path for path in files}
+        inputs = self.data | {str(path): path for path in files}
         inputs |= {f"{path.parent.name}/{path.name}": path for path in self.used_models}
         return inputs if model is None else inputs | {"model": manifest_of(model)}
 
@@ -59,6 +61,22 @@ class SystemJob:
         """Return what result files state of tokenizers; nothing if every model brings its own."""
         used = tokenizers_of(self.system)
         return {"tokenizers": used} if used else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingJob(SystemJob):
+    """A job that runs one system on one collection's candidates.
+
+    candidates: the frozen lists (parquet).
+    """
+
+    collection: Collection
+    candidates: Path
+
+    @property
+    def data(self) -> dict[str, Path | str]:
+        """Return the collection and its candidates."""
+        return {"collection": self.collection.hash, "candidates": self.candidates}
 
     def test_requests(self) -> list[Request]:
         """Return every test query, by id, with its candidates (an empty list if it has none)."""

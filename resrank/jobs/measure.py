@@ -12,14 +12,14 @@ from typing import Any
 from resrank.check_ranking import verify
 from resrank.io.environment import environment
 from resrank.io.manifest import write_checked_json, write_manifest
-from resrank.jobs.inputs import SystemJob, in_sample_order, load
+from resrank.jobs.inputs import RankingJob, in_sample_order, load
 from resrank.ranking import Request
 from resrank.reranker import Reranker
 from resrank.suite.schema import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureJob(SystemJob):
+class MeasureJob(RankingJob):
     """A measurement of what a system's queries cost.
 
     store: passage embeddings for the cached mode; a temporary folder if None.

@@ -10,7 +10,7 @@ from resrank.check_ranking import verify
 from resrank.io.grades import grades_of, write_grades
 from resrank.io.manifest import write_manifest
 from resrank.io.run import encoder_run, usage_of, write_run, write_usage
-from resrank.jobs.inputs import SystemJob, load
+from resrank.jobs.inputs import RankingJob, load
 from resrank.model.out_of_memory import Halvings
 from resrank.ranking import Request
 from resrank.records import Ranking
@@ -22,7 +22,7 @@ BLOCK = 16  # queries per call, independent of the number of shards
 
 
 @dataclass(frozen=True, kw_only=True)
-class RerankJob(SystemJob):
+class RerankJob(RankingJob):
     """A system's run over every test query, or a shard of it.
 
     store: folder of the passage embeddings that systems share.

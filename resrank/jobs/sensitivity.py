@@ -17,7 +17,7 @@ import numpy as np
 from resrank.evaluation.agreement import mean_tau
 from resrank.evaluation.metrics import averages, falling, per_query
 from resrank.io.manifest import manifest_of, write_checked_json, write_manifest
-from resrank.jobs.inputs import SystemJob, in_sample_order, load
+from resrank.jobs.inputs import RankingJob, in_sample_order, load
 from resrank.ranking import Request
 from resrank.records import Qrels, Split
 from resrank.registry import KINDS
@@ -54,7 +54,7 @@ class SeededSystem(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SensitivityJob(SystemJob):
+class SensitivityJob(RankingJob):
     """Runs of one system in several variants.
 
     seeds: the system with each of its seeds; the first is used in every variant but the seeds'.

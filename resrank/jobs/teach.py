@@ -11,7 +11,7 @@ from resrank.jobs.rerank import RerankJob
 from resrank.ranking import Request
 from resrank.records import Ranking, Split, TrainingExample
 from resrank.reranker_options import TeacherWork
-from resrank.training.lists import share
+from resrank.training.mixture import share
 
 
 @dataclass(frozen=True, kw_only=True)

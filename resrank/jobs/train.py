@@ -1,4 +1,4 @@
-"""The train job: train one system with one seed on a collection's train split."""
+"""The train job: train one system with one seed on the train splits of its collections."""
 
 from __future__ import annotations
 
@@ -9,34 +9,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resrank.io.atomic import write_text
-from resrank.io.candidates import candidate_lists
-from resrank.io.collection import Collection
 from resrank.io.environment import environment
 from resrank.io.hashing import hashed, sha256_lines
 from resrank.io.manifest import files_below, manifest_of, write_manifest
 from resrank.io.source_hash import hash_of_sources
 from resrank.jobs.inputs import SystemJob
-from resrank.records import Ranking, Split, TrainingExample
+from resrank.jobs.training_sources import TrainingSource, dev_score, examples_of, inputs_of
+from resrank.records import Split
 from resrank.reranker import TrainingData, TrainingJob
 from resrank.suite.entry_classes import system_classes
+from resrank.training.teacher_options import of_collections
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainJob(SystemJob):
     """The training of one system with one seed.
 
+    sources: the collections that it learns from.
     store: folder of the passage embeddings that systems share.
     checkpoints: folder for the state that a killed job resumes from; removed at the end.
     """
 
+    sources: Sequence[TrainingSource]
     seed: int
     store: Path
     checkpoints: Path
 
+    @property
+    def data(self) -> dict[str, Path | str]:
+        """Return the collections and their candidates."""
+        return inputs_of(self.sources)
+
     def training_inputs(self) -> dict[str, Path | str]:
         """Return what the model depends on, the user's files of options and training included."""
         training = self.system.typed_training
-        files = [*self.system.typed_options.files, *(training.files if training else [])]
+        names = [source.name for source in self.sources]
+        files = list(self.system.typed_options.files)
+        for file in training.files if training else []:
+            files += of_collections(file, names)
         return self.inputs(files=files)
 
 
@@ -52,7 +62,6 @@ def train(job: TrainJob) -> None:
     training = job.system.typed_training
     if training is None:
         raise ValueError(f"system {job.name!r} has no `training`: there is nothing to train")
-    examples = training_examples(job.collection, job.candidates)
     inputs = job.training_inputs()
     key = _key(job, hashed(inputs))
     log = TrainingLog(job.checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
@@ -60,14 +69,16 @@ def train(job: TrainJob) -> None:
         job.system.reranker.train(
             job.system.typed_options,
             training,
-            TrainingData(examples[Split.TRAIN], examples[Split.DEV]),
+            TrainingData(
+                examples_of(job.sources, Split.TRAIN), examples_of(job.sources, Split.DEV)
+            ),
             job.out,
             TrainingJob(
                 job.store,
                 job.checkpoints,
                 key,
                 on_step,
-                _dev_score(job.collection),
+                dev_score(job.sources),
                 seed=job.seed,
             ),
         )
@@ -97,46 +108,6 @@ def _key(job: TrainJob, inputs: dict[str, str]) -> str:
     about.append(environment()["packages"])
     sources = hash_of_sources(__name__, *system_classes(job.system))
     return sha256_lines([json.dumps(about, sort_keys=True), sources])
-
-
-def training_examples(
-    collection: Collection, candidates: Path
-) -> dict[Split, list[TrainingExample]]:
-    """Return train and dev queries with their lists, grades and relevant passages."""
-    lists = candidate_lists(collection, candidates, Split.TRAIN, Split.DEV)
-    passages = collection.passages.judged(collection.qrels(Split.TRAIN, Split.DEV))
-    ids = {query_id: [c.passage.id for c in listed] for query_id, listed in lists.items()}
-    examples: dict[Split, list[TrainingExample]] = {}
-    for split in (Split.TRAIN, Split.DEV):
-        qrels = collection.qrels(split)
-        graded = collection.graded(ids, split) if collection.has_grades else {}
-        examples[split] = [
-            TrainingExample(
-                query=q,
-                candidates=lists.get(q.id, []),
-                grades=qrels.get(q.id, {}),
-                positives=[
-                    passages[p] for p, g in qrels.get(q.id, {}).items() if g > 0 and p in passages
-                ],
-                graded=graded.get(q.id, {}),
-            )
-            for q in collection.queries(split)
-        ]
-    return examples
-
-
-def _dev_score(collection: Collection) -> Callable[[Sequence[Ranking]], float]:
-    """Return a function: nDCG@10 of rankings, over the dev queries that are ranked."""
-    from resrank.evaluation.metrics import averages, falling, per_query
-
-    qrels = collection.qrels(Split.DEV)
-
-    def score(rankings: Sequence[Ranking]) -> float:
-        run = {r.query_id: falling(r.passage_ids) for r in rankings}
-        judged = {q: qrels[q] for q in run if q in qrels}
-        return averages(per_query(["nDCG@10"], judged, run))["nDCG@10"]
-
-    return score
 
 
 class TrainingLog:

@@ -24,14 +24,16 @@ class CompressedLists:
         compressed = [embeddings([c.passage for c in candidates]) for _, candidates in requests]
         self.blocks = [torch.from_numpy(vectors) for vectors, _ in compressed]
         self.usages = [usage for _, usage in compressed]
-        self.prompts = [model.query_tokens(query.text)[0] for query, _ in requests]
+        self.prompts = [model.query_tokens(q.text, q.instruction)[0] for q, _ in requests]
         self.closing_tokens = model.closing_tokens
         self.slots = self._query_slots(requests) if model.options.query_slot else None
 
     def _query_slots(self, requests: Sequence[Request]) -> Tensor:
         """Return (requests, width) the queries' embeddings, counted as used."""
         encoder = self.model.encoder
-        ids = encoder.tokenize([query.text for query, _ in requests], query=True).ids
+        told = [query.instruction for query, _ in requests]
+        texts = [query.text for query, _ in requests]
+        ids = encoder.tokenize(texts, query=True, instructions=told).ids
         for usage, row in zip(self.usages, ids, strict=True):
             usage.prompt_tokens += len(row)
             usage.query_encoder_tokens += len(row)

@@ -19,7 +19,7 @@ from resrank.model.batches import token_budget_batches
 from resrank.model.device import pick_device, pick_dtype
 from resrank.model.first_layers import first_layers_of
 from resrank.model.hub import locate
-from resrank.model.options import INSTRUCTION, EncoderOptions
+from resrank.model.options import EncoderOptions, told
 from resrank.model.out_of_memory import in_halves
 from resrank.model.padding import pad_ids
 from resrank.model.pooling import POOLING_KEYS, model_pooling, pool
@@ -98,39 +98,49 @@ class Encoder(nn.Module):
         return next(self.parameters()).dtype
 
     def tokenize(
-        self, texts: Sequence[str], *, query: bool = False, max_tokens: int | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        query: bool = False,
+        max_tokens: int | None = None,
+        instructions: Sequence[str] | None = None,
     ) -> Tokens:
         """Return token ids with the instruction in front; only a text's end is truncated.
 
-        max_tokens: a lower limit than the options', as in training. Raises ValueError if the
+        max_tokens: a lower limit than the options', as in training. instructions: of each query's
+        collection, where the options leave `{instruction}` open. Raises ValueError if an
         instruction leaves no room for the text.
         """
-        o = self.options
         ending = self._ending()
-        limit = min(o.max_tokens, max_tokens or o.max_tokens) - len(ending)
-        instruction = o.query_instruction if query else o.passage_instruction
-        if INSTRUCTION in instruction:
-            raise ValueError(
-                f"the instruction {instruction!r} holds {INSTRUCTION}, which a suite replaces by "
-                "the collection's `instruction`; outside of a suite write the text itself"
-            )
-        if instruction and len(self.tokenizer(instruction, verbose=False)["input_ids"]) >= limit:
-            raise ValueError(f"the instruction alone fills max_tokens={limit}; raise max_tokens")
+        limit = min(self.options.max_tokens, max_tokens or self.options.max_tokens) - len(ending)
+        openings = self._openings(query, instructions or [""] * max(1, len(texts)))
+        for opening in set(openings) - {""}:
+            if len(self.tokenizer(opening, verbose=False)["input_ids"]) >= limit:
+                raise ValueError(
+                    f"the instruction alone fills max_tokens={limit}; raise max_tokens"
+                )
         if not texts:
             return Tokens([], [])
+        texts = [opening + text for opening, text in zip(openings, texts, strict=True)]
         ids = self.tokenizer(  # not verbose: long texts are counted, without a warning
-            [instruction + text for text in texts], truncation=False, verbose=False
+            texts, truncation=False, verbose=False
         )["input_ids"]
         truncated = [len(row) > limit for row in ids]
         if any(truncated):
             cut = self.tokenizer(
-                [instruction + t for t, long in zip(texts, truncated, strict=True) if long],
+                [text for text, long in zip(texts, truncated, strict=True) if long],
                 truncation=True,
                 max_length=limit,
             )["input_ids"]
             rows = iter(cut)
             ids = [next(rows) if long else row for row, long in zip(ids, truncated, strict=True)]
         return Tokens([[*row, *ending] for row in ids] if ending else ids, truncated)
+
+    def _openings(self, query: bool, instructions: Sequence[str]) -> list[str]:
+        """Return what stands before each text, given the instructions of their collections."""
+        o = self.options
+        opening = o.query_instruction if query else o.passage_instruction
+        return [told(opening, instruction) for instruction in instructions]
 
     def _ending(self) -> list[int]:
         """Return the end token that follows every text, if any."""
@@ -158,9 +168,18 @@ class Encoder(nn.Module):
         """Embed one batch of token ids without gradients: (n, width) float32 on the processor."""
         return torch.cat(in_halves(lambda part: self(part).cpu(), ids))
 
-    def embed(self, texts: Sequence[str], *, query: bool = False) -> Tensor:
-        """Embed any number of texts without gradients: (n, width) float32, in the order given."""
-        return self.embed_ids(self.tokenize(texts, query=query).ids)
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        query: bool = False,
+        instructions: Sequence[str] | None = None,
+    ) -> Tensor:
+        """Embed any number of texts without gradients: (n, width) float32, in the order given.
+
+        instructions: as `tokenize` takes them.
+        """
+        return self.embed_ids(self.tokenize(texts, query=query, instructions=instructions).ids)
 
     def embed_ids(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Embed token ids as `embed` does, in length-sorted batches under the token budget."""

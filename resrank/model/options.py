@@ -24,6 +24,19 @@ INSTRUCTION = "{instruction}"
 """Stands for a collection's instruction in the texts of a system's options."""
 
 
+def told(text: str, instruction: str) -> str:
+    """Return a text of the options with the instruction of a query's collection in it.
+
+    Raises ValueError if the text needs an instruction and there is none.
+    """
+    if INSTRUCTION in text and not instruction:
+        raise ValueError(
+            f"the instruction {text!r} holds {INSTRUCTION}, which a suite replaces by the "
+            "collection's `instruction`; outside of a suite write the text itself"
+        )
+    return text.replace(INSTRUCTION, instruction)
+
+
 class EncoderOptions(RerankerOptions):
     """How texts are embedded."""
 

@@ -21,7 +21,7 @@ from resrank.model.encoder import Encoder
 from resrank.model.hub import locate
 from resrank.model.model_card import model_card
 from resrank.model.network import Lists, ResRankNetwork
-from resrank.model.options import DtypeName, ResRankOptions, ScratchDecoder
+from resrank.model.options import INSTRUCTION, DtypeName, ResRankOptions, ScratchDecoder, told
 from resrank.model.reranker_lm import RerankerLM
 from resrank.model.saved import check_scoring, read_about, read_tensors
 from resrank.windows import slide
@@ -48,11 +48,20 @@ class ResRank(ResRankNetwork):
         loaded = _with_dtype(options, "reranker_dtype", reranker_dtype)
         return cls(encoder, RerankerLM.from_options(loaded, encoder), options)
 
-    def query_tokens(self, query: str) -> tuple[list[int], bool]:
-        """Return a query's prompt token ids, instruction first, and whether it was truncated."""
+    def query_tokens(self, query: str, instruction: str = "") -> tuple[list[int], bool]:
+        """Return a query's prompt token ids, instruction first, and whether it was truncated.
+
+        instruction: of the query's collection, where the options leave `{instruction}` open.
+        """
         text = self._token_ids(query)
         limit = self.options.max_query_tokens
-        return [*self._opening_ids, *text[:limit]], len(text) > limit
+        return [*self._opening(instruction), *text[:limit]], len(text) > limit
+
+    def _opening(self, instruction: str) -> list[int]:
+        """Return the token ids before a query."""
+        if INSTRUCTION not in self.options.instruction:
+            return self._opening_ids
+        return self._token_ids(told(self.options.instruction, instruction))
 
     @property
     def closing_tokens(self) -> int:

@@ -14,10 +14,13 @@ from resrank.model.architectures import RANDOM
 from resrank.model.model_files import check_model_file, is_fetched, named_model_files
 from resrank.model.wheel_names import WHEEL
 from resrank.records import GRADES
+from resrank.suite.collection_instruction import open_instructions
 from resrank.suite.library import pick
 from resrank.suite.resolved import Resolved
+from resrank.suite.schema import System
 from resrank.suite.used_systems import with_fused
 from resrank.training.teacher import transcript_in
+from resrank.training.teacher_options import of_collections
 from resrank.work import FirstLayers, model_name
 
 
@@ -54,24 +57,46 @@ def _check_training(resolved: Resolved, name: str) -> None:
     training = spec.typed_training
     if training is None:
         return
-    for path in training.rankings:
+    sources = resolved.trained_on(name)
+    for path in (path for file in training.rankings for path in of_collections(file, sources)):
         _check_teacher(name, path)
-    for path in training.files:
+    for path in (path for file in training.files for path in of_collections(file, sources)):
         _check_file(name, "file of its training", path)
-    source = resolved.trained_on(name)
-    collection = pick(resolved.collections, source, "collection")
-    _check_paths(source, collection)
-    stage = pick(resolved.first_stages, spec.trained_with, "first stage")
-    _check_stage(source, collection, spec.trained_with, stage)
+    for source in sources:
+        _check_source(resolved, name, source)
     if resolved.used_by_stage(spec.trained_with):
         raise ConfigError(
             f"system {name!r} is to be trained on the lists of {spec.trained_with!r}, which needs "
             "a trained model; name another first stage in its 'trained_with'"
         )
+    if len(sources) > 1:
+        _check_instructions(name, spec)
+
+
+def _check_source(resolved: Resolved, name: str, source: str) -> None:
+    """Check that a collection has lists that a system can be trained on."""
+    collection = pick(resolved.collections, source, "collection")
+    _check_paths(source, collection)
+    trained_with = resolved.systems[name].trained_with
+    stage = pick(resolved.first_stages, trained_with, "first stage")
+    _check_stage(source, collection, trained_with, stage)
     if not collection.has_train_split():
         raise ConfigError(
             f"system {name!r} is to be trained on {source!r}, which has no train split; name "
             "another collection in its 'trained_on'"
+        )
+
+
+def _check_instructions(name: str, spec: System) -> None:
+    """Check that a training on several collections can tell each query its own instruction."""
+    allowed = spec.reranker.instructed
+    if wrong := sorted(set(open_instructions(spec.options)) - allowed):
+        raise ConfigError(
+            f"system {name!r} is trained on several collections, each with an instruction of its "
+            f"own, but a training of kind {spec.kind!r} cannot fill `{{instruction}}` into "
+            f"{', '.join(f'`{option}`' for option in wrong)} query by query (allowed: "
+            f"{', '.join(sorted(allowed)) or 'none'}); write the text itself there, or name one "
+            "collection in `trained_on`"
         )
 
 

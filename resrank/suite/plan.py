@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from resrank.suite.paths import Paths
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import System
 from resrank.suite.used_systems import teachers_of
-from resrank.training.teacher_options import with_runs
+from resrank.training.teacher_options import COLLECTION, of_collections, with_runs
 
 Seed = int | str | None
 """A seed's number or wildcard; None for a system's first seed."""
@@ -58,7 +59,7 @@ class Plan(Paths):
         if self.suite.collections[collection].train_split_is_certain():
             return []
         trained = [n for n, spec in self.suite.systems.items() if spec.training is not None]
-        return sorted(name for name in trained if self.suite.trained_on(name) == collection)
+        return sorted(name for name in trained if collection in self.suite.trained_on(name))
 
     def model_folder(self, system: str, seed: Seed = None) -> str:
         """Return the folder of a trained system's model; default: of its first seed."""
@@ -80,16 +81,37 @@ class Plan(Paths):
         options = with_instruction(self._options(system, seed), instruction)
         return entry.model_copy(update={"options": options, "training": training})
 
+    def training_entry(self, system: str, seed: Seed = None) -> System:
+        """Return a system's entry for its training with a seed.
+
+        With several collections, `{instruction}` stays: each query brings that of its collection.
+        """
+        names = self.suite.trained_on(system)
+        entry = self.system_entry(system, names[0], seed)
+        if len(names) == 1:
+            return entry
+        return entry.model_copy(update={"options": self._options(system, seed)})
+
     def teacher_run(self, system: str, teacher: str) -> str:
-        """Return the run of a system's teacher over the lists that the system is trained on."""
-        spec = self.suite.systems[system]
-        collection = self.suite.trained_on(system)
-        return self.teaching(collection, spec.trained_with, teacher, self.first_seed(teacher))
+        """Return the run of a system's teacher over the lists that the system is trained on.
+
+        With several collections, `{collection}` in it stands for the name of each.
+        """
+        names = self.suite.trained_on(system)
+        collection = names[0] if len(names) == 1 else COLLECTION
+        stage = self.suite.systems[system].trained_with
+        return self.teaching(collection, stage, teacher, self.first_seed(teacher))
 
     def teacher_runs(self, system: str) -> list[str]:
-        """Return the runs of the systems that teach a system."""
+        """Return the runs of the systems that teach a system, on each of its collections."""
         teachers = teachers_of(self.suite.systems[system])
-        return [self.teacher_run(system, teacher) for teacher in teachers]
+        runs = (Path(self.teacher_run(system, teacher)) for teacher in teachers)
+        return self._of_collections(system, runs)
+
+    def _of_collections(self, system: str, files: Iterable[Path]) -> list[str]:
+        """Return a training's files, one per collection where a name has `{collection}` in it."""
+        names = self.suite.trained_on(system)
+        return [str(path) for file in files for path in of_collections(file, names)]
 
     def teaching_work(self, collection: str, stage: str, teacher: str) -> list[TeacherWork]:
         """Return what the systems that learn from a teacher's run need it to rank."""
@@ -97,7 +119,8 @@ class Plan(Paths):
             needed
             for name, spec in self.suite.systems.items()
             if spec.typed_training is not None
-            and (self.suite.trained_on(name), spec.trained_with) == (collection, stage)
+            and collection in self.suite.trained_on(name)
+            and spec.trained_with == stage
             for needed in spec.typed_training.teachers
             if needed.system == teacher
         }
@@ -186,24 +209,28 @@ class Plan(Paths):
         return [] if name is None else [self.embeddings(collection, name)]
 
     def encoded_for_training(self, system: str, seed: int | str) -> list[str]:
-        """Return the embedding file for the training collection.
+        """Return the embedding files of the training collections.
 
-        There is none if training changes the encoder.
+        There are none if training changes the encoder.
         """
         name = self.encoder_name(system, seed)
         if name is None or self.model(system, seed)[0] in self.encoders[name].models:
             return []
-        return self.encoded(self.suite.trained_on(system), system, seed)
+        return [f for c in self.suite.trained_on(system) for f in self.encoded(c, system, seed)]
 
-    def training_lists(self, system: str) -> str:
-        """Return the candidates that a system is trained on."""
+    def training_lists(self, system: str) -> list[str]:
+        """Return the candidates that a system is trained on, of each collection."""
         stage = self.suite.systems[system].trained_with
-        return self.candidates(self.suite.trained_on(system), stage)
+        return [self.candidates(name, stage) for name in self.suite.trained_on(system)]
+
+    def training_collections(self, system: str) -> list[str]:
+        """Return the manifests of the collections that a system is trained on."""
+        return [self.collection_manifest(name) for name in self.suite.trained_on(system)]
 
     def training_files(self, system: str) -> list[str]:
         """Return the files that a system is trained with: the user's, and teachers' runs."""
-        training = self.system_entry(system, self.suite.trained_on(system)).typed_training
-        return [str(path) for path in training.files] if training else []
+        training = self.training_entry(system).typed_training
+        return self._of_collections(system, training.files) if training else []
 
     def files(self, system: str) -> list[str]:
         """Return the user's files that a system reads: named in its options, or tokenizers."""
@@ -217,7 +244,7 @@ class Plan(Paths):
         used = collection in self.suite.suite.collections
         stages = set(self.suite.stages_of(collection) if used else [])
         for name, spec in self.suite.systems.items():
-            if spec.training is not None and self.suite.trained_on(name) == collection:
+            if spec.training is not None and collection in self.suite.trained_on(name):
                 stages.add(spec.trained_with)
         return [self.candidates(collection, stage) for stage in sorted(stages)]
 

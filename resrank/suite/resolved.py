@@ -11,6 +11,7 @@ from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.architectures import RANDOM
 from resrank.model.trained_models import used_models
+from resrank.suite.mixture import AUTO
 from resrank.suite.schema import Suite, System
 from resrank.suite.untrained import companions_of
 from resrank.suite.used_systems import systems_below, teachers_of
@@ -200,7 +201,7 @@ class Resolved(BaseModel):
     def learns_from(self, system: str) -> list[str]:
         """Return the collections that a system, its teachers or the models in it learn from."""
         spec = self.systems[system]
-        sources = [self.trained_on(system)] if spec.training is not None else []
+        sources = self.trained_on(system) if spec.training is not None else []
         sources += [name for used in systems_below(spec) for name in self.learns_from(used)]
         return list(dict.fromkeys(sources))
 
@@ -211,15 +212,22 @@ class Resolved(BaseModel):
         sources = {c for name in self.suite.systems + below for c in self.learns_from(name)}
         return sorted(sources - set(self.suite.collections))
 
-    def trained_on(self, system: str) -> str:
-        """Return the collection that a trained system learns from.
+    def trained_on(self, system: str) -> list[str]:
+        """Return the collections that a trained system learns from, sorted by name."""
+        return list(self.mixture(system))
+
+    def mixture(self, system: str) -> dict[str, float]:
+        """Return the collections that a trained system learns from, each with its weight."""
+        weights = self.systems[system].weights
+        named = {self._automatic(system): 1.0} if AUTO in weights else weights
+        return dict(sorted(named.items()))
+
+    def _automatic(self, system: str) -> str:
+        """Return the collection that a system learns from if its entry names none.
 
         Without one in the suite it is docstrings, with the task that has grades if the system gives
         grades.
         """
-        named = self.systems[system].trained_on
-        if named != "auto":
-            return named
         for name in self.suite.collections:
             if self.collections[name].has_train_split():
                 return name

@@ -16,6 +16,7 @@ from resrank.options import Strict, short_repr
 from resrank.reranker_entry import RerankerEntry, training_of
 from resrank.reranker_options import TrainingOptions
 from resrank.suite.entries import CollectionEntry, FirstStageEntry
+from resrank.suite.mixture import AUTO, TrainedOn, weights_of
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 SeedNumber = Annotated[int, Field(ge=0)]
@@ -28,15 +29,21 @@ class System(RerankerEntry):
     training: dict[str, Any] | None = Field(
         None, description="Training options of the kind; unset if the system is not trained."
     )
-    trained_on: str = Field(
-        "auto",
+    trained_on: TrainedOn = Field(
+        AUTO,
         description="Collection whose train split is used. 'auto': the suite's first BEIR folder "
-        "with a train split, else docstrings (docstrings_related for a system that gives grades).",
+        "with a train split, else docstrings (docstrings_related for a system that gives grades). "
+        "A mixture of several: {docstrings: 1, nfcorpus: 2}, with a weight for each; a list of "
+        "names gives equal weights. A collection's weight, relative to the sum, is its share of "
+        "the training queries. An epoch has as many queries as the collections have together, or "
+        "`max_queries`. Queries are drawn without repetition, once for all epochs; a collection "
+        "with fewer queries than its share repeats them. All queries of a batch come from one "
+        "collection.",
     )
     trained_with: str = Field(
         "bm25",
-        description="First stage whose lists it is trained on; it must not depend on a trained "
-        "model.",
+        description="First stage whose lists it is trained on, of each collection in a mixture; it "
+        "must not depend on a trained model.",
     )
     seeds: list[SeedNumber] | None = Field(
         None, min_length=1, description="Training seeds, in place of the suite's."
@@ -67,6 +74,11 @@ class System(RerankerEntry):
         if self.typed_training is not None:
             self.reranker.check_training(self.typed_options)
         return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Return the collections that `trained_on` names, each with its weight."""
+        return weights_of(self.trained_on)
 
     @property
     def typed_training(self) -> TrainingOptions | None:

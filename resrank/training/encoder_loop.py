@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,10 @@ from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
-from resrank.training.lists import TrainingList, batches, choose, query_ids, usable
+from resrank.training.lists import TrainingList, batches, query_ids, usable
 from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import info_nce
+from resrank.training.mixture import choose, used_counts
 from resrank.training.options import EncoderTraining, TrainingStage
 from resrank.training.processes import processes
 
@@ -24,7 +26,7 @@ def train_encoder(
     examples: Sequence[TrainingExample],
     options: EncoderTraining,
     job: TrainingJob,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Train in place, and return how many queries were used and skipped.
 
     Raises ValueError if no query has a relevant passage and candidates.
@@ -66,7 +68,7 @@ def train_encoder(
     )
     fit(encoder, phase, Checkpoints(job.checkpoints, job.key), job.on_step)
     encoder.eval()
-    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(usable_examples)}
+    return used_counts(examples, usable_examples, kept)
 
 
 def embed(
@@ -82,7 +84,8 @@ def embed(
     to this many tokens. chunk_tokens: most padded tokens per chunk, as `Embedded` takes it. mixed:
     compute in bfloat16, as `autocast` takes it.
     """
-    queries = encoder.tokenize([item.query for item in batch], query=True).ids
+    told = [item.instruction for item in batch]
+    queries = encoder.tokenize([item.query for item in batch], query=True, instructions=told).ids
     passages = encoder.tokenize(texts_of(batch), max_tokens=max_tokens).ids
     return (
         Embedded(encoder, queries, chunk_tokens, mixed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -11,8 +12,9 @@ from torch import nn
 from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
-from resrank.training.lists import TrainingList, batches, choose, query_ids, usable
+from resrank.training.lists import TrainingList, batches, query_ids, usable
 from resrank.training.loop import TrainingPhase, fit
+from resrank.training.mixture import choose, used_counts
 from resrank.training.options import QueryOptions, TrainingStage
 
 Backward = Callable[[Sequence[TrainingList]], dict[str, float]]
@@ -41,7 +43,7 @@ class ListPhase:
 
 def fit_lists(
     model: nn.Module, lists: ListPhase, examples: Sequence[TrainingExample], job: TrainingJob
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Train in place, and return how many queries were used and skipped.
 
     Raises ValueError if no list has passages of different grades to learn from.
@@ -66,7 +68,7 @@ def fit_lists(
     )
     fit(model, phase, Checkpoints(job.checkpoints, job.key), job.on_step)
     model.eval()
-    return {"queries_used": len(kept), "queries_skipped": len(examples) - len(candidates)}
+    return used_counts(examples, candidates, kept)
 
 
 def _nothing_to_learn(examples: Sequence[TrainingExample], usable: int, list_length: int) -> str:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from resrank.io.hashing import in_hash_order
 from resrank.records import Passage, TrainingExample
+from resrank.training.mixture import check_mixture, in_batches, share
 from resrank.training.options import TrainingStage
 from resrank.training.teacher import scored_by, taught_by
 from resrank.training.teacher_options import NegativeFilter
@@ -20,7 +20,8 @@ class TrainingList(NamedTuple):
     """One query's list: passage texts and their grades, in the order in which a model reads them.
 
     relevant: every relevant text of the query, in the list or not. With in-batch negatives, another
-    query's passage must not count as a negative if it is one of these.
+        query's passage must not count as a negative if it is one of these.
+    instruction: the retrieval instruction of the query's collection, in a mixture.
     """
 
     query_id: str
@@ -28,45 +29,31 @@ class TrainingList(NamedTuple):
     texts: list[str]
     grades: list[int]
     relevant: frozenset[str]
+    instruction: str = ""
 
 
 def usable(examples: Sequence[TrainingExample], stage: TrainingStage) -> list[TrainingExample]:
     """Return the examples of a stage's share whose lists have passages of different grades.
 
     A ranker learns nothing from the others. Where the stage has a teacher, its orderings grade the
-    lists. Raises DataError if the teacher's file is malformed or ranks none of the queries.
+    lists. Raises DataError if the teacher's file is malformed or ranks none of the queries, and
+    ValueError if a collection of a mixture has nothing to learn from.
     """
     shared: Sequence[TrainingExample] = share(examples, *stage.share)
     if stage.teacher is not None:
         shared = taught_by(shared, Path(stage.teacher), labels_first=stage.labels == "first")
     if stage.negative_filter is not None:
         shared = scored_by(shared, Path(stage.negative_filter.teacher))
-    return [e for e in shared if _teaches(e, stage)]
-
-
-def share(examples: Sequence[TrainingExample], start: float, end: float) -> list[TrainingExample]:
-    """The examples between two shares of them, in the order of sha256(query id)."""
-    ordered = in_hash_order(examples, lambda example: example.query.id)
-    return ordered[round(start * len(ordered)) : round(end * len(ordered))]
-
-
-def choose(
-    examples: Sequence[TrainingExample], size: int | None, rng: Generator
-) -> list[TrainingExample]:
-    """Return at most `size` of the examples (all if None), in a random order."""
-    return [examples[i] for i in rng.permutation(len(examples))[:size]]
+    kept = [e for e in shared if _teaches(e, stage)]
+    check_mixture(examples, kept)
+    return kept
 
 
 def batches(
     examples: Sequence[TrainingExample], stage: TrainingStage, rng: Generator
 ) -> list[list[TrainingList]]:
-    """Build lists in a random order of queries, and return them in batches.
-
-    The last batch may be smaller.
-    """
-    order = rng.permutation(len(examples))
-    size = stage.batch_queries
-    chosen = [[examples[i] for i in order[s : s + size]] for s in range(0, len(order), size)]
+    """Build lists in a random order of queries, and return them in batches of one collection."""
+    chosen = in_batches(examples, stage.batch_queries, rng)
     return [[_list(example, stage, rng) for example in batch] for batch in chosen]
 
 
@@ -99,6 +86,7 @@ def _list(example: TrainingExample, stage: TrainingStage, rng: Generator) -> Tra
         [p.text for p in passages],
         grades,
         frozenset(p.text for p in example.positives),
+        example.query.instruction,
     )
 
 

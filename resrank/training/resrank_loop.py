@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,10 @@ from resrank.model.resrank import ResRank
 from resrank.records import TrainingExample
 from resrank.reranker import TrainingJob
 from resrank.training.checkpoints import Checkpoints
-from resrank.training.lists import TrainingList, batches, choose, query_ids, usable
+from resrank.training.lists import TrainingList, batches, query_ids, usable
 from resrank.training.loop import TrainingPhase, fit
 from resrank.training.lora import is_replaced
+from resrank.training.mixture import choose, used_counts
 from resrank.training.options import ResRankTraining, TrainingStage
 from resrank.training.resrank_losses import StageLosses
 
@@ -29,7 +31,7 @@ def train_stages(
     options: ResRankTraining,
     job: TrainingJob,
     evaluate: Callable[[TrainingStage], float] | None = None,
-) -> list[dict[str, int]]:
+) -> list[dict[str, Any]]:
     """Train in place, stage by stage; return how many queries each stage used and skipped.
 
     evaluate: returns the model's dev score, for stages with `dev_queries`. Raises ValueError if a
@@ -56,8 +58,7 @@ def train_stages(
             mixed=options.autocast,
         )
         fit(model, phase, checkpoints, job.on_step)
-        skipped = len(examples) - len(candidates)
-        counts.append({"queries_used": len(kept), "queries_skipped": skipped})
+        counts.append(used_counts(examples, candidates, kept))
     model.eval()
     return counts
 

@@ -98,7 +98,7 @@ class StageLosses:
 
         slots: (lists, width) query embeddings. blocks: per list (passages, width) embeddings.
         """
-        prompts = [self.model.query_tokens(item.query)[0] for item in lists]
+        prompts = [self.model.query_tokens(item.query, item.instruction)[0] for item in lists]
         states = self.model.states(
             Lists(prompts, slots if self.model.options.query_slot else None, blocks)
         )
@@ -145,7 +145,8 @@ class StageLosses:
         if self.embeddings.store is None:
             passages = (c.passage for e in self.examples for c in e.candidates)
             self.embeddings.prepare(passages, self.job.store)
-        slots = self.model.encoder.embed([item.query for item in lists], query=True).clone()
+        queries, told = [item.query for item in lists], [item.instruction for item in lists]
+        slots = self.model.encoder.embed(queries, query=True, instructions=told).clone()
         blocks = [
             torch.from_numpy(self.embeddings([Passage("", t) for t in item.texts])[0])
             for item in lists

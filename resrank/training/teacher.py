@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,8 @@ from resrank.io.text import JSON_NAMES, DataError, id_field, read_jsonl, repeate
 from resrank.io.trec import read_run
 from resrank.options import short_repr
 from resrank.records import TrainingExample
+from resrank.training.mixture import by_collection
+from resrank.training.teacher_options import of_collections
 
 TRANSCRIPT = (
     "a recorded call of a language model, not a ranking; define a system that replays the "
@@ -25,31 +27,34 @@ Scores = Mapping[str, float]
 
 
 def taught_by(
-    examples: Sequence[TrainingExample], path: Path, *, labels_first: bool = False
+    examples: Sequence[TrainingExample], file: Path, *, labels_first: bool = False
 ) -> list[TrainingExample]:
     """Return the examples whose queries the teacher ranked, graded by its rankings.
 
     The first of n ranked passages has grade n, the last 1, any other candidate 0. InfoNCE's
     positives stay the judged passages; a query without any has the teacher's first passage.
 
-    labels_first: the judged relevant passages come before all others, by grade. Raises DataError
-    if the file is malformed, or if it ranks none of the queries.
+    file: the teacher's, one per collection if its name has `{collection}` in it. labels_first: the
+    judged relevant passages come before all others, by grade. Raises DataError if a file is
+    malformed, or if it ranks none of a collection's queries.
     """
-    rankings = _rankings_of(examples, path)
     return [
-        _taught(e, list(rankings[e.query.id]), labels_first)
-        for e in examples
-        if e.query.id in rankings
+        _taught(example, list(ranking), labels_first)
+        for example, ranking in _with_rankings(examples, file)
+        if ranking is not None
     ]
 
 
-def scored_by(examples: Sequence[TrainingExample], path: Path) -> list[TrainingExample]:
+def scored_by(examples: Sequence[TrainingExample], file: Path) -> list[TrainingExample]:
     """Return the examples, each with the scores that a teacher gives to its candidates.
 
-    Raises DataError if the file is malformed, or if it ranks none of the queries.
+    file: as `taught_by` takes it. Raises DataError if a file is malformed, or if it ranks none
+    of a collection's queries.
     """
-    rankings = _rankings_of(examples, path)
-    return [replace(e, teacher_scores=rankings.get(e.query.id, {})) for e in examples]
+    return [
+        replace(example, teacher_scores=ranking or {})
+        for example, ranking in _with_rankings(examples, file)
+    ]
 
 
 def read_rankings(path: Path) -> dict[str, Scores]:
@@ -111,15 +116,25 @@ def read_orderings(path: Path) -> dict[str, list[str]]:
     return orderings
 
 
+def _with_rankings(
+    examples: Sequence[TrainingExample], file: Path
+) -> Iterator[tuple[TrainingExample, Scores | None]]:
+    """Yield each example with the teacher's ranking of its candidates; None if there is none."""
+    for name, part in by_collection(examples).items():
+        (path,) = of_collections(file, [name])
+        rankings = _rankings_of(part, path)
+        yield from ((e, rankings.get(e.id_in_collection)) for e in part)
+
+
 def _rankings_of(examples: Sequence[TrainingExample], path: Path) -> dict[str, Scores]:
     """Return a teacher's rankings. DataError if none is of the examples' queries."""
     rankings = read_rankings(path)
-    ids = {e.query.id for e in examples}
+    ids = {e.id_in_collection for e in examples}
     if examples and not ids & rankings.keys():
         raise DataError(
             f"{path} orders none of the {len(examples)} training queries; its query ids begin with "
             f"{_first_ids(rankings) or 'nothing'}, the collection's with "
-            f"{_first_ids(e.query.id for e in examples)}"
+            f"{_first_ids(e.id_in_collection for e in examples)}"
         )
     return rankings
 

@@ -15,8 +15,11 @@ PREFIX = "system:"
 TEACHER = (
     "`system:<name>`, a system of the suite or the library whose ranking of the training lists is "
     "a job of its own; or a file: a TREC run, or JSONL with {'query_id': ..., 'ranking': [passage "
-    "ids, best first]} per line"
+    "ids, best first]} per line; `{collection}` in its name stands for that of each collection "
+    "that the system is trained on"
 )
+COLLECTION = "{collection}"
+"""Stands for the name of a training collection in the name of a teacher's file."""
 
 
 class NegativeFilter(Strict):
@@ -120,6 +123,14 @@ def teacher_systems(teachers: Iterable[str | None]) -> list[str]:
 def teacher_files(teachers: Iterable[str | None]) -> list[Path]:
     """Return the paths of the teachers that are files."""
     return [Path(t) for t in teachers if t is not None and not t.startswith(PREFIX)]
+
+
+def of_collections(file: Path, names: Iterable[str]) -> list[Path]:
+    """Return a teacher's file of each collection, or the one file that serves all."""
+    text = str(file)
+    return (
+        [Path(text.replace(COLLECTION, name)) for name in names] if COLLECTION in text else [file]
+    )
 
 
 def with_runs(training: Any, run_of: Callable[[str], str]) -> Any:

@@ -175,7 +175,8 @@ def test_a_judge_without_a_collection_to_learn_from_learns_the_task_with_grades(
     systems = ["rag_match_tiny", "bi_encoder_tuned"]
     resolved = load_suite({"name": "s", "collections": ["mine"], "systems": systems,
                            "define": {"collections": {"mine": entry}}})  # fmt: skip
-    assert [resolved.trained_on(name) for name in systems] == ["docstrings_related", "docstrings"]
+    learned = [resolved.trained_on(name) for name in systems]
+    assert learned == [["docstrings_related"], ["docstrings"]]
     assert resolved.only_learned_from == ["docstrings", "docstrings_related"]
 
 

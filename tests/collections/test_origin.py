@@ -87,7 +87,9 @@ def test_an_archive_without_a_train_split_is_told_when_it_is_fetched(beir, tmp_p
             spec.collect(tmp_path / "out", ["bi_encoder_tuned"])
         spec.collect(tmp_path / "out")
     named = load_suite(suite | {"define": {"collections": {"own": entry | {"train": None}}}})
-    assert named.trained_on("bi_encoder_tuned") == "docstrings"  # known before anything is fetched
+    assert named.trained_on("bi_encoder_tuned") == [
+        "docstrings"
+    ]  # known before anything is fetched
 
 
 def test_candidates_and_qrels_by_address(tmp_path):

@@ -16,7 +16,7 @@ from resrank.collections.three_grades import three_grades
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.io.yaml import ConfigError
-from resrank.jobs.train import training_examples
+from resrank.jobs.training_sources import TrainingSource, examples_of
 from resrank.records import Split
 from resrank.suite.library import library
 from resrank.suite.load import load_suite
@@ -95,6 +95,11 @@ def collected(tmp_path, **more):
     return Collection(tmp_path / "c")
 
 
+def training_examples(collection, lists):
+    source = TrainingSource(name="mine", collection=collection, candidates=lists)
+    return examples_of([source], Split.TRAIN)
+
+
 def test_grades_come_with_a_collection_and_with_its_training_examples(tmp_path):
     collection = collected(tmp_path, grades_from=[1, 1])
     judged = collection.qrels()
@@ -103,7 +108,7 @@ def test_grades_come_with_a_collection_and_with_its_training_examples(tmp_path):
     }
     lists = tmp_path / "bm25.parquet"
     freeze(collection, parse_first_stage({"kind": "bm25"}), lists)
-    for example in training_examples(collection, lists)[Split.TRAIN]:
+    for example in training_examples(collection, lists):
         assert example.graded == {p: 2 * (g > 0) for p, g in example.grades.items()}
 
 
@@ -111,7 +116,7 @@ def test_of_complete_judgments_the_other_candidates_have_grade_zero(tmp_path):
     collection = collected(tmp_path, grades_from=[1, 1], complete=True)
     lists = tmp_path / "bm25.parquet"
     freeze(collection, parse_first_stage({"kind": "bm25"}), lists)
-    examples = training_examples(collection, lists)[Split.TRAIN]
+    examples = training_examples(collection, lists)
     assert any(len(e.graded) > len(e.grades) for e in examples)
     for example in examples:
         expected = {c.passage.id: 0 for c in example.candidates}
@@ -128,7 +133,7 @@ def test_a_collection_without_a_map_is_the_same_bytes_and_says_what_lacks(tmp_pa
         without.graded({})
     lists = tmp_path / "bm25.parquet"
     freeze(without, parse_first_stage({"kind": "bm25"}), lists)
-    assert training_examples(without, lists)[Split.TRAIN][0].graded == {}
+    assert training_examples(without, lists)[0].graded == {}
 
 
 def suite(tmp_path, kind, **more):

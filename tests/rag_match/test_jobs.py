@@ -11,6 +11,7 @@ from resrank.io.collection import Collection
 from resrank.io.grades import grades_of, read_grades
 from resrank.jobs.rerank import RerankJob, rerank
 from resrank.jobs.train import TrainJob, train
+from resrank.jobs.training_sources import TrainingSource
 from resrank.suite.schema import System
 from tests.shapes import save_causal
 
@@ -33,8 +34,7 @@ def test_a_judge_is_trained_and_its_run_has_grades(beir, tmp_path):
         TrainJob(
             name="judge",
             system=spec,
-            collection=collection,
-            candidates=lists,
+            sources=[TrainingSource(name="mine", collection=collection, candidates=lists)],
             seed=1,
             store=tmp_path / "store",
             checkpoints=tmp_path / "state",

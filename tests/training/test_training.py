@@ -16,9 +16,9 @@ from resrank.reranker import TrainingData, TrainingJob
 from resrank.resrank_reranker import ResRankSystem
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
-from resrank.training.lists import share
 from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import info_nce, ranknet
+from resrank.training.mixture import share
 from resrank.training.options import EncoderTraining, ResRankTraining
 from resrank.training.schedule import linear
 from tests.conftest import ROOT
@@ -282,8 +282,11 @@ def test_a_training_depends_on_the_files_that_its_options_name(tmp_path, monkeyp
     prompt.write_bytes((ROOT / "baselines" / "llm" / "prompts" / "short.yaml").read_bytes())
     llm = {"kind": "transformers", "model": {"layers": 1}}
     system = System(kind="rankgpt", options={"llm": llm, "prompt": str(prompt)}, training={})
+    source = SimpleNamespace(
+        name="c", collection=SimpleNamespace(hash="c"), candidates=tmp_path / "lists"
+    )
     job = train.TrainJob(
-        name="x", system=system, collection=SimpleNamespace(hash="c"), candidates=tmp_path / "lists",
+        name="x", system=system, sources=[source],
         out=tmp_path / "out", seed=1, store=tmp_path, checkpoints=tmp_path,
     )  # fmt: skip
     assert job.training_inputs()[str(prompt)] == prompt

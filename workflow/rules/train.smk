@@ -5,7 +5,7 @@ rule train:
         used_models=lambda w: PLAN.used_models(w.system, w.seed),
         embeddings=lambda w: PLAN.encoded_for_training(w.system, w.seed),
         teacher=lambda w: PLAN.training_files(w.system),
-        collection=lambda w: PLAN.collection_manifest(SUITE.trained_on(w.system)),
+        collection=lambda w: PLAN.training_collections(w.system),
     output:
         manifest=f"{PLAN.saved_model(*MODEL)}.manifest.json",
         model=directory(PLAN.saved_model(*MODEL)),
@@ -22,9 +22,7 @@ rule train:
     params:
         library=sources("resrank.jobs.train"),
         source=sources_of_training,
-        entry=lambda w: as_json(
-            PLAN.system_entry(w.system, SUITE.trained_on(w.system), w.seed)
-        ),
+        entry=lambda w: as_json(PLAN.training_entry(w.system, w.seed)),
         launcher=lambda w: SUITE.systems[w.system].launcher,
     shell:
         job("train", OF_SYSTEM, OF_SEED, launcher="{params.launcher}")

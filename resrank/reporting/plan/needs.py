@@ -112,7 +112,8 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
     training = spec.typed_training
     if training is None or training.stage_work is None:
         return None
-    sample = resolved.collections[resolved.trained_on(name)].sizes().train_queries
+    samples = [resolved.collections[c].sizes().train_queries for c in resolved.trained_on(name)]
+    sample = _sum(samples)
     hours = 0.0
     for stage in training.stage_work:
         queries = _queries(stage, sample)
@@ -128,9 +129,10 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
 def _teaching_hours(resolved: Resolved, name: str, assumed: Assumptions) -> float | None:
     """Return the hours of ranking training queries for the systems that a system teaches."""
     runs = {
-        (resolved.trained_on(pupil), spec.trained_with, work)
+        (collection, spec.trained_with, work)
         for pupil, spec in resolved.systems.items()
         if spec.typed_training is not None
+        for collection in resolved.trained_on(pupil)
         for work in spec.typed_training.teachers
         if work.system == name
     }

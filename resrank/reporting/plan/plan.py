@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from resrank.collections.base import CollectionKind
 from resrank.collections.file_locations import is_here
@@ -61,10 +61,17 @@ def _systems(resolved: Resolved) -> Iterator[str]:
             yield _companion(resolved, name)
             continue
         is_trained = resolved.systems[name].training is not None
-        trained = f"trained on {resolved.trained_on(name)}, " if is_trained else ""
+        trained = f"trained on {_mixture(resolved.mixture(name))}, " if is_trained else ""
         sets = sum(system == name for _, _, system in resolved.compared)
         count = len(resolved.seeds_of(name)) * sets
         yield f"  {name}: {trained}{count} runs, {sets} measurements"
+
+
+def _mixture(weights: Mapping[str, float]) -> str:
+    """Return the collections of a training; if there are several, with their shares."""
+    total = sum(weights.values())
+    shares = [f"{name} ({weight / total:.0%})" for name, weight in weights.items()]
+    return ", ".join(shares if len(weights) > 1 else weights)
 
 
 def _companion(resolved: Resolved, name: str) -> str:
