@@ -89,7 +89,7 @@ class BiEncoder(EmbedsPassages):
 
         set_seeds(job.seed)
         encoder = Encoder.from_options(options.model_copy(update={"dtype": "float32"}))
-        counts = train_encoder(encoder, data.train, training, job)
+        counts = train_encoder(encoder, data, training, job)
         if not processes().is_main:
             return
         with atomic_folder(out) as folder:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from resrank.ranking import Request
 from resrank.records import Candidate, Passage, Query, Ranking, TrainingExample, Usage
 from resrank.rejected_answers import RejectedAnswers
-from resrank.reranker_options import RerankerOptions, TrainingOptions
+from resrank.reranker_options import QuerySource, RerankerOptions, TrainingOptions
 from resrank.work import Pass, QueryShape
 
 Count = int | range
@@ -34,10 +34,18 @@ class DeclaredCounts:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A collection's train and dev queries, with their candidates and grades."""
+    """A collection's train and dev queries, with their candidates and grades.
+
+    own_text: pseudo-queries from the collection's passages, for a training that draws some.
+    """
 
     train: Sequence[TrainingExample]
     dev: Sequence[TrainingExample] = ()
+    own_text: Sequence[TrainingExample] = ()
+
+    def examples(self, queries: QuerySource) -> Sequence[TrainingExample]:
+        """Return the labelled train queries, or the pseudo-queries."""
+        return self.own_text if queries == "own_text" else self.train
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ Every property has a default, so that a reranker overrides only what applies to 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from resrank.options import Strict
 from resrank.windows import Window
+
+QuerySource = Literal["labelled", "own_text"]
+"""Where training queries come from: a collection's train queries, or its passages."""
 
 
 class RerankerOptions(Strict):
@@ -65,6 +68,7 @@ class StageWork(NamedTuple):
     share: the part of the training queries that is used, as fractions of their hash order.
     max_queries: upper limit on the queries used.
     trains_encoder: whether passages are embedded in every step instead of read from a store.
+    queries: labelled, or pseudo-queries, of which there may be as many as passages.
     """
 
     epochs: int
@@ -72,6 +76,7 @@ class StageWork(NamedTuple):
     share: tuple[float, float] = (0.0, 1.0)
     max_queries: int | None = None
     trains_encoder: bool = True
+    queries: QuerySource = "labelled"
 
 
 class TeacherWork(NamedTuple):
@@ -104,6 +109,16 @@ class TrainingOptions(Strict):
     def teachers(self) -> tuple[TeacherWork, ...]:
         """Return the systems whose rankings of the training lists it learns from."""
         return ()
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it learns from a collection's train queries."""
+        return True
+
+    @property
+    def pseudo_queries(self) -> int:
+        """Return the most pseudo-queries that are drawn from the collection's own text."""
+        return 0
 
     @property
     def uses_dev_queries(self) -> bool:

@@ -202,7 +202,7 @@ class ResRankSystem(SavedResRank):
         if training.trains_encoder:
             run.shard(model.encoder.model)
         evaluate = partial(cls(model)._dev_score, data.dev, job) if job.dev_score else None
-        counts = train_stages(model, data.train, training, job, evaluate)
+        counts = train_stages(model, data, training, job, evaluate)
         if run.sharded:
             weights = run.on_main(model.named_parameters())
             if not run.is_main:

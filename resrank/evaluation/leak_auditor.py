@@ -8,16 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from resrank.evaluation.candidate_set import CandidateSet
-from resrank.evaluation.leak import audit, training_positives
+from resrank.evaluation.leak import audit
+from resrank.evaluation.seen_collection import SeenCollection, merged
 from resrank.evaluation.ties import tie_bounds
 from resrank.io.candidates import candidate_lists
-from resrank.io.collection import Collection
 from resrank.io.manifest import read_checked_json
 from resrank.records import Split
-
-TRAINING_GRADE = 1
-"""The lowest grade of a training positive: training takes every grade above 0 as relevant, even
-where binary metrics count only higher grades."""
 
 
 class LeakAuditor:
@@ -27,7 +23,7 @@ class LeakAuditor:
     """
 
     def __init__(
-        self, candidate_set: CandidateSet, trained_on: Mapping[str, Sequence[Collection]]
+        self, candidate_set: CandidateSet, trained_on: Mapping[str, Sequence[SeenCollection]]
     ) -> None:
         collection, candidates, self.relevant_grade = candidate_set
         self.qrels = collection.qrels(Split.TEST)
@@ -37,7 +33,9 @@ class LeakAuditor:
         manifest = read_checked_json(candidates.with_suffix(".manifest.json"))
         self.manifest: dict[str, Any] = manifest["splits"]["test"]
         self.depth = int(manifest["depth"])
+        self.everything = merged(s for sources in trained_on.values() for s in sources)
         self.positives: dict[Path, Counter[str]] = {}
+        self.unlabelled: dict[tuple[Path, int], frozenset[str]] = {}
 
     def audit(self, system: str, run: Mapping[str, Mapping[str, float]]) -> dict[str, Any] | None:
         """Return the leak audit of a system; None if no system of the set was trained.
@@ -46,13 +44,14 @@ class LeakAuditor:
         its score on the queries without overlap can be compared with theirs.
         """
         training = self.trained_on.get(system)
-        everything = {c.folder: c for group in self.trained_on.values() for c in group}
-        sources = training or list(everything.values())
+        sources = training or self.everything
         if not sources:
             return None
         seen = sum((self._positives_of(source) for source in sources), Counter[str]())
         result = audit(run, self.qrels, self.lists, self.passages, seen, self.relevant_grade)
-        names = ", ".join(source.folder.name for source in sources)
+        if any(source.pseudo_queries for source in self.everything):
+            result["unlabelled_overlap"] = self._unlabelled_overlap(sources)
+        names = ", ".join(source.name for source in sources)
         return {"trained_on": names if training else f"nothing (held against {names})", **result}
 
     def first_stage_ties(self) -> dict[str, float]:
@@ -60,9 +59,27 @@ class LeakAuditor:
         scores = {q: {c.passage.id: c.score for c in ranked} for q, ranked in self.lists.items()}
         return tie_bounds(["nDCG@10"], self.qrels, scores)["nDCG@10"]._asdict()
 
-    def _positives_of(self, source: Collection) -> Counter[str]:
-        if source.folder not in self.positives:
-            qrels = source.qrels(Split.TRAIN)
-            passages = source.passages.judged(qrels)
-            self.positives[source.folder] = training_positives(qrels, passages, TRAINING_GRADE)
-        return self.positives[source.folder]
+    def _positives_of(self, source: SeenCollection) -> Counter[str]:
+        folder = source.collection.folder
+        if not source.labels:
+            return Counter()
+        if folder not in self.positives:
+            self.positives[folder] = source.positives()
+        return self.positives[folder]
+
+    def _unlabelled_overlap(self, sources: Sequence[SeenCollection]) -> float:
+        """Return the share of test positives that were relevant to a pseudo-query, by text."""
+        positives = {
+            p: self.passages[p].text
+            for grades in self.qrels.values()
+            for p, grade in grades.items()
+            if grade >= self.relevant_grade and p in self.passages
+        }
+        read = frozenset[str]().union(*map(self._unlabelled_of, sources))
+        return sum(text in read for text in positives.values()) / max(1, len(positives))
+
+    def _unlabelled_of(self, source: SeenCollection) -> frozenset[str]:
+        key = (source.collection.folder, source.pseudo_queries)
+        if key not in self.unlabelled:
+            self.unlabelled[key] = source.unlabelled()
+        return self.unlabelled[key]

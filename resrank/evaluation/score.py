@@ -12,8 +12,8 @@ from resrank.evaluation.audits import ScoredList, lists_with_ties, short_lists, 
 from resrank.evaluation.candidate_set import CandidateSet
 from resrank.evaluation.leak_auditor import LeakAuditor
 from resrank.evaluation.metrics import per_query
+from resrank.evaluation.seen_collection import SeenCollection
 from resrank.io.atomic import atomic_file
-from resrank.io.collection import Collection
 from resrank.io.manifest import check_run, write_checked_json, write_manifest
 from resrank.io.parquet import read_columns, write_table
 from resrank.io.run import encoder_run, usage_of
@@ -40,7 +40,7 @@ def score_runs(
     candidate_set: CandidateSet,
     runs: RunPaths,
     metrics: Sequence[str],
-    trained_on: Mapping[str, Sequence[Collection]],
+    trained_on: Mapping[str, Sequence[SeenCollection]],
     out: Path,
     audits: Path,
 ) -> None:
@@ -128,13 +128,13 @@ def _write_scores(out: Path, rows: Sequence[tuple[Any, ...]]) -> None:
 def _inputs(
     candidate_set: CandidateSet,
     runs: RunPaths,
-    trained_on: Mapping[str, Sequence[Collection]],
+    trained_on: Mapping[str, Sequence[SeenCollection]],
 ) -> dict[str, Path | str]:
     collection = candidate_set.collection
     inputs: dict[str, Path | str] = {f"{s}/seed{k}": path for (s, k), path in runs.items()}
     inputs |= {"candidates": candidate_set.candidates, "collection": collection.hash}
     return inputs | {
-        f"trained on {source.folder.name}": source.hash
+        f"trained on {source.collection.folder.name}": source.collection.hash
         for sources in trained_on.values()
         for source in sources
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resrank.candidates.base import FirstStageKind
 from resrank.evaluation.candidate_set import CandidateSet
+from resrank.evaluation.seen_collection import SeenCollection
 from resrank.io.collection import Collection
 from resrank.io.passage_table import PassageTable
 from resrank.model.options import EncoderOptions
@@ -59,7 +60,7 @@ class ScoreJob:
     candidate_set: CandidateSet
     runs: Mapping[tuple[str, int], Path]
     metrics: Sequence[str]
-    trained_on: Mapping[str, Sequence[Collection]]
+    trained_on: Mapping[str, Sequence[SeenCollection]]
     out: Path
     audits: Path
 

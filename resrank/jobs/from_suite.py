@@ -8,6 +8,7 @@ from typing import Any
 
 from resrank.collections.base import CollectionKind
 from resrank.evaluation.candidate_set import CandidateSet
+from resrank.evaluation.seen_collection import SeenCollection, merged
 from resrank.io.atomic import check_writable
 from resrank.io.collection import Collection
 from resrank.jobs.candidate_set_jobs import CalibrationJob, EmbedJob, FreezeJob, ScoreJob
@@ -22,6 +23,7 @@ from resrank.records import Split
 from resrank.shards import WHOLE, Shard
 from resrank.suite.merged_suite import load_merged
 from resrank.suite.plan import Plan
+from resrank.suite.resolved import ReadCollection
 
 
 class SuiteJobs:
@@ -226,14 +228,14 @@ class SuiteJobs:
         runs = plan.runs(collection, first_stage)
         candidates = plan.candidates(collection, first_stage)
         self.require([candidates, *(path for _, _, path in runs)])
-        learned = plan.learned_from(collection, first_stage)
+        read = plan.read_in_training(collection, first_stage)
         return ScoreJob(
             candidate_set=CandidateSet(
                 self.collection(collection), Path(candidates), self.entry(collection).relevant_grade
             ),
             runs=_by_system_and_seed(runs),
             metrics=self.suite.suite.metrics,
-            trained_on={n: [Collection(Path(folder)) for folder in f] for n, f in learned.items()},
+            trained_on={n: self._seen(parts) for n, parts in read.items()},
             out=out,
             audits=audits,
         )
@@ -277,6 +279,13 @@ class SuiteJobs:
     def writable(self, path: str) -> Path:
         """Return an output's path, or raise: a job of hours must not fail at its end."""
         return check_writable(Path(path))
+
+    def _seen(self, read: Iterable[ReadCollection]) -> list[SeenCollection]:
+        """Return what trainings read, with the collections opened."""
+        return merged(
+            SeenCollection(self.collection(part.collection), part.labels, part.pseudo_queries)
+            for part in read
+        )
 
     def _sources(self, system: str) -> list[TrainingSource]:
         """Return the collections that a system is trained on."""

@@ -17,8 +17,10 @@ from resrank.jobs.inputs import SystemJob
 from resrank.jobs.training_sources import TrainingSource, dev_score, examples_of, inputs_of
 from resrank.records import Split
 from resrank.reranker import TrainingData, TrainingJob
+from resrank.reranker_options import TrainingOptions
 from resrank.suite.entry_classes import system_classes
 from resrank.training.teacher_options import of_collections
+from resrank.training.own_text import OwnText, examples_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,7 @@ def train(job: TrainJob) -> None:
         **job.model_files,
         first_step=json.loads(rows[0]) if rows else None,
         last_step=json.loads(rows[-1]) if rows else None,
+        **({"own_text": own_text.counts} if own_text.examples else {}),
         outputs=[curve, *files_below(job.out)],
     )
 

@@ -80,10 +80,13 @@ def _check_source(resolved: Resolved, name: str, source: str) -> None:
     trained_with = resolved.systems[name].trained_with
     stage = pick(resolved.first_stages, trained_with, "first stage")
     _check_stage(source, collection, trained_with, stage)
-    if not collection.has_train_split():
+    training = resolved.systems[name].typed_training
+    needs_labels = training is None or training.needs_labels
+    if needs_labels and not collection.has_train_split():
         raise ConfigError(
             f"system {name!r} is to be trained on {source!r}, which has no train split; name "
-            "another collection in its 'trained_on'"
+            "another collection in its 'trained_on', or train on `queries: own_text`, which the "
+            "kinds `resrank` and `bi_encoder` can do without labels"
         )
 
 

@@ -20,7 +20,7 @@ from resrank.reranker_entry import options_of
 from resrank.reranker_options import TeacherWork
 from resrank.suite.collection_instruction import with_instruction
 from resrank.suite.paths import Paths
-from resrank.suite.resolved import Resolved
+from resrank.suite.resolved import ReadCollection, Resolved
 from resrank.suite.schema import System
 from resrank.suite.used_systems import teachers_of
 from resrank.training.teacher_options import COLLECTION, of_collections, with_runs
@@ -52,13 +52,14 @@ class Plan(Paths):
         return self.suite.seeds_of(system)[0]
 
     def learners(self, collection: str) -> list[str]:
-        """Return the systems trained on a collection, if its train split is known only later.
+        """Return the systems that need a collection's labels, which are known only later.
 
-        It is known only after fetching for some collections; for the others, return [].
+        They are known only after fetching for some collections; for the others, return [].
         """
         if self.suite.collections[collection].train_split_is_certain():
             return []
-        trained = [n for n, spec in self.suite.systems.items() if spec.training is not None]
+        trainings = {n: spec.typed_training for n, spec in self.suite.systems.items()}
+        trained = [n for n, training in trainings.items() if training and training.needs_labels]
         return sorted(name for name in trained if collection in self.suite.trained_on(name))
 
     def model_folder(self, system: str, seed: Seed = None) -> str:
@@ -317,17 +318,20 @@ class Plan(Paths):
 
         The first stage's models count as used.
         """
+        return {
+            name: list(dict.fromkeys(self.collection(part.collection) for part in read))
+            for name, read in self.read_in_training(collection, stage).items()
+        }
+
+    def read_in_training(self, collection: str, stage: str) -> dict[str, list[ReadCollection]]:
+        """Return, by system, what its own and all used models read of the collections above."""
         used = self.suite.used_by_stage(stage)
-        below = [c for name in used for c in self.suite.learns_from(name)]
-        learned_from = {
-            name: list(dict.fromkeys(self.suite.learns_from(name) + below))
+        below = [part for name in used for part in self.suite.read_in_training(name)]
+        read = {
+            name: list(dict.fromkeys(self.suite.read_in_training(name) + below))
             for name in self.suite.suite.systems_of(collection)
         }
-        return {
-            n: [self.collection(c) for c in learned]
-            for n, learned in learned_from.items()
-            if learned
-        }
+        return {name: parts for name, parts in read.items() if parts}
 
     @property
     def audits_leaks(self) -> bool:

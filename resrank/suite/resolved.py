@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -15,6 +15,18 @@ from resrank.suite.mixture import AUTO
 from resrank.suite.schema import Suite, System
 from resrank.suite.untrained import companions_of
 from resrank.suite.used_systems import systems_below, teachers_of
+
+
+class ReadCollection(NamedTuple):
+    """What a training reads of a collection.
+
+    labels: whether it reads the train queries. pseudo_queries: the most that it draws from the
+    passages.
+    """
+
+    collection: str
+    labels: bool
+    pseudo_queries: int
 
 
 class Resolved(BaseModel):
@@ -200,10 +212,18 @@ class Resolved(BaseModel):
 
     def learns_from(self, system: str) -> list[str]:
         """Return the collections that a system, its teachers or the models in it learn from."""
+        return list(dict.fromkeys(read.collection for read in self.read_in_training(system)))
+
+    def read_in_training(self, system: str) -> list[ReadCollection]:
+        """Return what a system, its teachers and the models in it read of their collections."""
         spec = self.systems[system]
-        sources = self.trained_on(system) if spec.training is not None else []
-        sources += [name for used in systems_below(spec) for name in self.learns_from(used)]
-        return list(dict.fromkeys(sources))
+        training = spec.typed_training
+        read = []
+        if training is not None:
+            text = (training.needs_labels, training.pseudo_queries)
+            read = [ReadCollection(name, *text) for name in self.trained_on(system)]
+        read += [part for used in systems_below(spec) for part in self.read_in_training(used)]
+        return list(dict.fromkeys(read))
 
     @property
     def only_learned_from(self) -> list[str]:
@@ -228,8 +248,10 @@ class Resolved(BaseModel):
         Without one in the suite it is docstrings, with the task that has grades if the system gives
         grades.
         """
+        training = self.systems[system].typed_training
+        unlabelled = training is not None and not training.needs_labels
         for name in self.suite.collections:
-            if self.collections[name].has_train_split():
+            if unlabelled or self.collections[name].has_train_split():
                 return name
         return "docstrings_related" if self.systems[system].reranker.grades else "docstrings"
 

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from resrank.model.encoder import Encoder
-from resrank.records import TrainingExample
-from resrank.reranker import TrainingJob
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.gradient_cache import Embedded
 from resrank.training.lists import TrainingList, batches, query_ids, usable
@@ -23,7 +22,7 @@ from resrank.training.processes import processes
 
 def train_encoder(
     encoder: Encoder,
-    examples: Sequence[TrainingExample],
+    data: TrainingData,
     options: EncoderTraining,
     job: TrainingJob,
 ) -> dict[str, Any]:
@@ -39,6 +38,7 @@ def train_encoder(
         order="shuffled",
         negative_filter=options.negative_filter,
     )
+    examples = data.examples(options.queries)
     usable_examples = usable(examples, stage)
     kept = choose(usable_examples, options.max_queries, np.random.default_rng([job.seed]))
     if not kept:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from resrank.options import Strict
-from resrank.reranker_options import StageWork, TeacherWork, TrainingOptions
+from resrank.reranker_options import QuerySource, StageWork, TeacherWork, TrainingOptions
 from resrank.training.teacher_options import (
     FilteredNegatives,
     QueryShare,
@@ -34,6 +34,51 @@ class QueryOptions(QueryShare):
     def work(self, texts: int, *, trains_encoder: bool = True) -> StageWork:
         """Return what a stage over these queries reads, with `texts` passages per query."""
         return StageWork(self.epochs, texts, self.share, self.max_queries, trains_encoder)
+
+
+class PseudoQueryOptions(FilteredNegatives, QueryOptions):
+    """Select labelled queries, or pseudo-queries from the training collection's own text."""
+
+    queries: QuerySource = Field(
+        "labelled",
+        description="'labelled': the collection's train queries; 'own_text': `max_queries` "
+        "pseudo-queries. A passage's title, or else its first sentence, must find the rest of the "
+        "passage. It needs no labels.",
+    )
+
+    @model_validator(mode="after")
+    def _bounded_pseudo_queries(self) -> PseudoQueryOptions:
+        if self.queries == "labelled":
+            return self
+        if self.max_queries is None:
+            raise ValueError(
+                "`queries: own_text` needs `max_queries`, the number of pseudo-queries to draw"
+            )
+        if self.share != (0.0, 1.0):
+            raise ValueError(
+                f"`share: {list(self.share)}` selects labelled queries; with `queries: own_text`, "
+                "`max_queries` alone says how many are drawn"
+            )
+        if self.teacher_names:
+            raise ValueError(
+                f"teacher {self.teacher_names[0]!r} ranks labelled queries; with `queries: "
+                "own_text`, leave `teacher` and `negative_filter` out"
+            )
+        return self
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it learns from the collection's train queries."""
+        return self.queries == "labelled"
+
+    @property
+    def pseudo_queries(self) -> int:
+        """Return the most pseudo-queries that are drawn."""
+        return 0 if self.needs_labels else self.max_queries or 0
+
+    def work(self, texts: int, *, trains_encoder: bool = True) -> StageWork:
+        """Return what a stage over these queries reads, with `texts` passages per query."""
+        return super().work(texts, trains_encoder=trains_encoder)._replace(queries=self.queries)
 
 
 class ListTraining(TaughtLists, QueryOptions, TrainingOptions):
@@ -146,8 +191,8 @@ class ListOptions(TaughtLists, FilteredNegatives, QueryOptions):
         return tuple(TeacherWork(name, self.share, depth) for name in systems)
 
 
-class TrainingStage(ListOptions):
-    """Configure one stage of training: its lists, its losses, its rates."""
+class TrainingStage(PseudoQueryOptions, ListOptions):
+    """Configure one stage of training: its queries, its lists, its losses, its rates."""
 
     batch_queries: int = Field(16, ge=1, description="Lists per step.")
     order: Literal["first_stage", "shuffled"] = Field(
@@ -182,7 +227,7 @@ class TrainingStage(ListOptions):
     )
 
 
-class EncoderTraining(FilteredNegatives, QueryOptions, InfoNceOptions, TrainingOptions):
+class EncoderTraining(PseudoQueryOptions, InfoNceOptions, TrainingOptions):
     """Train an encoder alone with InfoNCE, with in-batch and first-stage negatives."""
 
     batch_queries: int = Field(32, ge=2, description="Queries per step.")
@@ -218,6 +263,16 @@ class ResRankTraining(InfoNceOptions, MemoryOptions, TrainingOptions):
     def trains_encoder(self) -> bool:
         """Whether any stage's gradients reach the encoder."""
         return any(stage.train_encoder for stage in self.stages)
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether any stage learns from the collection's train queries."""
+        return any(stage.needs_labels for stage in self.stages)
+
+    @property
+    def pseudo_queries(self) -> int:
+        """Return the most pseudo-queries that a stage draws; smaller stages draw some of them."""
+        return max(stage.pseudo_queries for stage in self.stages)
 
     @property
     def rankings(self) -> list[Path]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from resrank.model.resrank import ResRank
 from resrank.records import TrainingExample
-from resrank.reranker import TrainingJob
+from resrank.reranker import TrainingData, TrainingJob
 from resrank.training.checkpoints import Checkpoints
 from resrank.training.lists import TrainingList, batches, query_ids, usable
 from resrank.training.loop import TrainingPhase, fit
@@ -27,7 +27,7 @@ from resrank.training.resrank_losses import StageLosses
 
 def train_stages(
     model: ResRank,
-    examples: Sequence[TrainingExample],
+    data: TrainingData,
     options: ResRankTraining,
     job: TrainingJob,
     evaluate: Callable[[TrainingStage], float] | None = None,
@@ -40,6 +40,7 @@ def train_stages(
     checkpoints = Checkpoints(job.checkpoints, job.key)
     counts = []
     for number, stage in enumerate(options.stages, start=1):
+        examples = data.examples(stage.queries)
         candidates = usable(examples, stage)
         kept = choose(candidates, stage.max_queries, np.random.default_rng([job.seed, number]))
         if not kept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -140,11 +141,21 @@ class StageLosses:
         slots, blocks = _embedded_lists(lists, batch, *embedded)
         return slots.detach(), [block.detach() for block in blocks]
 
+    @property
+    def _store(self) -> Path:
+        """The folder of the stage's passage embeddings.
+
+        Passages without their pseudo-queries go into a store of this job alone. In the shared one,
+        their batches would depend on which job came first.
+        """
+        own_text = self.stage.queries == "own_text"
+        return self.job.checkpoints / "own_text" if own_text else self.job.store
+
     def _stored(self, lists: Sequence[TrainingList]) -> tuple[Tensor, list[Tensor]]:
         """Return query embeddings, and passage embeddings from the store, which is filled once."""
         if self.embeddings.store is None:
             passages = (c.passage for e in self.examples for c in e.candidates)
-            self.embeddings.prepare(passages, self.job.store)
+            self.embeddings.prepare(passages, self._store)
         queries, told = [item.query for item in lists], [item.instruction for item in lists]
         slots = self.model.encoder.embed(queries, query=True, instructions=told).clone()
         blocks = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from resrank.collections.counting import Sizes
 from resrank.efficiency.assumptions import WEIGHT_BYTES, Assumptions
 from resrank.efficiency.costs import Cost, Systems, estimated_cost, models_of, shape_of
 from resrank.efficiency.flops import flops
@@ -112,11 +113,10 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
     training = spec.typed_training
     if training is None or training.stage_work is None:
         return None
-    samples = [resolved.collections[c].sizes().train_queries for c in resolved.trained_on(name)]
-    sample = _sum(samples)
+    sizes = [resolved.collections[c].sizes() for c in resolved.trained_on(name)]
     hours = 0.0
     for stage in training.stage_work:
-        queries = _queries(stage, sample)
+        queries = _queries(stage, sizes)
         cost = estimated_cost(spec, resolved.systems, assumed.shape(stage.texts))
         if cost is None or queries is None:
             return None
@@ -138,8 +138,7 @@ def _teaching_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
     }
     hours = 0.0
     for collection, stage, work in sorted(runs, key=str):
-        sample = resolved.collections[collection].sizes().train_queries
-        queries = _queries(StageWork(1, 0, work.share), sample)
+        queries = _queries(StageWork(1, 0, work.share), resolved.collections[collection].sizes())
         shape = assumed.shape(work.depth or resolved.first_stages[stage].depth)
         cost = estimated_cost(resolved.systems[name], resolved.systems, shape)
         if cost is None or queries is None:
@@ -148,8 +147,12 @@ def _teaching_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
     return hours
 
 
-def _queries(stage: StageWork, sample: int | None) -> int | None:
-    """Return the training queries of a stage; None if the collection's number is unknown."""
+def _queries(stage: StageWork, sizes: Sizes) -> int | None:
+    """Return the training queries of a stage; None if the collection's number is unknown.
+
+    There are at most as many pseudo-queries as passages.
+    """
+    sample = sizes.train_queries if stage.queries == "labelled" else sizes.passages
     low, high = stage.share
     shared = None if sample is None else round(sample * (high - low))
     limits = [n for n in (shared, stage.max_queries) if n is not None]

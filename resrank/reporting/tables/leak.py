@@ -18,6 +18,13 @@ CAPTION = (
     "system is audited against the training positives of the trained ones."
 )
 
+UNLABELLED = (
+    " Unlabelled overlap: share of test positives, by text, whose passage was split into a "
+    "pseudo-query and its relevant passage (`queries: own_text`); no label was read of them, and "
+    "the columns beside it count labels alone. Other passages of the collection were read too, as "
+    "candidates."
+)
+
 
 def write_leak(resolved: Resolved, root: Path, title: str) -> list[Path]:
     """Write the table `leak`; nothing if no system of the suite was trained."""
@@ -25,7 +32,8 @@ def write_leak(resolved: Resolved, root: Path, title: str) -> list[Path]:
     if table.empty:
         return []
     columns = label_for_system({n: Column(n, _decimals(table[n])) for n in map(str, table)})
-    return write_table(root / "tables", "leak", table, columns, ["collection"], title + CAPTION)
+    caption = CAPTION + (UNLABELLED if "unlabelled overlap" in table else "")
+    return write_table(root / "tables", "leak", table, columns, ["collection"], title + caption)
 
 
 def leaks(resolved: Resolved, root: Path) -> pd.DataFrame:
