@@ -12,7 +12,7 @@ import pytest
 from resrank.io import source_hash
 from resrank.io.source_hash import closure, hash_of_sources
 from resrank.registry import KINDS
-from resrank.suite.entry_classes import system_classes
+from resrank.suite.entry_classes import system_classes, training_classes
 from resrank.suite.library import library
 from resrank.suite.schema import System
 from tests.conftest import ROOT
@@ -202,6 +202,15 @@ def test_a_job_imports_neither_the_command_line_nor_the_baselines(job):
     ]
     if not job.startswith("resrank.reporting"):
         assert not [file for file in files if file.startswith("resrank/reporting/")]
+
+
+def test_training_on_own_text_depends_on_its_first_stage():
+    labelled, own_text = (
+        training_classes(System(kind="bi_encoder", training=training))
+        for training in ({}, {"queries": "own_text", "max_queries": 5})
+    )
+    assert "resrank/candidates/bm25.py" in names(*own_text)
+    assert "resrank/candidates/bm25.py" not in names(*labelled)
 
 
 def test_every_kind_is_located():

@@ -17,10 +17,8 @@ from resrank.jobs.inputs import SystemJob
 from resrank.jobs.training_sources import TrainingSource, dev_score, examples_of, inputs_of
 from resrank.records import Split
 from resrank.reranker import TrainingData, TrainingJob
-from resrank.reranker_options import TrainingOptions
-from resrank.suite.entry_classes import system_classes
+from resrank.suite.entry_classes import training_classes
 from resrank.training.teacher_options import of_collections
-from resrank.training.own_text import OwnText, examples_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +107,7 @@ def _key(job: TrainJob, inputs: dict[str, str]) -> str:
     about = [job.name, job.seed, job.system.model_dump(mode="json"), inputs]
     about += [job.model_files] if job.model_files else []
     about.append(environment()["packages"])
-    sources = hash_of_sources(__name__, *system_classes(job.system))
+    sources = hash_of_sources(__name__, *training_classes(job.system))
     return sha256_lines([json.dumps(about, sort_keys=True), sources])
 
 

@@ -13,11 +13,19 @@ from resrank.collections.kinds import COLLECTIONS
 from resrank.kinds import OWN
 from resrank.registry import KINDS, reference
 from resrank.suite.schema import System
+from resrank.training.options import OWN_TEXT_STAGE
 
 
 def system_classes(system: System) -> tuple[str, ...]:
     """Return the class of a system's reranker and those of the rerankers that its options hold."""
     return tuple(dict.fromkeys(_classes(system.kind, system.options)))
+
+
+def training_classes(system: System) -> tuple[str, ...]:
+    """Return the classes that a system's training uses: its own, and a first stage for own text."""
+    training = system.typed_training
+    draws = training is not None and training.pseudo_queries > 0
+    return system_classes(system) + ((first_stage_class(OWN_TEXT_STAGE),) if draws else ())
 
 
 def collection_class(kind: str) -> str:

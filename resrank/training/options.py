@@ -17,6 +17,9 @@ from resrank.training.teacher_options import (
     teacher_systems,
 )
 
+OWN_TEXT_STAGE = "bm25"
+"""The kind of first stage that lists candidates for pseudo-queries."""
+
 
 class QueryOptions(QueryShare):
     """Select the training queries and the number of passes over them."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from resrank.candidates.bm25 import Bm25Stage
+from resrank.candidates.kinds import FIRST_STAGES
 from resrank.collections.pseudo_queries import MIN_QUERY_WORDS, MIN_REST_WORDS, draw, without_start
 from resrank.io.passage_table import PassageTable
 from resrank.records import Candidate, TrainingExample
+from resrank.training.options import OWN_TEXT_STAGE
 
 DEPTH = 100
 """Candidates per pseudo-query."""
@@ -35,7 +36,7 @@ def examples_of(passages: PassageTable, limit: int) -> OwnText:
             f"needs a first sentence of at least {MIN_QUERY_WORDS} words that few others share, "
             f"and {MIN_REST_WORDS} words after it"
         )
-    bm25 = Bm25Stage(kind="bm25", depth=DEPTH)
+    bm25 = FIRST_STAGES.resolve(OWN_TEXT_STAGE)(kind=OWN_TEXT_STAGE, depth=DEPTH)
     lists = bm25.rank(queries, map(without_start, passages))
     listed = {passage_id for ranked in lists.values() for passage_id, _ in ranked}
     texts = {i: without_start(p) for i, p in passages.of(listed | drawn.sources).items()}

@@ -24,6 +24,7 @@ from resrank.suite.entry_classes import (
     collection_class,
     first_stage_class,
     system_classes,
+    training_classes,
 )
 
 # Snakemake's YAML reader takes the last of repeated keys.
@@ -188,7 +189,7 @@ def sources_of_stage(wildcards):
 
 @cache
 def hash_of_system(system, trains):
-    classes = system_classes(SUITE.systems[system])
+    classes = (training_classes if trains else system_classes)(SUITE.systems[system])
     return f"sources of {system}: {hash_of_sources(*classes, trains=trains)[:16]}"
 
 
