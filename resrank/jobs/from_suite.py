@@ -298,6 +298,7 @@ class SuiteJobs:
                 candidates=candidates,
                 weight=weight,
                 instruction=self.suite.collections[name].instruction,
+                stage=self.plan.stage_entry(self.suite.systems[system].trained_with, name),
             )
             for (name, weight), candidates in zip(mixture.items(), lists, strict=True)
         ]

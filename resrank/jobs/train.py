@@ -14,7 +14,13 @@ from resrank.io.hashing import hashed, sha256_lines
 from resrank.io.manifest import files_below, manifest_of, write_manifest
 from resrank.io.source_hash import hash_of_sources
 from resrank.jobs.inputs import SystemJob
-from resrank.jobs.training_sources import TrainingSource, dev_score, examples_of, inputs_of
+from resrank.jobs.training_sources import (
+    TrainingSource,
+    dev_score,
+    examples_of,
+    inputs_of,
+    own_text_of,
+)
 from resrank.records import Split
 from resrank.reranker import TrainingData, TrainingJob
 from resrank.suite.entry_classes import training_classes
@@ -62,6 +68,7 @@ def train(job: TrainJob) -> None:
     training = job.system.typed_training
     if training is None:
         raise ValueError(f"system {job.name!r} has no `training`: there is nothing to train")
+    own_text = own_text_of(job.sources, training.pseudo_queries)
     inputs = job.training_inputs()
     key = _key(job, hashed(inputs))
     log = TrainingLog(job.checkpoints / f"{key[:16]}.log.jsonl", run.is_main)
@@ -70,7 +77,9 @@ def train(job: TrainJob) -> None:
             job.system.typed_options,
             training,
             TrainingData(
-                examples_of(job.sources, Split.TRAIN), examples_of(job.sources, Split.DEV)
+                examples_of(job.sources, Split.TRAIN),
+                examples_of(job.sources, Split.DEV),
+                own_text.examples,
             ),
             job.out,
             TrainingJob(
@@ -97,7 +106,7 @@ def train(job: TrainJob) -> None:
         **job.model_files,
         first_step=json.loads(rows[0]) if rows else None,
         last_step=json.loads(rows[-1]) if rows else None,
-        **({"own_text": own_text.counts} if own_text.examples else {}),
+        **({"own_text": own_text.counts} if own_text.counts else {}),
         outputs=[curve, *files_below(job.out)],
     )
 

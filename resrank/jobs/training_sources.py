@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from resrank.candidates.base import FirstStageKind
 from resrank.io.candidates import candidate_lists
 from resrank.io.collection import Collection
-from resrank.records import Query, Ranking, Split, TrainingExample
+from resrank.records import Ranking, Split, TrainingExample
+from resrank.training.own_text import OwnText, own_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,7 @@ class TrainingSource:
     candidates: the frozen lists (parquet) of its training queries.
     weight: its share of the training queries, relative to the weights of the others.
     instruction: its retrieval instruction.
+    stage: the first stage that made the lists; if it is BM25, it lists the pseudo-queries' too.
     """
 
     name: str
@@ -25,6 +28,7 @@ class TrainingSource:
     candidates: Path
     weight: float = 1.0
     instruction: str = ""
+    stage: FirstStageKind | None = None
 
 
 def inputs_of(sources: Sequence[TrainingSource]) -> dict[str, Path | str]:
@@ -46,16 +50,26 @@ def examples_of(sources: Sequence[TrainingSource], split: Split) -> list[Trainin
     """
     if len(sources) == 1:
         return _examples(sources[0], split)
-    return [
-        replace(
-            example,
-            query=_of_mixture(example.query, source),
-            weight=source.weight,
-            id_prefix=_prefix(source),
-        )
+    return [_in_mixture(e, source) for source in sources for e in _examples(source, split)]
+
+
+def own_text_of(sources: Sequence[TrainingSource], limit: int) -> OwnText:
+    """Return at most `limit` pseudo-queries of each collection, and counts for the manifest.
+
+    Several sources are treated as in `examples_of`, and have counts by name.
+    """
+    if limit == 0:
+        return OwnText([], {})
+    parts = {s.name: own_text(s.collection.passages, limit, s.stage) for s in sources}
+    if len(sources) == 1:
+        (part,) = parts.values()
+        return OwnText([replace(e, collection=sources[0].name) for e in part.examples], part.counts)
+    examples = [
+        _in_mixture(replace(example, collection=source.name), source)
         for source in sources
-        for example in _examples(source, split)
+        for example in parts[source.name].examples
     ]
+    return OwnText(examples, {name: part.counts for name, part in parts.items()})
 
 
 def dev_score(sources: Sequence[TrainingSource]) -> Callable[[Sequence[Ranking]], float]:
@@ -80,8 +94,14 @@ def _prefix(source: TrainingSource) -> str:
     return f"{source.name}/"
 
 
-def _of_mixture(query: Query, source: TrainingSource) -> Query:
-    return replace(query, id=f"{_prefix(source)}{query.id}", instruction=source.instruction)
+def _in_mixture(example: TrainingExample, source: TrainingSource) -> TrainingExample:
+    query = example.query
+    return replace(
+        example,
+        query=replace(query, id=f"{_prefix(source)}{query.id}", instruction=source.instruction),
+        weight=source.weight,
+        id_prefix=_prefix(source),
+    )
 
 
 def _examples(source: TrainingSource, split: Split) -> list[TrainingExample]:

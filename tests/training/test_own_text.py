@@ -1,6 +1,7 @@
 """Training on a collection's own text."""
 
 import json
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -13,14 +14,15 @@ from resrank.io.collection import Collection
 from resrank.io.yaml import ConfigError
 from resrank.jobs.from_suite import SuiteJobs
 from resrank.jobs.train import train
+from resrank.jobs.training_sources import TrainingSource, own_text_of
 from resrank.reporting.plan.needs import _queries
 from resrank.reranker import TrainingData, TrainingJob
 from resrank.resrank_reranker import ResRankSystem
 from resrank.suite.load import load_suite
 from resrank.training.options import EncoderTraining, ResRankTraining, TrainingStage
-from resrank.training.own_text import examples_of
+from resrank.training.own_text import own_text
 from tests.conftest import write_beir
-from tests.entries import parse_collection
+from tests.entries import parse_collection, parse_first_stage
 from tests.job_helpers import with_candidates
 from tests.shapes import save_causal
 from tests.training.test_training import tiny
@@ -58,13 +60,13 @@ def collection(folder):
 
 
 @pytest.fixture(scope="module")
-def own_text(collection):
-    return examples_of(collection.passages, 4)
+def drawn(collection):
+    return own_text(collection.passages, 4)
 
 
-def test_examples_pair_a_start_with_the_rest_of_its_passage(own_text):
-    assert len(own_text.examples) == own_text.counts["pseudo_queries"] == 4
-    for example in own_text.examples:
+def test_examples_pair_a_start_with_the_rest_of_its_passage(drawn):
+    assert len(drawn.examples) == drawn.counts["pseudo_queries"] == 4
+    for example in drawn.examples:
         (positive,) = example.positives
         assert f"{example.query.text} {positive.text}" == TEXTS[positive.id]
         assert example.grades == {positive.id: 1}
@@ -73,15 +75,36 @@ def test_examples_pair_a_start_with_the_rest_of_its_passage(own_text):
             assert candidate.passage.text.startswith("To sort it")
 
 
+def test_a_mixture_draws_from_each_collection(collection):
+    stage = parse_first_stage({"kind": "bm25", "analyser": "unicode", "depth": 2})
+    sources = [
+        TrainingSource(name=name, collection=collection, candidates=Path("none"), weight=weight,
+                       instruction=f"Search {name}.", stage=stage)
+        for name, weight in (("a", 1.0), ("b", 3.0))
+    ]  # fmt: skip
+    both = own_text_of(sources, 4)
+    assert {name: counts["pseudo_queries"] for name, counts in both.counts.items()} == {
+        "a": 4, "b": 4,
+    }  # fmt: skip
+    last = both.examples[-1]
+    assert (last.collection, last.weight, last.query.instruction) == ("b", 3.0, "Search b.")
+    assert last.query.id.startswith("b/own_text:")
+    assert last.id_in_collection.startswith("own_text:")
+    assert len(last.candidates) == len(TEXTS)
+    (alone,) = own_text_of(sources[:1], 1).examples
+    assert (alone.collection, alone.query.instruction) == ("a", "")
+    assert own_text_of(sources, 0) == ([], {})
+
+
 def test_passages_without_two_halves_are_an_error(tmp_path):
     beir = write_beir(tmp_path / "b", {"p": "Too short."}, {"q": "x"}, {"test": [("q", "p", 1)]})
     parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "c")
     with pytest.raises(ValueError, match=r"none of 1 passages gives a pseudo-query.*12 words"):
-        examples_of(Collection(tmp_path / "c").passages, 4)
+        own_text(Collection(tmp_path / "c").passages, 4)
 
 
-def test_a_stage_on_own_text_comes_before_one_on_labels(own_text, tmp_path, encoder):
-    data = TrainingData(own_text.examples[:2], own_text=own_text.examples)
+def test_a_stage_on_own_text_comes_before_one_on_labels(drawn, tmp_path, encoder):
+    data = TrainingData(drawn.examples[:2], own_text=drawn.examples)
     stages = [OWN_TEXT, {"batch_queries": 2}]
     rows = []
     job = TrainingJob(tmp_path / "store", tmp_path / "state", "key", rows.append, seed=1)
@@ -174,6 +197,6 @@ def test_a_training_with_labels_needs_a_train_split(folder, monkeypatch):
 def test_a_plan_counts_pseudo_queries_up_to_the_number_of_passages():
     training = EncoderTraining(queries="own_text", max_queries=100)
     (work,) = training.stage_work
-    assert _queries(work, Sizes(passages=1000, train_queries=0)) == 100
-    assert _queries(work, Sizes(passages=60, train_queries=0)) == 60
-    assert _queries(work._replace(queries="labelled"), Sizes(passages=60, train_queries=7)) == 7
+    assert _queries(work, [Sizes(passages=1000, train_queries=0)]) == 100
+    assert _queries(work, [Sizes(passages=60, train_queries=0)]) == 60
+    assert _queries(work._replace(queries="labelled"), [Sizes(passages=60, train_queries=7)]) == 7

@@ -7,6 +7,7 @@ generated together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from resrank.collections.counting import Sizes
@@ -138,7 +139,8 @@ def _teaching_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
     }
     hours = 0.0
     for collection, stage, work in sorted(runs, key=str):
-        queries = _queries(StageWork(1, 0, work.share), resolved.collections[collection].sizes())
+        sizes = [resolved.collections[collection].sizes()]
+        queries = _queries(StageWork(1, 0, work.share), sizes)
         shape = assumed.shape(work.depth or resolved.first_stages[stage].depth)
         cost = estimated_cost(resolved.systems[name], resolved.systems, shape)
         if cost is None or queries is None:
@@ -147,12 +149,13 @@ def _teaching_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
     return hours
 
 
-def _queries(stage: StageWork, sizes: Sizes) -> int | None:
-    """Return the training queries of a stage; None if the collection's number is unknown.
+def _queries(stage: StageWork, sizes: Sequence[Sizes]) -> int | None:
+    """Return the training queries of a stage; None if the collections' number is unknown.
 
     There are at most as many pseudo-queries as passages.
     """
-    sample = sizes.train_queries if stage.queries == "labelled" else sizes.passages
+    labelled = stage.queries == "labelled"
+    sample = _sum([size.train_queries if labelled else size.passages for size in sizes])
     low, high = stage.share
     shared = None if sample is None else round(sample * (high - low))
     limits = [n for n in (shared, stage.max_queries) if n is not None]
