@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -150,8 +151,11 @@ class CollectionKind(CollectionOptions):
         from resrank.io.collection_writer import write_collection
 
         graded = content.graded
+        queries = content.queries
+        if self.exclude_same_id:
+            queries = [replace(query, excluded=query.id) for query in queries]
         complete = CollectionContent(
-            queries=sample(content.queries, self.test_sample, self.train_sample),
+            queries=sample(queries, self.test_sample, self.train_sample),
             passages=content.passages,
             qrels=content.qrels,
             graded=three_grades(content.qrels, self.grades_from) if graded is None else graded,

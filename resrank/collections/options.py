@@ -48,6 +48,11 @@ class CollectionOptions(Strict):
         description="Whether a passage without a judgment has the lowest of three grades, because "
         "the judgments are complete; else it is left out of measures of grades.",
     )
+    exclude_same_id: bool = Field(
+        False,
+        description="Whether the passage that has a query's id is left out of its candidates: it is "
+        "the query itself where queries are passages, as in ArguAna and Quora.",
+    )
     test_sample: int | None = Field(
         None, ge=1, description="Evaluate a fixed sample of this many test queries (all if unset)."
     )

@@ -4,9 +4,12 @@ import pytest
 
 from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
+from resrank.candidates.run import RunStage
 from resrank.collections.beir import BeirCollection
+from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
 from resrank.records import Split
+from tests.conftest import write_beir
 
 
 def build(beir, out, **options):
@@ -32,6 +35,32 @@ def test_a_sample_holds_the_other_test_queries_out(beir, tmp_path):
     assert len(made.queries(Split.TEST)) == 1
     assert len(made.queries(Split.HELD_OUT)) == 1
     assert len(made.qrels(Split.TEST)) == 1
+
+
+@pytest.mark.parametrize("exclude", [False, True])
+def test_a_querys_own_passage_is_no_candidate_of_any_first_stage(tmp_path, exclude):
+    texts = {"q1": "what jumps high", "d1": "fleas jump high", "q2": "sleep"}
+    queries = {"q1": texts["q1"], "d1": "sleep"}  # no passage of q2's own is asked for
+    folder = write_beir(
+        tmp_path / "b", texts, queries, {"test": [("q1", "d1", 1), ("d1", "q2", 1)]}
+    )
+    made = build(folder, tmp_path / "c", exclude_same_id=exclude)
+    assert [q.excluded for q in made.queries()] == (["d1", "q1"] if exclude else [None, None])
+    run = tmp_path / "my.run"
+    run.write_text("q1 Q0 q1 1 3 t\nq1 Q0 d1 2 2 t\nd1 Q0 q2 1 2 t\nd1 Q0 d1 2 1 t\n")
+    for stage in (Bm25Stage(kind="bm25"), RunStage(kind="run", path=run)):
+        freeze(made, stage, tmp_path / "x.parquet")
+        lists = read_candidates(tmp_path / "x.parquet")
+        assert [p for p, _ in lists["q1"]] == (["d1"] if exclude else ["q1", "d1"])
+        assert "q2" in [p for p, _ in lists["d1"]]
+        assert ("d1" in [p for p, _ in lists["d1"]]) <= (not exclude)
+
+
+def test_the_librarys_collections_whose_queries_are_passages_exclude_them():
+    from resrank.suite.library import library
+
+    entries = library().collections.items()
+    assert {name for name, entry in entries if entry.exclude_same_id} == {"arguana", "quora"}
 
 
 def append(path, line):
