@@ -50,8 +50,8 @@ class CollectionOptions(Strict):
     )
     exclude_same_id: bool = Field(
         False,
-        description="Whether the passage that has a query's id is left out of its candidates: it is "
-        "the query itself where queries are passages, as in ArguAna and Quora.",
+        description="Whether the passage that has a query's id is left out of its candidates: it "
+        "is the query itself where queries are passages, as in ArguAna and Quora.",
     )
     test_sample: int | None = Field(
         None, ge=1, description="Evaluate a fixed sample of this many test queries (all if unset)."
