@@ -9,18 +9,19 @@ from resrank.suite.load import load_suite
 from resrank.suite.preflight import check_models
 from tests.conftest import ROOT
 
-MODEL = "results/joint/models/resrank_joint/seed1"
+MODELS = Path("results/joint/models")
 
 
 def test_a_shipped_suite_says_which_one_comes_before_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     resolved = load_suite(ROOT / "config" / "retrieval.yaml")
-    message = (
-        f"no model {MODEL}/encoder; the suite 'joint' .*all --configfile config/joint.yaml` first"
-    )
-    with pytest.raises(ConfigError, match=message):
-        check_models(resolved)
-    Path(MODEL, "encoder").mkdir(parents=True)
+    for model in (
+        MODELS / "docstrings_encoder_alone" / "seed1", MODELS / "docstrings_full/seed1/encoder"
+    ):  # fmt: skip
+        message = f"no model {model}; the suite 'joint' .*all --configfile config/joint.yaml` first"
+        with pytest.raises(ConfigError, match=message):
+            check_models(resolved)
+        model.mkdir(parents=True)
     check_models(resolved)
 
 

@@ -194,8 +194,11 @@ def test_a_plan_lists_companions_without_measurements():
     assert "  full_untrained: untrained, for comparison with full, 2 runs\n" in text
 
 
-def test_the_ablation_shares_companions():
+def test_the_ablation_shares_companions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     resolved = load_suite(ROOT / "config" / "ablation.yaml")
-    assert set(resolved.untrained) == set(resolved.trained)
-    assert len(resolved.companions) < len(resolved.trained) / 2 + 1
-    assert resolved.companions["base_untrained"][0] == "base"
+    assert "nfcorpus" in resolved.skipped  # so that its systems need no files
+    compared = [n for n in resolved.given.systems if resolved.systems[n].training is not None]
+    assert set(resolved.untrained) == set(compared)
+    assert len(resolved.companions) < len(compared)
+    assert "docstrings_no_teacher" in resolved.companions["docstrings_full_untrained"]

@@ -18,14 +18,25 @@ from resrank.suite.collection_instruction import open_instructions
 from resrank.suite.library import pick
 from resrank.suite.resolved import Resolved
 from resrank.suite.schema import System
-from resrank.suite.used_systems import with_fused
+from resrank.suite.used_systems import all_needed, with_fused
 from resrank.training.teacher import transcript_in
 from resrank.training.teacher_options import of_collections
 from resrank.work import FirstLayers, model_name
 
 
 def check(resolved: Resolved) -> None:
-    """Raise ConfigError on the first mistake."""
+    """Raise ConfigError on the first mistake.
+
+    What only skipped collections need is not checked: systems that are compared on these alone, and
+    what such systems use or learn from.
+    """
+    stages = {stage for _, stage in resolved.pairs}
+    compared = resolved.suite.systems
+    systems, needed = all_needed(resolved.systems, resolved.first_stages, compared, stages)
+    _check(resolved.model_copy(update={"systems": systems, "needed_stages": sorted(needed)}))
+
+
+def _check(resolved: Resolved) -> None:
     for name in resolved.suite.collections:
         _check_collection(resolved, name)
     for name, spec in resolved.systems.items():
