@@ -6,7 +6,8 @@ learn nothing more than the fusion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,26 @@ class RankFusionOptions(RerankerOptions):
         return [path for entry in self.fused for path in entry.typed_options.files]
 
     @property
+    def asks_endpoint(self) -> bool:
+        """Whether a server answers one of the fused systems."""
+        return any(entry.typed_options.asks_endpoint for entry in self.fused)
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether a fused system's answers all come from a transcript: it has no time."""
+        return any(entry.typed_options.is_replayed for entry in self.fused)
+
+    @property
+    def random_part(self) -> str | None:
+        """Return the random part of the first fused system that has one."""
+        return next((p for e in self.fused if (p := e.typed_options.random_part)), None)
+
+    @property
+    def may_start_random(self) -> bool:
+        """Whether a part of a fused system may have random weights until trained."""
+        return any(entry.typed_options.may_start_random for entry in self.fused)
+
+    @property
     def rejection_limit(self) -> float | None:
         """Return the strictest of the fused systems' limits."""
         limits = [entry.typed_options.rejection_limit for entry in self.fused]
@@ -76,11 +97,16 @@ class RankFusion(Reranker):
 
     Options = RankFusionOptions
 
-    def __init__(self, options: RankFusionOptions) -> None:
-        self.systems = [entry.load() for entry in options.fused]
+    def __init__(self, options: RankFusionOptions, seed: int = 0) -> None:
+        self.systems = [entry.load(seed=seed) for entry in options.fused]
         self.k = options.k
         self.reads_queries_together = all(s.reads_queries_together for s in self.systems)
         self.caches_passages = any(s.caches_passages for s in self.systems)
+
+    @classmethod
+    def start(cls, options: RankFusionOptions, seed: int) -> RankFusion:
+        """Build the fused systems; their random weights follow the seed."""
+        return cls(options, seed)
 
     @staticmethod
     def encoder_options(options: RankFusionOptions, training: None, model_dir: str | None) -> Any:
@@ -114,6 +140,15 @@ class RankFusion(Reranker):
         """Record the calls of the fused systems' language models beside the run file."""
         for system in self.systems:
             system.keep_transcript(run)
+
+    def recorded_clock(self, run: Path | None) -> Callable[[], int] | None:
+        """Replay what endpoints answered the fused systems; other systems are timed here."""
+        clocks = [clock for s in self.systems if (clock := s.recorded_clock(run)) is not None]
+        if not clocks:
+            return None
+        if len(clocks) < len(self.systems):
+            clocks.append(time.perf_counter_ns)
+        return lambda: sum(clock() for clock in clocks)
 
     def collect_rejected(self, rejected: RejectedAnswers) -> None:
         """Let the fused systems report their rejected answers."""

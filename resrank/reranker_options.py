@@ -5,8 +5,9 @@ Every property has a default, so that a reranker overrides only what applies to 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from resrank.options import Strict
 from resrank.windows import Window
@@ -45,6 +46,18 @@ class RerankerOptions(Strict):
     def list_window(self) -> Window | None:
         """Return the sliding windows that a list is reranked in, or None for the whole list."""
         return None
+
+    @property
+    def saved_model(self) -> str | None:
+        """Return the saved model that it serves, which was trained; None for another kind."""
+        return None
+
+    def before_training(self, trained: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of the reranker that `saved_model` was before training.
+
+        trained: the options that it was trained with. It is served with these options.
+        """
+        raise NotImplementedError(f"{type(self).__name__} serves no saved model")
 
     @property
     def random_part(self) -> str | None:

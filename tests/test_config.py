@@ -196,7 +196,9 @@ def test_planning_imports_no_torch():
 
 
 def test_a_system_learns_where_its_parts_learn():
-    suite = load_suite(SUITE | {"systems": ["bm25", "rrf_bm25_bi_encoder_tuned"]})
+    suite = load_suite(
+        SUITE | {"systems": ["bm25", "rrf_bm25_bi_encoder_tuned"], "untrained": False}
+    )
     assert set(suite.systems) == {"bm25", "rrf_bm25_bi_encoder_tuned", "bi_encoder_tuned"}
     assert suite.learns_from("rrf_bm25_bi_encoder_tuned") == ["docstrings"]
     assert suite.learns_from("bm25") == []

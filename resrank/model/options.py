@@ -301,6 +301,20 @@ class SavedOptions(RerankerOptions):
     )
 
     @property
+    def saved_model(self) -> str:
+        """Return the saved model."""
+        return self.model
+
+    def before_training(self, trained: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of the ResRank that the model was before training."""
+        encoder = {**trained.get("encoder", {}), "store_dtype": self.store_dtype}
+        if self.max_tokens is not None:
+            encoder["max_tokens"] = self.max_tokens
+        window = None if self.window is None else self.window.model_dump()
+        chosen = {"encoder": encoder, "batch_queries": self.batch_queries, "window": window}
+        return {**trained, **chosen}
+
+    @property
     def list_window(self) -> Window | None:
         """Return the sliding windows that a list is reranked in, or None for the whole list."""
         return self.window

@@ -13,7 +13,7 @@ from resrank.reporting.figures.difference_matrix import difference_matrix
 from resrank.reporting.figures.effectiveness_cost import LATENCY, TOKENS, effectiveness_against
 from resrank.reporting.figures.intervals import scores_with_intervals
 from resrank.reporting.figures.training_curves import training_curves
-from resrank.reporting.results import Statistics, read_statistics
+from resrank.reporting.statistics import Statistics, read_statistics
 from resrank.reporting.tables.ablation import write_ablation
 from resrank.reporting.tables.audits import write_audits
 from resrank.reporting.tables.calibration import write_calibration

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from resrank.evaluation.all_pairs import corrected_together
 from resrank.io.manifest import manifest_of, read_checked_json
 from resrank.io.parquet import read_columns
 from resrank.io.run import USAGE, usage_of
 from resrank.suite.resolved import Resolved
-
-Statistics = Mapping[tuple[str, str], Mapping[str, Any]]
-"""(collection, first stage) -> the statistics that `significance` wrote."""
 
 
 def read_json(path: Path) -> Any:
@@ -23,25 +18,6 @@ def read_json(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; run `snakemake --cores 2 all` to make it")
     return read_checked_json(path)
-
-
-def read_statistics(resolved: Resolved, root: Path) -> Statistics:
-    """Read the statistics of each candidate set; an ablation's tests are corrected over all."""
-    statistics = {
-        (dataset, stage): read_json(root / "statistics" / dataset / f"{stage}.json")
-        for dataset, stage in resolved.pairs
-    }
-    return with_corrected_ablation(statistics)
-
-
-def with_corrected_ablation(statistics: Statistics) -> Statistics:
-    """Return the statistics with `p_holm` in the ablation's tests, one family over all sets."""
-    sets = [(pair, test) for pair, results in statistics.items() for test in results["ablation"]]
-    corrected = corrected_together([test for _, test in sets])
-    by_set: dict[tuple[str, str], list[dict[str, Any]]] = {pair: [] for pair in statistics}
-    for (pair, _), test in zip(sets, corrected, strict=True):
-        by_set[pair].append(test)
-    return {pair: {**results, "ablation": by_set[pair]} for pair, results in statistics.items()}
 
 
 def read_comparison(root: Path) -> pd.DataFrame:

@@ -42,10 +42,10 @@ def _classes(kind: str, options: Mapping[str, Any]) -> Iterator[str]:
     yield reference(kind)
     for value in options.values():
         for entry in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(entry, Mapping) and _is_reranker(entry.get("kind")):
+            if isinstance(entry, Mapping) and is_reranker_kind(entry.get("kind")):
                 yield from _classes(entry["kind"], entry.get("options", {}))
 
 
-def _is_reranker(kind: object) -> bool:
+def is_reranker_kind(kind: object) -> bool:
     """Whether a `kind` among options names a reranker, not a language model's back end."""
     return isinstance(kind, str) and (kind in KINDS or OWN.fullmatch(kind) is not None)

@@ -15,6 +15,7 @@ from resrank.suite.resolved import Resolved
 from resrank.suite.schema import Definitions, Suite, System
 from resrank.suite.untrained import (
     companions_of,
+    starts_of,
     untrained_entry,
     untrained_selves,
     with_companions,
@@ -84,12 +85,15 @@ def _resolve(suite: Suite, shared: Definitions) -> Resolved:
     compared = {stage for spec in evaluated for stage in spec.stages(suite.first_stages)}
     needed, needed_stages = all_needed(systems, stages, suite.systems, compared)
     _check_names(suite)
-    selves = untrained_selves(suite, needed, systems)
+    starts, unknown = starts_of(suite, needed)
+    selves = untrained_selves(suite, needed, systems, starts)
     companions = companions_of(suite, selves)
-    needed |= {c: untrained_entry(of[0], needed[of[0]]) for c, of in companions.items()}
+    for companion, (first, *_) in companions.items():
+        needed[companion] = untrained_entry(first, needed[first], starts[first])
     return Resolved.model_construct(
         suite=with_companions(suite, companions),
         untrained=selves,
+        unknown_starts=unknown,
         given=suite,
         collections=collections,
         first_stages=stages,

@@ -43,6 +43,8 @@ class Resolved(BaseModel):
     """The suite as it was written, with the skipped collections."""
     untrained: dict[str, str] = {}
     """Each trained system that is compared with its untrained self, and that one's name."""
+    unknown_starts: dict[str, str] = {}
+    """Trained systems without an untrained self, and why."""
     skipped: dict[str, str] = {}
     """Optional collections that the suite skips, and why."""
     still_to_fetch: list[str] | None = None

@@ -1,43 +1,86 @@
 """Untrained selves: each trained system beside the same system before training.
 
-An untrained self has the kind and the options of its trained system, and no training. Its score
-shows what the structure gives for free, so that the gain is what training adds. A compared system
-may already be one, as `bi_encoder` is that of `bi_encoder_tuned`; otherwise the suite gets a
-companion, which may have the name of an entry that is defined but not listed. Trained systems that
-differ only in their training share one.
+An untrained self has the kind and the options of its trained system, and no training. That of a
+system that serves trained models, such as a fusion or a saved ResRank, serves the models that their
+trainings start from. Its score shows what the structure gives for free, so that the gain is what
+training adds. A compared system may already be one, as `bi_encoder` is that of `bi_encoder_tuned`;
+otherwise the suite gets a companion, which may have the name of an entry that is defined but not
+listed. Systems that are the same before training share one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from resrank.efficiency.costs import is_random
 from resrank.io.yaml import ConfigError
+from resrank.reranker_entry import RerankerEntry
+from resrank.suite.before_training import UnknownStart, before_training
 from resrank.suite.schema import Suite, System
 
 ENDING = "_untrained"
 
 
+class Starts(NamedTuple):
+    """What the trained systems of a suite are before training.
+
+    entries: by system. unknown: systems of which it is not on record, and why.
+    """
+
+    entries: dict[str, RerankerEntry]
+    unknown: dict[str, str]
+
+
+def starts_of(suite: Suite, needed: Mapping[str, System]) -> Starts:
+    """Return what the suite's trained systems are before training, those that it chooses.
+
+    needed: the systems that the suite uses. There are none if models have random weights, since the
+    suite has costs alone then. Raises ConfigError if `untrained` names a system that is not
+    trained.
+    """
+    entries: dict[str, RerankerEntry] = {}
+    unknown: dict[str, str] = {}
+    for name in suite.systems:
+        try:
+            start = before_training(needed[name], needed)
+        except UnknownStart as error:
+            unknown[name] = str(error)
+        else:
+            entries |= {} if start is None else {name: start}
+    chosen = set(_chosen(suite, {*entries, *unknown}))
+    if any(map(is_random, needed.values())):
+        chosen = set()
+    return Starts(
+        {name: start for name, start in entries.items() if name in chosen},
+        {name: reason for name, reason in unknown.items() if name in chosen},
+    )
+
+
 def untrained_selves(
-    suite: Suite, needed: Mapping[str, System], defined: Mapping[str, System]
+    suite: Suite,
+    needed: Mapping[str, System],
+    defined: Mapping[str, System],
+    starts: Mapping[str, RerankerEntry],
 ) -> dict[str, str]:
     """Return each trained system of a suite with the name of its untrained self.
 
-    needed: the systems that the suite uses. defined: all that have a definition. There are none if
-    models have random weights, since the suite has costs alone then. Raises ConfigError if
-    `untrained` names a system that is not trained, or if the name of a companion is taken.
+    needed: the systems that the suite uses. defined: all that have a definition. starts: the
+    systems before training. A reference of the ablation, or else a system that is trained itself,
+    gives a companion its name. Raises ConfigError if that name is taken.
     """
-    chosen = _chosen(suite, needed)
-    if any(map(is_random, needed.values())):
-        return {}
     selves: dict[str, str] = {}
-    for name in sorted(chosen, key=lambda system: system not in suite.references):
-        alike = [other for other in suite.systems if _alike(needed[other], needed[name])]
+
+    def order(name: str) -> tuple[bool, bool]:
+        return name not in suite.references, needed[name].training is None
+
+    for name in sorted(starts, key=order):
+        alike = [other for other in suite.systems if _alike(needed[other], starts[name])]
         compared = [other for other in alike if _covers(suite, needed, other, name)]
-        shared = [selves[other] for other in alike if other in selves]
+        shared = [selves[other] for other in selves if _alike(starts[other], starts[name])]
         selves[name] = next(iter([*compared, *shared]), f"{name}{ENDING}")
         if selves[name] not in compared:
-            _check_companion(suite, selves[name], name, needed[name], defined)
+            _check_companion(suite, selves[name], name, starts[name], defined)
     return selves
 
 
@@ -64,23 +107,23 @@ def with_companions(suite: Suite, companions: Mapping[str, Sequence[str]]) -> Su
     return suite.model_copy(update={"systems": listed, "systems_on": somewhere})
 
 
-def untrained_entry(name: str, trained: System) -> System:
-    """Return the entry of a trained system's untrained self. name: the trained system's."""
+def untrained_entry(name: str, trained: System, start: RerankerEntry) -> System:
+    """Return the entry of the untrained self of the system `name`. start: it before training."""
     return System(
-        kind=trained.kind,
-        options=trained.options,
+        kind=start.kind,
+        options=start.options,
         threads=trained.threads,
         label=f"{trained.label or name}, untrained",
     )
 
 
-def _chosen(suite: Suite, needed: Mapping[str, System]) -> list[str]:
+def _chosen(suite: Suite, trained: set[str]) -> list[str]:
     """Return the trained systems whose untrained self the suite compares."""
-    trained = [name for name in suite.systems if needed[name].training is not None]
+    named = [name for name in suite.systems if name in trained]
     if isinstance(suite.untrained, bool):
-        return trained if suite.untrained else []
-    if unknown := [name for name in suite.untrained if name not in trained]:
-        allowed = ", ".join(trained) or "none is trained"
+        return named if suite.untrained else []
+    if unknown := [name for name in suite.untrained if name not in named]:
+        allowed = ", ".join(named) or "none is trained"
         raise ConfigError(
             f"untrained: {', '.join(unknown)}: not among the suite's trained systems: {allowed}"
         )
@@ -88,7 +131,7 @@ def _chosen(suite: Suite, needed: Mapping[str, System]) -> list[str]:
 
 
 def _check_companion(
-    suite: Suite, companion: str, name: str, trained: System, defined: Mapping[str, System]
+    suite: Suite, companion: str, name: str, start: RerankerEntry, defined: Mapping[str, System]
 ) -> None:
     """Raise ConfigError if the name of a companion is taken by another system.
 
@@ -101,14 +144,14 @@ def _check_companion(
             f"`systems_on` wherever {name!r} is, or write `untrained: false`"
         )
     entry = defined.get(companion)
-    if entry is not None and (entry.training is not None or not _alike(entry, trained)):
+    if entry is not None and (entry.training is not None or not _alike(entry, start)):
         raise ConfigError(
             f"system {companion!r} is not the untrained self of {name!r}, but has its name; rename "
             "it, give it the same kind and options, or write `untrained: false`"
         )
 
 
-def _alike(one: System, other: System) -> bool:
+def _alike(one: RerankerEntry, other: RerankerEntry) -> bool:
     """Whether two systems differ only in label, training and threads."""
     return one.kind == other.kind and one.typed_options == other.typed_options
 

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from resrank.reporting.conditions import conditions
-from resrank.reporting.results import Statistics
+from resrank.reporting.statistics import Statistics
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
-from resrank.reporting.tables.gains import COMPANIONS, LEGEND, NAMES, gain_column
+from resrank.reporting.tables.gains import NAMES, gain_column, gain_legend
 from resrank.reporting.tables.leak import leaks
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
@@ -39,11 +39,9 @@ def write_ablation(
     """
     table = ablation(resolved, root, frame, statistics)
     columns, groups = _columns(resolved, table), list(CANDIDATE_SET)
-    metric, tables = resolved.suite.metrics[0], root / "tables"
+    tables = root / "tables"
     tested = conditions(resolved, frame) + TESTED.format(references=_references(resolved))
-    caption = tested + DETAILS
-    caption += LEGEND.format(metric=metric) if "gain" in table else ""
-    caption += COMPANIONS if table["companion"].any() else ""
+    caption = tested + DETAILS + gain_legend(resolved, table)
     written = write_table(tables, "ablation", table, columns, groups, caption)
     if len(resolved.ablated) > 1:
         wide, wide_columns = by_label(resolved, table)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from resrank.reporting.comparison import VERDICTS
 from resrank.reporting.conditions import conditions
-from resrank.reporting.results import Statistics
+from resrank.reporting.statistics import Statistics
 from resrank.reporting.tables.column import CANDIDATE_SET, COST, Column
 from resrank.reporting.tables.effectiveness import write_effectiveness
 from resrank.reporting.tables.estimates import marked_columns, with_footnote
@@ -53,7 +53,7 @@ def write_comparison(
         frame["mark"] = marks(frame, statistics, baseline)
         legend = MARKS.format(reference=baseline or "the best system")
     compared = with_mean_intervals(resolved, root, with_means(resolved, frame))
-    legend += gain_legend(frame, resolved.suite.metrics[0])
+    legend += gain_legend(resolved, frame)
     legend += NOTE if len(compared) > len(frame) else ""
     columns = marked_columns(comparison_columns(resolved, frame), frame, ESTIMATED)
     answers = ANSWERS if "clean_share" in columns else ""

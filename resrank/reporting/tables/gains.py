@@ -11,7 +11,7 @@ import pandas as pd
 from resrank.evaluation.bootstrap import interval_over_collections
 from resrank.evaluation.resampling import Values
 from resrank.evaluation.seed_scores import SeedScores, read_scores, seed_scores
-from resrank.reporting.results import Statistics
+from resrank.reporting.statistics import Statistics
 from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.means import groups
 from resrank.suite.resolved import Resolved
@@ -53,10 +53,19 @@ def gain_column(frame: pd.DataFrame) -> dict[str, Column]:
     return {"gain": GAIN} if "gain" in frame else {}
 
 
-def gain_legend(frame: pd.DataFrame, metric: str) -> str:
-    """Return what a caption says of the gains and of companions; empty without them."""
-    about = LEGEND.format(metric=metric) if "gain" in frame else ""
-    return about + (COMPANIONS if frame["companion"].any() else "")
+def gain_legend(resolved: Resolved, frame: pd.DataFrame) -> str:
+    """Return what a caption says of the gains and of companions; empty without them.
+
+    A trained system without a gain is named with the reason.
+    """
+    about = LEGEND.format(metric=resolved.suite.metrics[0]) if "gain" in frame else ""
+    about += COMPANIONS if frame["companion"].any() else ""
+    without = [
+        f"{resolved.label(name)} ({reason})"
+        for name, reason in resolved.unknown_starts.items()
+        if name in set(frame["system"])
+    ]
+    return about + (f" No gain of {'; '.join(without)}." if without else "")
 
 
 def gains_note(compared: pd.DataFrame) -> str:

@@ -45,7 +45,7 @@ def write_modes(resolved: Resolved, root: Path, frame: pd.DataFrame, caption: st
         "seeds": Column("seeds"),
     }
     groups = list(CANDIDATE_SET)
-    caption += CAPTION + gain_legend(table, metric)
+    caption += CAPTION + gain_legend(resolved, table)
     return write_table(root / "tables", "modes", table, columns, groups, caption)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from resrank.reporting.results import Statistics
+from resrank.reporting.statistics import Statistics
 from resrank.reporting.tables.column import CANDIDATE_SET, Column
 from resrank.reporting.tables.gains import LEGEND, gain_column, with_gains
 from resrank.reporting.tables.write import write_table

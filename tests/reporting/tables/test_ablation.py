@@ -9,7 +9,7 @@ import pytest
 from resrank.evaluation.all_pairs import Families, statistics
 from resrank.io.manifest import write_checked_json
 from resrank.io.yaml import ConfigError
-from resrank.reporting.results import read_statistics
+from resrank.reporting.statistics import read_statistics
 from resrank.reporting.tables.ablation import ablation, write_ablation
 from resrank.reporting.tables.gains import with_gains
 from resrank.reporting.tables.modes import write_modes

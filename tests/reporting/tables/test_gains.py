@@ -43,6 +43,7 @@ def frame():
 
 
 def test_a_gain_has_its_interval_and_its_arrow(tmp_path):
+    resolved = load_suite({"name": "s", "collections": ["docstrings"], "systems": ["bm25"]})
     table = with_gains(frame(), STATISTICS)
     by_system = table.set_index("system")
     means = by_system["nDCG@10"]
@@ -51,7 +52,7 @@ def test_a_gain_has_its_interval_and_its_arrow(tmp_path):
     assert by_system.loc["level", "gain_mark"] == ""  # level and high do not differ
     assert by_system.loc["middle":"middle", "gain"].isna().all()
     columns = {"label": Column("system"), "nDCG@10": Column("nDCG@10", 4, 1), **gain_column(table)}
-    write_table(tmp_path, "t", table, columns, [], "C." + gain_legend(table, "nDCG@10"))
+    write_table(tmp_path, "t", table, columns, [], "C." + gain_legend(resolved, table))
     text = (tmp_path / "t.md").read_text()
     assert "| system | nDCG@10 | gain over untrained |" in text
     (high,) = [line for line in text.splitlines() if line.startswith("| High |")]
