@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from baselines.llm.answer_options import AnswerOptions
 from baselines.llm.answers import Rule, Verdict, parse, rejection_reason
-from baselines.llm.interface import Answer, LanguageModel
+from baselines.llm.interface import CUT, TOO_LONG, Answer, LanguageModel
 from baselines.llm.listwise_options import ListwiseOptions, ListwiseTraining
 from baselines.llm.listwise_prompts import WindowPrompts, answer_tokens, expected_prompts
 from baselines.llm.options import BackEnd, TransformersOptions
@@ -71,6 +72,7 @@ class RankGPT(Reranker):
         self.transcript: RecordedModel | None = None
         self.template = template(options.prompt)
         self.price: float | None = None
+        self.shortened = self.cut_off = 0
         self.longest = options.max_new_tokens or 6 * options.window.size
 
     @classmethod
@@ -139,7 +141,9 @@ class RankGPT(Reranker):
         about: dict[str, Any] = {"prompt_hash": self.template.hash, "parameters": self.parameters}
         if self.transcript is not None:
             about["transcript"] = dict(self.transcript.about)
-        return about | ({"price": self.price} if self.price is not None else {})
+        about |= {"price": self.price} if self.price is not None else {}
+        counts = {"shortened_prompts": self.shortened, "cut_off_answers": self.cut_off}
+        return about | {name: count for name, count in counts.items() if count}
 
     @staticmethod
     def passes(options: RankGPTOptions, usage: Usage, candidates: int) -> list[Pass] | None:
@@ -183,20 +187,40 @@ class RankGPT(Reranker):
         """Return each window's indices in the order that the model answers, counted as used."""
         places: list[list[int]] = [[] for _ in windows]
         longest = self._answer_tokens(windows)
-        for number, answer in self.model.answers(prompts(windows), longest):
+        for number, answer in self._answers(windows, prompts, longest):
             window = windows[number]
             with phase("score"):
-                parsed = parse(answer.text, len(window), self.options.parser)
+                parsed = parse(answer.final, len(window), self.options.parser)
             places[number] = parsed.places
             row = window[0][0]
             _count(answer, parsed.verdict, prompts.usages[row])
             self._charge(answer)
+            self._notice_end(answer, longest)
             if parsed.verdict == Verdict.REJECTED and self.rejected is not None:
-                reason = rejection_reason(answer.text, len(window), self.options.parser)
-                if answer.generated_tokens >= longest:
+                reason = rejection_reason(answer.final, len(window), self.options.parser)
+                if answer.finish == CUT or answer.generated_tokens >= longest:
                     reason += f" and is cut off after {longest} tokens"
                 self.rejected.add(prompts.requests[row][0].id, reason, answer.text)
         return places
+
+    def _answers(
+        self, windows: Sequence[Sequence[Listed]], prompts: WindowPrompts, longest: int
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield (number of the window, its answer).
+
+        The passages of a window that does not fit the endpoint's context are cut further.
+        """
+        waiting = {number: prompts.build(window) for number, window in enumerate(windows)}
+        while waiting:
+            numbers, sent = zip(*waiting.items(), strict=True)
+            refused: dict[int, int] = {}
+            for place, answer in self.model.answers([prompt for prompt, _ in sent], longest):
+                if answer.finish == TOO_LONG:
+                    refused[numbers[place]] = sent[place][1]
+                else:
+                    yield numbers[place], answer
+            waiting = {n: prompts.shorten(windows[n], refused[n]) for n in sorted(refused)}
+            self.shortened += len(waiting)
 
     def _answer_tokens(self, windows: Sequence[Sequence[Listed]]) -> int:
         """Return the longest answer; with `exact_answers`, a permutation of the largest window."""
@@ -206,6 +230,16 @@ class RankGPT(Reranker):
         order = " > ".join(f"[{place}]" for place in range(1, 1 + max(map(len, windows))))
         tokenizer: Any = self.llm.tokenizer  # type: ignore[attr-defined]
         return len(tokenizer(order, add_special_tokens=False)["input_ids"]) + 1  # and the end
+
+    def _notice_end(self, answer: Answer, longest: int) -> None:
+        """Count an answer that was cut off, and warn of it."""
+        if answer.finish == CUT and self.options.rejection_limit is not None:
+            self.cut_off += 1
+            warnings.warn(
+                f"answers are cut off after {longest} tokens, some perhaps within their reasoning; "
+                "raise `max_new_tokens`, or let the model not reason",
+                stacklevel=1,
+            )
 
     def _charge(self, answer: Answer) -> None:
         """Add the price of an answer, where the endpoint's prices are given."""

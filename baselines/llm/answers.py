@@ -46,7 +46,7 @@ def parse(answer: str, size: int, rule: Rule) -> Parsed:
 
 
 def rejection_reason(answer: str, size: int, rule: Rule) -> str:
-    """Return why `parse` rejects an answer to a window of `size` passages."""
+    """Return why `parse` rejects an answer (without its reasoning) to a window of `size`."""
     if not answer.strip():
         return "it is empty"
     if rule == "strict":

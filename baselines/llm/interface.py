@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from baselines.llm.reasoning import without_reasoning
 from resrank.options import short_repr
 
 MAX_AMOUNT = 10**9  # tokens or seconds of a call: sums over a run's calls are stored in 64 bits
@@ -32,14 +33,27 @@ def sampling_seed(prompt: Prompt, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(about).digest()[:4]) >> 1
 
 
+CUT, TOO_LONG = "length", "too long"
+
+
 @dataclass(frozen=True)
 class Answer:
-    """A completion and its cost. ValueError if an amount is negative, infinite or too large."""
+    """A completion and its cost. ValueError if an amount is negative, infinite or too large.
+
+    finish: why it ended, in OpenAI's words: "stop"; `CUT`, at its longest length; "content_filter";
+    `TOO_LONG`, if the endpoint refused the prompt as longer than its context; "" if unknown.
+    """
 
     text: str
     prompt_tokens: int
     generated_tokens: int
     seconds: float = 0.0
+    finish: str = ""
+
+    @property
+    def final(self) -> str:
+        """Return the text without the reasoning that precedes the answer."""
+        return without_reasoning(self.text)
 
     def __post_init__(self) -> None:
         amounts = {
@@ -57,6 +71,14 @@ class Answer:
 def encodable(text: str) -> str:
     """Return a text that UTF-8 can encode: lone surrogates, as JSON may hold, become '?'."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def without_system(prompt: Prompt) -> Prompt:
+    """Return the prompt with the system turn's text moved to the start of the first user turn."""
+    system, *turns = prompt
+    if turns and turns[0].role == "user":
+        return (Message("user", f"{system.content}\n{turns[0].content}"), *turns[1:])
+    return (Message("user", system.content), *turns)
 
 
 Keep = Callable[[int, Answer], None]

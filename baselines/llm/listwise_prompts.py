@@ -66,20 +66,35 @@ class WindowPrompts:
 
     def __call__(self, windows: Sequence[Sequence[Listed]]) -> list[Prompt]:
         """Return one prompt per window."""
-        return [self._build(window) for window in windows]
+        return [self.build(window)[0] for window in windows]
 
-    def _build(self, window: Sequence[Listed]) -> Prompt:
+    def build(self, window: Sequence[Listed], limit: int | None = None) -> tuple[Prompt, int]:
+        """Return a window's prompt and the words of each passage that it keeps, at most `limit`."""
         row = window[0][0]
         query, candidates = self.requests[row]
         texts = [candidates[place].passage.text for _, place in window]
         prompt, words = fit_prompt(
-            self.template, query.text, texts, self.words, self.answer, self.model
+            self.template, query.text, texts, limit or self.words, self.answer, self.model
         )
         for (_, place), text in zip(window, texts, strict=True):
             if self.template.cuts(text, words):
                 self.cut[row].add(place)
         self.usages[row].truncated_passages = len(self.cut[row])
-        return prompt
+        return prompt, words
+
+    def shorten(self, window: Sequence[Listed], words: int) -> tuple[Prompt, int]:
+        """Return a window's prompt with passages of three quarters of the words, and these words.
+
+        ValueError if the passages cannot be shorter.
+        """
+        _, candidates = self.requests[window[0][0]]
+        words = min(words, _longest([candidates[place].passage.text for _, place in window]))
+        if words <= 1:
+            raise ValueError(
+                f"the endpoint refuses a window of {len(window)} passages as longer than its "
+                "context, even with one word of each; use a smaller window"
+            )
+        return self.build(window, words * 3 // 4)
 
 
 def fit_prompt(

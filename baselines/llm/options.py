@@ -100,6 +100,7 @@ RESERVED = {
     "messages",
     "prompt",
     "max_tokens",
+    "max_completion_tokens",
     "temperature",
     "seed",
     "stream",
@@ -137,6 +138,15 @@ class HttpOptions(Strict):
         "`chat_template_kwargs`, which vLLM, SGLang and `transformers serve` read. Unset: not "
         "sent, as hosted endpoints may refuse the field.",
     )
+    length_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens",
+        description="The field that limits an answer's length: OpenAI's reasoning models take "
+        "`max_completion_tokens` alone.",
+    )
+    leave_out: list[Literal["temperature", "top_p", "seed"]] = Field(
+        default_factory=list,
+        description="Fields that are not sent, where an endpoint refuses them; its defaults apply.",
+    )
     more: dict[str, Any] = Field(
         default_factory=dict,
         description="Further fields of the request, recorded in manifests too, e.g. "
@@ -165,9 +175,18 @@ class HttpOptions(Strict):
         if reserved:
             raise ValueError(
                 f"{', '.join(reserved)} cannot be given here: each is set by another option "
-                "(chat_template_kwargs by `chat_options`)"
+                "(chat_template_kwargs by `chat_options`, max_completion_tokens by `length_field`)"
             )
         return more
+
+    @model_validator(mode="after")
+    def _check_left_out(self) -> HttpOptions:
+        if self.temperature > 0 and "temperature" in self.leave_out:
+            raise ValueError(
+                f"temperature {self.temperature:g} is to be left out; drop it from `leave_out`, or "
+                "drop `temperature`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_prices(self) -> HttpOptions:

@@ -95,6 +95,7 @@ def read_answer(row: Mapping[str, Any], where: str) -> Answer:
             prompt_tokens=int(row["prompt_tokens"]),
             generated_tokens=int(row["generated_tokens"]),
             seconds=float(row["seconds"]),
+            finish=encodable(_text(row.get("finish", ""))),  # recorded since version 0.2
         )
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise DataError(f"{where}: not a record of a call ({short_repr(error)})") from error

@@ -49,7 +49,7 @@ class Judge:
     def write(self, prompts: Sequence[Prompt]) -> list[Reasoned]:
         """Let the model write a trace per prompt; return the answers in the prompts' order."""
         answers = dict(self.model.answers(prompts, self.options.max_new_tokens))
-        return [Reasoned(parse(answers[i].text), answers[i]) for i in range(len(prompts))]
+        return [Reasoned(parse(answers[i].final), answers[i]) for i in range(len(prompts))]
 
     def grade(self, prompts: Sequence[Prompt], openings: Sequence[str]) -> tuple[Tensor, list[int]]:
         """Return the grades' probabilities after each opening, and the tokens read per pair.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from baselines.llm.interface import TOO_LONG
 from baselines.llm.transcript import RecordedModel
 from baselines.rag_match.evidence import QueryEvidence
 from baselines.rag_match.prompts import writer_prompt
 from baselines.rag_match.terms import sentences, terms
+from resrank.options import short_repr
 
 
 class Synthesiser(Protocol):
@@ -59,5 +61,10 @@ class LlmSynthesiser:
         prompts = [writer_prompt(queries[i].query, queries[i].texts, self.words) for i in places]
         documents = [""] * len(queries)
         for number, answer in self.model.answers(prompts, self.max_new_tokens):
-            documents[places[number]] = " ".join(answer.text.split()[: self.words])
+            if answer.finish == TOO_LONG:
+                raise ValueError(
+                    f"the evidence of the query {short_repr(queries[places[number]].query)} is "
+                    "longer than the endpoint's context; use a model with a longer one"
+                )
+            documents[places[number]] = " ".join(answer.final.split()[: self.words])
         return documents

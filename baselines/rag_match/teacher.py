@@ -79,7 +79,7 @@ class LlmTeacher:
         """
         prompts = [teacher_prompt(p.query, document, p.passage.text) for p, document in pairs]
         answers = dict(self.model.answers(prompts, self.options.max_new_tokens))
-        traces = [parse(answers[i].text) for i in range(len(pairs))]
+        traces = [parse(answers[i].final) for i in range(len(pairs))]
         rejected = RejectedAnswers("the teacher of traces", self.options.max_rejected, len(pairs))
         for place, trace in enumerate(traces):
             if isinstance(trace, Malformed):

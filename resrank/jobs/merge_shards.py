@@ -129,8 +129,9 @@ def _about(manifests: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:
     """Return what the manifests record of the system, with summed prices and answers."""
     records = [manifest["about"] for manifest in manifests]
     about = dict(records[0])
-    if prices := [item["price"] for item in records if "price" in item]:
-        about["price"] = sum(prices)
+    for name in ("price", "shortened_prompts", "cut_off_answers"):
+        if values := [item[name] for item in records if name in item]:
+            about[name] = sum(values)
     if recorded := [item["transcript"] for item in records if "transcript" in item]:
         about["transcript"] = {
             "file": f"{out.stem}.{recorded[0]['file'].partition('.')[2]}",

@@ -31,6 +31,7 @@ class Endpoint:
         self.active = self.most_active = 0
         self.sent = 0  # bytes of endless replies
         self.delay = 0.0
+        self.finish = "stop"
         self.lock = threading.Lock()
         self.url = ""
 
@@ -108,6 +109,10 @@ class Handler(BaseHTTPRequestHandler):
             date = formatdate(time.time() + 2, usegmt=True)  # in whole seconds
             self.send(429, b"{}", {"Retry-After": "1" if fault == "wait a second" else date})
             return
+        if fault is not None and fault.startswith("refuse "):
+            status, _, message = fault.removeprefix("refuse ").partition(" ")
+            self.send(int(status), json.dumps({"error": {"message": message}}).encode())
+            return
         if fault in ("425", "429", "500", "400"):
             self.send(int(fault), b'{"error": "no"}', {"Retry-After": "0"})
             return
@@ -121,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.state.lock:
             self.state.answered[prompt] += 1
         choice = {"text": text} if "prompt" in body else {"message": {"content": text}}
+        choice["finish_reason"] = self.state.finish
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
         self.send(200, json.dumps({"choices": [choice], "usage": usage}).encode())
 

@@ -75,7 +75,7 @@ def test_malformed_traces_stop_the_training(tmp_path):
         recorded_teacher(model, tmp_path)(pairs)
     message = str(caught.value)
     assert "the teacher of traces: 2 of 3 answers are rejected, and `max_rejected: 0.1`" in message
-    assert "query 'q': a part that is no `name: value` (<think>The passage" in message
+    assert "query 'q': empty: '<think>The passage is about" in message
     assert "enable_thinking: false" in message
 
 

@@ -16,6 +16,7 @@ import httpx2
 from baselines.llm.backends.completion import UNREADABLE, read_completion
 from baselines.llm.backends.key_and_pace import Pace, read_key
 from baselines.llm.backends.proxy_and_certificates import connection_options
+from baselines.llm.backends.refusals import refusal_of
 from baselines.llm.options import HttpOptions
 from resrank.collections.retry_after import retry_after
 
@@ -85,7 +86,9 @@ class BoundedClient(httpx2.AsyncClient):
                     f"a reply that is no completion ({error!r}): {text[:200]!r}", request=request
                 ) from error
         headers = [pair for pair in reply.headers.raw if pair[0].lower() in RECEIVED]
-        if tries < self.tries:
+        if refusal_of(reply.status_code, text) is not None:
+            headers = [*headers, (b"x-should-retry", b"false")]
+        elif tries < self.tries:
             headers = await _retried(reply, headers)
         return httpx2.Response(
             reply.status_code, headers=headers, text=text, request=request, extensions=extensions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,7 +18,16 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
 from baselines.llm.backends.bounded_client import TRIES, BoundedClient
 from baselines.llm.backends.key_and_pace import EndpointError
-from baselines.llm.interface import Answer, Keep, Prompt, drop, sampling_seed
+from baselines.llm.backends.refusals import Refusal, advice_on, refusal_of
+from baselines.llm.interface import (
+    TOO_LONG,
+    Answer,
+    Keep,
+    Prompt,
+    drop,
+    sampling_seed,
+    without_system,
+)
 from baselines.llm.options import HttpOptions
 from resrank.options import short_repr
 
@@ -36,6 +46,7 @@ class HttpModel:
 
     def __init__(self, options: HttpOptions) -> None:
         self.options = options
+        self.moves_system = False  # whether a system turn's text opens the first user turn
         self.http = BoundedClient(options)
         self.client = AsyncOpenAI(
             base_url=options.url,
@@ -53,7 +64,7 @@ class HttpModel:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Address, and every field of a request except the prompt and the answer's length."""
-        seed = {"seed": self.options.seed} if self.options.temperature > 0 else {}
+        seed = {"seed": self.options.seed} if self._sends_seed else {}
         return {"url": self.options.url, **self.fields, **seed}
 
     @property
@@ -61,7 +72,13 @@ class HttpModel:
         """Fields of every request; the endpoint's defaults apply to all others."""
         o = self.options
         chat = {TEMPLATE_ARGUMENTS: o.chat_options} if o.chat_options else {}
-        return {"model": o.model, "temperature": o.temperature, "top_p": 1.0, **chat, **o.more}
+        sampling = {"temperature": o.temperature, "top_p": 1.0}
+        sent = {name: value for name, value in sampling.items() if name not in o.leave_out}
+        return {"model": o.model, **sent, **chat, **o.more}
+
+    @property
+    def _sends_seed(self) -> bool:
+        return self.options.temperature > 0 and "seed" not in self.options.leave_out
 
     def answers(
         self, prompts: Sequence[Prompt], max_new_tokens: int, keep: Keep = drop
@@ -84,9 +101,11 @@ class HttpModel:
 
     def _request(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, bytes]:
         """Return a request's path and body."""
-        body: dict[str, Any] = {**self.fields, "max_tokens": max_new_tokens}
-        if self.options.temperature > 0:
+        body: dict[str, Any] = {**self.fields, self.options.length_field: max_new_tokens}
+        if self._sends_seed:
             body["seed"] = sampling_seed(prompt, self.options.seed)
+        if self.moves_system and prompt[0].role == "system":
+            prompt = without_system(prompt)
         if prompt[0].role == "text":
             path, body["prompt"] = "/completions", prompt[0].content
             body.pop(TEMPLATE_ARGUMENTS, None)  # no template is used
@@ -103,8 +122,7 @@ class HttpModel:
                 async def work() -> None:
                     try:
                         for place, prompt in batch.waiting:
-                            path, body = self._request(prompt, batch.max_new_tokens)
-                            answer = await self._ask(path, body)
+                            answer = await self._ask(prompt, batch.max_new_tokens)
                             with anyio.CancelScope(shield=True):
                                 await anyio.to_thread.run_sync(batch.keep, place, answer)
                             batch.arrived.put((place, answer))
@@ -118,11 +136,24 @@ class HttpModel:
             batch.arrived.put(None)
             batch.ended.set()
 
-    async def _ask(self, path: str, body: bytes) -> Answer:
-        """Return one request's answer. EndpointError if the client gives up."""
+    async def _ask(self, prompt: Prompt, max_new_tokens: int) -> Answer:
+        """Return one prompt's answer, with `TOO_LONG` if it does not fit the endpoint's context.
+
+        If the endpoint refuses a system turn, its text opens the first user turn from then on.
+        EndpointError if the client gives up.
+        """
+        moves_system = self.moves_system
+        path, body = self._request(prompt, max_new_tokens)
+        start = time.monotonic()
         try:
             reply = await self.client.post(path, cast_to=httpx2.Response, content=body)
         except APIStatusError as error:
+            refusal = refusal_of(error.status_code, error.response.text)
+            if refusal == Refusal.TOO_LONG:
+                return Answer("", 0, 0, time.monotonic() - start, TOO_LONG)
+            if refusal == Refusal.SYSTEM_TURN and prompt[0].role == "system" and not moves_system:
+                self.moves_system = True
+                return await self._ask(prompt, max_new_tokens)
             raise EndpointError(self._failure(error, _status(error.response))) from error
         except APIConnectionError as error:
             cause = error.__cause__ or error
@@ -159,4 +190,5 @@ def _status(reply: httpx2.Response) -> str:
         return f"{status}: it is at {short_repr(address)} now; name that address"
     wait = reply.headers.get("Retry-After")
     asks = f" (Retry-After: {short_repr(wait)})" if wait else ""
-    return f"{status}: {reply.text[:300]!r}{asks}"
+    advice = advice_on(reply.status_code, reply.text)
+    return f"{status}: {reply.text[:300]!r}{asks}{advice}"

@@ -20,7 +20,7 @@ from transformers import (
 from transformers import __version__ as transformers_version
 
 from baselines.llm.backends.scratch import CHAT, scratch_lm
-from baselines.llm.interface import Answer, Keep, Prompt, drop, sampling_seed
+from baselines.llm.interface import CUT, Answer, Keep, Prompt, drop, sampling_seed
 from baselines.llm.options import ScratchLM, TransformersOptions
 from baselines.llm.prompts.tokens import PromptTokens
 from resrank.io.hashing import sha256_file, sha256_lines
@@ -132,8 +132,8 @@ class TransformersModel(PromptTokens):
             complete = partial(self._complete, max_new_tokens=max_new_tokens)
             parts = in_halves(complete, [ids[place] for place in places])
             seconds = (time.perf_counter() - start) / len(places)
-            for place, (text, generated) in zip(places, chain(*parts), strict=True):
-                answer = Answer(text, len(ids[place]), generated, seconds)
+            for place, (text, generated, end) in zip(places, chain(*parts), strict=True):
+                answer = Answer(text, len(ids[place]), generated, seconds, end)
                 keep(place, answer)
                 yield place, answer
 
@@ -170,8 +170,10 @@ class TransformersModel(PromptTokens):
         return logits
 
     @torch.inference_mode()
-    def _complete(self, ids: Sequence[list[int]], max_new_tokens: int) -> list[tuple[str, int]]:
-        """Return each prompt's answer and the number of its tokens."""
+    def _complete(
+        self, ids: Sequence[list[int]], max_new_tokens: int
+    ) -> list[tuple[str, int, str]]:
+        """Return each prompt's answer, the number of its tokens, and why it ended."""
         inputs, mask = pad_ids(ids, self.pad, self.device, "left")
         sampled = self.options.temperature > 0
         more: dict[str, Any] = {"temperature": self.options.temperature} if sampled else {}
@@ -191,11 +193,12 @@ class TransformersModel(PromptTokens):
         out = out[:, inputs.shape[1] :]
         return [self._text(row.tolist()) for row in out]
 
-    def _text(self, row: list[int]) -> tuple[str, int]:
-        """Return the answer up to its end token, and the number of tokens with that one."""
+    def _text(self, row: list[int]) -> tuple[str, int, str]:
+        """Return the answer up to its end token, its tokens with that one, and why it ended."""
         ends = self.ends
         length = next((i + 1 for i, token in enumerate(row) if token in ends), len(row))
-        return self.tokenizer.decode(row[:length], skip_special_tokens=True).strip(), length
+        text = self.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
+        return text, length, "stop" if ends.intersection(row[:length]) else CUT
 
     def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
         yield from token_budget_batches([len(row) for row in ids], self.options.batch_tokens)

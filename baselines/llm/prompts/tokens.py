@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from baselines.llm.interface import Message, Prompt
+from baselines.llm.interface import Prompt, without_system
 from baselines.llm.options import TransformersOptions
 
 
@@ -98,9 +98,3 @@ class PromptTokens(ABC):
         if first and first[0] == self.tokenizer.bos_token_id and ids[:1] != first:
             return [*first, *ids], [(0, 0), *offsets]
         return ids, offsets
-
-
-def without_system(prompt: Prompt) -> Prompt:
-    """Return the prompt with the system turn's text moved to the start of the first user turn."""
-    system, first, *rest = prompt
-    return (Message("user", f"{system.content}\n{first.content}"), *rest)
