@@ -58,6 +58,8 @@ class TrainingJob:
     on_step: receives each step's losses.
     dev_score: returns the quality of rankings of dev queries, for early stopping. The reranker
         does not need to know which metric this is.
+    instructions: text options whose `{instruction}` became that of the training collection, as they
+        were; a saved model keeps them, so that it can serve other collections.
     """
 
     store: Path
@@ -66,6 +68,7 @@ class TrainingJob:
     on_step: Callable[[dict[str, Any]], None] | None = None
     dev_score: Callable[[Sequence[Ranking]], float] | None = None
     seed: int = field(kw_only=True)
+    instructions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Reranker(ABC):

@@ -50,7 +50,9 @@ class SavedResRank(EmbedsPassages):
         """Load the model that the options name."""
         from resrank.model.resrank import ResRank
 
-        model = ResRank.from_pretrained(options.model, options.revision)
+        model = ResRank.from_pretrained(
+            options.model, options.revision, instruction=options.instruction
+        )
         chosen = {"window": options.window, "batch_queries": options.batch_queries}
         model.options = model.options.model_copy(update=chosen)
         encoder = model.encoder.options
@@ -219,6 +221,7 @@ class ResRankSystem(SavedResRank):
                 seed=job.seed,
                 training=training.model_dump(mode="json"),
                 stages=counts,
+                **({"instructions": dict(job.instructions)} if job.instructions else {}),
             )
         run.wait()
 

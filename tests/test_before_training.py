@@ -116,7 +116,8 @@ def saved(tmp_path):
     def write(options):
         config = {"kind": "resrank", "options": options, "training": {}}
         path = folder.with_name("seed8.manifest.json")
-        write_manifest(path, inputs={}, config=config, seed=8, outputs=[])
+        texts = {"query_instruction": "Do: {instruction}\nQuery:"}
+        write_manifest(path, inputs={}, config=config, seed=8, instructions=texts, outputs=[])
         return folder
 
     return write
@@ -134,6 +135,15 @@ def test_a_folders_manifest_says_what_its_model_was_before_training(saved):
     assert start.kind == "resrank"
     assert start.typed_options.encoder.model == MINILM["model"]
     assert start.typed_options.reranker.layers == 1
+
+
+def test_the_start_of_a_saved_model_is_told_what_the_served_collection_asks(saved):
+    trained = {"query_instruction": "Do: Sort the numbers\nQuery:", **MINILM}
+    plan = Plan(of_folder(saved({"encoder": trained})))
+    options = plan.system_entry("saved_untrained", "docstrings").options
+    asked = plan.suite.collections["docstrings"].instruction
+    assert options["encoder"]["query_instruction"] == f"Do: {asked}\nQuery:"
+    assert plan.system_entry("saved", "docstrings").options["instruction"] == asked
 
 
 def test_a_model_of_unknown_start_has_a_footnote(saved, tmp_path):

@@ -206,6 +206,27 @@ def test_the_query_instruction_is_the_collections_and_changes_no_embedding(tmp_p
     assert nested["query_instruction"] == of_law
     assert plan.stage_entry("near", "law").encoder.query_instruction == of_law
     assert len(plan.encoders) == 1
+    assert plan.instructions("told") == told["options"]
+
+
+def test_a_saved_model_is_told_the_instruction_of_the_collection_that_it_serves():
+    saved = {"kind": "resrank_saved", "options": {"model": "models/x"}}
+    told = {"model": "models/x", "instruction": "Find everything"}
+    systems = {
+        "saved": saved,
+        "fused": {"kind": "rank_fusion", "options": {"system": saved}},
+        "told": {"kind": "resrank_saved", "options": told},
+    }
+    collections = {"law": {"kind": "docstrings", "instruction": "Find the law"}}
+    define = {"systems": systems, "collections": collections}
+    suite = {"name": "x", "collections": ["law", "docstrings"], "systems": [*systems]}
+    plan = Plan(load_suite(suite | {"define": define}))
+    assert plan.system_entry("saved", "law").options["instruction"] == "Find the law"
+    elsewhere = plan.suite.collections["docstrings"].instruction
+    assert plan.system_entry("saved", "docstrings").options["instruction"] == elsewhere
+    fused = plan.system_entry("fused", "law").options["system"]["options"]
+    assert fused == {"model": "models/x", "instruction": "Find the law"}
+    assert plan.system_entry("told", "law").options == told
 
 
 def test_a_system_uses_the_model_of_its_own_seed():

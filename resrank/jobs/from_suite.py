@@ -106,6 +106,7 @@ class SuiteJobs:
             system=plan.training_entry(system, seed),
             used_models=[Path(path) for path in plan.used_models(system, seed)],
             sources=self._sources(system),
+            instructions=plan.instructions(system),
             out=out,
             seed=seed,
             store=store,

@@ -17,6 +17,7 @@ from resrank.io.manifest import read_checked_json, write_checked_json
 from resrank.jobs.growth_points import USUAL, Measuring, measured, modelled, running_text
 from resrank.jobs.parent_process import end_with_parent
 from resrank.records import Split
+from resrank.suite.collection_instruction import open_instructions
 from resrank.suite.resolved import Resolved
 
 Row = dict[str, Any]
@@ -50,6 +51,16 @@ class GrowthJob:
             raise ValueError(f"unknown system {', '.join(unknown)}; known: {allowed}")
         return list(self.systems or self.suite.given.systems)
 
+    @property
+    def instruction(self) -> str:
+        """The instruction of the collection whose text is measured.
+
+        A folder that is not named as one of the suite's collections has that of the first.
+        """
+        names = self.suite.suite.collections
+        folder = "" if self.collection is None else self.collection.name
+        return self.suite.collections[folder if folder in names else names[0]].instruction
+
     def title(self, rows: Sequence[Row]) -> str:
         """Return the first sentences of the caption."""
         suite = self.suite.suite
@@ -76,7 +87,7 @@ def grow(job: GrowthJob) -> list[Row]:
     text = Collection(job.collection)
     query = min(text.queries(Split.TEST), key=lambda q: q.id)
     ends = (job.most_candidates, job.longest, job.repeats)
-    measuring = Measuring(running_text(text.passages), query, *ends)
+    measuring = Measuring(running_text(text.passages), query, *ends, job.instruction)
     with_rows = {row["system"] for row in rows}
     with ProcessPoolExecutor(
         1, get_context("spawn"), end_with_parent, max_tasks_per_child=1
@@ -92,7 +103,9 @@ def _about(job: GrowthJob, name: str, text: str) -> dict[str, Any]:
     """Return what a system's measured rows depend on."""
     system = job.suite.systems[name].model_dump(mode="json")
     ends = [job.most_candidates, job.longest, job.repeats]
-    return {"system": system, "text": text, "ends": ends, **environment()}
+    about = {"system": system, "text": text, "ends": ends, **environment()}
+    has_text = any(open_instructions(job.suite.systems[name].options))
+    return about | ({"instruction": job.instruction} if has_text else {})
 
 
 def _kept(path: Path, about: Mapping[str, Any], measure: Callable[[], list[Row]]) -> list[Row]:

@@ -10,6 +10,7 @@ from resrank.efficiency.assumptions import Assumptions
 from resrank.efficiency.costs import Costs
 from resrank.ranking import Request
 from resrank.records import Candidate, Passage, Query, Usage
+from resrank.suite.collection_instruction import served_with
 from resrank.suite.resolved import Resolved
 from resrank.work import QueryShape
 
@@ -61,13 +62,17 @@ def modelled(
 
 
 class Measuring(NamedTuple):
-    """What is measured: a query over passages of a running text's words, and the axes' ends."""
+    """What is measured: a query over passages of a running text's words, and the axes' ends.
+
+    instruction: of the query's collection.
+    """
 
     words: Sequence[str]
     query: Query
     most_candidates: int
     longest: int
     repeats: int
+    instruction: str
 
 
 def measured(resolved: Resolved, name: str, measuring: Measuring) -> Iterator[dict[str, Any]]:
@@ -81,7 +86,9 @@ def measured(resolved: Resolved, name: str, measuring: Measuring) -> Iterator[di
     from resrank.jobs.inputs import load
 
     spec = resolved.systems[name]
-    costs, reranker = Costs(spec, resolved.systems), load(spec, None)
+    served = {"options": served_with(spec.kind, spec.options, measuring.instruction)}
+    costs = Costs(spec, resolved.systems)
+    reranker = load(spec.model_copy(update=served), None)
     for axis, at, shape in points(measuring.most_candidates, measuring.longest):
         request = request_of(measuring.query, measuring.words, shape)
         options = MeterOptions(warmup=[request], scenarios=[Scenario.SINGLE_STREAM])

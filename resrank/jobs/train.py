@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from resrank.io.atomic import write_text
@@ -34,12 +34,14 @@ class TrainJob(SystemJob):
     sources: the collections that it learns from.
     store: folder of the passage embeddings that systems share.
     checkpoints: folder for the state that a killed job resumes from; removed at the end.
+    instructions: text options with `{instruction}` in them, as the suite has them.
     """
 
     sources: Sequence[TrainingSource]
     seed: int
     store: Path
     checkpoints: Path
+    instructions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> dict[str, Path | str]:
@@ -89,6 +91,7 @@ def train(job: TrainJob) -> None:
                 on_step,
                 dev_score(job.sources),
                 seed=job.seed,
+                instructions=job.instructions,
             ),
         )
     if not run.is_main:
@@ -106,6 +109,7 @@ def train(job: TrainJob) -> None:
         **job.model_files,
         first_step=json.loads(rows[0]) if rows else None,
         last_step=json.loads(rows[-1]) if rows else None,
+        **({"instructions": dict(job.instructions)} if job.instructions else {}),
         **({"own_text": own_text.counts} if own_text.counts else {}),
         outputs=[curve, *files_below(job.out)],
     )

@@ -290,6 +290,10 @@ class SavedOptions(RerankerOptions):
         ge=8,
         description="Most tokens per text; longer texts are truncated; unset: as in training.",
     )
+    instruction: str | None = Field(
+        None, description="Takes the place of the training collection's retrieval instruction. In "
+        "a suite it is that of the collection that is reranked; elsewhere, unset: as in training."
+    )  # fmt: skip
     store_dtype: StoreDtype = Field(
         "float32", description="Number format of stored passage embeddings."
     )

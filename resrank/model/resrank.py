@@ -23,7 +23,7 @@ from resrank.model.model_card import model_card
 from resrank.model.network import Lists, ResRankNetwork
 from resrank.model.options import INSTRUCTION, DtypeName, ResRankOptions, ScratchDecoder, told
 from resrank.model.reranker_lm import RerankerLM
-from resrank.model.saved import check_scoring, read_about, read_tensors
+from resrank.model.saved import check_scoring, instructed, read_about, read_tensors
 from resrank.windows import slide
 
 FORMAT = 2  # version of saved models; format 1 is read too
@@ -169,17 +169,19 @@ class ResRank(ResRankNetwork):
         name: Path | str,
         revision: str | None = None,
         options: ResRankOptions | None = None,
+        instruction: str | None = None,
     ) -> ResRank:
         """Load a saved model from a folder, or from the hub at a pinned revision.
 
-        options: replace the saved ones, for other batches or number formats. Raises ValueError if
+        options: replace the saved ones, for other batches or number formats. instruction: replaces
+        that of the collection that it was trained on, in the saved options. Raises ValueError if
         they score otherwise than in training, or if the folder holds another kind of model or a
         damaged one, ModelNotFound if there is none. A model of format 1 scores as it did.
         """
         folder = locate(str(name), revision)
         about = read_about(folder, FORMAT)
         saved = ResRankOptions.model_validate(about["options"])
-        options = options or saved
+        options = options or instructed(saved, about["provenance"], instruction)
         check_scoring(folder, saved, options)
         place: dict[str, Any] = {}
         if about["encoder"] == "encoder":

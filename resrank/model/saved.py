@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from resrank.io.manifest import Damaged, check_outputs, read_checked_json
-from resrank.model.options import ResRankOptions
+from resrank.model.options import INSTRUCTION, ResRankOptions
 
 AGAIN = "copy the folder again, or train again"
 KEYS = {"format", "options", "encoder", "token_norm"}
@@ -52,6 +52,27 @@ def check_scoring(folder: Path, saved: ResRankOptions, options: ResRankOptions) 
                 f"{folder} was trained with `{name}: {value}`, the options have "
                 f"`{name}: {wanted[name]}`; set {value}, or train again"
             )
+
+
+def instructed(
+    saved: ResRankOptions, provenance: Mapping[str, Any], instruction: str | None
+) -> ResRankOptions:
+    """Return saved options with another collection's instruction; None: as in training.
+
+    provenance: of the model. It has the texts with `{instruction}` in them if the suite that
+    trained it replaced this. Options without such texts stay.
+    """
+    if instruction is None:
+        return saved
+    kept = provenance.get("instructions", {})
+
+    def text(name: str, otherwise: str) -> str:
+        return str(kept.get(name, otherwise)).replace(INSTRUCTION, instruction)
+
+    question = text("query_instruction", saved.encoder.query_instruction)
+    encoder = saved.encoder.model_copy(update={"query_instruction": question})
+    opening = text("instruction", saved.instruction)
+    return saved.model_copy(update={"encoder": encoder, "instruction": opening})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

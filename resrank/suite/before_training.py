@@ -14,6 +14,7 @@ from resrank.io.manifest import manifest_of, read_checked_json
 from resrank.io.yaml import ConfigError
 from resrank.model.trained_models import PREFIX
 from resrank.reranker_entry import RerankerEntry
+from resrank.suite.collection_instruction import with_open_instructions
 from resrank.suite.entry_classes import is_reranker_kind
 from resrank.suite.schema import System
 
@@ -118,12 +119,13 @@ def _before_saving(entry: RerankerEntry, systems: Mapping[str, System]) -> Reran
     manifest = manifest_of(Path(model))
     if not manifest.is_file():
         raise UnknownStart(f"no {manifest} says what its model was before training")
-    config = read_checked_json(manifest).get("config", {})
-    if "kind" not in config:
+    about = read_checked_json(manifest)
+    if "kind" not in (config := about.get("config", {})):
         raise UnknownStart(f"{manifest} does not say what its model was before training")
-    if missing := [text for text in _texts(config["options"]) if _is_missing(text)]:
+    trained_with = with_open_instructions(config["options"], about.get("instructions", {}))
+    if missing := [text for text in _texts(trained_with) if _is_missing(text)]:
         raise UnknownStart(f"before training its model used {missing[0]}, which is not here")
-    return RerankerEntry(kind=config["kind"], options=options.before_training(config["options"]))
+    return RerankerEntry(kind=config["kind"], options=options.before_training(trained_with))
 
 
 def _texts(value: Any) -> Iterator[str]:

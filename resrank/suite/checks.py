@@ -104,7 +104,7 @@ def _check_source(resolved: Resolved, name: str, source: str) -> None:
 def _check_instructions(name: str, spec: System) -> None:
     """Check that a training on several collections can tell each query its own instruction."""
     allowed = spec.reranker.instructed
-    if wrong := sorted(set(open_instructions(spec.options)) - allowed):
+    if wrong := sorted({name for name, _ in open_instructions(spec.options)} - allowed):
         raise ConfigError(
             f"system {name!r} is trained on several collections, each with an instruction of its "
             f"own, but a training of kind {spec.kind!r} cannot fill `{{instruction}}` into "

@@ -18,7 +18,7 @@ from resrank.model.options import EncoderOptions
 from resrank.model.trained_models import substitute, used_models
 from resrank.reranker_entry import options_of
 from resrank.reranker_options import TeacherWork
-from resrank.suite.collection_instruction import with_instruction
+from resrank.suite.collection_instruction import open_instructions, served_with
 from resrank.suite.paths import Paths
 from resrank.suite.resolved import ReadCollection, Resolved
 from resrank.suite.schema import System
@@ -79,8 +79,12 @@ class Plan(Paths):
         entry = self.suite.systems[system]
         training = with_runs(entry.training, lambda teacher: self.teacher_run(system, teacher))
         instruction = self.suite.collections[collection].instruction
-        options = with_instruction(self._options(system, seed), instruction)
+        options = served_with(entry.kind, self._options(system, seed), instruction)
         return entry.model_copy(update={"options": options, "training": training})
+
+    def instructions(self, system: str) -> dict[str, str]:
+        """Return the text options of a system that hold `{instruction}`, with their texts."""
+        return dict(open_instructions(self.suite.systems[system].options))
 
     def training_entry(self, system: str, seed: Seed = None) -> System:
         """Return a system's entry for its training with a seed.

@@ -94,6 +94,8 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
         corpus.write(json.dumps({"_id": "long", "title": "", "text": "many words " * 50}) + "\n")
     parse_collection({"kind": "beir", "path": str(beir)}).collect(tmp_path / "c")
     resolved = load_suite(SUITE | {"scale": 64})
+    encoder = resolved.systems["resrank_4b_random"].options["encoder"]
+    encoder["query_instruction"] = "Instruct: {instruction}\nQuery:"
     assert Collection(tmp_path / "c").hash
     job = GrowthJob(
         suite=resolved,
@@ -120,6 +122,8 @@ def test_measured_beside_modelled(tmp_path, beir, monkeypatch):
     assert dots["flops_cached"]["candidates"] == pytest.approx(
         lines["flops_cached"]["candidates"], rel=0.5
     )
+    system = resolved.systems["resrank_4b_random"]
+    assert "{instruction}" in system.typed_options.encoder.query_instruction  # filled in by the job
     monkeypatch.setattr(growing, "_in_a_process", lambda *_: pytest.fail("measured again"))
     assert grow(job) == rows
     with pytest.raises(pytest.fail.Exception, match="measured again"):  # other ends
