@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 
 import torch
+from numpy.random import Generator
 from torch import Tensor
 
 from baselines.rag_match.documents import Document, Documents
@@ -14,7 +16,7 @@ from baselines.rag_match.options import KnowledgeStage
 from baselines.rag_match.prompts import document_prompt
 from baselines.rag_match.sequences import answered
 from resrank.records import TrainingExample
-from resrank.training.mixture import share
+from resrank.training.mixture import by_collection, choose, share
 
 
 def learn_to_write(
@@ -28,7 +30,7 @@ def learn_to_write(
     documents: of the examples, in their order, then of further queries. Raises ValueError if every
     document is empty.
     """
-    places = _places(stage, documents, examples)
+    places = _places(stage, documents, examples, learner.rng(1, 1))
     if not places:
         raise ValueError(
             f"none of {len(documents)} queries has evidence to make a document of: the first stage "
@@ -63,10 +65,19 @@ def learn_to_write(
 
 
 def _places(
-    stage: KnowledgeStage, documents: Documents, examples: Sequence[TrainingExample]
+    stage: KnowledgeStage,
+    documents: Documents,
+    examples: Sequence[TrainingExample],
+    rng: Generator,
 ) -> list[int]:
-    """Return the line numbers, from 0, of documents with a text that the stage may learn."""
-    used = {example.query.id for example in share(examples, *stage.share)}
-    of_examples = (place for place, example in enumerate(examples) if example.query.id in used)
+    """Return the line numbers, from 0, of documents with a text that the stage may learn.
+
+    rng: draws the queries of a mixture by the weights of its collections.
+    """
+    used = share(examples, *stage.share)
+    if len(by_collection(used)) > 1:
+        used = choose(used, None, rng)
+    times = Counter(example.query.id for example in used)
+    of_examples = (place for place, e in enumerate(examples) for _ in range(times[e.query.id]))
     further = range(len(examples), len(documents))
     return [place for place in chain(of_examples, further) if documents[place].text]
