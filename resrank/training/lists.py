@@ -13,7 +13,7 @@ from resrank.records import Passage, TrainingExample
 from resrank.training.mixture import check_mixture, in_batches, share
 from resrank.training.options import TrainingStage
 from resrank.training.teacher import scored_by, taught_by
-from resrank.training.teacher_options import NegativeFilter
+from resrank.training.teacher_options import ENCODER, NegativeFilter
 
 
 class TrainingList(NamedTuple):
@@ -36,11 +36,12 @@ def usable(examples: Sequence[TrainingExample], stage: TrainingStage) -> list[Tr
     """Return the examples of a stage's share whose lists have passages of different grades.
 
     A ranker learns nothing from the others. Where the stage has a teacher, its orderings grade the
-    lists. Raises DataError if the teacher's file is malformed or ranks none of the queries, and
-    ValueError if a collection of a mixture has nothing to learn from.
+    lists; those of the encoder are made later. Raises DataError if the teacher's file is malformed
+    or ranks none of the queries, and ValueError if a collection of a mixture has nothing to learn
+    from.
     """
     shared: Sequence[TrainingExample] = share(examples, *stage.share)
-    if stage.teacher is not None:
+    if stage.teacher not in (None, ENCODER):
         shared = taught_by(shared, Path(stage.teacher), labels_first=stage.labels == "first")
     if stage.negative_filter is not None:
         shared = scored_by(shared, Path(stage.negative_filter.teacher))
@@ -66,6 +67,8 @@ def _teaches(example: TrainingExample, stage: TrainingStage) -> bool:
     if stage.negatives == "sampled":
         return bool(example.positives) and len(example.candidates) > 0
     kept = example.candidates[: stage.list_length]
+    if stage.teacher == ENCODER:
+        return len(kept) > 1
     return len({example.grades.get(c.passage.id, 0) for c in kept}) > 1
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from resrank.options import Strict
 from resrank.reranker_options import QuerySource, StageWork, TeacherWork, TrainingOptions
 from resrank.training.teacher_options import (
+    ENCODER,
+    TEACHER,
     FilteredNegatives,
     QueryShare,
     TaughtLists,
@@ -169,7 +171,7 @@ class ListOptions(TaughtLists, FilteredNegatives, QueryOptions):
 
     @model_validator(mode="after")
     def _teacher_orders_or_filters(self) -> ListOptions:
-        if self.teacher is not None and self.negatives == "sampled":
+        if self.teacher not in (None, ENCODER) and self.negatives == "sampled":
             raise ValueError(
                 "a `teacher` orders the first stage's list: it goes with `negatives: top`, not "
                 "with `negatives: sampled`, whose lists depend on the qrels"
@@ -184,7 +186,8 @@ class ListOptions(TaughtLists, FilteredNegatives, QueryOptions):
     @property
     def teacher_names(self) -> list[str]:
         """Return every teacher that the options name, a system or a file."""
-        return [*([self.teacher] if self.teacher else []), *super().teacher_names]
+        orders = [] if self.teacher in (None, ENCODER) else [self.teacher]
+        return [*orders, *super().teacher_names]
 
     @property
     def teachers(self) -> tuple[TeacherWork, ...]:
@@ -197,11 +200,18 @@ class ListOptions(TaughtLists, FilteredNegatives, QueryOptions):
 class TrainingStage(PseudoQueryOptions, ListOptions):
     """Configure one stage of training: its queries, its lists, its losses, its rates."""
 
+    encoder_teaches: ClassVar[bool] = True
     batch_queries: int = Field(16, ge=1, description="Lists per step.")
     order: Literal["first_stage", "shuffled"] = Field(
         "first_stage",
         description="Order of the passages in a training list; a model is served lists in "
         "first-stage order.",
+    )
+    teacher: str | None = Field(
+        None,
+        description=f"Who orders the lists, in place of the qrels: {TEACHER}; or 'encoder', the "
+        "frozen encoder's cosines, so that the reranker learns to read its embeddings (alignment). "
+        "Queries without an ordering are left out. Unset: the qrels grade the lists.",
     )
     train_encoder: bool = Field(False, description="Whether gradients reach the encoder.")
     ranking_weight: float = Field(1.0, ge=0, description="Weight of RankNet on the scores.")
@@ -228,6 +238,15 @@ class TrainingStage(PseudoQueryOptions, ListOptions):
         description="Cut passages to this many tokens where the encoder is trained; unset: the "
         "encoder's limit.",
     )
+
+    @model_validator(mode="after")
+    def _encoder_teaches_or_learns(self) -> TrainingStage:
+        if self.teacher == ENCODER and self.train_encoder:
+            raise ValueError(
+                "`teacher: encoder` orders lists by the encoder's own cosines, from which it "
+                "cannot learn itself; leave `train_encoder` out"
+            )
+        return self
 
 
 class EncoderTraining(PseudoQueryOptions, InfoNceOptions, TrainingOptions):

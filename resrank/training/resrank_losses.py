@@ -22,6 +22,10 @@ from resrank.training.losses import ranknet
 from resrank.training.options import ResRankTraining, TrainingStage
 from resrank.training.processes import processes
 from resrank.training.state_measures import RATIO, SMALLEST_RATIO, state_measures
+from resrank.training.teacher_options import ENCODER
+
+ABOVE_COSINES = 3.0
+"""More than two cosines can differ by, so that a grade counts for more than any cosine."""
 
 
 class StageLosses:
@@ -80,10 +84,10 @@ class StageLosses:
         """Return the lists that this process ranks.
 
         With sharded weights each process must rank at least one list. A process without one ranks
-        the batch's first with equal grades, whose loss is zero.
+        the batch's first without grades, whose loss is zero.
         """
         lists = self.run.share(batch)
-        return lists or [batch[0]._replace(grades=[0] * len(batch[0].grades))]
+        return lists or [batch[0]._replace(grades=[])]
 
     def _total(self, loss: Tensor) -> float:
         return self.run.add_up(loss.detach().clone()).item()
@@ -106,10 +110,25 @@ class StageLosses:
         self._measure(states)
         scale = self.model.log_scale.exp()
         losses = []
-        for listed, item in zip(states, lists, strict=True):
+        for listed, item, slot, block in zip(states, lists, slots, blocks, strict=True):
             scores = self.model.scores(listed)
-            losses.append(ranknet(scores * scale, torch.tensor(item.grades, device=scores.device)))
+            losses.append(
+                ranknet(scores * scale, self._grades(item, slot, block).to(scores.device))
+            )
         return torch.stack(losses).sum() / batch_size
+
+    def _grades(self, item: TrainingList, slot: Tensor, block: Tensor) -> Tensor:
+        """Return the order to learn, (passages,): the labels, or the encoder's cosines.
+
+        slot: (width,) the query's embedding. block: (passages, width).
+        """
+        if not item.grades:
+            return torch.zeros(len(block))
+        labels = torch.tensor(item.grades)
+        if self.stage.teacher != ENCODER:
+            return labels
+        cosines = torch.nn.functional.cosine_similarity(block.detach(), slot.detach(), dim=-1)
+        return cosines + ABOVE_COSINES * labels if self.stage.labels == "first" else cosines
 
     def _measure(self, states: Sequence[ListStates]) -> None:
         """Keep the step's measures for its log row; warn once about a residual without effect."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +12,8 @@ from resrank.options import Strict
 from resrank.reranker_options import TeacherWork
 
 PREFIX = "system:"
+ENCODER = "encoder"
+"""Names a stage's own frozen encoder as its teacher."""
 TEACHER = (
     "`system:<name>`, a system of the suite or the library whose ranking of the training lists is "
     "a job of its own; or a file: a TREC run, or JSONL with {'query_id': ..., 'ranking': [passage "
@@ -81,6 +83,8 @@ class FilteredNegatives(QueryShare):
 class TaughtLists(Strict):
     """Options of a training on lists that a teacher may order."""
 
+    encoder_teaches: ClassVar[bool] = False
+    """Whether the order of the encoder's own cosines may be the teacher."""
     teacher: str | None = Field(
         None,
         description=f"Who orders the lists, in place of the qrels: {TEACHER}. Queries without an "
@@ -95,6 +99,11 @@ class TaughtLists(Strict):
     @field_validator("teacher", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
+        if value == ENCODER and not cls.encoder_teaches:
+            raise ValueError(
+                "`teacher: encoder` is for a stage of the kind `resrank`; name a system as "
+                "`system:<name>`, or a file of that name as `./encoder`"
+            )
         return teacher_name(value)
 
     @model_validator(mode="after")
@@ -122,7 +131,8 @@ def teacher_systems(teachers: Iterable[str | None]) -> list[str]:
 
 def teacher_files(teachers: Iterable[str | None]) -> list[Path]:
     """Return the paths of the teachers that are files."""
-    return [Path(t) for t in teachers if t is not None and not t.startswith(PREFIX)]
+    named = (t for t in teachers if t is not None and t != ENCODER)
+    return [Path(t) for t in named if not t.startswith(PREFIX)]
 
 
 def of_collections(file: Path, names: Iterable[str]) -> list[Path]:
