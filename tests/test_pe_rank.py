@@ -211,3 +211,8 @@ def test_a_teacher_grades_the_lists(options, tmp_path):
     example = examples()[1]
     ranking = PERank.load(options, tmp_path / "model").rerank(example.query, example.candidates)
     assert ranking.passage_ids[:3] == ("p3", "p1", "p0")
+
+
+def test_an_encoder_of_raw_states_is_refused():
+    with pytest.raises(ValueError, match="`normalize: false` is for ResRank alone.*leave `norm"):
+        PERankOptions.model_validate({"encoder": {"normalize": False}})

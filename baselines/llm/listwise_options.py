@@ -66,7 +66,10 @@ class ListwiseTraining(MemoryOptions, ListTraining):
     )
     list_length: int = Field(20, ge=2, description="Passages in a window.")
     order: Literal["first_stage", "shuffled"] = Field(
-        "shuffled", description="Order in which a window's passages are presented."
+        "shuffled",
+        description="Order in which a window's passages are presented. RankVicuna's recipe "
+        "shuffles them, so that the model does not copy its input; windows are served in an order "
+        "that it has changed in part. 'first_stage': as the first window is served.",
     )
     batch_queries: int = Field(8, ge=1, description="Windows in one step.")
     learning_rate: float = Field(5e-6, gt=0, description="AdamW's peak rate.")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from resrank.model.options import TwoModels
+from resrank.model.options import EncoderOptions, TwoModels, UnitEncoder
 from resrank.training.options import ListTraining
 from resrank.windows import Window
 
@@ -14,6 +14,7 @@ from resrank.windows import Window
 class PERankOptions(TwoModels):
     """Which models, and how they are prompted."""
 
+    encoder: UnitEncoder = EncoderOptions()
     chat: bool = Field(
         True,
         description="The authors' prompt, in the decoder's chat template; false: a plain one, of "
@@ -61,7 +62,9 @@ class PERankTraining(ListTraining):
     content_tokens: int = Field(180, ge=1, description="Tokens of a text in that prompt.")
     batch_queries: int = Field(8, ge=1, description="Lists in one step.")
     order: Literal["first_stage", "shuffled"] = Field(
-        "shuffled", description="Order in which a training list is fed."
+        "first_stage",
+        description="Order in which a training list is fed; a model is served lists in first-stage "
+        "order, and the paper names no other.",
     )
     learning_rate: float = Field(3e-4, gt=0, description="AdamW's peak rate.")
 

@@ -74,7 +74,7 @@ class EncoderOptions(RerankerOptions):
     normalize: bool = Field(
         True,
         description="Scale embeddings to length 1; false: hand over the pooled last hidden state "
-        "as it is, for ResRank's `input_scale: raw` and `residual: raw`.",
+        "as it is, for ResRank's `input_scale: raw` and `residual: raw`; other systems refuse it.",
     )
     store_dtype: StoreDtype = Field(
         "float32", description="Number format of stored passage embeddings."
@@ -89,7 +89,10 @@ class EncoderOptions(RerankerOptions):
 
 def _check_unit_length(encoder: EncoderOptions) -> EncoderOptions:
     if not encoder.normalize:
-        raise ValueError("`normalize: false` is for ResRank; embeddings of length 1 are needed")
+        raise ValueError(
+            "`normalize: false` is for ResRank alone: this system is made for embeddings of length "
+            "1; leave `normalize` out, or set it to true"
+        )
     return encoder
 
 
