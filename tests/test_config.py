@@ -145,7 +145,7 @@ def test_a_model_of_random_weights_says_so(tmp_path):
     suite = load_suite(SUITE | {"systems": list(define), "define": {"systems": define}})
     assert [suite.label(name) for name in define] == [
         "Mine (untrained: random weights)", "Mine", "named", "two (untrained: random weights)",
-        "default (untrained: random weights)", "shape (untrained: random weights)",
+        "default", "shape (untrained: random weights)",
         "within (untrained: random weights)", "projected (untrained: projector of random weights)",
         "headless (untrained: head of random weights)", "headed", "not-here",
     ]  # fmt: skip

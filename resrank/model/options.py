@@ -180,7 +180,7 @@ class TwoModels(RerankerOptions):
         | Annotated[CausalEncoder, Tag(ENCODER)],
         Discriminator(form_of_model),
     ] = Field(
-        ScratchDecoder(),
+        CausalEncoder(),
         description="A decoder's folder, hub id, GGUF file or wheel (`pypi:...`), an "
         "encoder to make causal, or the shape of a new decoder.",
     )
