@@ -146,10 +146,10 @@ def test_a_name_that_is_taken_is_an_error():
 
 
 def test_an_entry_that_is_the_untrained_self_need_not_be_listed(tmp_path):
-    resolved = load_suite(
-        {"name": "x", "collections": ["docstrings"], "systems": ["resrank_minilm_causal"]}
-    )
-    assert resolved.companions == {"resrank_minilm_causal_untrained": ["resrank_minilm_causal"]}
+    before = {key: SYSTEMS["full"][key] for key in ("kind", "options")} | {"label": "Before"}
+    systems = {"full": SYSTEMS["full"], "full_untrained": before}
+    resolved = suite("full", define={"systems": systems})
+    assert resolved.companions == {"full_untrained": ["full"]}
     plan = Plan(resolved, str(tmp_path))
     write_merged(plan)
     again = load_merged(Path(plan.suite_file))

@@ -166,7 +166,7 @@ def test_trained_systems_have_the_shape_of_their_initial_models():
     assert saved == ["trained:resrank_joint/encoder", "trained:resrank_joint/reranker"]
     encoder, reranker = (shape_of(model, systems) for model in saved)
     assert encoder == minilm
-    assert (reranker.stack.layers, reranker.stack.hidden, reranker.vocabulary) == (1, 384, 30522)
+    assert (reranker.stack.layers, reranker.stack.hidden, reranker.vocabulary) == (6, 384, 30522)
 
 
 def test_an_unknown_shape_has_no_figure(tmp_path):
