@@ -22,7 +22,9 @@ from resrank.training.lists import negatives_of
 from resrank.training.loop import TrainingPhase, fit
 from resrank.training.losses import ranknet
 from resrank.training.mixture import check_mixture, choose, in_batches, share, used_counts
+from resrank.training.options import TrainingStage
 from resrank.training.processes import processes
+from resrank.training.query_use import report_queries
 from resrank.training.teacher import scored_by
 
 
@@ -49,6 +51,8 @@ def train_pairs(
     kept = choose(usable, options.max_queries, np.random.default_rng([job.seed]))
     if not kept:
         raise ValueError("no training query has both a relevant passage and candidates")
+    stage = TrainingStage(share=options.share, max_queries=options.max_queries, negatives="sampled")
+    report_queries("cross-encoder", stage, examples, usable, kept)
 
     def batches(epoch: int) -> list[list[LabelledPair]]:
         rng = np.random.default_rng([job.seed, epoch])

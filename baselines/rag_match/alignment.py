@@ -20,6 +20,8 @@ from baselines.rag_match.teacher import TraceTeacher
 from baselines.rag_match.usable_traces import usable_traces
 from resrank.records import TrainingExample
 from resrank.training.mixture import choose, share
+from resrank.training.options import TrainingStage
+from resrank.training.query_use import report_queries
 
 
 class TracedPair(NamedTuple):
@@ -41,7 +43,10 @@ def learn_to_judge(
     documents: query id -> document for the teacher. Where a trace is malformed or has another grade
     than the pair, the pair's grade alone is learned. Raises ValueError if there is no pair.
     """
-    kept = choose(share(examples, *stage.share), stage.max_queries, learner.rng(2))
+    shared = share(examples, *stage.share)
+    kept = choose(shared, stage.max_queries, learner.rng(2))
+    about = TrainingStage(share=stage.share, max_queries=stage.max_queries)
+    report_queries("alignment", about, examples, shared, kept)
     pairs = balanced(kept, stage.pairs, learner.rng(2, 1))
     if not pairs:
         raise ValueError(

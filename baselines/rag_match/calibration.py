@@ -18,6 +18,8 @@ from baselines.rag_match.sequences import AnsweredPrompt, answered
 from baselines.rag_match.teacher import TraceTeacher
 from resrank.records import TrainingExample
 from resrank.training.mixture import choose, share
+from resrank.training.options import TrainingStage
+from resrank.training.query_use import report_queries
 
 
 class Contrast(NamedTuple):
@@ -47,7 +49,10 @@ def learn_to_prefer(
     documents: query id -> document for the teacher. teacher: None where the model writes no traces.
     Without a preference the model stays as it is; a message on stderr and the counts say so.
     """
-    kept = choose(share(examples, *stage.share), stage.max_queries, learner.rng(3))
+    shared = share(examples, *stage.share)
+    kept = choose(shared, stage.max_queries, learner.rng(3))
+    about = TrainingStage(share=stage.share, max_queries=stage.max_queries)
+    report_queries("calibration", about, examples, shared, kept)
     pairs = as_ranked(kept, stage.pairs, learner.rng(3, 1))
     with learner.mixed():
         mine = trajectories(learner.judge, learner.run.share(pairs), traces=teacher is not None)

@@ -18,6 +18,7 @@ from resrank.training.losses import info_nce
 from resrank.training.mixture import choose, used_counts
 from resrank.training.options import EncoderTraining, TrainingStage
 from resrank.training.processes import processes
+from resrank.training.query_use import report_queries
 
 
 def train_encoder(
@@ -32,6 +33,7 @@ def train_encoder(
     """
     stage = TrainingStage(
         share=options.share,
+        max_queries=options.max_queries,
         batch_queries=options.batch_queries,
         list_length=options.negatives + 1,
         negatives="sampled",
@@ -43,6 +45,7 @@ def train_encoder(
     kept = choose(usable_examples, options.max_queries, np.random.default_rng([job.seed]))
     if not kept:
         raise ValueError("no training query has a relevant passage and candidates")
+    report_queries("encoder", stage, examples, usable_examples, kept)
 
     run = processes()
 

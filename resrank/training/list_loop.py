@@ -16,6 +16,7 @@ from resrank.training.lists import TrainingList, batches, query_ids, usable
 from resrank.training.loop import TrainingPhase, fit
 from resrank.training.mixture import choose, used_counts
 from resrank.training.options import QueryOptions, TrainingStage
+from resrank.training.query_use import report_queries
 
 Backward = Callable[[Sequence[TrainingList]], dict[str, float]]
 
@@ -53,6 +54,8 @@ def fit_lists(
     kept = choose(candidates, options.max_queries, np.random.default_rng([job.seed]))
     if not kept:
         raise ValueError(_nothing_to_learn(examples, len(candidates), stage.list_length))
+    about = stage.model_copy(update={"max_queries": options.max_queries})
+    report_queries(lists.name, about, examples, candidates, kept)
     if lists.prepare is not None:
         lists.prepare(kept)
     phase = TrainingPhase(

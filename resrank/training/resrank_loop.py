@@ -22,6 +22,7 @@ from resrank.training.loop import TrainingPhase, fit
 from resrank.training.lora import is_replaced
 from resrank.training.mixture import choose, used_counts
 from resrank.training.options import ResRankTraining, TrainingStage
+from resrank.training.query_use import report_queries
 from resrank.training.resrank_losses import StageLosses
 
 
@@ -45,6 +46,7 @@ def train_stages(
         kept = choose(candidates, stage.max_queries, np.random.default_rng([job.seed, number]))
         if not kept:
             raise ValueError("no training query has a relevant passage among its candidates")
+        report_queries(f"stage {number}", stage, examples, candidates, kept)
         phase = TrainingPhase(
             name=f"stage {number}",
             rates=rates(model, options, stage),
