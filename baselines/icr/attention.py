@@ -13,6 +13,7 @@ from transformers import DynamicCache
 from baselines.icr.options import ICROptions
 from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.interface import Message
+from resrank.model.finite import check_finite
 from resrank.phases import phase
 
 SEPARATOR = "\n\n"
@@ -50,6 +51,7 @@ class Reader:
             )
         with phase("prefill"):
             given, before = self._attention(full, neutral)
+        check_finite(given - before, self.llm.options.model, "attention weights")
         with phase("score"):
             scores = [_passage_score(given[a:b] - before[a:b]) for a, b in full.spans]
         tokens = len(full.ids) + len(neutral.ids) - neutral.rest

@@ -20,6 +20,7 @@ from baselines.pe_rank.options import PERankOptions
 from baselines.pe_rank.prompt import SlotPrompt
 from resrank.io.atomic import atomic_folder, write_json
 from resrank.model.encoder import Encoder
+from resrank.model.finite import check_finite
 from resrank.model.reranker_lm import RerankerLM
 from resrank.phases import phase
 
@@ -93,6 +94,7 @@ class PERankModel(nn.Module):
                 )  # fmt: skip
             cache = out.past_key_values
             logits = torch.einsum("bd,bnd->bn", out.last_hidden_state[:, -1], table).float()
+            check_finite(logits[left], self.options.reranker, "logits of passages")
             chosen = logits.masked_fill(~left, -torch.inf).argmax(dim=1)
             for row, place in enumerate(chosen.tolist()):
                 if step < len(passages[row]):

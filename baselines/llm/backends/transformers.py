@@ -27,6 +27,7 @@ from resrank.io.hashing import sha256_file, sha256_lines
 from resrank.model.batches import token_budget_batches
 from resrank.model.causal_encoder import causal_language_model
 from resrank.model.device import number_format, pick_device, pick_dtype, set_seeds
+from resrank.model.finite import check_finite
 from resrank.model.first_layers import first_layers_of
 from resrank.model.hub import locate
 from resrank.model.model_files import file_sha256, is_model_file
@@ -147,12 +148,13 @@ class TransformersModel(PromptTokens):
     def first_logits(self, ids: Sequence[list[int]], tokens: Sequence[int]) -> Tensor:
         """Return some tokens' logits at the position after each prompt: (prompts, tokens) float32.
 
-        One forward pass per prompt, batched; nothing is generated.
+        One forward pass per prompt, batched; nothing is generated. ValueError if one is not finite.
         """
         out = torch.empty(len(ids), len(tokens))
         for places in self._batches(ids):
             parts = in_halves(self._last_logits, [ids[place] for place in places])
             out[places] = torch.cat(parts)[:, list(tokens)].float().cpu()
+        check_finite(out, self.options.model, "logits after a prompt")
         return out
 
     def _last_logits(self, ids: Sequence[list[int]]) -> Tensor:
@@ -188,7 +190,7 @@ class TransformersModel(PromptTokens):
                 pad_token_id=self.pad,
                 **GENERATION,
                 **more,
-                logits_processor=LogitsProcessorList([_FirstLogits()]),
+                logits_processor=LogitsProcessorList([_LogitsWatch(self.options.model)]),
             )
         out = out[:, inputs.shape[1] :]
         return [self._text(row.tolist()) for row in out]
@@ -204,17 +206,19 @@ class TransformersModel(PromptTokens):
         yield from token_budget_batches([len(row) for row in ids], self.options.batch_tokens)
 
 
-class _FirstLogits(LogitsProcessor):  # type: ignore[misc]
-    """Ends the phase `prefill` once `generate` has the first token's logits."""
+class _LogitsWatch(LogitsProcessor):  # type: ignore[misc]
+    """Ends the phase `prefill` at the first token's logits, and checks those of every token."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: object) -> None:
+        self.model = model
         self.read = False
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return the logits unchanged."""
+        """Return the logits unchanged. ValueError if the highest is not finite."""
         if not self.read:
             turn("decode")
         self.read = True
+        check_finite(scores.amax(dim=-1), self.model, "logits of an answer")
         return scores
 
 
