@@ -9,6 +9,14 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from resrank.collections.base import CollectionKind
+from resrank.collections.beir_folder import (
+    corpus_of,
+    line_of_repeat,
+    qrels_of,
+    queries_of,
+    read_passages,
+    read_queries,
+)
 from resrank.collections.counting import Sizes, count_lines, judged_queries
 from resrank.collections.remote_file import RemoteFile, remote_only
 from resrank.io.collection_content import CollectionContent
@@ -18,7 +26,7 @@ from resrank.records import Qrels, Query, Split
 
 
 class BeirCollection(CollectionKind):
-    """A folder in BEIR layout: corpus.jsonl, queries.jsonl, qrels/<split>.tsv."""
+    """A folder in BEIR layout: corpus.jsonl, queries.jsonl, qrels/<split>.tsv, plain or gzip."""
 
     passage_text: ClassVar[str] = "title and text"
 
@@ -57,26 +65,25 @@ class BeirCollection(CollectionKind):
         """Return the files of the user's folder that are read."""
         if self.path is None:
             return []
-        qrels = [f"qrels/{name}.tsv" for name in (self.test, self.train, self.dev) if name]
-        paths = [self.path / name for name in ("corpus.jsonl", "queries.jsonl", *qrels)]
+        qrels = [qrels_of(self.path, name) for name in (self.test, self.train, self.dev) if name]
+        paths = [corpus_of(self.path), queries_of(self.path), *qrels]
         return [path for path in paths if path.is_file()]
 
     def count_files(self) -> Sizes:
         """Count the lines of the user's corpus and the queries of its judgments."""
         if self.path is None:
             return Sizes()
-        qrels = self.path / "qrels"
         return Sizes(
-            count_lines(self.path / "corpus.jsonl"),
-            judged_queries(qrels / f"{self.test}.tsv"),
-            judged_queries(qrels / f"{self.train}.tsv") if self.train else None,
+            count_lines(corpus_of(self.path)),
+            judged_queries(qrels_of(self.path, self.test)),
+            judged_queries(qrels_of(self.path, self.train)) if self.train else None,
         )
 
     def has_train_split(self) -> bool:
         """Return whether the folder has train qrels; a zip is assumed to have them."""
         if self.train is None:
             return False
-        return self.path is None or (self.path / "qrels" / f"{self.train}.tsv").is_file()
+        return self.path is None or qrels_of(self.path, self.train).is_file()
 
     def train_split_is_certain(self) -> bool:
         """Return whether the folder is here."""
@@ -87,20 +94,20 @@ class BeirCollection(CollectionKind):
 
         Raises DataError that names the file and the line of a mistake.
         """
-        from resrank.collections.beir_folder import line_of_repeat, read_passages, read_queries
         from resrank.collections.checks import check_passages, check_queries
         from resrank.io.passage_table import RepeatedPassage
 
         folder = self._local_folder()
         files = self._split_files(folder)
-        corpus, texts = folder / "corpus.jsonl", read_queries(folder / "queries.jsonl")
+        corpus, queries_file = corpus_of(folder), queries_of(folder)
+        texts = read_queries(queries_file)
         judged = {split: read_qrels(path) for split, path in files.items()}
         for split, qrels in judged.items():
             check_queries(qrels, texts, files[split])
         splits, merged = _merge(judged)
         queries = [Query(q, text, splits.get(q, Split.HELD_OUT)) for q, text in texts.items()]
         queries += [Query(q, "", split) for q, split in splits.items() if q not in texts]
-        inputs = [corpus, folder / "queries.jsonl", *files.values()]
+        inputs = [corpus, queries_file, *files.values()]
         try:
             self.write_content(
                 out,
@@ -137,7 +144,7 @@ class BeirCollection(CollectionKind):
         from resrank.collections.fetch import local_copy
 
         folder = unpack(local_copy(archive), self.unpacked_bytes) / self.folder
-        if not (folder / "corpus.jsonl").is_file():
+        if not corpus_of(folder).is_file():
             names = sorted(p.name for p in folder.parent.glob("*")) or ["nothing"]
             raise DataError(
                 f"{archive.name}: no corpus.jsonl in its folder {self.folder!r}; beside it: "
@@ -148,9 +155,9 @@ class BeirCollection(CollectionKind):
     def _split_files(self, folder: Path) -> dict[Split, Path]:
         """Return the qrels file of each split that the folder has; the test file is required."""
         named = {Split.TEST: self.test, Split.DEV: self.dev, Split.TRAIN: self.train}
-        files = {s: folder / "qrels" / f"{name}.tsv" for s, name in named.items() if name}
+        files = {s: qrels_of(folder, name) for s, name in named.items() if name}
         if not files[Split.TEST].is_file():
-            names = ", ".join(sorted(p.name for p in (folder / "qrels").glob("*.tsv"))) or "none"
+            names = ", ".join(sorted(p.name for p in (folder / "qrels").glob("*.tsv*"))) or "none"
             raise DataError(f"no {files[Split.TEST]}; the folder's qrels: {names}")
         return {split: path for split, path in files.items() if path.is_file()}
 

@@ -1,4 +1,4 @@
-"""Read a folder in BEIR layout: corpus.jsonl and queries.jsonl."""
+"""Read a folder in BEIR layout: corpus.jsonl and queries.jsonl, plain or gzip."""
 
 from __future__ import annotations
 
@@ -7,9 +7,32 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from resrank.io.text import DataError, id_field, query_id_field, read_jsonl, text_field
+from resrank.io.text import (
+    DataError,
+    id_field,
+    optional_text,
+    plain_or_gzip,
+    query_id_field,
+    read_jsonl,
+    text_field,
+)
 from resrank.options import short_repr
 from resrank.records import Passage
+
+
+def corpus_of(folder: Path) -> Path:
+    """Return the file of a folder's passages."""
+    return plain_or_gzip(folder / "corpus.jsonl")
+
+
+def queries_of(folder: Path) -> Path:
+    """Return the file of a folder's queries."""
+    return plain_or_gzip(folder / "queries.jsonl")
+
+
+def qrels_of(folder: Path, name: str) -> Path:
+    """Return the file of a folder's judgments by the name of its split."""
+    return plain_or_gzip(folder / "qrels" / f"{name}.tsv")
 
 
 def read_passages(path: Path) -> Iterator[Passage]:
@@ -17,7 +40,7 @@ def read_passages(path: Path) -> Iterator[Passage]:
     for number, row in tqdm(read_jsonl(path), desc="reading passages", unit="passage"):
         where = f"{path}:{number}"
         passage_id = id_field(row, "_id", where)
-        parts = text_field(row, "title", where, ""), text_field(row, "text", where)
+        parts = optional_text(row, "title", where), text_field(row, "text", where)
         yield Passage(passage_id, " ".join(parts).strip())
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from resrank.io.text import UNREADABLE_FILE, DataError, open_bytes, reason_of
 from resrank.io.trec import read_qrels
 from resrank.options import Strict
 
@@ -46,12 +47,18 @@ def judged_queries(path: Path) -> int | None:
 
 @cache
 def count_lines(path: Path) -> int | None:
-    """Return how many lines a file has; None without the file. The last line may lack its end."""
+    """Return how many lines a file has, plain or gzip; None without the file.
+
+    The last line may lack its end. Raises DataError if the file cannot be read.
+    """
     if not path.is_file():
         return None
     count, last = 0, b"\n"
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            count += chunk.count(b"\n")
-            last = chunk
+    try:
+        with open_bytes(path) as file:
+            while chunk := file.read(CHUNK):
+                count += chunk.count(b"\n")
+                last = chunk
+    except UNREADABLE_FILE as error:
+        raise DataError(f"cannot read {path}: {reason_of(error)}") from error
     return count + (not last.endswith(b"\n"))

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from resrank.io.text import (
     DataError,
     id_field,
+    optional_text,
     parsed,
     query_id_field,
     read_jsonl,
@@ -70,7 +71,7 @@ def stream_lists(path: Path) -> Iterator[tuple[str, ImportedList]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    if path.suffix == ".jsonl":
+    if path.name.removesuffix(".gz").endswith(".jsonl"):
         yield from ((f"{path}:{number}", row) for number, row in read_jsonl(path))
         return
     with reading(path) as file:
@@ -116,10 +117,10 @@ def _hit(hit: dict[str, Any], where: str) -> Hit:
     if isinstance(doc, str):
         text = text_field(hit, "doc", where)
     elif isinstance(doc, dict):
-        name = next((n for n in TEXT_FIELDS if n in doc), None)
+        name = next((n for n in TEXT_FIELDS if doc.get(n) is not None), None)
         if name is None:
             raise DataError(f"{where}: no text; one of {', '.join(TEXT_FIELDS)} is needed")
-        title = text_field(doc, "title", where, "")
+        title = optional_text(doc, "title", where)
         text = f"{title} {text_field(doc, name, where)}".strip()
     else:
         raise DataError(f"{where}: 'doc' is {type(doc).__name__}; text or an object is needed")

@@ -26,6 +26,7 @@ KNOWN = [
     "Success@k",
     "Rprec",
     "Bpref",
+    "ERR@k",
 ]
 Score = tuple[str, str, float]
 """(metric, query id, value)."""
@@ -62,7 +63,7 @@ def _try_out(measure: Any) -> None:
     """Compute a metric once: a name may parse although nothing installed can compute it."""
     import ir_measures
 
-    list(ir_measures.iter_calc([measure], {"q": {"p": 1}}, {"q": {"p": 1.0}}))
+    list(ir_measures.iter_calc([measure], {"1": {"p": 1}}, {"1": {"p": 1.0}}))
 
 
 def per_query(
@@ -74,18 +75,20 @@ def per_query(
     """Return every metric of every judged query; a query missing from the run scores 0.
 
     Ties are broken as by trec_eval. This is done here because the back ends of ir_measures differ.
+    They see queries by number, since gdeval, which computes ERR, takes no other ids.
     """
     import ir_measures
 
     measures = {name: parse_metric(name, relevant_grade) for name in metrics}
-    judged = {q: _safe(g) for q, g in qrels.items()}
-    scored = {q: _untied(scores) for q, scores in run.items() if q in judged}
+    numbers = {q: str(number) for number, q in enumerate(qrels, start=1)}
+    judged = {numbers[q]: _safe(g) for q, g in qrels.items()}
+    scored = {numbers[q]: _untied(scores) for q, scores in run.items() if q in numbers}
     values: dict[str, dict[str, float]] = {str(measure): {} for measure in measures.values()}
     for m in ir_measures.iter_calc(list(set(measures.values())), judged, scored):
         values[str(m.measure)][m.query_id] = float(m.value)
     queries = sorted(qrels)
     return [
-        (name, q, values[str(measure)].get(q, 0.0))
+        (name, q, values[str(measure)].get(numbers[q], 0.0))
         for name, measure in measures.items()
         for q in queries
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,8 @@ class DataError(ValueError):
     """Unusable input. The message names the file, the line, the value and what is allowed."""
 
 
+UNREADABLE_FILE = (OSError, EOFError, zlib.error)
+"""What reading a file raises if it is missing, protected or damaged."""
 JSON_NAMES = {type(None): "null", bool: "true or false", float: "a number", list: "a list",
               dict: "an object"}  # fmt: skip
 
@@ -42,14 +46,43 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[str]]:
-    """Open a text file, without its byte order mark. Raises DataError if that is impossible."""
+    """Open a text file, plain or gzip. Raises DataError if that is impossible."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             yield file
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error.reason})") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except UNREADABLE_FILE as error:
+        raise DataError(f"cannot read {path}: {reason_of(error)}") from error
+
+
+def open_text(path: Path) -> IO[str]:
+    """Open a file's text without its byte order mark, unpacked if it is gzip."""
+    if is_gzip(path):
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file's bytes, unpacked if it is gzip."""
+    return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")
+
+
+def is_gzip(path: Path) -> bool:
+    """Return whether a file is gzip, by its first two bytes; its name does not count."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why a file could not be read."""
+    return str((error.strerror if isinstance(error, OSError) else None) or error)
+
+
+def plain_or_gzip(path: Path) -> Path:
+    """Return the path, or that of `<path>.gz` where only this file exists."""
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.is_file() and not path.is_file() else path
 
 
 def text_field(row: dict[str, Any], name: str, where: str, default: str | None = None) -> str:
@@ -65,6 +98,11 @@ def text_field(row: dict[str, Any], name: str, where: str, default: str | None =
     except UnicodeEncodeError as error:
         raise DataError(f"{where}: field {name!r} holds half a character ({error})") from error
     return value
+
+
+def optional_text(row: dict[str, Any], name: str, where: str) -> str:
+    """Return a field that holds text, or "" if it is missing or null."""
+    return "" if row.get(name) is None else text_field(row, name, where)
 
 
 def id_field(row: dict[str, Any], name: str, where: str) -> str:

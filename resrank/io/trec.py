@@ -5,16 +5,14 @@ A line that begins with "#" is a comment, as for trec_eval 10.
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from resrank.io.qrels_columns import WITHOUT_HEADER, QrelsColumns, columns_of
-from resrank.io.text import numbered
+from resrank.io.text import UNREADABLE_FILE, numbered, open_text, reason_of
 from resrank.options import short_repr
 
 GREATEST = 1_000_000  # grade; trec_eval's memory for a query grows with its highest grade
@@ -154,7 +152,7 @@ def _judgment(fields: Sequence[str], columns: QrelsColumns, where: str) -> tuple
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with _opened(path) as file:
+        with open_text(path) as file:
             for number, line in numbered(file, path, TrecError):
                 if "\0" in line:  # at which trec_eval ends an id
                     raise TrecError(f"{path}:{number}: a NUL character; is it a text file?")
@@ -162,18 +160,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     yield number, line.rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise TrecError(f"{path}: not UTF-8 text ({error.reason})") from error
-    except (OSError, EOFError, zlib.error) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise TrecError(f"cannot read {path}: {reason}") from error
-
-
-def _opened(path: Path) -> IO[str]:
-    """Open a file's text without its byte order mark; gzip is told by the first two bytes."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    if packed:
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
+    except UNREADABLE_FILE as error:
+        raise TrecError(f"cannot read {path}: {reason_of(error)}") from error
 
 
 def _score(text: str, path: Path, number: int) -> float:

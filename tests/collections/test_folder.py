@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -6,8 +7,12 @@ from resrank.candidates.bm25 import Bm25Stage
 from resrank.candidates.freeze import freeze
 from resrank.candidates.run import RunStage
 from resrank.collections.beir import BeirCollection
+from resrank.collections.beir_folder import read_passages
+from resrank.collections.counting import count_lines
+from resrank.collections.rankllm import read_lists
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
+from resrank.io.text import DataError
 from resrank.records import Split
 from tests.conftest import write_beir
 
@@ -61,6 +66,74 @@ def test_the_librarys_collections_whose_queries_are_passages_exclude_them():
 
     entries = library().collections.items()
     assert {name for name, entry in entries if entry.exclude_same_id} == {"arguana", "quora"}
+
+
+def gzipped(path):
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return packed
+
+
+FILES = ["corpus.jsonl", "queries.jsonl", "qrels/test.tsv", "qrels/train.tsv"]
+
+
+@pytest.mark.parametrize("names", [*([name] for name in FILES), FILES])
+def test_every_file_may_be_gzip(beir, tmp_path, names):
+    plain = build(beir, tmp_path / "plain")
+    spec = BeirCollection(kind="beir", path=beir)
+    sizes, train = spec.sizes(), spec.has_train_split()
+    count_lines.cache_clear()
+    for name in names:
+        gzipped(beir / name)
+    assert (spec.sizes(), spec.has_train_split()) == (sizes, train) == ((6, 2, 2), True)
+    assert len(spec.source_files()) == 4
+    packed = build(beir, tmp_path / "packed")
+    assert packed.hash == plain.hash
+    assert packed.manifest["counts"] == plain.manifest["counts"]
+
+
+def test_a_plain_file_counts_before_a_packed_one(beir, tmp_path):
+    plain = build(beir, tmp_path / "plain")
+    (beir / "corpus.jsonl.gz").write_bytes(b"\x1f\x8bno gzip")
+    assert build(beir, tmp_path / "again").hash == plain.hash
+
+
+def test_a_damaged_packed_file_is_named(beir, tmp_path):
+    count_lines.cache_clear()
+    packed = gzipped(beir / "corpus.jsonl")
+    whole = packed.read_bytes()
+    for damaged in (whole[:-9], whole[:12] + bytes(8) + whole[20:]):
+        packed.write_bytes(damaged)
+        with pytest.raises(DataError, match="cannot read .*corpus.jsonl.gz: "):
+            build(beir, tmp_path / "out")
+        with pytest.raises(DataError, match="cannot read .*corpus.jsonl.gz: "):
+            BeirCollection(kind="beir", path=beir).sizes()
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [({}, "fleas jump"), ({"title": None}, "fleas jump"), ({"title": ""}, "fleas jump"),
+     ({"title": "A"}, "A fleas jump"), ({"title": 7}, "7 fleas jump")],
+)  # fmt: skip
+def test_a_title_may_be_missing_or_null(tmp_path, title, text):
+    row = {"_id": "d1", **title, "text": "fleas jump"}
+    (tmp_path / "corpus.jsonl").write_text(json.dumps(row) + "\n")
+    assert [p.text for p in read_passages(tmp_path / "corpus.jsonl")] == [text]
+    doc = {"docid": "d1", "score": 1, "doc": {**title, "contents": None, "text": "fleas jump"}}
+    lists = [{"query": {"text": "q", "qid": "q1"}, "candidates": [doc]}]
+    for name, content in (("c.json", json.dumps(lists)), ("c.jsonl", json.dumps(lists[0]))):
+        (tmp_path / name).write_text(content)
+        plain = read_lists(tmp_path / name)
+        assert [hit.text for hit in plain[0].hits] == [text]
+        assert read_lists(gzipped(tmp_path / name)) == plain
+
+
+@pytest.mark.parametrize("title", [["A"], {"a": 1}, True, 1.5])
+def test_a_title_of_another_kind_is_refused(tmp_path, title):
+    (tmp_path / "corpus.jsonl").write_text(json.dumps({"_id": "d", "title": title, "text": "x"}))
+    with pytest.raises(DataError, match="field 'title' is .*; text is needed"):
+        list(read_passages(tmp_path / "corpus.jsonl"))
 
 
 def append(path, line):

@@ -50,3 +50,14 @@ def test_every_metric_breaks_ties_as_trec_eval_does(metric):
 
 def test_ties_count_only_if_they_can_change_the_first_ranks():
     assert lists_with_ties([[("a", 2), ("b", 2)], [("a", 3), ("b", 2), ("c", 2)]], 1) == 1
+
+
+@pytest.mark.parametrize("ids", [("1", "2"), ("PLAIN-2", "q 1"), ("日本", "-1")])
+def test_err_for_queries_of_any_id(ids):
+    """Grade 1 at rank r gives (2 - 1) / 16 / r, and a query without an answer 0."""
+    first, second = ids
+    qrels = {first: {"a": 0, "b": 1}, second: {"a": 1}}
+    run = {first: {"a": 2.0, "b": 1.0}}
+    values = per_query(["ERR@10", "nDCG@10"], qrels, run)
+    errs = {q: value for name, q, value in values if name == "ERR@10"}
+    assert errs == {first: pytest.approx(1 / 32, abs=1e-5), second: 0.0}
