@@ -84,4 +84,5 @@ class Qwen3Reranker(TwoAnswers):
 
         before = f"<Instruct>: {self.options.instruction}\n<Query>: {query}\n<Document>:"
         # The space goes with the passage, as in the model's own tokenisation of the whole pair.
-        return fit(ids(BEFORE + before), ids(f" {passage}"), ids(AFTER), self.options.max_tokens)
+        limit = min(self.options.max_tokens, self.model.positions)
+        return fit(ids(BEFORE + before), ids(f" {passage}"), ids(AFTER), limit)

@@ -25,7 +25,12 @@ SPECIAL_TOKENS = 3  # around query and passage of a pair
 
 
 class CrossEncoder(Reranker):
-    """Any sentence-transformers CrossEncoder, as published or trained here from an encoder."""
+    """Any sentence-transformers CrossEncoder, as published or trained here from an encoder.
+
+    A head of two labels gives the log odds of the second: it was trained as a classifier of
+    passages that are not relevant and relevant, as BERT rerankers of MS MARCO are (Nogueira and
+    Cho, 2019).
+    """
 
     Options = CrossEncoderOptions
     Training = CrossEncoderTraining
@@ -113,7 +118,7 @@ class CrossEncoder(Reranker):
         return pairs, len(long)
 
     def _scores(self, pairs: Sequence[Ids]) -> list[float]:
-        """Return one logit per pair, from length-sorted batches, one batch per processor core."""
+        """Return one score per pair, from length-sorted batches, one batch per processor core."""
         from resrank.model.batch_threads import map_batches
         from resrank.model.batches import token_budget_batches
 
@@ -139,8 +144,10 @@ class CrossEncoder(Reranker):
 
         batch = self.model.tokenizer.pad(list(pairs), return_tensors="pt").to(self.model.device)
         with torch.inference_mode():
-            logits: Tensor = self.model.model(**batch).logits
-        return logits.squeeze(-1).float().cpu()
+            logits: Tensor = self.model.model(**batch).logits.float()
+        if logits.shape[1] == 2:  # not relevant, relevant
+            return (logits[:, 1] - logits[:, 0]).cpu()
+        return logits.squeeze(-1).cpu()
 
     @classmethod
     def train(
@@ -161,6 +168,11 @@ class CrossEncoder(Reranker):
 
         set_seeds(job.seed)
         model = _model(locate(options.model, options.revision), options, torch.float32)
+        if model.num_labels != 1:
+            raise ValueError(
+                f"{options.model}: its head has {model.num_labels} labels; a head of 1 label, or a "
+                "model without a head, can be trained here"
+            )
         counts = train_pairs(model, data.train, training, job)
         if not processes().is_main:
             return
@@ -183,11 +195,29 @@ def _model(
     import sentence_transformers
 
     from resrank.model.device import pick_device
+    from resrank.model.encoder import check_positions
 
-    return sentence_transformers.CrossEncoder(
+    model = sentence_transformers.CrossEncoder(
         str(folder),
-        num_labels=1,
+        num_labels=_labels(folder, options),
         max_length=options.max_tokens,
         device=str(pick_device(options.device)),
         model_kwargs={"dtype": dtype},
     ).eval()
+    check_positions(model.model, options.max_tokens, options.model)
+    return model
+
+
+def _labels(folder: Path, options: CrossEncoderOptions) -> int:
+    """Return how many labels the head has; 1 for a new one. ValueError if it has 3 or more."""
+    from transformers import AutoConfig
+
+    if options.random_part:
+        return 1
+    labels: int = AutoConfig.from_pretrained(folder, trust_remote_code=False).num_labels
+    if labels > 2:
+        raise ValueError(
+            f"{options.model}: its head has {labels} labels; a head of 1 (a score) or 2 (not "
+            "relevant, relevant) is needed"
+        )
+    return labels

@@ -61,12 +61,7 @@ class Encoder(nn.Module):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         tokenizer.truncation_side = "right"  # the instruction is on the left
         pooling = model_pooling(folder) if options.pooling == "auto" else options.pooling
-        positions = positions_of(model)
-        if positions and options.max_tokens > positions:
-            raise ValueError(
-                f"max_tokens {options.max_tokens} is more than the {positions} positions of "
-                f"{options.model}; lower it"
-            )
+        check_positions(model, options.max_tokens, options.model)
         encoder = cls(model, tokenizer, options.model_copy(update={"pooling": pooling}))
         return encoder.to(device).eval()
 
@@ -221,8 +216,24 @@ class Encoder(nn.Module):
         return digest.hexdigest()
 
 
+def check_positions(model: Any, max_tokens: int, name: str) -> None:
+    """Raise ValueError if a transformers model has fewer positions than `max_tokens`."""
+    positions = positions_of(model)
+    if positions and max_tokens > positions:
+        raise ValueError(
+            f"max_tokens {max_tokens} is more than the {positions} positions of {name}; lower it"
+        )
+
+
 def positions_of(model: Any) -> int | None:
-    """Return how many positions a transformers model has, or None if its config sets no limit."""
+    """Return how many positions a transformers model has, or None if its config sets no limit.
+
+    RoBERTa and its kin count positions from behind that of padding, so they have fewer than rows.
+    """
     # Configurations of models with relative positions, such as T5's, lack the attribute.
     positions: int | None = getattr(model.config, "max_position_embeddings", None)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            unused = 0 if module.padding_idx is None else module.padding_idx + 1
+            return module.num_embeddings - unused
     return positions
