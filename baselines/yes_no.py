@@ -17,6 +17,7 @@ from baselines.llm.interface import Message, Prompt
 from baselines.llm.listwise_prompts import TOKENS_PER_WORD
 from baselines.llm.options import TransformersOptions
 from baselines.llm.pointwise import TwoAnswers
+from baselines.llm.word_limit import count_words, first_words
 from resrank.efficiency.common_work import estimated_pairs, scored, text_tokens
 from resrank.records import Usage
 from resrank.reranker_options import RerankerOptions
@@ -93,13 +94,13 @@ class YesNo(TwoAnswers):
         A passage is cut to `words`, and further until the prompt fits the model. ValueError if the
         prompt does not fit it even with one word.
         """
-        words = passage.split()
-        kept = min(len(words), self.options.words)
+        words = count_words(passage)
+        kept = min(words, self.options.words)
         while True:
-            (ids,) = self.model.tokenize([self._prompt(query, " ".join(words[:kept]))])
+            (ids,) = self.model.tokenize([self._prompt(query, first_words(passage, kept))])
             over = len(ids) - self.model.positions
             if over <= 0:
-                return ids, kept < len(words)
+                return ids, kept < words
             if kept <= 1:
                 raise ValueError(
                     f"a pair has {len(ids)} tokens with one word of the passage, but the model has "

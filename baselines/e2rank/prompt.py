@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from baselines.e2rank.options import E2RankOptions
+from baselines.llm.word_limit import first_words
 from resrank.model.encoder import Encoder, positions_of
 from resrank.model.options import told
 
@@ -24,7 +25,7 @@ class ListwisePrompt:
         ValueError if the prompt has more tokens than the encoder has positions.
         """
         o, task = self.options, told(self.options.task, instruction)
-        texts = [" ".join(text.split()[: o.words]) for text in passages[: o.prompt_passages]]
+        texts = [first_words(text, o.words) for text in passages[: o.prompt_passages]]
         listed = "\n".join(f"[{place}] {text}" for place, text in enumerate(texts, start=1))
         prompt = f"{task}\nDocuments:\n{listed}\nSearch Query: {query}"
         if o.chat:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from baselines.icr.options import ICROptions
+from baselines.llm.word_limit import count_words, first_words
 from resrank.efficiency.common_work import text_tokens
 from resrank.ranking import Listed, Request, by_windows
 from resrank.records import Ranking, Usage
@@ -103,11 +104,13 @@ class _ListBatch:
         """Return a window's indices by their scores, best first."""
         row = members[0][0]
         query, candidates = self.requests[row]
-        words = [candidates[place].passage.text.split() for _, place in members]
-        limit, texts = self._fit(query.text, words)
+        passages = [candidates[place].passage.text for _, place in members]
+        limit, texts = self._fit(query.text, passages)
         scores, tokens = self.reader.scores(query.text, texts)
         self.cut[row].update(
-            place for (_, place), text in zip(members, words, strict=True) if len(text) > limit
+            place
+            for (_, place), text in zip(members, passages, strict=True)
+            if count_words(text) > limit
         )
         usage = self.usages[row]
         usage.truncated_passages = len(self.cut[row])
@@ -115,11 +118,11 @@ class _ListBatch:
         usage.model_calls += 2
         return sorted(range(len(members)), key=lambda place: -scores[place])
 
-    def _fit(self, query: str, words: Sequence[Sequence[str]]) -> tuple[int, list[str]]:
+    def _fit(self, query: str, passages: Sequence[str]) -> tuple[int, list[str]]:
         """Return the most words per passage that fit the model, and the passages cut to them."""
         limit = self.words
-        texts = [" ".join(text[:limit]) for text in words]
+        texts = [first_words(text, limit) for text in passages]
         while limit > 1 and self.reader.is_too_long(query, texts):
             limit = max(1, limit * 9 // 10)
-            texts = [" ".join(text[:limit]) for text in words]
+            texts = [first_words(text, limit) for text in passages]
         return limit, texts

@@ -9,6 +9,7 @@ from baselines.llm.interface import Prompt
 from baselines.llm.listwise_options import PromptOptions
 from baselines.llm.prompts.template import Template, template
 from baselines.llm.prompts.tokens import PromptTokens
+from baselines.llm.word_limit import count_words
 from resrank.efficiency.common_work import text_tokens
 from resrank.ranking import Listed, Request
 from resrank.records import Usage
@@ -125,4 +126,4 @@ def fit_prompt(
 
 def _longest(texts: Sequence[str]) -> int:
     """Return the words of the longest text."""
-    return max(len(text.split()) for text in texts)
+    return max(map(count_words, texts))

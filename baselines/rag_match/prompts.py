@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from baselines.llm.interface import Message, Prompt
+from baselines.llm.word_limit import count_words, first_words
 from baselines.rag_match.options import JudgeOptions
 from baselines.rag_match.trace import BAR, FIELDS, LEVELS
 
@@ -50,8 +51,7 @@ def document_prompt(instruction: str, query: str) -> Prompt:
 
 def pair_prompt(instruction: str, query: str, passage: str, words: int) -> Prompt:
     """Return the prompt of a pair, with the passage cut to `words` words."""
-    passage_start = " ".join(passage.split()[:words])
-    return _user(f"{instruction}\nQuery: {query}\nPassage: {passage_start}\n")
+    return _user(f"{instruction}\nQuery: {query}\nPassage: {first_words(passage, words)}\n")
 
 
 def fitted_pair_prompt(
@@ -62,7 +62,7 @@ def fitted_pair_prompt(
     The passage is cut to `options.words` words, then further until the prompt fits. Raises
     ValueError if the prompt does not fit even with one word of the passage.
     """
-    length = len(passage.split())
+    length = count_words(passage)
     words = min(options.words, length)
     prompt = pair_prompt(options.instruction, query, passage, words)
     while model.count(prompt) + room > model.positions:

@@ -94,7 +94,9 @@ def test_more_tokens_than_positions_are_refused(save, kind, max_tokens):
     with pytest.raises(ValueError, match=message):
         CrossEncoder.load(options(save(kind), max_tokens=max_tokens))
     with pytest.raises(ValueError, match=message):
-        Encoder.from_options(EncoderOptions(model=str(save(kind)), dtype="float32", max_tokens=max_tokens))
+        Encoder.from_options(
+            EncoderOptions(model=str(save(kind)), dtype="float32", max_tokens=max_tokens)
+        )
 
 
 @pytest.mark.parametrize("kind", SHAPES)

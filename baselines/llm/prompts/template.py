@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from baselines.llm.interface import Message, Prompt
+from baselines.llm.word_limit import count_words, first_words
 from resrank.io.yaml import read_source
 from resrank.options import Strict
 
@@ -73,7 +74,7 @@ class Template(Strict):
 
     def cuts(self, text: str, words: int | None = None) -> bool:
         """Whether a passage is longer than the limit, so that its end is cut off."""
-        return len(text.split()) > (words or self.words)
+        return count_words(text) > (words or self.words)
 
     @property
     def hash(self) -> str:
@@ -84,7 +85,7 @@ class Template(Strict):
 @lru_cache(maxsize=100_000)
 def plain_passage(text: str, words: int, by_letter: bool = False) -> str:
     """Return a passage for a prompt: cut, on one line, [3] replaced by (3)."""
-    return IDENTIFIERS[by_letter].sub(r"(\1)", " ".join(text.split()[:words]))
+    return IDENTIFIERS[by_letter].sub(r"(\1)", first_words(text, words))
 
 
 def template_path(name: str) -> Path:
