@@ -1,7 +1,8 @@
 # The whole DAG of one suite: `snakemake --cores 2 all`. Another suite: `snakemake --cores 2 all --configfile my_suite.yaml`.
-if not config:
+# `--config` alone changes the demo.
+if not workflow.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,7 +64,7 @@ def open_text(path: Path) -> IO[str]:
     return path.open(encoding="utf-8-sig")
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> BufferedIOBase:
     """Open a file's bytes, unpacked if it is gzip."""
     return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")
 

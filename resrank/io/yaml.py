@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +33,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text ({error.reason})") from error
+
+
+def check_keys(path: Path) -> None:
+    """Raise ConfigError if a key occurs twice in a mapping of a YAML or JSON file."""
+    if path.suffix != ".json":
+        read_yaml(path)
+        return
+    try:
+        json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid JSON: {error}") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    repeated = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
+    if repeated is not None:
+        raise ValueError(f"found the key {short_repr(repeated)} a second time")
+    return dict(pairs)
 
 
 def mapping(text: str, source: str) -> dict[str, Any]:

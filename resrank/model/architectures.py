@@ -14,11 +14,10 @@ from typing import Any
 import yaml
 from pydantic import Field, model_validator
 
+from resrank.io.shipped_files import shipped
 from resrank.model.model_files import is_model_file, model_file_config
 from resrank.model.wheel_names import listed_wheels
 from resrank.options import Strict
-
-FILE = Path(__file__).resolve().parent.parent.parent / "config" / "architectures.yaml"
 
 
 class Published(Strict):
@@ -41,7 +40,7 @@ class Published(Strict):
 @cache
 def published() -> dict[str, Published]:
     """Return the library's entries, by hub id."""
-    entries = yaml.safe_load(FILE.read_text("utf-8"))["architectures"]
+    entries = yaml.safe_load(shipped("architectures.yaml").read_text("utf-8"))["architectures"]
     return {name: Published.model_validate(entry) for name, entry in entries.items()}
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 from pydantic import Field
 
+from resrank.io.shipped_files import shipped
 from resrank.options import Strict
 
 WHEEL = "pypi:"
-FILE = Path(__file__).resolve().parents[2] / "config" / "wheels.yaml"
 FORM = re.compile(
     r"pypi:(?P<package>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)"
     r"#(?P<file>[^#]+)(?:#sha256=(?P<sha256>[0-9a-f]{64}))?"
@@ -54,7 +53,7 @@ class WheelFile(NamedTuple):
 @cache
 def listed_wheels() -> dict[str, ListedWheel]:
     """Return the wheels of `config/wheels.yaml`, by name."""
-    entries = yaml.safe_load(FILE.read_text("utf-8"))["wheels"]
+    entries = yaml.safe_load(shipped("wheels.yaml").read_text("utf-8"))["wheels"]
     return {name: ListedWheel.model_validate(entry) for name, entry in entries.items()}
 
 

@@ -11,22 +11,22 @@ from resrank.evaluation.claims import Claim, Judgement, Measured, Source, SuiteR
 from resrank.evaluation.resampling import Values
 from resrank.evaluation.seed_scores import read_scores, seed_values
 from resrank.io.parquet import column_names, read_columns
+from resrank.io.shipped_files import shipped
 from resrank.io.yaml import ConfigError, read_source
 from resrank.reporting.results import read_json
-from resrank.suite.library import CONFIG_DIR
-
-FOLDER = CONFIG_DIR / "claims"
 
 
 class NotRun(Exception):
     """A suite's folder does not hold the result; the message names what is missing."""
 
 
-def read_claims(folder: Path = FOLDER) -> dict[str, tuple[str, Claim]]:
+def read_claims(folder: Path | None = None) -> dict[str, tuple[str, Claim]]:
     """Return every claim by name, with its source.
 
-    Raises ConfigError if the folder has no claims or two claims share a name.
+    folder: config/claims/ if None. Raises ConfigError if the folder has no claims or two claims
+    share a name.
     """
+    folder = folder or shipped("claims")
     claims: dict[str, tuple[str, Claim]] = {}
     for path in sorted(folder.glob("*.yaml")):
         source = read_source(Source, path)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
+from resrank.io.shipped_files import shipped
 from resrank.io.yaml import ConfigError, read_yaml, validated
 from resrank.suite.schema import Definitions
-
-CONFIG_DIR = Path(__file__).resolve().parents[2] / "config"
 
 Definition = TypeVar("Definition")
 
@@ -20,7 +18,7 @@ def library() -> Definitions:
     """Return what config/ defines."""
     merged: dict[str, Any] = {}
     for file in ("datasets.yaml", "systems.yaml"):
-        merged |= read_yaml(CONFIG_DIR / file)
+        merged |= read_yaml(shipped(file))
     return validated(Definitions, merged, "config/")
 
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from resrank.io.shipped_files import CONFIG_DIR
 from resrank.io.yaml import ConfigError, read_yaml
-from resrank.suite.library import CONFIG_DIR
 from resrank.suite.resolved import Resolved
 from resrank.suite.used_systems import with_fused
 

@@ -3,10 +3,11 @@ import pytest
 from pydantic import ValidationError
 
 from resrank.evaluation.claims import Claim, Measured, counts, judge, spread
+from resrank.io.shipped_files import CONFIG_DIR
 from resrank.io.yaml import ConfigError
 from resrank.reporting.claims import judge_all, read_claims
 from resrank.reporting.tables.claims import about
-from resrank.suite.library import CONFIG_DIR, library
+from resrank.suite.library import library
 from resrank.suite.load import load_suite
 
 ABOUT = {"system": "s", "where": "table 1", "conditions": "c", "tolerance_from": "rounding"}

@@ -5,8 +5,8 @@ import pytest
 from baselines.first import FirstTraining
 from baselines.llm.listwise_options import ListwiseTraining
 from baselines.pe_rank.options import PERankTraining
+from resrank.io.shipped_files import CONFIG_DIR
 from resrank.io.yaml import read_yaml
-from resrank.suite.library import CONFIG_DIR
 from resrank.suite.schema import System
 
 FILES = sorted(CONFIG_DIR.glob("*.yaml"))

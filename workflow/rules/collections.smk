@@ -18,7 +18,7 @@ checkpoint fetch:
 
 rule collect:
     input:
-        data=lambda w: source_data(SUITE.collections[w.collection]),
+        data=lambda w: watched(source_data(SUITE.collections[w.collection])),
     output:
         PLAN.collection_manifest("{collection}"),
         *[
@@ -32,6 +32,7 @@ rule collect:
     conda:
         "../../environment.yml"
     params:
+        braces=lambda w: stamps(source_data(SUITE.collections[w.collection])),
         source=sources_of_collection,
         entry=lambda w: as_json(SUITE.collections[w.collection]),
         learners=lambda w: PLAN.learners(w.collection),
@@ -41,7 +42,7 @@ rule collect:
 
 rule candidates:
     input:
-        data=lambda w: source_data(SUITE.first_stages[w.first_stage]),
+        data=lambda w: watched(source_data(SUITE.first_stages[w.first_stage])),
         fused=lambda w: list(PLAN.fused(*pair(w)).values()),
         model=lambda w: PLAN.stage_models(w.first_stage),
         collection=PLAN.collection_manifest("{collection}"),
@@ -58,6 +59,7 @@ rule candidates:
     # A dense first stage embeds a whole collection; the others use one core.
     threads: lambda w: workflow.cores if SUITE.first_stages[w.first_stage].needs_all_cores else 1
     params:
+        braces=lambda w: stamps(source_data(SUITE.first_stages[w.first_stage])),
         library=sources("resrank.candidates.freeze"),
         source=sources_of_stage,
         entry=lambda w: as_json(PLAN.stage_entry(w.first_stage, w.collection)),

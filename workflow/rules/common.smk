@@ -18,7 +18,8 @@ from resrank.suite.merged_suite import (
 )
 from resrank.suite import merged_suite
 from resrank.suite.preflight import check_devices, check_models, date_back
-from resrank.io.yaml import ConfigError, read_yaml
+from resrank.io.shipped_files import CONFIG_DIR
+from resrank.io.yaml import ConfigError, check_keys
 from resrank.suite.load import load_suite
 from resrank.suite.entry_classes import (
     collection_class,
@@ -27,11 +28,10 @@ from resrank.suite.entry_classes import (
     training_classes,
 )
 
-# Snakemake's YAML reader takes the last of repeated keys.
+# Snakemake's readers of YAML and JSON take the last of repeated keys.
 try:
     for path in workflow.configfiles:
-        if Path(path).suffix != ".json":
-            read_yaml(Path(path))
+        check_keys(Path(path))
 except ConfigError as error:
     sys.exit(f"error: {error}")
 
@@ -117,6 +117,29 @@ def job(name, *options, launcher="python"):
     """The command of a job; what it reads and writes follows from the suite and the names."""
     words = [launcher, "-m resrank job", name, "--suite", PLAN.suite_file, *options]
     return f"{' '.join(words)} 2> {{log:q}}"
+
+
+# Snakemake takes braces in a path for wildcards. A user's file with braces in its path is no input: a
+# job's params hold its size and date.
+def watched(files):
+    """The user's files that can be inputs."""
+    return [file for file in files if "{" not in file]
+
+
+def stamps(files):
+    """Path, size and date of the user's other files; one that is missing is an error of its job."""
+    named = [Path(file) for file in files if "{" in file]
+    return [
+        f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}"
+        for file in named
+        if file.exists()
+    ]
+
+
+def shipped_files(*patterns):
+    """Files of config/, as paths from where Snakemake was started."""
+    files = [file for pattern in patterns for file in sorted(CONFIG_DIR.glob(pattern))]
+    return [os.path.relpath(file) for file in files]
 
 
 def pair(wildcards):

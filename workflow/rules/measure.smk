@@ -1,6 +1,6 @@
 rule measure:
     input:
-        files=lambda w: PLAN.files(w.system),
+        files=lambda w: watched(PLAN.files(w.system)),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
         used_models=lambda w: PLAN.used_models(w.system),
@@ -21,6 +21,7 @@ rule measure:
         gpu=GPU,
         measure=1,
     params:
+        braces=lambda w: stamps(PLAN.files(w.system)),
         library=sources("resrank.jobs.measure"),
         source=sources_of_ranking,
         entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection)),

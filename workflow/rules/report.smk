@@ -86,8 +86,8 @@ if SUITE.judges:
 rule report:
     input:
         *over_pairs(PLAN.reported),
-        claims=sorted(map(str, Path("config/claims").glob("*.yaml"))),
-        shapes=["config/architectures.yaml", "config/wheels.yaml"],
+        claims=shipped_files("claims/*.yaml"),
+        shapes=shipped_files("architectures.yaml", "wheels.yaml"),
         curves=[
             f"{PLAN.saved_model(system, seed)}.{ending}"
             for ending in ("log.jsonl", "manifest.json")

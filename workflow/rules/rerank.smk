@@ -1,6 +1,6 @@
 rule rerank:
     input:
-        files=lambda w: PLAN.files(w.system),
+        files=lambda w: watched(PLAN.files(w.system)),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
         used_models=lambda w: PLAN.used_models(w.system, w.seed),
@@ -18,6 +18,7 @@ rule rerank:
     resources:
         gpu=GPU,
     params:
+        braces=lambda w: stamps(PLAN.files(w.system)),
         library=sources("resrank.jobs.rerank"),
         source=sources_of_ranking,
         entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection, w.seed)),

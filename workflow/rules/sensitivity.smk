@@ -1,6 +1,6 @@
 rule sensitivity:
     input:
-        files=lambda w: PLAN.files(w.system),
+        files=lambda w: watched(PLAN.files(w.system)),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
         models=lambda w: PLAN.models_of_all_seeds(w.system),
@@ -14,6 +14,7 @@ rule sensitivity:
     resources:
         gpu=GPU,
     params:
+        braces=lambda w: stamps(PLAN.files(w.system)),
         library=sources("resrank.jobs.sensitivity"),
         source=sources_of_ranking,
         entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection)),

@@ -1,7 +1,7 @@
 # A system ranks training queries, and others learn from its rankings (`teacher: system:<name>`).
 rule teach:
     input:
-        files=lambda w: PLAN.files(w.system),
+        files=lambda w: watched(PLAN.files(w.system)),
         candidates=PLAN.candidates(*PAIR),
         collection=PLAN.collection_manifest("{collection}"),
         used_models=lambda w: PLAN.used_models(w.system, w.seed),
@@ -18,6 +18,7 @@ rule teach:
     resources:
         gpu=GPU,
     params:
+        braces=lambda w: stamps(PLAN.files(w.system)),
         library=sources("resrank.jobs.teach"),
         source=sources_of_ranking,
         entry=lambda w: as_json(PLAN.system_entry(w.system, w.collection, w.seed)),

@@ -1,10 +1,10 @@
 rule train:
     input:
-        files=lambda w: PLAN.files(w.system),
+        files=lambda w: watched(PLAN.files(w.system)),
         candidates=lambda w: PLAN.training_lists(w.system),
         used_models=lambda w: PLAN.used_models(w.system, w.seed),
         embeddings=lambda w: PLAN.encoded_for_training(w.system, w.seed),
-        teacher=lambda w: PLAN.training_files(w.system),
+        teacher=lambda w: watched(PLAN.training_files(w.system)),
         collection=lambda w: PLAN.training_collections(w.system),
     output:
         manifest=f"{PLAN.saved_model(*MODEL)}.manifest.json",
@@ -20,6 +20,7 @@ rule train:
     resources:
         gpu=GPU,
     params:
+        braces=lambda w: stamps(PLAN.files(w.system) + PLAN.training_files(w.system)),
         library=sources("resrank.jobs.train"),
         source=sources_of_training,
         entry=lambda w: as_json(PLAN.training_entry(w.system, w.seed)),

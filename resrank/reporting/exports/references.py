@@ -13,11 +13,11 @@ from pydantic import Field, model_validator
 
 from resrank.evaluation.metrics import parse_metric
 from resrank.io.atomic import write_text
+from resrank.io.shipped_files import shipped
 from resrank.io.yaml import read_source
 from resrank.options import Strict
 from resrank.reporting.exports.runs import run_files
 from resrank.reporting.results import read_json
-from resrank.suite.library import CONFIG_DIR
 
 Entry = dict[str, str | int]
 Citations = dict[str, list[str]]
@@ -60,7 +60,7 @@ class References(Strict):
 
 def read_references() -> References:
     """Read config/references.yaml."""
-    return read_source(References, CONFIG_DIR / "references.yaml")
+    return read_source(References, shipped("references.yaml"))
 
 
 def export_references(root: Path, out: Path) -> Path:
