@@ -39,10 +39,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One retrievable text, already joined with its title if it has one."""
+    """One retrievable text, already joined with its title if it has one.
+
+    title_length: number of characters at the start of the text that are its title.
+    """
 
     id: str
     text: str
+    title_length: int = 0
 
 
 class Candidate(NamedTuple):

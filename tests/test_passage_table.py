@@ -30,3 +30,13 @@ def test_written_in_blocks_and_read_again(tmp_path, monkeypatch):
     assert (len(table), list(table)) == (8, passages)
     assert table.of(["p7", "p1", "p1", "absent"]) == {"p1": passages[1], "p7": passages[7]}
     assert table.of([]) == {}
+
+
+def test_titles_are_kept_where_the_collection_has_them(tmp_path):
+    passages = [Passage("a", "Title Text.", 5), Passage("b", "No title.")]
+    path = tmp_path / "passages.parquet"
+    write_passages(path, passages, titled=True)
+    table = PassageTable(path)
+    assert list(table) == passages
+    assert table.of(["a"]) == {"a": passages[0]}
+    assert list(sorted_by_id(passages[::-1], 1)) == passages

@@ -160,6 +160,7 @@ class CollectionKind(CollectionOptions):
             qrels=content.qrels,
             graded=three_grades(content.qrels, self.grades_from) if graded is None else graded,
             imported=content.imported,
+            titled=content.titled,
         )
         origin = {
             "source": self.source,

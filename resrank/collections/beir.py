@@ -111,7 +111,7 @@ class BeirCollection(CollectionKind):
         try:
             self.write_content(
                 out,
-                CollectionContent(queries, read_passages(corpus), merged),
+                CollectionContent(queries, read_passages(corpus), merged, titled=True),
                 {path.name: path for path in inputs},
                 lambda counts: check_passages(
                     counts,

@@ -40,8 +40,8 @@ def read_passages(path: Path) -> Iterator[Passage]:
     for number, row in tqdm(read_jsonl(path), desc="reading passages", unit="passage"):
         where = f"{path}:{number}"
         passage_id = id_field(row, "_id", where)
-        parts = optional_text(row, "title", where), text_field(row, "text", where)
-        yield Passage(passage_id, " ".join(parts).strip())
+        title, text = optional_text(row, "title", where), text_field(row, "text", where)
+        yield Passage(passage_id, f"{title} {text}".strip(), len(title.strip()))
 
 
 def read_queries(path: Path) -> dict[str, str]:

@@ -102,7 +102,7 @@ class IrDatasetsCollection(CollectionKind):
         passages = _passages(self.dataset, parts[Split.TEST])
         self.write_content(
             out,
-            CollectionContent(list(queries.values()), passages, qrels),
+            CollectionContent(list(queries.values()), passages, qrels, titled=True),
             {path.name: sha256_file(path) for path in paths},
             lambda counts: check_passages(counts, judged, self.counts, test, test),
             text_fields="what ir_datasets gives as a document's default text",
@@ -145,4 +145,5 @@ def _load(name: str, home: Path) -> Any:
 
 def _passages(name: str, part: Any) -> Iterator[Passage]:
     for row in tqdm(part.docs_iter(), total=part.docs_count(), desc=f"reading {name}"):
-        yield Passage(row.doc_id, row.default_text().strip())
+        text, title = row.default_text().strip(), (row._asdict().get("title") or "").strip()
+        yield Passage(row.doc_id, text, len(title) if text.startswith(title) else 0)

@@ -14,7 +14,8 @@ import heapq
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from resrank.records import Passage, Query, Split
@@ -71,10 +72,11 @@ class PseudoQueries:
 def split(passage: Passage) -> Halves | None:
     """Return the two halves of a passage; None if it has too few words for them.
 
-    A first sentence with too few words is taken together with the next.
+    A title or first sentence with too few words is taken together with the next sentence.
     """
-    for end in SENTENCE_END.finditer(passage.text):
-        query, rest = passage.text[: end.end()].strip(), passage.text[end.end() :].strip()
+    ends = (match.end() for match in SENTENCE_END.finditer(passage.text, passage.title_length))
+    for end in chain([passage.title_length], ends):
+        query, rest = passage.text[:end].strip(), passage.text[end:].strip()
         if len(query.split()) >= MIN_QUERY_WORDS:
             return Halves(query, rest) if len(rest.split()) >= MIN_REST_WORDS else None
     return None
@@ -83,7 +85,7 @@ def split(passage: Passage) -> Halves | None:
 def without_start(passage: Passage) -> Passage:
     """Return the rest of a passage, or the passage as it is if it has too few words for halves."""
     halves = split(passage)
-    return passage if halves is None else replace(passage, text=halves.rest)
+    return passage if halves is None else Passage(passage.id, halves.rest)
 
 
 def draw(passages: Iterable[Passage], limit: int) -> PseudoQueries:

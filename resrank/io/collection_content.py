@@ -14,7 +14,8 @@ class CollectionContent:
 
     passages: iterated over once. qrels: query id -> passage id -> grade. graded: the judgments in
     three grades, where `grades_from` is not how they are made. imported: query id -> candidate
-    list, best first, as (passage id, score), for a kind that brings its lists.
+    list, best first, as (passage id, score), for a kind that brings its lists. titled: whether
+    passages may have titles, whose lengths are stored with them.
     """
 
     queries: Sequence[Query]
@@ -22,6 +23,7 @@ class CollectionContent:
     qrels: Qrels
     graded: Qrels | None = None
     imported: Mapping[str, Sequence[tuple[str, float]]] | None = None
+    titled: bool = False
 
 
 class PassageCounts:

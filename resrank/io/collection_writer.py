@@ -48,7 +48,7 @@ def write_collection(
     with atomic_folder(folder) as out:
         digest.update(json.dumps([q.id, q.text, q.split, q.excluded]) for q in queries)
         counted = counts.count(sorted_by_id(content.passages))
-        write_passages(out / "passages.parquet", digest.passing(counted, _line))
+        write_passages(out / "passages.parquet", digest.passing(counted, _line), content.titled)
         digest.update(map(json.dumps, judgments))
         if check is not None:
             check(counts)

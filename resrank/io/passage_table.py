@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resrank.io.atomic import room_for
-from resrank.io.parquet import checked, read_columns, table_writer
+from resrank.io.parquet import checked, column_names, read_columns, table_writer
 from resrank.options import short_repr
 from resrank.records import Passage, Qrels
 
 SCHEMA = pa.schema([("passage_id", pa.string()), ("text", pa.string())])
+TITLE_LENGTH = "title_length"
+TITLED_SCHEMA = SCHEMA.append(pa.field(TITLE_LENGTH, pa.int32()))
 BLOCK = 65_536  # passages per row group, the unit of reading
 RUN = 500_000  # passages that are sorted at a time
 
@@ -45,8 +47,7 @@ class PassageTable:
     def __iter__(self) -> Iterator[Passage]:
         with checked(self.path), self._file() as file:
             for batch in file.iter_batches(BLOCK):
-                columns = batch.to_pydict()
-                yield from map(Passage, columns["passage_id"], columns["text"])
+                yield from map(Passage, *batch.to_pydict().values())
 
     def _file(self) -> pq.ParquetFile:
         return pq.ParquetFile(self.path, page_checksum_verification=True)
@@ -57,22 +58,28 @@ class PassageTable:
         if not wanted:
             return {}
         filters = [("passage_id", "in", wanted)]
-        rows = read_columns(self.path, SCHEMA.names, filters).to_pydict()
-        pairs = zip(rows["passage_id"], rows["text"], strict=True)
-        return {passage_id: Passage(passage_id, text) for passage_id, text in pairs}
+        titled = TITLE_LENGTH in column_names(self.path)
+        names = (TITLED_SCHEMA if titled else SCHEMA).names
+        rows = read_columns(self.path, names, filters).to_pydict()
+        return {passage.id: passage for passage in map(Passage, *rows.values())}
 
     def judged(self, qrels: Qrels) -> dict[str, Passage]:
         """Return the passages that judgments name, by id."""
         return self.of(p for grades in qrels.values() for p in grades)
 
 
-def write_passages(path: Path, passages: Iterable[Passage]) -> None:
-    """Write passages that arrive ordered by id."""
+def write_passages(path: Path, passages: Iterable[Passage], titled: bool = False) -> None:
+    """Write passages that arrive ordered by id.
+
+    titled: whether the file has a column with the lengths of titles.
+    """
     stream = iter(passages)
-    with table_writer(path, SCHEMA) as writer:
+    schema = TITLED_SCHEMA if titled else SCHEMA
+    with table_writer(path, schema) as writer:
         while block := list(islice(stream, BLOCK)):
             columns = {"passage_id": [p.id for p in block], "text": [p.text for p in block]}
-            writer.write_table(pa.table(columns, SCHEMA), row_group_size=BLOCK)
+            columns |= {TITLE_LENGTH: [p.title_length for p in block]} if titled else {}
+            writer.write_table(pa.table(columns, schema), row_group_size=BLOCK)
 
 
 def sorted_by_id(passages: Iterable[Passage], run: int = RUN) -> Iterator[Passage]:
@@ -90,7 +97,7 @@ def sorted_by_id(passages: Iterable[Passage], run: int = RUN) -> Iterator[Passag
                 break
             path = Path(folder) / f"{len(runs)}.parquet"
             with room_for(path, "name a folder on a larger disk in TMPDIR"):
-                write_passages(path, block)
+                write_passages(path, block, titled=True)
             runs.append(PassageTable(path))
         before = None
         for passage in heapq.merge(*runs, key=_id):

@@ -186,6 +186,14 @@ def test_ids_given_as_numbers_are_text(beir, tmp_path):
     assert texts["7"] == "T x"
 
 
+def test_the_length_of_a_title_stays_with_its_passage(beir, tmp_path):
+    append(beir / "corpus.jsonl", json.dumps({"_id": "t", "title": " A title ", "text": "x"}))
+    table = build(beir, tmp_path / "out").passages
+    passage = table.of(["t"])["t"]
+    assert passage.text[: passage.title_length] == "A title"
+    assert {p.title_length for p in table} == {0, len("A title")}
+
+
 def test_a_judged_query_without_text_stays_in_every_mean(beir, tmp_path):
     append(beir / "qrels" / "test.tsv", "nobody\tp1\t1")
     made = build(beir, tmp_path / "out")

@@ -34,6 +34,21 @@ def test_a_passage_without_two_long_halves_gives_none(text):
     assert split(Passage("p", text)) is None
 
 
+@pytest.mark.parametrize(
+    ("title", "text", "query"),
+    [
+        ("Sorting of large arrays", REST, "Sorting of large arrays"),
+        ("Sorting of large arrays", f"Fast. {REST}", "Sorting of large arrays"),
+        ("Sorting vs. searching: a survey", REST, "Sorting vs. searching: a survey"),
+        ("Sorting", f"Fast and stable. {REST}", "Sorting Fast and stable."),
+    ],
+)
+def test_a_title_must_find_the_text(title, text, query):
+    halves = split(Passage("p", f"{title} {text}", len(title)))
+    assert halves.query == query
+    assert halves.rest.endswith(REST)
+
+
 def test_the_same_passages_are_drawn_in_any_order_and_a_smaller_draw_is_part_of_a_larger():
     passages = [passage(f"Sort array number {i} now.", i) for i in range(20)]
     few, more, reverse = draw(passages, 5), draw(passages, 9), draw(passages[::-1], 5)
