@@ -77,8 +77,12 @@ def write_passages(path: Path, passages: Iterable[Passage], titled: bool = False
     schema = TITLED_SCHEMA if titled else SCHEMA
     with table_writer(path, schema) as writer:
         while block := list(islice(stream, BLOCK)):
-            columns = {"passage_id": [p.id for p in block], "text": [p.text for p in block]}
-            columns |= {TITLE_LENGTH: [p.title_length for p in block]} if titled else {}
+            columns: dict[str, list[str] | list[int]] = {
+                "passage_id": [p.id for p in block],
+                "text": [p.text for p in block],
+            }
+            if titled:
+                columns[TITLE_LENGTH] = [p.title_length for p in block]
             writer.write_table(pa.table(columns, schema), row_group_size=BLOCK)
 
 
