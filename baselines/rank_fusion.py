@@ -125,6 +125,13 @@ class RankFusion(Reranker):
         stated = [usage for usage in usages if usage is not None]
         return sum(stated, Usage()) if len(stated) == len(usages) else None
 
+    @classmethod
+    def endpoint_calls(cls, options: RankFusionOptions, shape: QueryShape) -> int | None:
+        """Return the sum of the fused systems' calls; None if one is unknown."""
+        calls = [e.reranker.endpoint_calls(e.typed_options, shape) for e in options.fused]
+        stated = [count for count in calls if count is not None]
+        return sum(stated) if len(stated) == len(calls) else None
+
     def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
         """Embed passages for the fused systems."""
         listed = list(passages) if len(self.systems) > 1 else passages

@@ -213,6 +213,14 @@ class Reranker(ABC):
         """Return the usage of a typical ranking before any model is loaded, or None if unknown."""
         return None
 
+    @classmethod
+    def endpoint_calls(cls, options: Any, shape: QueryShape) -> int | None:
+        """Return the calls to an endpoint for a typical ranking, or None if unknown."""
+        if not options.asks_endpoint:
+            return 0
+        usage = cls.estimate_usage(options, shape)
+        return None if usage is None else usage.model_calls
+
     @staticmethod
     def passes(options: Any, usage: Usage, candidates: int) -> Sequence[Pass] | None:
         """Return the forward passes that make up a ranking's usage, for its FLOPs.

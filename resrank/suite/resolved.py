@@ -11,6 +11,7 @@ from resrank.candidates.base import FirstStageKind
 from resrank.collections.base import CollectionKind
 from resrank.model.architectures import RANDOM
 from resrank.model.trained_models import used_models
+from resrank.reranker_options import TeacherWork
 from resrank.suite.mixture import AUTO
 from resrank.suite.schema import Suite, System
 from resrank.suite.untrained import companions_of
@@ -211,6 +212,18 @@ class Resolved(BaseModel):
     def teachers(self) -> list[str]:
         """The systems that teach others, sorted."""
         return sorted({name for spec in self.systems.values() for name in teachers_of(spec)})
+
+    def teaching(self, teacher: str) -> list[tuple[str, str, TeacherWork]]:
+        """Return (collection, first stage, work) of the training lists that a system orders."""
+        work = {
+            (collection, spec.trained_with, part)
+            for pupil, spec in self.systems.items()
+            if spec.typed_training is not None
+            for collection in self.trained_on(pupil)
+            for part in spec.typed_training.teachers
+            if part.system == teacher
+        }
+        return sorted(work, key=str)
 
     def learns_from(self, system: str) -> list[str]:
         """Return the collections that a system, its teachers or the models in it learn from."""

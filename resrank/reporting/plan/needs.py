@@ -117,7 +117,7 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
     sizes = [resolved.collections[c].sizes() for c in resolved.trained_on(name)]
     hours = 0.0
     for stage in training.stage_work:
-        queries = _queries(stage, sizes)
+        queries = number_of_queries(stage, sizes)
         cost = estimated_cost(spec, resolved.systems, assumed.shape(stage.texts))
         if cost is None or queries is None:
             return None
@@ -129,18 +129,10 @@ def _training_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
 
 def _teaching_hours(resolved: Resolved, name: str, assumed: Assumptions) -> float | None:
     """Return the hours of ranking training queries for the systems that a system teaches."""
-    runs = {
-        (collection, spec.trained_with, work)
-        for pupil, spec in resolved.systems.items()
-        if spec.typed_training is not None
-        for collection in resolved.trained_on(pupil)
-        for work in spec.typed_training.teachers
-        if work.system == name
-    }
     hours = 0.0
-    for collection, stage, work in sorted(runs, key=str):
+    for collection, stage, work in resolved.teaching(name):
         sizes = [resolved.collections[collection].sizes()]
-        queries = _queries(StageWork(1, 0, work.share), sizes)
+        queries = number_of_queries(StageWork(1, 0, work.share), sizes)
         shape = assumed.shape(work.depth or resolved.first_stages[stage].depth)
         cost = estimated_cost(resolved.systems[name], resolved.systems, shape)
         if cost is None or queries is None:
@@ -149,7 +141,7 @@ def _teaching_hours(resolved: Resolved, name: str, assumed: Assumptions) -> floa
     return hours
 
 
-def _queries(stage: StageWork, sizes: Sequence[Sizes]) -> int | None:
+def number_of_queries(stage: StageWork, sizes: Sequence[Sizes]) -> int | None:
     """Return the training queries of a stage; None if the collections' number is unknown.
 
     There are at most as many pseudo-queries as passages.

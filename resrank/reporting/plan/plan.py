@@ -8,10 +8,12 @@ from resrank.collections.base import CollectionKind
 from resrank.collections.file_locations import is_here
 from resrank.collections.remote_file import RemoteFile
 from resrank.efficiency.assumptions import Assumptions
+from resrank.reporting.plan.endpoint_calls import endpoint_calls
 from resrank.reporting.plan.estimate import estimate
-from resrank.reporting.plan.format import size_text
+from resrank.reporting.plan.format import UNKNOWN, size_text
 from resrank.reporting.plan.models import models
 from resrank.suite.resolved import Resolved
+from resrank.suite.used_systems import teachers_of
 
 
 def plan(resolved: Resolved, assumed: Assumptions | None = None) -> str:
@@ -22,8 +24,9 @@ def plan(resolved: Resolved, assumed: Assumptions | None = None) -> str:
     lines = [f"Suite {resolved.suite.name}: {resolved.suite.title or ''}".rstrip(": ")]
     lines += ["", "Collections:", *_collections(resolved)]
     lines += ["", "Models:"]
-    lines += [f"  {model}" for model in sorted(set(models(resolved)))] or ["  none"]
-    lines += ["", "Systems:", *_systems(resolved)]
+    loaded = models(resolved).items()
+    lines += [f"  {model}; for {', '.join(owners)}" for model, owners in loaded] or ["  none"]
+    lines += ["", "Systems:", *_systems(resolved), *_teachers(resolved)]
     lines += ["", *estimate(resolved, assumed or Assumptions())]
     return "\n".join(lines)
 
@@ -64,7 +67,22 @@ def _systems(resolved: Resolved) -> Iterator[str]:
         trained = f"trained on {_mixture(resolved.mixture(name))}, " if is_trained else ""
         sets = sum(system == name for _, _, system in resolved.compared)
         count = len(resolved.seeds_of(name)) * sets
-        yield f"  {name}: {trained}{count} runs, {sets} measurements"
+        yield f"  {name}: {trained}{count} runs, {sets} measurements{_calls(resolved, name)}"
+
+
+def _teachers(resolved: Resolved) -> Iterator[str]:
+    """Yield a line per system that is not compared, but teaches others."""
+    for name in (n for n in resolved.teachers if n not in resolved.suite.systems):
+        pupils = [n for n, spec in resolved.systems.items() if name in teachers_of(spec)]
+        yield f"  {name}: teaches {', '.join(sorted(pupils))}{_calls(resolved, name)}"
+
+
+def _calls(resolved: Resolved, name: str) -> str:
+    """Return how many calls a system's runs make of an endpoint; empty if it asks none."""
+    if not resolved.systems[name].typed_options.asks_endpoint:
+        return ""
+    calls = endpoint_calls(resolved, name)
+    return f", {UNKNOWN if calls is None else f'{calls:,}'} calls to an endpoint"
 
 
 def _mixture(weights: Mapping[str, float]) -> str:
