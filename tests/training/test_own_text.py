@@ -12,6 +12,7 @@ from resrank.evaluation.leak_auditor import LeakAuditor
 from resrank.evaluation.seen_collection import SeenCollection, merged
 from resrank.io.collection import Collection
 from resrank.io.yaml import ConfigError
+from resrank.jobs.encode import encode
 from resrank.jobs.from_suite import SuiteJobs
 from resrank.jobs.train import train
 from resrank.jobs.training_sources import TrainingSource, own_text_of
@@ -25,7 +26,7 @@ from tests.conftest import write_beir
 from tests.entries import parse_collection, parse_first_stage
 from tests.job_helpers import with_candidates
 from tests.shapes import save_causal
-from tests.training.test_training import tiny
+from tests.training.test_training import tiny, weights
 
 WORDS = ["array", "graph", "matrix", "sample", "tensor", "queue"]
 TEXTS = {
@@ -50,6 +51,12 @@ def folder(tmp_path_factory, encoder):
     systems = {
         "bm25": {"kind": "first_stage"},
         "x": {"kind": "bi_encoder", "options": options, "training": OWN_TEXT, "trained_on": "mine"},
+        "aligned": {
+            "kind": "resrank",
+            "options": tiny(encoder).model_dump(mode="json"),
+            "training": {"stages": [{**OWN_TEXT, "teacher": "encoder", "order": "shuffled"}]},
+            "trained_on": "mine",
+        },
     }
     return with_candidates(folder, systems, untrained=False)
 
@@ -130,6 +137,46 @@ def test_a_collection_without_a_train_split_is_trained_on(folder, collection, mo
     (read,) = jobs.plan.read_in_training("mine", "bm25")["x"]
     assert read == ("mine", False, 4)
     assert jobs.plan.learned_from("mine", "bm25")["x"] == [jobs.plan.collection("mine")]
+
+
+def test_a_frozen_encoder_needs_no_train_query_either(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    jobs = SuiteJobs(folder / "suite.yaml")
+    encode(jobs.encode("mine", jobs.plan.encoder_name("aligned", 1)))
+    job = jobs.train("aligned", 1)
+    train(job)
+    manifest = json.loads((folder / jobs.plan.model("aligned", 1)[0]).read_text())
+    assert manifest["own_text"]["pseudo_queries"] == 4
+    assert 0 < manifest["first_step"]["common_closing"] <= 1
+    assert not job.checkpoints.exists()
+
+
+def test_a_killed_stage_on_own_text_resumes_to_the_same_weights(
+    drawn, tmp_path, encoder, monkeypatch
+):
+    for name in ("SECONDS", "PAUSE"):
+        monkeypatch.setattr(f"resrank.training.checkpoints.Checkpoints.{name}", 0.0)
+    stages = [{**OWN_TEXT, "teacher": "encoder", "epochs": 2}, {"batch_queries": 2}]
+    training = ResRankTraining.model_validate({"stages": stages})
+    data = TrainingData(drawn.examples[:2], own_text=drawn.examples)
+    steps = []
+
+    def run(name, on_step):
+        state = TrainingJob(tmp_path / "store", tmp_path / f"{name}.state", "key", on_step, seed=1)
+        ResRankSystem.train(tiny(encoder), training, data, tmp_path / name, state)
+
+    def kill(row):
+        steps.append(row)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+
+    run("whole", None)
+    with pytest.raises(KeyboardInterrupt):
+        run("cut", kill)
+    rest = []
+    run("cut", rest.append)
+    assert [row["phase"] for row in rest] == ["stage 1", "stage 2"]
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
 
 
 def test_the_leak_audit_counts_unlabelled_text_beside_labels(folder, collection):
