@@ -1,7 +1,5 @@
 """ResRank over the architectures it is meant for, at tiny size and through the same code."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -9,12 +7,8 @@ from resrank import ResRank
 from resrank.model.encoder import Encoder
 from resrank.model.options import EncoderOptions, ResRankOptions
 from resrank.model.resrank import Lists
-from resrank.reranker import TrainingData, TrainingJob
-from resrank.resrank_reranker import ResRankSystem
-from resrank.suite.load import load_suite
 from tests.conftest import PASSAGES, ROOT
 from tests.shapes import save_causal
-from tests.training.test_training import examples, weights
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama", "mistral"])
@@ -58,34 +52,6 @@ def test_a_decoder_embeds_by_its_last_token_and_cuts_only_the_text(tmp_path):
     assert whole[-1] == encoder.tokenizer.pad_token_id  # the end token that is pooled stays
     together = encoder.embed(["sort an array", "graph"])
     torch.testing.assert_close(together[1], encoder.embed(["graph"])[0], atol=1e-5, rtol=0)
-
-
-def test_the_papers_configuration_trains_and_reranks_at_tiny_size(tmp_path):
-    spec = load_suite({"name": "x", "collections": ["docstrings"], "systems": ["resrank_4b"],
-                       "define": {"systems": {}}}).systems["resrank_4b"]  # fmt: skip
-    options = ResRankOptions.model_validate(spec.options)
-    assert (options.encoder.model, options.reranker) == ("Qwen/Qwen3-Embedding-4B", "Qwen/Qwen3-4B")
-    encoder = save_causal(tmp_path / "encoder", "qwen3", ends=True)
-    assert "{instruction}" in options.encoder.query_instruction
-    local = options.encoder.model_copy(update={
-        "model": encoder, "revision": None, "query_instruction": "Instruct: Search.\nQuery:",
-    })  # fmt: skip
-    tiny = options.model_copy(update={
-        "encoder": local, "reranker": save_causal(tmp_path / "decoder", "qwen3"),
-        "reranker_revision": None, "reranker_dtype": "float32",
-    })  # fmt: skip
-    training = ResRankSystem.Training.model_validate(spec.training)
-    rows = []
-    job = TrainingJob(tmp_path / "store", tmp_path / "state", "key", rows.append, seed=1)
-    ResRankSystem.train(tiny, training, TrainingData(examples()), tmp_path / "model", job)
-    assert [row["phase"] for row in rows] == ["stage 1", "stage 2"]
-    assert all(row["retrieval"] > 0 and row["ranking"] > 0 for row in rows)
-    before, after = weights(Path(encoder)), weights(tmp_path / "model" / "encoder")
-    assert before != after
-    system = ResRankSystem.load(tiny, tmp_path / "model")
-    example = examples()[0]
-    ranking = system.rerank(example.query, example.candidates)
-    assert sorted(ranking.passage_ids) == ["p0", "p1", "p2", "p3"]
 
 
 def test_the_launcher_files_are_accelerates():

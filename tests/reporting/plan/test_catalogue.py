@@ -41,6 +41,7 @@ def test_a_plan_names_what_is_fetched_skipped_and_run(tmp_path, monkeypatch):
     assert "skipped: robust04, no data/robust04" in text
     assert "to fetch: 12 files, 2,033,162,876 bytes (2.03 GB)" in text
     assert "castorini/rank_zephyr_7b_v1_full at f3a7cc450793328a5647d1b9596bab1f3de3975b" in text
-    assert "resrank_msmarco: trained on msmarco, 21 runs, 7 measurements" in text
+    mixture = "msmarco (90%), nfcorpus (5%), scifact (5%)"
+    assert f"resrank_4b: trained on {mixture}, 21 runs, 7 measurements" in text
     text = plan(load_suite(ROOT / "config" / "small.yaml"))
     assert "Qwen/Qwen3-0.6B at its newest commit (not pinned)" in text
