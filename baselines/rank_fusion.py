@@ -132,11 +132,17 @@ class RankFusion(Reranker):
         stated = [count for count in calls if count is not None]
         return sum(stated) if len(stated) == len(calls) else None
 
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
+    def prepare(
+        self,
+        passages: Iterable[Passage],
+        folder: Path,
+        needed: Iterable[Passage] | None = None,
+    ) -> Usage:
         """Embed passages for the fused systems."""
         listed = list(passages) if len(self.systems) > 1 else passages
+        read = None if needed is None else list(needed)
         caching = [system for system in self.systems if system.caches_passages]
-        return sum((system.prepare(listed, folder) for system in caching), Usage())
+        return sum((system.prepare(listed, folder, read) for system in caching), Usage())
 
     def forget(self) -> None:
         """Drop the fused systems' stored embeddings."""

@@ -136,8 +136,17 @@ class Reranker(ABC):
 
     # Cached passage embeddings, where `caches_passages` is true
 
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Embed passages ahead of time into `folder`; later rankings read them from there."""
+    def prepare(
+        self,
+        passages: Iterable[Passage],
+        folder: Path,
+        needed: Iterable[Passage] | None = None,
+    ) -> Usage:
+        """Embed passages ahead of time into `folder`; later rankings read them from there.
+
+        needed: those that are to be read; unset: all. Batches are formed over all passages, and
+        those without a needed one are left out.
+        """
         return Usage()
 
     def forget(self) -> None:

@@ -1,8 +1,10 @@
 """Teachers in a planned suite: their runs, what their pupils depend on, cycles."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -13,6 +15,8 @@ from resrank.jobs.from_suite import SuiteJobs
 from resrank.jobs.merge_shards import merge_runs
 from resrank.jobs.rerank import rerank
 from resrank.jobs.train import train
+from resrank.model.embedding_store import ROW
+from resrank.records import Candidate, Passage, Query
 from resrank.reranker_options import TeacherWork
 from resrank.shards import Shard
 from resrank.suite.load import load_suite
@@ -207,6 +211,72 @@ def test_shards_of_a_teachers_run_make_the_same_run(jobs, monkeypatch):
     assert all(0 < len(shard.out.read_bytes()) < len(content) for shard in shards)
     merge_runs([shard.out for shard in shards], whole.out)
     assert whole.out.read_bytes() == content
+
+
+def test_each_query_is_ranked_to_the_depth_that_its_own_pupils_need(jobs):
+    job = jobs.teach("mine", "bm25", "backwards", None)
+
+    def ranked(*work):
+        return {q.id: len(listed) for q, listed in replace(job, work=work).requests()}
+
+    early, late = (TeacherWork("backwards", half) for half in ((0, 0.5), (0.5, 1)))
+    ((first, _),), ((second, _),) = (ranked(part).items() for part in (early, late))
+    lengths = ranked(TeacherWork("backwards"))
+    assert lengths.keys() == {first, second}
+    assert max(lengths.values()) > 1
+    for shallow, deep, query in ((early, late, first), (late, early, second)):
+        depths = ranked(shallow._replace(depth=1), deep._replace(depth=3))
+        assert depths == {q: min(n, 1 if q == query else 3) for q, n in lengths.items()}
+    overlapping = ranked(early._replace(depth=1), TeacherWork("backwards", depth=2))
+    assert overlapping == {q: min(n, 2) for q, n in lengths.items()}
+    assert ranked(early._replace(depth=1), late) == lengths | {first: 1}
+
+
+def test_a_shard_embeds_what_it_ranks_alone(tmp_path, monkeypatch):
+    """In the batches of the whole job, so that the scores are the same to the last bit."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("resrank.jobs.rerank.BLOCK", 1)
+    monkeypatch.setattr("resrank.jobs.teach.SECTION", 1)
+    options = {"encoder": {"dtype": "float32"}, "reranker": {"layers": 1, "heads": 2}}
+    jobs = jobs_of(tmp_path, "reader", {"reader": {"kind": "resrank", "options": options}})
+    whole = jobs.teach("mine", "bm25", "reader", None)
+    rerank(whole)
+    content = whole.out.read_bytes()
+    assert not list(tmp_path.rglob("*.encoder.trec"))  # the encoder's own ranking teaches nobody
+    shards = [jobs.teach("mine", "bm25", "reader", None, Shard(n, 2)) for n in range(2)]
+    embedded = []
+    for shard in shards:
+        rerank(shard)
+        (rows,) = shard.store.rglob("rows.bin")
+        embedded.append(len(np.fromfile(rows, ROW)))
+    (rows,) = whole.store.rglob("rows.bin")
+    assert min(embedded) < len(np.fromfile(rows, ROW))
+    merge_runs([shard.out for shard in shards], whole.out)
+    assert whole.out.read_bytes() == content
+
+
+class Recording:
+    """A reranker that notes what it is to embed."""
+
+    def __init__(self):
+        self.calls = []
+
+    def prepare(self, passages, folder, needed=None):
+        self.calls.append(({p.id for p in passages}, {p.id for p in needed}))
+
+
+def test_batches_are_those_of_the_queries_that_need_a_passage_first(jobs, monkeypatch):
+    monkeypatch.setattr("resrank.jobs.teach.SECTION", 2)
+    listed = ["ab", "bc", "cd", "de", "ef"]
+    requests = [
+        (Query(f"q{n}", "x"), [Candidate(Passage(name, name), 1.0) for name in names])
+        for n, names in enumerate(listed)
+    ]
+    job, reranker = jobs.teach("mine", "bm25", "backwards", None), Recording()
+    job.prepare(reranker, requests, requests[3:4])  # of the second section, whose new ones are d, e
+    assert reranker.calls == [({"d", "e"}, {"d", "e"})]
+    job.prepare(reranker, requests, requests[2:3])
+    assert reranker.calls[1:] == [({"a", "b", "c"}, {"c"}), ({"d", "e"}, {"d"})]
 
 
 def test_a_run_that_teaches_nobody_is_an_error(jobs):

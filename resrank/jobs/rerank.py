@@ -42,6 +42,21 @@ class RerankJob(RankingJob):
         """Return the queries to rank, each with its candidates."""
         return self.test_requests()
 
+    def prepare(
+        self, reranker: Reranker, requests: Sequence[Request], own: Sequence[Request]
+    ) -> None:
+        """Embed the passages that are not stored yet; the batches are those of the whole job.
+
+        requests: of the whole job. own: of the shard.
+        """
+        reranker.prepare((c.passage for _, listed in requests for c in listed), self.store)
+
+    def by_encoder(
+        self, reranker: Reranker, requests: Sequence[Request]
+    ) -> Sequence[Ranking] | None:
+        """Return the rankings by the system's encoder alone, or None without one."""
+        return reranker.by_encoder(requests)
+
     def write_run(self, rankings: Sequence[Ranking]) -> None:
         """Write the run."""
         write_run(self.out, rankings, self.name)
@@ -57,17 +72,17 @@ def rerank(job: RerankJob) -> None:
     reranker = load(job.system, job.model, job.seed)
     requests = job.requests()
     halved = Halvings()  # counts batches halved after out-of-memory
+    blocks = _blocks(job, reranker, requests)
+    shard_requests = [request for block in blocks for request in block]
     if reranker.caches_passages:
-        reranker.prepare((c.passage for _, listed in requests for c in listed), job.store)
+        job.prepare(reranker, requests, shard_requests)
     reranker.keep_transcript(job.out)
     rejected = _rejected(job, reranker, requests)
     reranker.collect_rejected(rejected)
-    blocks = _blocks(job, reranker, requests)
     rankings = [ranking for block in blocks for ranking in reranker.rerank_many(block)]
-    shard_requests = [request for block in blocks for request in block]
     verify(job.name, reranker, shard_requests, rankings)
     written = _write(job, rankings)
-    by_encoder = reranker.by_encoder(requests)
+    by_encoder = job.by_encoder(reranker, requests)
     if by_encoder is None:
         encoder_run(job.out).unlink(missing_ok=True)
     else:

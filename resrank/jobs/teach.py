@@ -10,8 +10,12 @@ from resrank.io.run import write_run
 from resrank.jobs.rerank import RerankJob
 from resrank.ranking import Request
 from resrank.records import Ranking, Split, TrainingExample
+from resrank.reranker import Reranker
 from resrank.reranker_options import TeacherWork
 from resrank.training.mixture import share
+
+SECTION = 64
+"""Queries whose passages are embedded together, independent of the number of shards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,7 @@ class TeachJob(RerankJob):
     """A teacher's run over training queries, or a shard of it, with the teacher's scores.
 
     work: what the stages of training that learn from it need. A query is ranked if it is in one of
-    their shares, to the largest of their depths.
+    their shares, to the largest depth of those.
     """
 
     work: Sequence[TeacherWork]
@@ -29,10 +33,34 @@ class TeachJob(RerankJob):
         lists = candidate_lists(self.collection, self.candidates, Split.TRAIN)
         queries = self.collection.queries(Split.TRAIN)
         examples = [TrainingExample(q, lists.get(q.id, []), {}, []) for q in queries]
-        needed = {e.query.id for part in self.work for e in share(examples, *part.share)}
-        depths = [part.depth for part in self.work if part.depth is not None]
-        depth = max(depths) if len(depths) == len(self.work) else None
-        return [(e.query, e.candidates[:depth]) for e in examples if e.query.id in needed]
+        kept: dict[str, int] = {}
+        for part in self.work:
+            for e in share(examples, *part.share):
+                depth = len(e.candidates) if part.depth is None else part.depth
+                kept[e.query.id] = max(kept.get(e.query.id, 0), depth)
+        return [(e.query, e.candidates[: kept[e.query.id]]) for e in examples if e.query.id in kept]
+
+    def prepare(
+        self, reranker: Reranker, requests: Sequence[Request], own: Sequence[Request]
+    ) -> None:
+        """Embed the batches that hold a passage of the shard's queries.
+
+        Batches are those of the whole job, for any number of shards: a passage is in one with
+        others that the same `SECTION` queries are the first to need.
+        """
+        wanted = {c.passage.text for _, listed in own for c in listed}
+        seen: set[str] = set()
+        for start in range(0, len(requests), SECTION):
+            section = [c.passage for _, listed in requests[start : start + SECTION] for c in listed]
+            new = {p.text: p for p in section if p.text not in seen}
+            seen |= new.keys()
+            needed = [passage for text, passage in new.items() if text in wanted]
+            if needed:
+                reranker.prepare(new.values(), self.store, needed)
+
+    def by_encoder(self, reranker: Reranker, requests: Sequence[Request]) -> None:
+        """Return None: nothing learns from the encoder's own ranking."""
+        return
 
     def write_run(self, rankings: Sequence[Ranking]) -> None:
         """Write the run with the teacher's scores."""

@@ -54,14 +54,17 @@ class EmbeddingStore:
         self._intact = np.empty(0, np.bool_)  # rows whose vector's CRC was compared
         self._open()
 
-    def fill(self, texts: Sequence[str], shard: Shard = WHOLE) -> None:
+    def fill(
+        self, texts: Sequence[str], shard: Shard = WHOLE, needed: Sequence[str] | None = None
+    ) -> None:
         """Encode the texts that are not stored yet. Other processes may fill at the same time.
 
-        shard: its share of the batches is encoded. Batches are formed over all given texts, stored
-        or not, so that an interrupted fill resumes with the same batches, hence the same numbers.
+        shard: its share of the batches is encoded. needed: only batches with one of these texts
+        are; unset: all. Batches are formed over all given texts, stored or not, so that an
+        interrupted fill resumes with the same batches, hence the same numbers.
         """
         unique = sorted(set(texts))
-        if all(_key(text) in self._place for text in unique):
+        if self.has(unique if needed is None else needed):
             return
         with self._locked():
             self._open()
@@ -69,6 +72,9 @@ class EmbeddingStore:
             lengths = [len(ids) for ids in tokens.ids]
             budget = self.encoder.batch_tokens
             batches = list(token_budget_batches(lengths, budget))
+            if needed is not None:
+                wanted = set(needed)
+                batches = [b for b in batches if any(unique[place] in wanted for place in b)]
             self._fill_batches(unique, tokens, shard.take(batches))
             self._open()
 

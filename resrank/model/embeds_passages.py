@@ -31,9 +31,14 @@ class EmbedsPassages(Reranker):
         """Return the size of one stored embedding, in bytes."""
         return self.embeddings.row_bytes
 
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
+    def prepare(
+        self,
+        passages: Iterable[Passage],
+        folder: Path,
+        needed: Iterable[Passage] | None = None,
+    ) -> Usage:
         """Embed passages ahead of time into the store in `folder`."""
-        return self.embeddings.prepare(passages, folder)
+        return self.embeddings.prepare(passages, folder, needed)
 
     def forget(self) -> None:
         """Drop stored embeddings, so that every ranking embeds its passages."""

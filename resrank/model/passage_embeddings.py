@@ -23,11 +23,20 @@ class PassageEmbeddings:
         self.encoder = encoder
         self.store: EmbeddingStore | None = None
 
-    def prepare(self, passages: Iterable[Passage], folder: Path) -> Usage:
-        """Fill the store in `folder`; return the cost of encoding these passages, once each."""
-        texts = sorted({p.text for p in passages})
+    def prepare(
+        self,
+        passages: Iterable[Passage],
+        folder: Path,
+        needed: Iterable[Passage] | None = None,
+    ) -> Usage:
+        """Fill the store in `folder`; return the cost of encoding the passages, once each.
+
+        needed: the passages that are to be read; unset: all.
+        """
+        batched = sorted({p.text for p in passages})
+        texts = batched if needed is None else sorted({p.text for p in needed})
         self.store = self.store or EmbeddingStore(folder, self.encoder)
-        self.store.fill(texts)
+        self.store.fill(batched, needed=None if needed is None else texts)
         tokens, truncated = self.store.tokens(texts)
         return Usage(passage_encoder_tokens=tokens, truncated_passages=truncated)
 
