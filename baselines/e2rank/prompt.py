@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from baselines.e2rank.options import E2RankOptions
+from baselines.llm.interface import Message
+from baselines.llm.prompts.chat import chat_text
 from baselines.llm.word_limit import first_words
 from resrank.model.encoder import Encoder, positions_of
 from resrank.model.options import told
@@ -29,12 +31,8 @@ class ListwisePrompt:
         listed = "\n".join(f"[{place}] {text}" for place, text in enumerate(texts, start=1))
         prompt = f"{task}\nDocuments:\n{listed}\nSearch Query: {query}"
         if o.chat:
-            prompt = self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}],
-                tokenize=False,
-                add_generation_prompt=True,
-                enable_thinking=False,
-            )
+            turns = (Message("user", prompt),)
+            prompt = chat_text(self.tokenizer, turns, o.encoder.model, {"enable_thinking": False})
         encoded = self.tokenizer(prompt, add_special_tokens=not o.chat, verbose=False)
         ids = list(encoded["input_ids"])
         if self.positions is not None and len(ids) > self.positions:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from baselines.llm.interface import Message
+from baselines.llm.prompts.chat import chat_text
 from baselines.pe_rank.options import PERankOptions
 
 SLOT = "\ue000"  # from a private use area, so it occurs in no text
@@ -57,10 +59,7 @@ class SlotPrompt:
                 f"{self.options.reranker} has no chat template, which the authors' prompt needs; "
                 "set `chat: false` for a plain one"
             )
-        text: str = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        return text
+        return chat_text(self.tokenizer, (Message("user", content),), self.options.reranker, {})
 
     def _ids(self, text: str) -> list[int]:
         if not text:  # between the slots of a plain prompt

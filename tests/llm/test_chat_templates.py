@@ -5,6 +5,7 @@ import pytest
 from baselines.llm.backends.transformers import TransformersModel
 from baselines.llm.interface import Message
 from baselines.llm.options import TransformersOptions
+from baselines.llm.prompts.chat import chat_text
 from baselines.llm.prompts.template import FOLDER, template
 from tests.shapes import save_causal
 
@@ -82,3 +83,22 @@ def test_a_template_that_keeps_no_text_is_refused(model, text, message):
     model.tokenizer.chat_template = text
     with pytest.raises(ValueError, match=message):
         model.chat_text((Message("user", "Rank."),))
+
+
+class SlotTokenizer:
+    """Only the chat template of a tokenizer."""
+
+    def __init__(self, tokenizer):
+        self.apply_chat_template = tokenizer.apply_chat_template
+
+
+@pytest.mark.parametrize("style", ["text", "parts"])
+def test_every_prompt_goes_through_the_same_forms(model, style):
+    """PE-Rank and E2Rank template one user turn, with arguments of their own."""
+    model.tokenizer.chat_template = TEMPLATES[style]
+    turns = (Message("user", "Rank."),)
+    text = chat_text(SlotTokenizer(model.tokenizer), turns, "m", {"enable_thinking": False})
+    assert text == "<user>Rank."
+    model.tokenizer.chat_template = "{% for m in messages %}{% endfor %}"
+    with pytest.raises(ValueError, match="^m: its chat template leaves out"):
+        chat_text(SlotTokenizer(model.tokenizer), turns, "m", {})

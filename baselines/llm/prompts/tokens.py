@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import TemplateError
-
-from baselines.llm.interface import Message, Prompt, without_system
+from baselines.llm.interface import Prompt
 from baselines.llm.options import TransformersOptions
-
-TurnsForm = Callable[[Prompt], list[dict[str, Any]]]
-"""Returns a prompt as the turns that a chat template reads."""
-
-
-def _plain(prompt: Prompt) -> list[dict[str, Any]]:
-    return [message._asdict() for message in prompt]
-
-
-def _in_parts(prompt: Prompt) -> list[dict[str, Any]]:
-    """Return turns whose content is a list of parts, as templates of models for images read it."""
-    return [{"role": m.role, "content": [{"type": "text", "text": m.content}]} for m in prompt]
-
-
-FORMS: list[TurnsForm] = [
-    _plain,
-    lambda prompt: _plain(without_system(prompt)),
-    _in_parts,
-    lambda prompt: _in_parts(without_system(prompt)),
-]
-"""In the order in which they are tried; the second and the fourth are for a system turn."""
+from baselines.llm.prompts.chat import chat_text
 
 
 class PromptTokens(ABC):
@@ -78,45 +56,14 @@ class PromptTokens(ABC):
     def chat_text(self, prompt: Prompt) -> str:
         """Return a prompt in the form of the model's chat template.
 
-        If the template refuses a system turn (as Mistral's and Gemma's do) or leaves it out, that
-        turn's text opens the first user turn. ValueError if there is no template, if it refuses the
-        prompt for another reason, or if it leaves out the turns' text.
+        ValueError if there is no template, or if it does not keep the turns' text (`chat.py`).
         """
         if not self.tokenizer.chat_template:
             raise ValueError(
                 f"{self.options.model} has no chat template; use a prompt of role `text`, such as "
                 "rankvicuna"
             )
-        return self._templated(self._form([message.role for message in prompt])(prompt))
-
-    def _form(self, roles: Sequence[str]) -> TurnsForm:
-        """Return the first form of turns with these roles whose texts the template keeps."""
-        probe = tuple(Message(role, f"text{place}") for place, role in enumerate(roles))
-        refusals: list[Exception] = []
-        forms = FORMS if roles[0] == "system" else FORMS[::2]
-        for form in forms:
-            try:
-                text = self._templated(form(probe))
-            except (TemplateError, TypeError) as error:  # TypeError: a list joined with a text
-                refusals.append(error)
-                continue
-            if all(message.content in text for message in probe):
-                return form
-        if len(refusals) == len(forms):
-            raise ValueError(
-                f"{self.options.model}: its chat template refuses turns of {', '.join(roles)}: "
-                f"{refusals[0]}"
-            ) from refusals[0]
-        raise ValueError(
-            f"{self.options.model}: its chat template leaves out the text of turns of "
-            f"{', '.join(roles)}; use a prompt of role `text`, such as rankvicuna, or another model"
-        )
-
-    def _templated(self, turns: list[dict[str, Any]]) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=False, **self.options.chat_options
-        )
-        return text
+        return chat_text(self.tokenizer, prompt, self.options.model, self.options.chat_options)
 
     def with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Return a chat text's token ids, and the (start, end) in the text of each."""
