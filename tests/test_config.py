@@ -77,7 +77,7 @@ def on_part(model, **more):
         (on_part("random:foo/bar"), "system 'x': 'random:foo/bar': no shape of that name; known: "),
         ({"metrics": ["nDCG@0"]}, "unknown metric 'nDCG@0'"),
         ({"metrics": ["Recall"]}, "unknown metric 'Recall'"),
-        ({"metrics": ["ERR@10"]}, "unknown metric 'ERR@10'"),
+        ({"metrics": ["ERR_IA@10"]}, "unknown metric 'ERR_IA@10'"),
         (
             {"first_stages": ["d"], "define": {"first_stages": {"d": DENSE}}},
             "names 'trained:bi_encoder', but system 'bi_encoder' has no 'training'",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from baselines.e2rank.options import E2RankOptions
+from baselines.llm.chat import chat_text
 from baselines.llm.interface import Message
-from baselines.llm.prompts.chat import chat_text
 from baselines.llm.word_limit import first_words
 from resrank.model.encoder import Encoder, positions_of
 from resrank.model.options import told

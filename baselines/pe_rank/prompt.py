@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from baselines.llm.chat import chat_text
 from baselines.llm.interface import Message
-from baselines.llm.prompts.chat import chat_text
 from baselines.pe_rank.options import PERankOptions
 
 SLOT = "\ue000"  # from a private use area, so it occurs in no text

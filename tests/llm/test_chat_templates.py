@@ -3,9 +3,9 @@
 import pytest
 
 from baselines.llm.backends.transformers import TransformersModel
+from baselines.llm.chat import chat_text
 from baselines.llm.interface import Message
 from baselines.llm.options import TransformersOptions
-from baselines.llm.prompts.chat import chat_text
 from baselines.llm.prompts.template import FOLDER, template
 from tests.shapes import save_causal
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from baselines.llm.chat import chat_text
 from baselines.llm.interface import Prompt
 from baselines.llm.options import TransformersOptions
-from baselines.llm.prompts.chat import chat_text
 
 
 class PromptTokens(ABC):
@@ -56,7 +56,7 @@ class PromptTokens(ABC):
     def chat_text(self, prompt: Prompt) -> str:
         """Return a prompt in the form of the model's chat template.
 
-        ValueError if there is no template, or if it does not keep the turns' text (`chat.py`).
+        ValueError if there is no template, or if it does not keep the turns' text (`chat_text`).
         """
         if not self.tokenizer.chat_template:
             raise ValueError(
