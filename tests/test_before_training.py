@@ -141,9 +141,9 @@ def test_the_start_of_a_saved_model_is_told_what_the_served_collection_asks(save
     trained = {"query_instruction": "Do: Sort the numbers\nQuery:", **MINILM}
     plan = Plan(of_folder(saved({"encoder": trained})))
     options = plan.system_entry("saved_untrained", "docstrings").options
-    asked = plan.suite.collections["docstrings"].instruction
-    assert options["encoder"]["query_instruction"] == f"Do: {asked}\nQuery:"
-    assert plan.system_entry("saved", "docstrings").options["instruction"] == asked
+    instruction = plan.suite.collections["docstrings"].instruction
+    assert options["encoder"]["query_instruction"] == f"Do: {instruction}\nQuery:"
+    assert plan.system_entry("saved", "docstrings").options["instruction"] == instruction
 
 
 def test_a_model_of_unknown_start_has_a_footnote(saved, tmp_path):

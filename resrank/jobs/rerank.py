@@ -43,11 +43,11 @@ class RerankJob(RankingJob):
         return self.test_requests()
 
     def prepare(
-        self, reranker: Reranker, requests: Sequence[Request], own: Sequence[Request]
+        self, reranker: Reranker, requests: Sequence[Request], shard_requests: Sequence[Request]
     ) -> None:
         """Embed the passages that are not stored yet; the batches are those of the whole job.
 
-        requests: of the whole job. own: of the shard.
+        requests: of the whole job. shard_requests: of the shard.
         """
         reranker.prepare((c.passage for _, listed in requests for c in listed), self.store)
 

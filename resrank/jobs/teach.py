@@ -41,14 +41,14 @@ class TeachJob(RerankJob):
         return [(e.query, e.candidates[: kept[e.query.id]]) for e in examples if e.query.id in kept]
 
     def prepare(
-        self, reranker: Reranker, requests: Sequence[Request], own: Sequence[Request]
+        self, reranker: Reranker, requests: Sequence[Request], shard_requests: Sequence[Request]
     ) -> None:
         """Embed the batches that hold a passage of the shard's queries.
 
         Batches are those of the whole job, for any number of shards: a passage is in one with
         others that the same `SECTION` queries are the first to need.
         """
-        wanted = {c.passage.text for _, listed in own for c in listed}
+        wanted = {c.passage.text for _, listed in shard_requests for c in listed}
         seen: set[str] = set()
         for start in range(0, len(requests), SECTION):
             section = [c.passage for _, listed in requests[start : start + SECTION] for c in listed]
