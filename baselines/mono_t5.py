@@ -88,13 +88,14 @@ class MonoT5(Pointwise):
         """Return log p(true) over true and false, per pair."""
         import torch
 
+        from baselines.llm.backends.target_logits import only_targets
         from resrank.model.padding import pad_ids
 
         device = self.model.device
         inputs, mask = pad_ids(ids, self.tokenizer.pad_token_id, device)
         start = torch.full((len(ids), 1), self.model.config.decoder_start_token_id, device=device)
-        with torch.inference_mode():
+        with torch.inference_mode(), only_targets(self.model, self.targets) as columns:
             logits = self.model(
                 input_ids=inputs, attention_mask=mask, decoder_input_ids=start
-            ).logits[:, 0, self.targets]  # fmt: skip
+            ).logits[:, 0, columns]  # fmt: skip
         return [float(x) for x in logits.float().log_softmax(dim=-1)[:, 0].tolist()]

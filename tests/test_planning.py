@@ -5,6 +5,7 @@ import pytest
 from resrank.io.yaml import ConfigError
 from resrank.suite.load import load_suite
 from resrank.suite.plan import Plan
+from resrank.suite.schema import System
 
 MINILM = {"model": "sentence-transformers/all-MiniLM-L6-v2"}
 TINY = {"encoder": MINILM, "reranker": {"layers": 1}}
@@ -253,3 +254,27 @@ def test_a_system_uses_the_model_of_its_own_seed():
     assert plan.models_of_all_seeds("part") == [
         "out/models/joint/seed4.manifest.json", "out/models/joint/seed5.manifest.json"
     ]  # fmt: skip
+
+
+def test_options_that_differ_on_a_collection():
+    """ICR asks for an answer where its authors do, and for information elsewhere."""
+    collections = ["trec_covid", "scifact"]
+    plan = Plan(load_suite({"name": "s", "collections": collections, "systems": ["icr_7b"]}))
+    covid, scifact = (plan.system_entry("icr_7b", name).typed_options for name in collections)
+    assert covid.closing.startswith("Please answer the following question")
+    assert scifact.closing.startswith("Please find information")
+    assert (covid.llm, covid.reverse) == (scifact.llm, scifact.reverse)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"options_on": {"c": {"closng": "x"}}}, "closng"),
+        ({"options_on": {"c": {}}, "kind": "bi_encoder", "options": {}, "training": {}}, "not trained"),
+    ],
+)  # fmt: skip
+def test_wrong_options_on_a_collection_are_refused(changed, message):
+    entry = {"kind": "icr", "options": {"llm": {"kind": "transformers", "model": "m"}}}
+    with pytest.raises(ValueError, match=message):
+        System.model_validate(entry | changed)
+    assert "options_on" not in System.model_validate(entry).model_dump()

@@ -241,9 +241,10 @@ def score(suite: SuiteFile, collection: CollectionName, first_stage: StageName) 
 
 @app.command()
 def significance(suite: SuiteFile, collection: CollectionName, first_stage: StageName) -> None:
-    """Test every pair of systems of one candidate set: p values, intervals, effect sizes.
+    """Test the systems of one candidate set: p values, intervals, effect sizes.
 
-    Each trained system is tested against its untrained self too.
+    Each is tested against the baseline, or all pairs are (`comparisons: all_pairs`). Each trained
+    system is tested against its untrained self too.
 
     Example: `python -m resrank job significance --suite config/config.yaml
     --collection docstrings --first-stage bm25`.

@@ -1,6 +1,7 @@
 """Comparison of the systems of a candidate set, in families of tests.
 
-All pairs; trained systems against their untrained selves; and an ablation against its reference.
+Systems against a baseline, or all pairs; trained systems against their untrained selves; and an
+ablation against its reference.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ import numpy as np
 from resrank.evaluation.bootstrap import interval_over_seeds, mean_intervals
 from resrank.evaluation.resampling import RESAMPLES, Values
 from resrank.evaluation.seed_scores import ScoreRow, SeedScores, read_scores, seed_scores
-from resrank.evaluation.significance import LEVEL, effect_size, holm, randomisation_p, t_test_p
+from resrank.evaluation.significance import (
+    LEVEL,
+    effect_size,
+    holm,
+    permutations,
+    randomisation_p,
+    t_test_p,
+)
 from resrank.io.manifest import write_checked_json, write_manifest
 
 
@@ -23,13 +31,18 @@ class Families(NamedTuple):
     """What is tested: each family of comparisons is corrected by itself.
 
     untrained: trained system -> its untrained self, one family. companions: systems that are
-    scored as untrained selves alone, and are not in the family of all pairs. ablation: the system
+    scored as untrained selves alone, and are not in the family of comparisons. ablation: the system
     that every other one is tested against, companions included, one family; None: there is none.
+    baseline: the system that every other one except companions is compared with, one family; None:
+    the family is all pairs. ablation_tests: number of tests in the ablation's family, which covers
+    all candidate sets of a suite.
     """
 
     untrained: Mapping[str, str] = {}
     companions: Collection[str] = ()
     ablation: str | None = None
+    baseline: str | None = None
+    ablation_tests: int = 0
 
 
 ALL_PAIRS = Families()
@@ -58,24 +71,41 @@ def statistics(
     """Return one metric's means with intervals, spreads over seeds, and tests.
 
     rows: scores of one candidate set, every system over the same queries. Holm's correction covers
-    two families: all pairs of systems without companions, and every gain of a trained system over
-    its untrained self, over the seeds of the trained system. The tests of the ablation have no
-    corrected p, since its family covers all candidate sets of a suite: see `corrected_together`.
+    two families: "pairs", the systems without companions against the baseline or each other, and
+    "gains", each trained system over its untrained self, over the seeds of the trained system. The
+    tests of the ablation have no corrected p, since its family covers all candidate sets of a
+    suite: see `corrected_together`. "permutations" has the draws of each family's tests.
     """
     by_system = seed_scores(rows, metric)
     per_query = np.array([scores.per_query for scores in by_system.values()])
     names = [name for name in by_system if name not in families.companions]
-    pairs = [_pair(by_system, *two) for two in combinations(names, 2)]
+    pairs = [_pair(by_system, *two) for two in _family(names, families.baseline)]
+    gains = _gains(by_system, families.untrained)
     return {
         "metric": metric,
         "queries": per_query.shape[-1],
         "level": LEVEL,
         "resamples": RESAMPLES,
+        "baseline": families.baseline,
+        "permutations": {
+            "pairs": permutations(len(pairs)),
+            "gains": permutations(len(gains)),
+            "ablation": permutations(families.ablation_tests),
+        },
         "systems": _systems(by_system, per_query, families.companions),
         "pairs": corrected_together(_tests(pairs)),
-        "gains": corrected_together(_gains(by_system, families.untrained)),
-        "ablation": _ablation(by_system, families.ablation),
+        "gains": corrected_together(gains),
+        "ablation": _ablation(by_system, families.ablation, families.ablation_tests),
     }
+
+
+def _family(names: Sequence[str], baseline: str | None) -> list[tuple[str, str]]:
+    """Return the pairs of systems that are compared: all, or each with the baseline."""
+    if baseline is None:
+        return list(combinations(names, 2))
+    if baseline not in names:
+        raise ValueError(f"the baseline {baseline!r} has no scores; scored: {', '.join(names)}")
+    return [(name, baseline) for name in names if name != baseline]
 
 
 def corrected_together(tests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -130,7 +160,9 @@ def _gains(
     return _tests([pair._replace(other=pair.other.at(pair.one.seeds)) for pair in pairs])
 
 
-def _ablation(by_system: Mapping[str, SeedScores], reference: str | None) -> list[dict[str, Any]]:
+def _ablation(
+    by_system: Mapping[str, SeedScores], reference: str | None, family: int
+) -> list[dict[str, Any]]:
     """Return the tests of every system against the reference; none without a reference.
 
     Each has a second interval, `low_over_seeds` to `high_over_seeds`, over queries and seeds.
@@ -138,15 +170,18 @@ def _ablation(by_system: Mapping[str, SeedScores], reference: str | None) -> lis
     if reference is None:
         return []
     pairs = [_pair(by_system, name, reference) for name in by_system if name != reference]
-    rows = _tests(pairs)
+    rows = _tests(pairs, family)
     for row, (_, _, one, other) in zip(rows, pairs, strict=True):
         bounds = interval_over_seeds(one.values, other.values, paired=one.seeds == other.seeds)
         row |= dict(zip(("low_over_seeds", "high_over_seeds"), bounds, strict=True))
     return rows
 
 
-def _tests(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Return a family's differences a minus b with intervals and tests, not yet corrected."""
+def _tests(pairs: Sequence[Pair], family: int = 0) -> list[dict[str, Any]]:
+    """Return differences a minus b with intervals and tests, not yet corrected.
+
+    family: number of tests that will be corrected together, if these are not all.
+    """
     if not pairs:
         return []
     differences = np.array([pair.one.per_query - pair.other.per_query for pair in pairs])
@@ -155,7 +190,7 @@ def _tests(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
         "difference": differences.mean(axis=-1),
         "low": intervals[:, 0],
         "high": intervals[:, 1],
-        "p_randomisation": randomisation_p(differences),
+        "p_randomisation": randomisation_p(differences, max(family, len(pairs))),
         "p_t": t_test_p(differences),
         "effect_size": effect_size(differences),
     }

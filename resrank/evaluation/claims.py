@@ -1,28 +1,12 @@
-"""Published figures as data, and the verdict that a result gives on each.
-
-`config/claims/*.yaml` holds one file per source. The verdicts are:
-- `reproduced`: the result is within the claim's tolerance;
-- `within noise`: it is not, but the published figure lies in the 95% interval of the measured one
-  over queries;
-- `not reproduced`;
-- `not run`, with the reason.
-"""
+"""Published figures as data. `config/claims/*.yaml` holds one file per source."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from resrank.evaluation.bootstrap import interval_over_collections
-from resrank.evaluation.resampling import Values
 from resrank.options import Strict
-
-ROUNDING = 1e-9  # so that a figure exactly at the edge of a tolerance counts as inside
-VERDICTS = ["reproduced", "within noise", "not reproduced", "not run"]
 
 
 class SuiteResult(Strict):
@@ -34,7 +18,7 @@ class SuiteResult(Strict):
         description="Collection -> number of its judged queries. The figure is the mean over the "
         "collections. A result over another number of queries does not answer the claim.",
     )
-    first_stage: str = Field("bm25", description="First stage whose candidates are reranked.")
+    first_stage: str = Field(description="First stage whose candidates are reranked.")
     depth: int = Field(100, ge=1, description="Candidates per query.")
 
 
@@ -50,8 +34,28 @@ class Claim(Strict):
         "generated_tokens, embedding_slots ...).",
     )
     value: float = Field(description="The published figure; metrics from 0 to 1, times in seconds.")
+    over: Literal["judged", "with_candidates"] = Field(
+        "judged",
+        description="The queries that the published mean is over: all judged ones, or those among "
+        "them that have candidates, as by code that divides by the queries in the run.",
+    )
+    prompt: str | None = Field(None, description="Name of the prompt that the figure belongs to.")
+    prompt_hash: str | None = Field(
+        None,
+        min_length=64,
+        max_length=64,
+        description="Hash of that prompt; a run with another prompt does not answer the claim.",
+    )
+    published_run: str | None = Field(
+        None,
+        description="Path of the source's own run (TREC). If the file is there, queries are "
+        "compared one by one.",
+    )
     tolerance: float = Field(ge=0, description="Difference that still counts as reproduced.")
     tolerance_from: str = Field(description="Reason for the tolerance.")
+    seed_cap: float = Field(
+        0.005, ge=0, description="Limit up to which the spread of our seeds widens the tolerance."
+    )
     replicates: list[float] = Field(
         [], description="The source's repeated runs; their spread widens the tolerance."
     )
@@ -68,6 +72,14 @@ class Claim(Strict):
             )
         if len(self.replicates) == 1:
             raise ValueError("one replicate has no spread; give two or more, or none")
+        if (self.prompt is None) != (self.prompt_hash is None):
+            raise ValueError("give both `prompt` and `prompt_hash`, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _a_run_of_one_collection(self) -> Claim:
+        if self.published_run and any(len(result.collections) > 1 for result in self.results):
+            raise ValueError("`published_run` is of one collection, but `results` has several")
         return self
 
 
@@ -76,66 +88,3 @@ class Source(Strict):
 
     source: str = Field(description="Paper or repository, with its version.")
     claims: dict[str, Claim] = Field(min_length=1, description="Claims by name.")
-
-
-class Measured(NamedTuple):
-    """A result's values: one array (seeds, queries) per collection."""
-
-    by_collection: Sequence[Values]
-
-    @property
-    def by_seed(self) -> Values:
-        """The mean over collections for each seed; (seeds,)."""
-        means = np.array([values.mean(axis=-1) for values in self.by_collection])
-        return np.asarray(means.mean(axis=0))
-
-
-class Judgement(NamedTuple):
-    """A verdict with the figures behind it; None where nothing was measured."""
-
-    verdict: str
-    measured: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    tolerance: float | None = None
-
-
-def judge(claim: Claim, measured: Measured) -> Judgement:
-    """Compare a result with a claim.
-
-    The interval is of the difference over queries, with seeds averaged first.
-    """
-    value = float(measured.by_seed.mean())
-    low, high = interval_over_collections([v.mean(axis=0) for v in measured.by_collection])
-    allowed = tolerance(claim, measured.by_seed)
-    difference = value - claim.value
-    if abs(difference) <= allowed + ROUNDING:
-        verdict = "reproduced"
-    elif low <= claim.value <= high:
-        verdict = "within noise"
-    else:
-        verdict = "not reproduced"
-    return Judgement(verdict, value, difference, low - claim.value, high - claim.value, allowed)
-
-
-def tolerance(claim: Claim, by_seed: Values) -> float:
-    """Return the largest of the stated tolerance and the spreads of the source's and our runs."""
-    return max(claim.tolerance, spread(claim.replicates), spread(by_seed))
-
-
-def spread(runs: Sequence[float] | Values) -> float:
-    """Return how far one more run may lie from these runs' mean (95%, Student); 0 for one run."""
-    from scipy.stats import t
-
-    count = len(runs)
-    if count < 2:
-        return 0.0
-    quantile = float(t.ppf(0.975, count - 1))
-    return quantile * float(np.std(runs, ddof=1)) * math.sqrt(1 + 1 / count)
-
-
-def counts(verdicts: Sequence[str]) -> Mapping[str, int]:
-    """Count the claims with each verdict, reasons left out."""
-    kinds = [verdict.partition(" (")[0] for verdict in verdicts]
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds), key=VERDICTS.index)}

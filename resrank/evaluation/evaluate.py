@@ -81,6 +81,13 @@ def evaluate(
             "collection?"
         )
     scores = {q: dict(ranked) for q, ranked in judged.items()}
+    if not any(not scores[q].keys().isdisjoint(qrels[q]) for q in scores):
+        query, ranked = next((q, ranked) for q, ranked in judged.items() if ranked)
+        raise ValueError(
+            f"no list of {run_path} holds a passage that {qrels_path} judges for its query (query "
+            f"{query!r}: the run has {ranked[0][0]!r}, the qrels {next(iter(qrels[query]))!r}); do "
+            "their passage ids have one form?"
+        )
     recall, judged_share = f"Recall@{depth}", "Judged@10"
     tied = any(has_ties(passages.values()) for passages in scores.values())
     means = averages(per_query([*metrics, recall, judged_share], qrels, scores))

@@ -15,8 +15,8 @@ from resrank.evaluation.metrics import per_query
 from resrank.evaluation.seen_collection import SeenCollection
 from resrank.io.atomic import atomic_file
 from resrank.io.manifest import check_run, write_checked_json, write_manifest
-from resrank.io.parquet import read_columns, write_table
-from resrank.io.run import encoder_run, usage_of
+from resrank.io.parquet import column_names, read_columns, write_table
+from resrank.io.run import TIED, encoder_run, usage_of
 from resrank.io.trec import read_run
 from resrank.records import Qrels
 
@@ -110,13 +110,19 @@ def _audit(
     }
 
 
-def _usage_counts(run: Path) -> dict[str, int]:
-    """Return how many texts were truncated and answers repaired or rejected, by a run's usage."""
+def _usage_counts(run: Path) -> dict[str, int | None]:
+    """Return how many texts were cut, answers repaired or rejected and scores equal, by a run.
+
+    The number of equal scores is None where the system gave no scores, or the run did not count.
+    """
     path = usage_of(run)
     if not path.is_file():
         raise ValueError(f"{run} has no usage file beside it ({path.name}); `rerank` writes both")
-    usage = read_columns(path, COUNTED)
-    return {name: int(sum(usage[name].to_pylist())) for name in COUNTED}
+    counted = [*COUNTED, TIED] if TIED in column_names(path) else COUNTED
+    usage = read_columns(path, counted)
+    counts: dict[str, int | None] = {n: int(sum(usage[n].to_pylist())) for n in COUNTED}
+    tied = [n for n in usage[TIED].to_pylist() if n is not None] if TIED in counted else []
+    return counts | {TIED: sum(tied) if tied else None}
 
 
 def _write_scores(out: Path, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -6,19 +6,33 @@ Choice of tests: Smucker, Allan and Carterette (CIKM 2007). Reason for the corre
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from resrank.evaluation.resampling import NOISE, RESAMPLES, Values, batch_size, mean_over
 
 LEVEL = 0.05
+FINEST = 0.1  # share of LEVEL that the least corrected p of a family may not exceed
 
 
-def randomisation_p(differences: Values) -> Values:
+def permutations(tests: int) -> int:
+    """Return how many sign patterns the tests of a family draw, at least `RESAMPLES`.
+
+    The least two-sided p of n patterns is 2 / (n + 1), and Holm's correction multiplies it by the
+    number of tests. More tests draw more patterns, so that the least corrected p stays below
+    `FINEST` times `LEVEL`.
+    """
+    return max(RESAMPLES, math.ceil(2 * tests / (FINEST * LEVEL)) - 1)
+
+
+def randomisation_p(differences: Values, family: int | None = None) -> Values:
     """Return the two-sided p of each row's mean under random signs; (pairs, queries) -> (pairs,).
 
-    Fisher's randomisation test, computed by scipy. It is exact where there are fewer sign patterns
-    than `RESAMPLES`. Otherwise it draws that many patterns, the same ones for every pair and every
-    run, and the smallest possible p is 1 / (`RESAMPLES` + 1).
+    Fisher's randomisation test, computed by scipy. family: number of tests that are corrected
+    together, by default those given. The test is exact where there are no more sign patterns than
+    `permutations` of the family. Otherwise it draws that many patterns, the same ones for every
+    pair and every run.
     """
     from scipy.stats import permutation_test
 
@@ -28,7 +42,7 @@ def randomisation_p(differences: Values) -> Values:
         (differences,),
         mean_over,
         permutation_type="samples",
-        n_resamples=RESAMPLES,
+        n_resamples=permutations(len(differences) if family is None else family),
         axis=-1,
         vectorized=True,
         batch=batch_size(differences),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -17,6 +18,9 @@ USAGE = pa.schema(
     [("query_id", pa.string())]
     + [(name, pa.int64()) for name in ("candidates", *(f.name for f in fields(Usage)))]
 )
+TIED = "tied_scores"
+"""Column of the candidates whose scores are equal; empty where the system gave no scores."""
+USAGE_AND_TIES = USAGE.append(pa.field(TIED, pa.int64()))
 
 
 def write_run(
@@ -48,17 +52,28 @@ def usage_of(run: Path) -> Path:
 
 
 def write_usage(path: Path, rankings: Iterable[Ranking]) -> None:
-    """Write the usage and the number of candidates, one row per query."""
+    """Write the usage and the numbers of candidates and of equal scores, one row per query."""
     write_usage_rows(
         path,
         [
             {"query_id": r.query_id, "candidates": len(r.passage_ids), **asdict(r.usage)}
+            | {TIED: tied_scores(r.scores)}
             for r in sorted(rankings, key=lambda r: r.query_id)
         ],
     )
 
 
 def write_usage_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows of query_id, candidates and the counts of `Usage`."""
+    """Write rows of query_id, candidates, the counts of `Usage` and `TIED`."""
     with atomic_file(path) as partial:
-        write_table(partial, pa.Table.from_pylist(list(rows), USAGE))
+        write_table(partial, pa.Table.from_pylist(list(rows), USAGE_AND_TIES))
+
+
+def tied_scores(scores: Sequence[float]) -> int | None:
+    """Return how many scores of a ranking equal another one; the first stage orders those.
+
+    None for the scores n, n-1, ... 1: the system gave an order without scores.
+    """
+    if list(scores) == list(range(len(scores), 0, -1)):
+        return None
+    return sum(count for count in Counter(scores).values() if count > 1)

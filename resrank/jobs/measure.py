@@ -43,8 +43,10 @@ class MeasureJob(RankingJob):
 
 def measure(job: MeasureJob) -> None:
     """Measure a system on a sample of the test queries; write every sample to `out` (JSON)."""
+    from resrank.efficiency.kernels import default_kernels, fix_workspace
     from resrank.efficiency.threads import limit_threads
 
+    fix_workspace()
     threads = limit_threads(job.measurement.threads)
     reranker = load(job.system, job.model)
     timed, warmup = job.sample()
@@ -62,7 +64,8 @@ def measure(job: MeasureJob) -> None:
         **job.tokenizers(),
     }
     if not job.system.typed_options.is_replayed:  # a look-up's time is no model's
-        result |= _times(job, reranker, (timed, warmup), recorded)
+        with default_kernels():
+            result |= _times(job, reranker, (timed, warmup), recorded)
     write_checked_json(job.out, result)
     write_manifest(
         job.out.with_suffix(".manifest.json"),

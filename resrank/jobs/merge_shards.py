@@ -17,7 +17,7 @@ from resrank.io.manifest import (
     write_checked_json,
 )
 from resrank.io.parquet import read_columns
-from resrank.io.run import USAGE, encoder_run, usage_of, write_usage_rows
+from resrank.io.run import USAGE_AND_TIES, encoder_run, usage_of, write_usage_rows
 from resrank.rejected_answers import REJECTED, RejectedAnswers
 
 SAME = ("inputs", "config", "system", "seed", "dtype", "tokenizers")
@@ -36,7 +36,8 @@ def merge_runs(shards: Sequence[Path], out: Path) -> None:
     for path in shards:
         check_run(path)
     written = [out, usage_of(out)]
-    rows = [row for path in shards for row in read_columns(usage_of(path), USAGE.names).to_pylist()]
+    names = USAGE_AND_TIES.names
+    rows = [row for path in shards for row in read_columns(usage_of(path), names).to_pylist()]
     rejected = _rejected(manifests, rows)
     _join(shards, out)
     write_usage_rows(usage_of(out), rows)

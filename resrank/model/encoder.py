@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from operator import or_
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,6 +117,7 @@ class Encoder(nn.Module):
                 )
         if not texts:
             return Tokens([], [])
+        texts, cut_to_words = self._cut_to_words(texts, query)
         texts = [opening + text for opening, text in zip(openings, texts, strict=True)]
         ids = self.tokenizer(  # not verbose: long texts are counted, without a warning
             texts, truncation=False, verbose=False
@@ -129,7 +131,18 @@ class Encoder(nn.Module):
             )["input_ids"]
             rows = iter(cut)
             ids = [next(rows) if long else row for row, long in zip(ids, truncated, strict=True)]
+        truncated = [*map(or_, truncated, cut_to_words)]
         return Tokens([[*row, *ending] for row in ids] if ending else ids, truncated)
+
+    def _cut_to_words(self, texts: Sequence[str], query: bool) -> tuple[Sequence[str], list[bool]]:
+        """Return the texts, passages cut to `max_words`, and whether each one was cut."""
+        most = self.options.max_words
+        if query or most is None:
+            return texts, [False] * len(texts)
+        words = [text.split() for text in texts]
+        cut = [len(one) > most for one in words]
+        short = [" ".join(w[:most]) if c else t for t, w, c in zip(texts, words, cut, strict=True)]
+        return short, cut
 
     def _openings(self, query: bool, instructions: Sequence[str]) -> list[str]:
         """Return what stands before each text, given the instructions of their collections."""
@@ -202,6 +215,7 @@ class Encoder(nn.Module):
         about = [o.pooling, o.passage_instruction, o.max_tokens, str(self.dtype), o.store_dtype]
         about += [o.end_token] if o.end_token else []
         about += [] if o.normalize else ["not normalized"]
+        about += [f"{o.max_words} words"] if o.max_words else []
         about += [self.batch_tokens, self.device.type, torch.__version__, transformers.__version__]
         digest.update(json.dumps(about).encode())
         return digest.hexdigest()

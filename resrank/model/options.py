@@ -37,6 +37,11 @@ def told(text: str, instruction: str) -> str:
     return text.replace(INSTRUCTION, instruction)
 
 
+def _is_unset(value: Any) -> bool:
+    """Return whether an option is left out of a file."""
+    return value is None
+
+
 class EncoderOptions(RerankerOptions):
     """How texts are embedded."""
 
@@ -63,6 +68,13 @@ class EncoderOptions(RerankerOptions):
     )  # fmt: skip
     max_tokens: int = Field(
         256, ge=8, description="Most tokens per text; longer texts are truncated."
+    )
+    max_words: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=_is_unset,  # so that the names of stores without it stay as they were
+        description="Most words per passage, cut at white space before it becomes tokens; unset: "
+        "`max_tokens` alone.",
     )
     batch_tokens: int | None = Field(
         None,

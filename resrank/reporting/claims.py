@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from resrank.evaluation.claims import Claim, Judgement, Measured, Source, SuiteResult, judge
-from resrank.evaluation.resampling import Values
-from resrank.evaluation.seed_scores import read_scores, seed_values
-from resrank.io.parquet import column_names, read_columns
+from resrank.evaluation.claims import Claim, Source
+from resrank.evaluation.verdicts import Judgement, judge
 from resrank.io.shipped_files import shipped
 from resrank.io.yaml import ConfigError, read_source
-from resrank.reporting.results import read_json
-
-
-class NotRun(Exception):
-    """A suite's folder does not hold the result; the message names what is missing."""
+from resrank.reporting.claimed_results import NotComparable, NotRun, measured
 
 
 def read_claims(folder: Path | None = None) -> dict[str, tuple[str, Claim]]:
@@ -28,15 +22,20 @@ def read_claims(folder: Path | None = None) -> dict[str, tuple[str, Claim]]:
     """
     folder = folder or shipped("claims")
     claims: dict[str, tuple[str, Claim]] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        source = read_source(Source, path)
+    for source in read_sources(folder):
         for name, claim in source.claims.items():
             if name in claims:
-                raise ConfigError(f"{path}: claim {name!r} is also in another file; rename it")
+                raise ConfigError(f"{folder}: two files have a claim {name!r}; rename one of them")
             claims[name] = (source.source, claim)
     if not claims:
         raise ConfigError(f"no claims in {folder}; it should hold <source>.yaml files")
     return claims
+
+
+def read_sources(folder: Path | None = None) -> list[Source]:
+    """Return every source, by the name of its file. folder: config/claims/ if None."""
+    folder = folder or shipped("claims")
+    return [read_source(Source, path) for path in sorted(folder.glob("*.yaml"))]
 
 
 def judge_all(root: Path) -> pd.DataFrame:
@@ -45,66 +44,40 @@ def judge_all(root: Path) -> pd.DataFrame:
         raise FileNotFoundError(
             f"no scores under {root}; --root is the folder results/<suite> of a suite that has run"
         )
-    rows = []
-    for name, (source, claim) in read_claims().items():
-        row = {
-            "claim": name,
-            "system": claim.system,
-            "conditions": claim.conditions,
-            "quantity": claim.quantity,
-            "published": claim.value,
-        }
-        row |= verdict(claim, root)._asdict()
-        row |= {"source": f"{source}: {claim.where}", "tolerance_from": claim.tolerance_from}
-        rows.append(row)
+    rows = [_row(name, source, claim, root) for name, (source, claim) in read_claims().items()]
     return pd.DataFrame(rows)
 
 
-def verdict(claim: Claim, root: Path) -> Judgement:
-    """Return the judgement of the first of a claim's results that is present."""
-    reasons = [claim.not_run] if claim.not_run else []
+def _row(name: str, source: str, claim: Claim, root: Path) -> dict[str, Any]:
+    judgement, stage = verdict(claim, root)
+    return {
+        "claim": name,
+        "system": claim.system,
+        "conditions": claim.conditions,
+        "first_stage": stage,
+        "prompt": claim.prompt_hash and f"{claim.prompt} ({claim.prompt_hash[:8]})",
+        "quantity": claim.quantity,
+        "published": claim.value,
+        **judgement._asdict(),
+        "source": f"{source}: {claim.where}",
+        "tolerance_from": claim.tolerance_from,
+    }
+
+
+def verdict(claim: Claim, root: Path) -> tuple[Judgement, str | None]:
+    """Return the judgement of the first of a claim's results that is present, and its first stage.
+
+    Results that are not comparable with the claim give that verdict if no other one is present.
+    """
+    missing, unlike = [claim.not_run] if claim.not_run else [], []
     for result in claim.results:
         try:
-            return judge(claim, measured(claim.quantity, result, root))
-        except NotRun as missing:
-            reasons.append(str(missing))
-    return Judgement(f"not run ({'; '.join(reasons)})")
-
-
-def measured(quantity: str, result: SuiteResult, root: Path) -> Measured:
-    """Return a result's values on each of its collections.
-
-    Raises NotRun if one is missing, or has other candidates or queries than the claim.
-    """
-    return Measured(
-        [
-            _values(quantity, result, dataset, queries, root)
-            for dataset, queries in result.collections.items()
-        ]
-    )
-
-
-def _values(quantity: str, result: SuiteResult, dataset: str, queries: int, root: Path) -> Values:
-    stage = result.first_stage
-    scores = root / "scores" / dataset / f"{stage}.parquet"
-    if not scores.is_file():
-        raise NotRun(f"no {dataset} under {stage}")
-    depth = read_json(root / "candidates" / dataset / f"{stage}.manifest.json")["depth"]
-    if depth != result.depth:
-        raise NotRun(f"{dataset}: {depth} candidates, not {result.depth}")
-    values = seed_values(read_scores(scores, quantity), quantity).get(result.system)
-    if values is None:
-        values = _usage(root / "runs" / dataset / stage / result.system, quantity)
-    if values is None:
-        raise NotRun(f"no {quantity} of {result.system} on {dataset}")
-    if values.shape[-1] != queries:
-        raise NotRun(f"{dataset}: {values.shape[-1]} queries, not {queries}")
-    return values
-
-
-def _usage(folder: Path, column: str) -> Values | None:
-    """Return a system's usage counter, (seeds, queries); None if it has no such run or column."""
-    files = sorted(folder.glob("seed*.usage.parquet"))
-    if not files or column not in column_names(files[0]):
-        return None
-    return np.array([read_columns(f, [column])[column].to_numpy() for f in files], float)
+            judgement = judge(claim, measured(claim, result, root))
+            return judgement, f"{result.first_stage}, {result.depth}"
+        except NotComparable as reason:
+            unlike.append(str(reason))
+        except NotRun as reason:
+            missing.append(str(reason))
+    if unlike:
+        return Judgement(f"not comparable ({'; '.join(unlike)})"), None
+    return Judgement(f"not run ({'; '.join(missing)})"), None

@@ -95,7 +95,7 @@ def _scores(a: Path, b: Path) -> Iterator[ComparedItem]:
         where = f"{path.parent.name} over {path.stem}"
         pairs = _paired(*(read_columns(root / path, SCORES).to_pandas() for root in (a, b)))
         if pairs:
-            p = holm(np.array([randomisation_p((y - x)[None])[0] for _, x, y in pairs]))
+            p = holm(np.array([randomisation_p((y - x)[None], len(pairs))[0] for _, x, y in pairs]))
             for (name, x, y), value in zip(pairs, p, strict=True):
                 row = _number("score", f"{where}, {name}", float(x.mean()), float(y.mean()))
                 yield row | {"p_holm": float(value), "queries": len(x)}

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from resrank.efficiency.costs import Costs, is_random
+from resrank.efficiency.percentiles import supported
 from resrank.efficiency.tokens import tokens
 from resrank.evaluation.score import ENCODER
 from resrank.evaluation.seed_scores import SCORES
@@ -120,12 +121,19 @@ def _costs(resolved: Resolved, folder: Path, dataset: str, system: str) -> dict[
     return {name: None if trained and "_ms_" in name else value for name, value in times.items()}
 
 
+def _percentile(mode: Mapping[str, Any] | None, point: int) -> float | None:
+    """Return a percentile of a mode's times; None if its samples cannot support it."""
+    if mode is None or not supported(point, len(mode["samples_ms"])):
+        return None
+    return float(mode[f"p{point}_ms"])
+
+
 def _times(path: Path) -> dict[str, Any]:
     measured: Mapping[str, Any] = read_json(path)
     times: dict[str, Any] = {}
     for mode in ("online", "cached"):
-        for point in ("p50_ms", "p95_ms"):
-            times[f"{point}_{mode}"] = measured.get(mode, {}).get(point)
+        for point in (50, 95):
+            times[f"p{point}_ms_{mode}"] = _percentile(measured.get(mode), point)
     return times | {
         "dtype": measured["dtype"],
         "threads": measured["threads"],

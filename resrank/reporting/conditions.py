@@ -35,8 +35,21 @@ def conditions(resolved: Resolved, frame: pd.DataFrame) -> str:
     return (
         f"{suite_title(resolved)}{scored}Times: {one['timed_queries']} queries one at a time, "
         f"batch 1, {one['threads']} threads of {one['processor']}{formats} (encoder + reranker)."
-        f"{_recorded(frame)}"
+        f"{engines(frame)}{_recorded(frame)}"
     )
+
+
+def engines(frame: pd.DataFrame) -> str:
+    """Name the software that the timed systems ran in; empty if only first stages were timed.
+
+    frame: a row per system with its label, `timed`, `reranks` and `generated_tokens`.
+    """
+    here = frame[(frame["timed"] == "here") & frame["reranks"].astype(bool)]
+    if here.empty:
+        return ""
+    writers = ", ".join(dict.fromkeys(here["label"][here["generated_tokens"] > 0]))
+    written = f"; {writers}: transformers' generate, not a server such as vLLM" if writers else ""
+    return f" Engine: PyTorch, default kernels{written}."
 
 
 def _grades(resolved: Resolved) -> str:

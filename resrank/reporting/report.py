@@ -10,9 +10,10 @@ from resrank.io.manifest import write_manifest
 from resrank.reporting.comparison import comparison
 from resrank.reporting.conditions import conditions, suite_title
 from resrank.reporting.figures.difference_matrix import difference_matrix
-from resrank.reporting.figures.effectiveness_cost import LATENCY, TOKENS, effectiveness_against
+from resrank.reporting.figures.effectiveness_cost import effectiveness_against
 from resrank.reporting.figures.intervals import scores_with_intervals
 from resrank.reporting.figures.training_curves import training_curves
+from resrank.reporting.pareto import LATENCY, TOKENS
 from resrank.reporting.statistics import Statistics, read_statistics
 from resrank.reporting.tables.ablation import write_ablation
 from resrank.reporting.tables.audits import write_audits
@@ -24,6 +25,7 @@ from resrank.reporting.tables.first_stages import write_first_stages
 from resrank.reporting.tables.gains import with_gains
 from resrank.reporting.tables.leak import write_leak
 from resrank.reporting.tables.modes import write_modes
+from resrank.reporting.tables.pareto import write_pareto
 from resrank.reporting.tables.sensitivity import write_sensitivity
 from resrank.reporting.tables.significance import write_significance
 from resrank.reporting.tables.tokens import write_tokens
@@ -32,7 +34,8 @@ from resrank.suite.schema import Suite
 
 FILLED = (
     "\nFilled: passages are encoded within the query. Hollow: their embeddings are cached. "
-    "Where markers overlap, the top one is drawn smaller."
+    "Where markers overlap, the top one is drawn smaller. Grey steps: the Pareto front, solid with "
+    "passages encoded within the query, dashed with cached embeddings."
 )
 
 
@@ -102,11 +105,15 @@ def _score_tables(
 def _figures(
     resolved: Resolved, root: Path, frame: pd.DataFrame, statistics: Statistics
 ) -> list[Path]:
-    """Draw scores, differences between systems, and effectiveness against latency and tokens."""
+    """Draw scores, differences between systems, and effectiveness against latency and tokens.
+
+    The table `pareto` lists the fronts of the latter.
+    """
     metric, figures = resolved.suite.metrics[0], root / "figures"
     measured, labels = conditions(resolved, frame), resolved.labels
     note = measured + FILLED
     return [
+        *write_pareto(frame, metric, measured, root),
         *scores_with_intervals(statistics, labels, measured, figures / "scores"),
         *difference_matrix(statistics, labels, f"{measured}\n", figures / "significance"),
         *effectiveness_against(frame, metric, LATENCY, note, figures / "effectiveness_latency"),

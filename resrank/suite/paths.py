@@ -86,7 +86,7 @@ class Paths:
         return f"{self.out}/audits/{collection}/{first_stage}.json"
 
     def statistics(self, collection: str, first_stage: str) -> str:
-        """Return the significance tests of every pair of systems."""
+        """Return the significance tests between systems."""
         return f"{self.out}/statistics/{collection}/{first_stage}.json"
 
     def calibration(self, collection: str, first_stage: str) -> str:

@@ -74,12 +74,14 @@ class Plan(Paths):
         """Return a system's entry for the queries of a collection, with files in place of names.
 
         `trained:<name>` becomes the folder of the model of this seed (default: the system's first),
-        `teacher: system:<name>` a run, and `{instruction}` the collection's.
+        `teacher: system:<name>` a run, and `{instruction}` the collection's. Options that differ on
+        the collection (`options_on`) replace the others.
         """
         entry = self.suite.systems[system]
         training = with_runs(entry.training, lambda teacher: self.teacher_run(system, teacher))
         instruction = self.suite.collections[collection].instruction
-        options = served_with(entry.kind, self._options(system, seed), instruction)
+        options = self._options(system, seed) | entry.options_on.get(collection, {})
+        options = served_with(entry.kind, options, instruction)
         return entry.model_copy(update={"options": options, "training": training})
 
     def instructions(self, system: str) -> dict[str, str]:
@@ -302,9 +304,15 @@ class Plan(Paths):
 
     def families(self, collection: str) -> dict[str, Any]:
         """Return what the tests on a collection depend on, beside the scores."""
-        reference = self.suite.suite.reference_on(collection)
-        families = {"untrained": self.gains(collection), "ablation": reference}
-        return families | {"companions": sorted(self.suite.companions)}
+        suite = self.suite.suite
+        all_pairs = suite.comparisons == "all_pairs"
+        return {
+            "untrained": self.gains(collection),
+            "ablation": suite.reference_on(collection),
+            "companions": sorted(self.suite.companions),
+            "baseline": None if all_pairs else self.suite.baseline_on(collection),
+            "ablation_tests": self.suite.ablation_tests,
+        }
 
     def recorded_runs(self, collection: str, stage: str, system: str) -> list[str]:
         """Return the run beside which an endpoint's times were recorded; none for other systems."""

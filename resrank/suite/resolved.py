@@ -80,6 +80,16 @@ class Resolved(BaseModel):
         """Every (collection, first stage) on which the ablation has a reference."""
         return [pair for pair in self.pairs if self.suite.reference_on(pair[0]) is not None]
 
+    def baseline_on(self, collection: str) -> str:
+        """Return the system that others are compared with on a collection."""
+        first = next(s for s in self.suite.systems_of(collection) if s not in self.companions)
+        return self.suite.baseline or first
+
+    @property
+    def ablation_tests(self) -> int:
+        """Return the number of comparisons with the ablation's references, over all sets."""
+        return sum(len(self.suite.systems_of(collection)) - 1 for collection, _ in self.ablated)
+
     @property
     def reports_ablation(self) -> bool:
         """Whether there is an ablation, even if optional collections cannot be fetched."""

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from resrank.options import Strict, short_repr
-from resrank.reranker_entry import RerankerEntry, training_of
+from resrank.reranker_entry import RerankerEntry, options_of, training_of
 from resrank.reranker_options import TrainingOptions
 from resrank.suite.entries import CollectionEntry, FirstStageEntry
 from resrank.suite.mixture import AUTO, TrainedOn, weights_of
@@ -26,6 +26,12 @@ class System(RerankerEntry):
     """A reranker: its kind, its options, and how it is trained if it is."""
 
     label: str | None = Field(None, description="Name in tables and figures.")
+    options_on: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        exclude_if=lambda changes: not changes,
+        description="Collection -> options that differ there, of a system that is not trained: a "
+        "prompt whose authors use another wording for some collections, say.",
+    )
     training: dict[str, Any] | None = Field(
         None, description="Training options of the kind; unset if the system is not trained."
     )
@@ -67,6 +73,14 @@ class System(RerankerEntry):
                 "entry replaces the whole library entry: copy its `training`, or write "
                 "`training: {}`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_options_on(self) -> System:
+        if self.options_on and self.training is not None:
+            raise ValueError("options_on: only for systems that are not trained; drop one of them")
+        for changed in self.options_on.values():
+            options_of(self.kind, self.options | changed)
         return self
 
     @model_validator(mode="after")
@@ -141,9 +155,13 @@ class Suite(Strict):
     measure: Measurement = Measurement()
     baseline: str | None = Field(
         None,
-        description="Reference system for the significance arrows; unset: the best of each "
-        "candidate set.",
+        description="Reference system, which every other one is tested against; unset: the first "
+        "system of each collection.",
     )
+    comparisons: Literal["baseline", "all_pairs"] = Field(
+        "baseline", description="The tests that Holm's correction covers together: every system "
+        "against the baseline, or all pairs of systems, which makes each of them harder to show."
+    )  # fmt: skip
     scale: int = Field(
         1, ge=1, description="Divide layers and widths of models with random weights "
         "(`random:<hub id>`) by this, for machines that the published shapes are too large for."

@@ -58,7 +58,7 @@ def test_both_modes_are_measured_without_the_warmup():
     figures = measure(slow, REQUESTS, MeterOptions(REQUESTS[:1], clock=slow.clock))
     online = figures["online"]
     assert online["samples_ms"] == [5.0] * 4
-    assert (online["p50_ms"], online["p95_ms"], online["p99_ms"]) == (5.0, 5.0, 5.0)
+    assert (online["p50_ms"], online["p95_ms"], online["p99_ms"]) == (5.0, None, None)
     assert online["p50_interval_ms"] == [5.0, 5.0]
     assert figures["cached"]["p50_ms"] == 2.0
     assert len(slow.ranked) == 10
@@ -162,4 +162,12 @@ def test_percentiles_and_their_intervals():
     assert low == pytest.approx(41, abs=1.5)
     assert high == pytest.approx(61, abs=1.5)
     assert summarise(samples) == figures
-    assert summarise([3.0])["p99_interval_ms"] is None
+    assert summarise([3.0])["p50_interval_ms"] is None
+
+
+@pytest.mark.parametrize(("samples", "shown"), [(19, []), (20, [95]), (99, [95]), (100, [95, 99])])
+def test_a_percentile_that_the_sample_cannot_support_is_none(samples, shown):
+    figures = summarise([float(n) for n in range(samples)])
+    assert [point for point in (95, 99) if figures[f"p{point}_ms"] is not None] == shown
+    assert [point for point in (95, 99) if figures[f"p{point}_interval_ms"] is not None] == shown
+    assert figures["p50_ms"] == pytest.approx((samples - 1) / 2)

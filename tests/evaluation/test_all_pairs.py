@@ -100,3 +100,33 @@ def test_an_ablation_by_hand_is_not_yet_corrected():
     assert "p_holm" not in less
     assert [test["p_holm"] for test in corrected_together([less, less])] == [4 / 2**5] * 2
     assert statistics(rows, "m")["ablation"] == []
+
+
+def test_the_default_family_is_every_system_against_the_baseline_by_hand():
+    """Five queries: p is 2 / 2**5 before correction; two comparisons, not three pairs."""
+    base = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    rows = [
+        *_rows("bm25", 0, base),
+        *_rows("a", 0, base + 0.1),
+        *_rows("b", 0, base - [0.1, 0.1, 0.1, 0.1, 0.2]),
+        *_rows("self", 0, base),
+    ]
+    result = statistics(rows, "m", Families({}, ["self"], baseline="bm25"))
+    assert [(test["a"], test["b"]) for test in result["pairs"]] == [("a", "bm25"), ("b", "bm25")]
+    assert [test["difference"] for test in result["pairs"]] == pytest.approx([0.1, -0.12])
+    assert [test["p_holm"] for test in result["pairs"]] == pytest.approx([4 / 2**5] * 2)
+    assert result["baseline"] == "bm25"
+    whole = statistics(rows, "m", Families({}, ["self"]))
+    assert len(whole["pairs"]) == 3
+    assert whole["pairs"][0]["p_holm"] == pytest.approx(6 / 2**5)
+    with pytest.raises(ValueError, match="the baseline 'self' has no scores; scored: bm25, a, b"):
+        statistics(rows, "m", Families({}, ["self"], baseline="self"))
+
+
+def test_an_ablation_draws_for_its_whole_family():
+    rows = [*_rows("full", 0, np.arange(20.0)), *_rows("less", 0, np.arange(20.0) - 1)]
+    alone = statistics(rows, "m", Families(ablation="full", ablation_tests=1))
+    of_many = statistics(rows, "m", Families(ablation="full", ablation_tests=300))
+    assert alone["ablation"][0]["p_randomisation"] == pytest.approx(2 / 10_000)
+    assert of_many["ablation"][0]["p_randomisation"] == pytest.approx(2 / 120_000)
+    assert of_many["permutations"] == {"pairs": 9_999, "gains": 9_999, "ablation": 119_999}

@@ -8,7 +8,14 @@ from ranx import Qrels, Run, compare
 from scipy import stats
 
 from resrank.evaluation.metrics import per_query
-from resrank.evaluation.significance import effect_size, holm, randomisation_p, t_test_p
+from resrank.evaluation.significance import (
+    LEVEL,
+    effect_size,
+    holm,
+    permutations,
+    randomisation_p,
+    t_test_p,
+)
 
 DIFFERENCES = np.array([[0.1, 0.2, 0.3]])
 
@@ -19,6 +26,23 @@ def test_the_randomisation_test_by_hand():
     # With one or no difference other than 0, every pattern is equally far.
     assert randomisation_p(np.array([[0.3, 0.0, 0.0], [0.0, 0.0, 0.0]])) == pytest.approx([1, 1])
     assert randomisation_p(np.array([[0.3]])) == pytest.approx([1])
+
+
+@pytest.mark.parametrize("tests", [1, 24, 25, 36, 250])
+def test_a_large_family_draws_enough_patterns_to_reach_the_level(tests):
+    """The least p of n random patterns is 2 / (n + 1); Holm multiplies it by the family's size."""
+    least = tests * 2 / (permutations(tests) + 1)
+    assert least <= 0.1 * LEVEL + 1e-12
+    assert permutations(tests) >= 9_999
+
+
+def test_the_least_p_of_random_patterns_stays_reachable_in_a_family():
+    """All of 40 differences are positive: with 9,999 patterns, 300 tests would all end at 0.06."""
+    differences = np.linspace(0.1, 0.2, 40)[None]
+    assert randomisation_p(differences) == pytest.approx([2 / 10_000])
+    p = randomisation_p(differences, family=300)
+    assert p == pytest.approx([2 / 120_000])
+    assert holm(p.repeat(300))[0] < LEVEL
 
 
 def test_the_t_test_by_hand():

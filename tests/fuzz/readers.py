@@ -222,7 +222,7 @@ CLAIMS = b"""
 source: s
 claims:
   a: {system: s, where: w, conditions: c, value: 0.5, tolerance: 1.0e-2, tolerance_from: r,
-      replicates: [0.4, 0.5], results: [{system: s, collections: {c: 4}}]}
+      replicates: [0.4, 0.5], results: [{system: s, collections: {c: 4}, first_stage: bm25}]}
 """
 PROMPTS = b"""
 source: s

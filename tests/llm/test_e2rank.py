@@ -3,6 +3,9 @@ import torch
 
 from baselines.e2rank.options import E2RankOptions
 from baselines.e2rank.reranker import E2Rank
+from resrank.model.encoder import Encoder
+from resrank.model.options import EncoderOptions
+from resrank.suite.library import library
 from tests.llm.test_local import requests
 from tests.shapes import END, save_causal
 
@@ -40,6 +43,24 @@ def test_the_end_token_is_never_cut(system):
     assert [row[-1] for row in rows.ids] == [end, end]
     assert len(rows.ids[1]) == 32
     assert rows.truncated == [False, True]
+
+
+def test_passages_are_cut_to_words_as_the_authors_do(system):
+    """The limit is in words; a query and a prompt keep theirs."""
+    options = system.encoder.options.model_copy(update={"max_words": 3, "max_tokens": 512})
+    encoder = Encoder(system.encoder.model, system.encoder.tokenizer, options)
+    rows = encoder.tokenize(["one two  three", "one two three four"])
+    assert rows.truncated == [False, True]
+    assert rows.ids[1] == encoder.tokenize(["one two three"]).ids[0]
+    assert encoder.tokenize(["one two three four"], query=True).truncated == [False]
+    assert encoder.fingerprint() != system.encoder.fingerprint()
+    shipped = library().systems["e2rank_0_6b"].typed_options
+    assert (shipped.encoder.max_words, shipped.words) == (1024, 1024)
+
+
+def test_names_of_stores_without_a_limit_in_words_stay():
+    assert "max_words" not in EncoderOptions().model_dump()
+    assert EncoderOptions(max_words=9).model_dump()["max_words"] == 9
 
 
 def test_stored_passages_and_batches_change_nothing(system, tmp_path):

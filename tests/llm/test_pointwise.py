@@ -22,9 +22,10 @@ def load(folders, kind, **more):
     if kind is YesNo:
         batch = {name: more.pop(name) for name in ("batch_tokens", "context") if name in more}
         more = {"answers": ("yes", "no")} | more
-        llm = {"kind": "transformers", "model": folders[kind], "dtype": "float32", **batch}
+        dtype = more.pop("dtype", "float32")
+        llm = {"kind": "transformers", "model": folders[kind], "dtype": dtype, **batch}
         return YesNo.load(YesNo.Options(llm=llm, **more))
-    return kind.load(kind.Options(model=folders[kind], dtype="float32", **more))
+    return kind.load(kind.Options(model=folders[kind], **{"dtype": "float32", **more}))
 
 
 @pytest.mark.parametrize("kind", [MonoT5, Qwen3Reranker, YesNo])
@@ -121,3 +122,22 @@ def test_yes_no_cuts_a_passage_until_the_pair_fits_the_model(folders):
 def test_yes_no_needs_a_place_for_query_and_passage(question):
     with pytest.raises(ValueError, match="the question must hold {passage} once"):
         YesNo.Options(llm={"kind": "transformers", "model": "m"}, question=question)
+
+
+@pytest.mark.parametrize("kind", [MonoT5, Qwen3Reranker, YesNo])
+def test_target_logits_are_in_float32_also_of_a_bfloat16_model(folders, kind):
+    """The model's own logits have 8 bits: 40 pairs of short texts have equal ones among them."""
+    system = load(folders, kind, dtype="bfloat16")
+    ids = [system.pair_ids("a query", f"text {n}")[0] for n in range(40)]
+    model = system.model if kind is MonoT5 else system.model.model
+    head, states = model.get_output_embeddings(), []
+    handle = head.register_forward_hook(lambda _, inputs, __: states.append(inputs[0][:, -1]))
+    scores = system.score_batch(ids)
+    handle.remove()
+    wanted = torch.cat(states).float() @ head.weight[system.targets].float().T
+    wanted = wanted.log_softmax(dim=-1)[:, 0]
+    rows = [int((wanted - score).abs().argmin()) for score in scores]
+    assert scores == pytest.approx(wanted[rows].tolist(), abs=1e-6)
+    as_bfloat16 = (torch.cat(states) @ head.weight[system.targets].T).float().log_softmax(-1)[:, 0]
+    assert len(set(scores)) > len(set(as_bfloat16.tolist()))
+    assert not head._forward_hooks  # later calls have all logits again

@@ -88,7 +88,7 @@ def _collection(root, name, systems, queries, depth, rng):
     scores, rows = [], []
     for place, system in enumerate(systems):
         run = root / "runs" / name / "bm25" / system / "seed0.trec"
-        ranked = [Ranking(q, _shuffled([p for p, _ in ranked], rng), Usage()) for q, ranked in lists.items()]  # fmt: skip
+        ranked = [Ranking(q, _shuffled([p for p, _ in ranked], rng), (0.0,) * len(ranked), Usage()) for q, ranked in lists.items()]  # fmt: skip
         write_run(run, ranked, system)
         write_usage(run.with_suffix(".usage.parquet"), ranked)
         write_manifest(

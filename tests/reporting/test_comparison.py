@@ -1,5 +1,7 @@
 """Rows of the comparison: FLOPs, scores of random weights, and the conditions."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -10,7 +12,7 @@ from resrank.model.shapes import architecture
 from resrank.records import Ranking, Usage
 from resrank.reporting import comparison
 from resrank.reporting.comparison import _usage
-from resrank.reporting.conditions import conditions, suite_title
+from resrank.reporting.conditions import conditions, engines, suite_title
 from resrank.reporting.tables.cells import row_cells
 from resrank.reporting.tables.comparison import comparison_columns
 from resrank.suite.load import load_suite
@@ -116,6 +118,37 @@ def test_conditions_name_a_relevant_grade_above_one(beir, grade, sentence):
     suite = {"name": "s", "collections": ["c"], "systems": ["bm25"]}
     resolved = load_suite(suite | {"define": {"collections": {"c": collection}}})
     row = {"collection": "c", "queries": 2, "dtype": "none", "timed_queries": 1, "threads": 1,
-           "processor": "P", "label": "x", "timed": "here"}  # fmt: skip
+           "processor": "P", "label": "x", "timed": "here", "reranks": False,
+           "generated_tokens": 0.0}  # fmt: skip
     wanted = f"Scores: 2 judged queries of c.{sentence} Times: 1 queries"
-    assert conditions(resolved, pd.DataFrame([row])).startswith(wanted)
+    text = conditions(resolved, pd.DataFrame([row]))
+    assert text.startswith(wanted)
+    assert "Engine" not in text
+
+
+@pytest.mark.parametrize(
+    ("generated", "timed", "engine"),
+    [
+        (0.0, "here", " Engine: PyTorch, default kernels."),
+        (9.0, "here", " Engine: PyTorch, default kernels; X: transformers' generate, not a server such as vLLM."),
+        (9.0, "recorded", ""),
+    ],
+)  # fmt: skip
+def test_captions_name_the_engine(generated, timed, engine):
+    rows = [
+        {"label": "BM25", "timed": "here", "reranks": False, "generated_tokens": 0.0},
+        {"label": "X", "timed": timed, "reranks": True, "generated_tokens": generated},
+    ]
+    assert engines(pd.DataFrame(rows)) == engine
+
+
+@pytest.mark.parametrize(("samples", "p95"), [(19, None), (20, 7.0)])
+def test_a_percentile_without_its_samples_is_left_out(tmp_path, samples, p95):
+    """Also of a measurement of an earlier version, which wrote it down."""
+    mode = {"samples_ms": [1.0] * samples, "p50_ms": 1.0, "p95_ms": 7.0}
+    about = {"dtype": "float32", "threads": 1, "timed": "here", "machine": {"processor": "P"}}
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(about | {"query_ids": ["q"], "online": mode}))
+    times = comparison._times(path)
+    assert (times["p50_ms_online"], times["p95_ms_online"]) == (1.0, p95)
+    assert times["p50_ms_cached"] is None

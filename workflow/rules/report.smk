@@ -56,7 +56,7 @@ IN_REPORT += ["tables/leak.csv"] if PLAN.audits_leaks else []
 IN_REPORT += ["tables/modes.csv"] if SUITE.list_readers else []
 if not SUITE.costs_alone:
     IN_REPORT += [
-        f"tables/{n}.csv" for n in ("effectiveness", "scores", "significance")
+        f"tables/{n}.csv" for n in ("effectiveness", "pareto", "scores", "significance")
     ]
     IN_REPORT += [
         f"figures/{n}.svg"

@@ -20,6 +20,7 @@ from transformers import (
 from transformers import __version__ as transformers_version
 
 from baselines.llm.backends.scratch import CHAT, scratch_lm
+from baselines.llm.backends.target_logits import only_targets
 from baselines.llm.interface import CUT, Answer, Keep, Prompt, drop, sampling_seed
 from baselines.llm.options import ScratchLM, TransformersOptions
 from baselines.llm.prompts.tokens import PromptTokens
@@ -148,17 +149,19 @@ class TransformersModel(PromptTokens):
     def first_logits(self, ids: Sequence[list[int]], tokens: Sequence[int]) -> Tensor:
         """Return some tokens' logits at the position after each prompt: (prompts, tokens) float32.
 
-        One forward pass per prompt, batched; nothing is generated. ValueError if one is not finite.
+        They are computed in float32 from the model's last states. One forward pass per prompt,
+        batched; nothing is generated. ValueError if one is not finite.
         """
         out = torch.empty(len(ids), len(tokens))
-        for places in self._batches(ids):
-            parts = in_halves(self._last_logits, [ids[place] for place in places])
-            out[places] = torch.cat(parts)[:, list(tokens)].float().cpu()
+        with only_targets(self.model, tokens) as columns:
+            for places in self._batches(ids):
+                parts = in_halves(self._last_logits, [ids[place] for place in places])
+                out[places] = torch.cat(parts)[:, columns].float().cpu()
         check_finite(out, self.options.model, "logits after a prompt")
         return out
 
     def _last_logits(self, ids: Sequence[list[int]]) -> Tensor:
-        """Return the logits after each prompt of a batch: (prompts, vocabulary)."""
+        """Return the logits after each prompt of a batch, of all tokens that the head computes."""
         inputs, mask = pad_ids(ids, self.pad, self.device, "left")
         with phase("prefill"):
             output = self.model(

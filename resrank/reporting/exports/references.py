@@ -35,6 +35,7 @@ class References(Strict):
     collections: Citations = Field(description="A collection of config/datasets.yaml -> keys.")
     first_stages: Citations = Field(description="A first stage's kind -> keys.")
     metrics: Citations = Field(description="A metric's family as ir_measures names it -> keys.")
+    claims: Citations = Field(description="A file of config/claims -> keys of its source.")
 
     @model_validator(mode="after")
     def _every_entry_is_cited_and_every_citation_has_one(self) -> References:
@@ -55,6 +56,7 @@ class References(Strict):
             "collections": self.collections,
             "first_stages": self.first_stages,
             "metrics": self.metrics,
+            "claims": self.claims,
         }
 
 

@@ -1,14 +1,14 @@
 """Effectiveness against cost, one panel per candidate set.
 
 A filled marker includes the encoding of passages. A hollow one, joined to it by a line, has their
-embeddings cached.
+embeddings cached. Steps join the systems that no other one beats in both, in each of the two modes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -25,22 +25,18 @@ from resrank.reporting.figures.style import (
     name_panel,
     save,
 )
+from resrank.reporting.pareto import CostAxis, front
 
 MARKER_SIZE = 8.0  # points
 COVERING_SCALE = 0.78  # factor on a marker's size for each earlier marker that it covers
 NEAR = 0.025  # share of the span of all points within which markers cover each other
 
 
-class CostAxis(NamedTuple):
-    """A cost: its columns in the comparison by mode, and the axis label."""
-
-    online: str
-    cached: str
-    label: str
-
-
-LATENCY = CostAxis("p50_ms_online", "p50_ms_cached", "median latency of a query (ms)")
-TOKENS = CostAxis("tokens_per_passage_online", "tokens_per_passage_cached", "tokens per passage")
+FRONT_LOOKS: dict[str, dict[str, Any]] = {
+    "online": {"linestyle": "-"},
+    "cached": {"linestyle": (0, (4, 2))},
+}
+"""The line of each mode's front."""
 
 
 def effectiveness_against(
@@ -96,6 +92,16 @@ def _draw_panel(
             axis.plot([cached], [score], **look, markerfacecolor="white")
     _scale(axis, np.nanmin(costs.to_numpy()), np.nanmax(costs.to_numpy()))
     axis.margins(y=0.12)
+    for mode in FRONT_LOOKS if rows["caches_passages"].any() else ("online",):
+        _draw_front(axis, front(rows, metric, cost, mode), metric, mode)
+
+
+def _draw_front(axis: Axes, points: pd.DataFrame, metric: str, mode: str) -> None:
+    """Draw a front as steps behind the markers: each score holds until the next system's cost."""
+    x, y = points["cost"].tolist(), points[metric].tolist()
+    right = axis.get_xlim()[1]
+    look = {"color": "#999999", "lw": 1.0, "zorder": 0.5, **FRONT_LOOKS[mode]}
+    axis.step([*x, right], [*y, *y[-1:]], where="post", **look)
 
 
 def _scale(axis: Axes, least: float, most: float) -> None:

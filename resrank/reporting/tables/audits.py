@@ -16,6 +16,7 @@ COUNTS = {
     "unjudged_queries": "not judged",
     "short_lists": "short lists",
     "ties_top10": "ties in first 10",
+    "tied_scores": "equal scores",
     "unjudged_top10": "unjudged in first 10",
     "truncated_passages": "passages cut",
     "repaired_answers": "answers repaired",
@@ -24,6 +25,8 @@ COUNTS = {
 CAPTION = (
     "Counted over judged queries. Missing: not in the run, counted as 0. Not judged: in the run, "
     "left out. Short: lists of fewer candidates than the depth. Ties: in the run as written. "
+    "Equal scores: candidates whose score by the system equals another's, so that the first stage "
+    "orders them; – for a system that gives an order alone. "
     "Unjudged: share of the first ten passages without a judgment, which metrics count as not "
     "relevant. Answers repaired: those of a language model that named only some of the passages. "
     "Rejected: those that named none, so the window kept its order."
@@ -49,7 +52,7 @@ def audits(resolved: Resolved, root: Path) -> pd.DataFrame:
             "label": resolved.label(item["system"]),
             "seed": item["seed"],
         }
-        | {header: item[name] for name, header in COUNTS.items()}
+        | {header: item.get(name) for name, header in COUNTS.items()}
         for dataset, stage in resolved.pairs
         for item in read_json(root / "audits" / dataset / f"{stage}.json")["systems"]
     ]

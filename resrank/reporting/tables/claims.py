@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from resrank.evaluation.claims import counts
+from resrank.evaluation.verdicts import counts
 from resrank.reporting.claims import judge_all, read_claims
 from resrank.reporting.tables.column import Column
 from resrank.reporting.tables.write import write_table
@@ -16,9 +18,13 @@ from resrank.suite.schema import Suite
 COLUMNS = {
     "system": Column("published for"),
     "conditions": Column("on"),
+    "first_stage": Column("first stage"),
+    "prompt": Column("prompt"),
     "quantity": Column("of"),
     "published": Column("published", 4),
     "measured": Column("measured", 4),
+    "queries": Column("over queries"),
+    "other_denominator": Column("over the others", 4),
     "difference": Column("difference", 4),
     "low": Column("from", 4),
     "high": Column("to", 4),
@@ -27,9 +33,12 @@ COLUMNS = {
     "source": Column("source"),
 }
 CAPTION = (
-    "Published figures: {counts}. Difference: measured minus published, with its 95% bootstrap "
-    "interval over queries. Reproduced: the difference is within the tolerance. Within noise: "
-    "beyond it, but the interval contains 0."
+    "Published figures: {counts}. Over queries: the denominator of the published mean; the others: "
+    "the measured mean over the queries that it does not count by, all judged ones or those with "
+    "candidates, where these differ. Difference: measured minus published, with its 95% bootstrap "
+    "interval over queries, paired where the source's run is at hand. Reproduced: the difference "
+    "is within the tolerance. Prompt: its name and the start of its hash; a run with another one "
+    "is not comparable."
 )
 OTHERS = " {count} others are about collections or systems outside this suite and are left out."
 
@@ -71,11 +80,21 @@ def claims_text(frame: pd.DataFrame, include_not_run: bool) -> str:
         figures = f"published {row['published']:.4f}"
         if pd.notna(row["measured"]):
             figures += (
-                f", measured {row['measured']:.4f}, difference {row['difference']:+.4f} "
+                f", measured {row['measured']:.4f}{_denominators(row)}, "
+                f"difference {row['difference']:+.4f} "
                 f"[{row['low']:+.4f}, {row['high']:+.4f}], tolerance {row['tolerance']:.4f}"
             )
         lines.append(f"{row['claim']}: {row['verdict']}. {row['quantity']}: {figures}")
     return "\n".join([*lines, verdict_counts(frame)])
+
+
+def _denominators(row: Mapping[Hashable, Any]) -> str:
+    """Return the queries that the measured mean is over, and the mean over the others, if any."""
+    if not isinstance(row["queries"], str):
+        return ""
+    other = row["other_denominator"]
+    others = f"; over the others {other:.4f}" if pd.notna(other) else ""
+    return f" (over {row['queries']}{others})"
 
 
 def verdict_counts(frame: pd.DataFrame) -> str:

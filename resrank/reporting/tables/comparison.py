@@ -14,7 +14,7 @@ from resrank.reporting.tables.effectiveness import write_effectiveness
 from resrank.reporting.tables.estimates import marked_columns, with_footnote
 from resrank.reporting.tables.gains import gain_column, gain_legend, with_mean_intervals
 from resrank.reporting.tables.means import NOTE, with_means
-from resrank.reporting.tables.significance import MARKS, marks
+from resrank.reporting.tables.significance import MARKS, comparisons, marks, reference
 from resrank.reporting.tables.write import write_table
 from resrank.suite.resolved import Resolved
 
@@ -33,6 +33,7 @@ ESTIMATED = {
 CAPTION = (
     " Tokens per passage and times: 'online' encodes every passage within the query, 'cached' "
     "takes its embedding from the index; a system without passage embeddings has one figure. "
+    "p95: – below 20 timed queries. "
     "Passages cut: share of passages longer than the model's input limit. "
     "{answers}± is the standard deviation over seeds. The first stage does no reranking, so it is "
     "excluded when the cheapest system is marked. "
@@ -51,7 +52,7 @@ def write_comparison(
     if statistics:
         baseline = resolved.suite.baseline
         frame["mark"] = marks(frame, statistics, baseline)
-        legend = MARKS.format(reference=baseline or "the best system")
+        legend = MARKS.format(reference=reference(resolved), family=comparisons(resolved))
     compared = with_mean_intervals(resolved, root, with_means(resolved, frame))
     legend += gain_legend(resolved, frame)
     legend += NOTE if len(compared) > len(frame) else ""

@@ -8,8 +8,10 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from resrank.efficiency.percentiles import POINTS, supported
 from resrank.efficiency.tokens import processed_by_lm
 from resrank.phases import PhaseName
+from resrank.reporting.conditions import engines
 from resrank.reporting.results import read_json
 from resrank.reporting.tables.column import CANDIDATE_SET, COST, Column
 from resrank.reporting.tables.estimates import marked_columns, with_footnote
@@ -19,7 +21,6 @@ from resrank.suite.resolved import Resolved
 
 NOT_MEASURED = "not measured"
 PHASES = (*get_args(PhaseName), "overhead")
-POINTS = (50, 95, 99)
 MEGABYTE = 1e6
 
 
@@ -51,8 +52,8 @@ CAPTION = (
     "(cached); – for a system without embeddings. Read: encoder tokens, prompt tokens and "
     "embedding slots per query. GFLOPs: from the shapes of the models, mean over all test queries. "
     "Phases: mean milliseconds of a query's time; they add up to it. p50, p95, p99: SingleStream, "
-    "with 95% bootstrap intervals over queries; a percentile that the sample is too small for lies "
-    "near the sample's maximum. Offline: all queries at once. Peaks: during SingleStream, weights "
+    "with 95% bootstrap intervals over queries; – where the sample is too small (p95 needs 20 "
+    "queries, p99 100). Offline: all queries at once. Peaks: during SingleStream, weights "
     "included. Harness: p50 of a reranker that does nothing. Energy: of the whole machine, by its "
     "counters."
 )
@@ -117,8 +118,9 @@ def _costs(mode: Mapping[str, Any]) -> dict[str, float | None]:
     """Return the time, throughput, memory and energy of one mode as flat columns."""
     costs: dict[str, float | None] = {f"{n}_ms": mode["phases_ms"][n] for n in PHASES}
     for point in POINTS:
-        costs[f"p{point}_ms"] = mode[f"p{point}_ms"]
-        low, high = mode[f"p{point}_interval_ms"] or (None, None)
+        enough = supported(point, len(mode["samples_ms"]))
+        costs[f"p{point}_ms"] = mode[f"p{point}_ms"] if enough else None
+        low, high = (enough and mode[f"p{point}_interval_ms"]) or (None, None)
         costs |= {f"p{point}_low_ms": low, f"p{point}_high_ms": high}
     memory = mode["memory"]
     joules = [value for value in mode["joules"].values() if value is not None]
@@ -138,6 +140,7 @@ def _machine(measured: Mapping[str, Any], mode: str) -> dict[str, Any]:
         "index_bytes_per_passage": index_bytes,
         "harness_ms": measured["harness"]["p50_ms"],
         "dtype": measured["dtype"],
+        "timed": measured["timed"],
         "threads": measured["threads"],
         "batch": measured["batch"],
         "queries": len(measured["query_ids"]),
@@ -151,7 +154,7 @@ def _megabytes(size: float | None) -> float | None:
 
 
 def _conditions(frame: pd.DataFrame) -> str:
-    """Return the sample, the machine and the number formats of the measurements."""
+    """Return the sample, the machine, the number formats and the engine of the measurements."""
 
     def values(name: str) -> str:
         return ", ".join(dict.fromkeys(str(value) for value in frame[name] if value != "none"))
@@ -159,5 +162,5 @@ def _conditions(frame: pd.DataFrame) -> str:
     return (
         f"{values('queries')} queries after {values('warmup')} warm-up queries, "
         f"batch {values('batch')}, {values('threads')} threads of {values('machine')}, "
-        f"{values('dtype')} (encoder + reranker)."
+        f"{values('dtype')} (encoder + reranker).{engines(frame)}"
     )

@@ -16,7 +16,7 @@ from resrank.suite.resolved import Resolved
 
 MARKS = (
     "↑, ↓: significantly above or below {reference} (randomisation test over queries, p below 0.05 "
-    "after Holm's correction over all pairs of systems of a candidate set)."
+    "after Holm's correction over {family})."
 )
 PAIRS = (
     "{metric}, a minus b, seeds averaged per query; 95% bootstrap interval over queries. p: paired "
@@ -24,8 +24,11 @@ PAIRS = (
     "Effect size: mean difference over its standard deviation over queries. Within seeds: whether "
     "the difference is no larger than the range over seeds of a's or b's mean. {families}"
 )
+COMPARISONS = {
+    "baseline": "the comparisons of a candidate set with {reference}",
+    "all_pairs": "all pairs of systems of a candidate set",
+}
 FAMILIES = {
-    "pairs": "all pairs of systems of a candidate set",
     "gains": "each trained system (a) of a candidate set against its untrained self (b), over the "
     "seeds of the trained system",
     "ablation": "each system (a) against the reference of the ablation (b), over all candidate "
@@ -35,7 +38,7 @@ SCORES = (
     "{metric}: mean over seeds with its 95% bootstrap interval over queries; standard deviation, "
     "least and largest mean over seeds."
 )
-FAMILY = {"pairs": "all pairs", "gains": "gain over untrained", "ablation": "ablation"}
+FAMILY = {"pairs": "comparison", "gains": "gain over untrained", "ablation": "ablation"}
 PAIR_COLUMNS = {
     "a_label": Column("a"),
     "b_label": Column("b"),
@@ -72,14 +75,30 @@ def write_significance(
     written = write_table(tables, "scores", scores, columns, [], caption)
     several = tested["family"].nunique() > 1
     columns = CANDIDATE_SET | ({"family": Column("family")} if several else {}) | PAIR_COLUMNS
-    caption = title + PAIRS.format(metric=metric, families=_families(tested)).rstrip()
+    families = _families(tested, comparisons(resolved))
+    caption = title + PAIRS.format(metric=metric, families=families).rstrip()
     return written + write_table(tables, "significance", tested, columns, [], caption)
 
 
-def _families(tested: pd.DataFrame) -> str:
-    """Return what the families of a table of tests are; empty if there is only one."""
-    texts = [FAMILIES[key] for key, name in FAMILY.items() if name in set(tested["family"])]
-    return f"Families: {'; '.join(texts)}." if len(texts) > 1 else ""
+def _families(tested: pd.DataFrame, compared: str) -> str:
+    """Return what the families of a table of tests are. compared: that of the comparisons."""
+    texts = {"pairs": compared} | FAMILIES
+    listed = [texts[key] for key, name in FAMILY.items() if name in set(tested["family"])]
+    return f"Families: {'; '.join(listed)}." if listed else ""
+
+
+def comparisons(resolved: Resolved) -> str:
+    """Return what the suite's family of comparisons is, for captions."""
+    return COMPARISONS[resolved.suite.comparisons].format(reference=reference(resolved))
+
+
+def reference(resolved: Resolved) -> str:
+    """Return the name of the system that arrows compare with, for captions."""
+    suite = resolved.suite
+    if suite.comparisons == "all_pairs" and suite.baseline is None:
+        return "the best system"
+    names = {resolved.label(resolved.baseline_on(name)) for name in suite.collections}
+    return names.pop() if len(names) == 1 else "the first system of each collection"
 
 
 def pairs(statistics: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
@@ -112,8 +131,8 @@ def seeds(statistics: Statistics, labels: Mapping[str, str]) -> pd.DataFrame:
 def marks(frame: pd.DataFrame, statistics: Statistics, baseline: str | None) -> list[str]:
     """Return an arrow for each row that differs significantly from the reference, else "".
 
-    The reference is `baseline`, or the system with the best mean on the row's candidate set.
-    Companions are not compared.
+    The reference is the one of the tests, else `baseline`, else (of all pairs alone) the system
+    with the best mean on the row's candidate set. Companions are not compared.
     """
     arrows = {key: _arrows(results, baseline) for key, results in statistics.items()}
     keys = zip(frame["collection"], frame["first_stage"], frame["system"], strict=True)
@@ -122,7 +141,7 @@ def marks(frame: pd.DataFrame, statistics: Statistics, baseline: str | None) -> 
 
 def _arrows(results: Mapping[str, Any], baseline: str | None) -> dict[str, str]:
     means = {row["system"]: row["mean"] for row in results["systems"] if not row["companion"]}
-    reference = baseline or max(means, key=means.__getitem__)
+    reference = results["baseline"] or baseline or max(means, key=means.__getitem__)
     arrows = {}
     for pair in results["pairs"]:
         if reference in (pair["a"], pair["b"]) and pair["p_holm"] < results["level"]:

@@ -9,6 +9,7 @@ from resrank.reporting.figures import effectiveness_cost
 from resrank.reporting.figures.growth import merge_identical
 from resrank.reporting.figures.intervals import scores_with_intervals
 from resrank.reporting.figures.sensitivity import changes_by_kind
+from resrank.reporting.pareto import LATENCY
 from tests.reporting.synthetic_scores import SCORES
 
 
@@ -55,11 +56,12 @@ def test_a_system_has_one_colour_and_marker_in_every_panel(tmp_path, monkeypatch
     ]  # fmt: skip
     kept = []
     monkeypatch.setattr(effectiveness_cost, "save", lambda figure, out: kept.append(figure) or [])
-    latency = effectiveness_cost.LATENCY
+    latency = LATENCY
     effectiveness_cost.effectiveness_against(pd.DataFrame(rows), "nDCG@10", latency, "", tmp_path)
     first, second = kept[0].axes
     named = {line.get_label(): line for line in first.lines if not line.get_label().startswith("_")}
     assert list(named) == ["A", "B", "C", "D"]
-    for label, line in zip("BD", second.lines, strict=True):
+    markers = [line for line in second.lines if line.get_drawstyle() == "default"]
+    for label, line in zip("BD", markers, strict=True):
         assert line.get_color() == named[label].get_color()
         assert line.get_marker() == named[label].get_marker()

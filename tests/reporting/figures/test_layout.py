@@ -13,8 +13,9 @@ from resrank.reporting.figures import (
     reliability,
     sensitivity,
 )
-from resrank.reporting.figures.effectiveness_cost import CostAxis, covered
+from resrank.reporting.figures.effectiveness_cost import covered
 from resrank.reporting.figures.style import COLOURS, MARKERS, colour_and_marker
+from resrank.reporting.pareto import CostAxis
 
 SYSTEMS = {f"s{n}": f"System {n} (some-organisation/some-model-{n}-of-7B)" for n in range(10)}
 SETS = [(f"a_collection_of_{n}_published", "fused_minilm") for n in range(5)]
@@ -45,7 +46,7 @@ def statistics(sets, systems):
             for i, n in enumerate(systems)]  # fmt: skip
     pairs = [{"a": a, "b": b, "difference": -0.125, "p_holm": 0.001, "within_seeds": True}
              for a, b in itertools.combinations(systems, 2)]  # fmt: skip
-    one = {"metric": "nDCG@10", "level": 0.05, "systems": rows, "pairs": pairs}
+    one = {"metric": "nDCG@10", "level": 0.05, "systems": rows, "pairs": pairs, "baseline": None}
     return dict.fromkeys(sets, one)
 
 

@@ -82,7 +82,7 @@ def frame(resolved, statistics_of_sets):
         {"collection": collection, "first_stage": stage, "system": row["system"],
          "label": resolved.label(row["system"]), "nDCG@10": row["mean"], "nDCG@10 sd": row["sd"],
          "seeds": row["seeds"], "queries": 30, "companion": row["companion"], "timed_queries": 2,
-         "threads": 2, "processor": "CPU", "dtype": "float32", "timed": "here",
+         "threads": 2, "processor": "CPU", "dtype": "float32", "timed": "here", "reranks": True,
          **dict.fromkeys(("model_calls", "tokens_per_passage_online", "generated_tokens",
                           "p50_ms_online", "p50_ms_cached"), 1.0)}
         for (collection, stage), results in statistics_of_sets.items()
@@ -110,7 +110,7 @@ def test_each_system_is_tested_against_the_reference_of_its_collection(
 
 def test_the_family_covers_both_collections(resolved, statistics_of_sets):
     tests = [test for results in statistics_of_sets.values() for test in results["ablation"]]
-    assert len(tests) == 4 + 3
+    assert len(tests) == 4 + 3 == resolved.ablation_tests
     least = min(test["p_randomisation"] for test in tests)
     assert min(test["p_holm"] for test in tests) == pytest.approx(7 * least)
     listed = pairs(statistics_of_sets, resolved.labels)

@@ -35,7 +35,7 @@ def root(tmp_path):
         ids = tuple(str(n) for n in range(100))
         ranking = Ranking("q", ids, (0.0,) * 100, usage)
         write_usage(tmp_path / f"runs/c/bm25/{name}/seed0.usage.parquet", [ranking])
-        about = {"dtype": "bfloat16", "threads": 2, "batch": 1, "warmup": 1,
+        about = {"dtype": "bfloat16", "threads": 2, "batch": 1, "warmup": 1, "timed": "here",
                  "query_ids": [q.id for q, _ in REQUESTS], "machine": {"processor": "P"}}  # fmt: skip
         measured = measure(system, REQUESTS, MeterOptions(clock=system.clock))
         measured["online"]["joules"] = {

@@ -31,7 +31,7 @@ def frame(resolved, scores):
          "label": resolved.systems[system].label, "nDCG@10": score, "nDCG@10 sd": None, "seeds": 1,
          "queries": 100 * n, "dtype": "float32", "timed_queries": 2, "threads": 1,
          "processor": "P", "p50_ms_online": 3.0, "timed": "here", "reranks": system != "bm25",
-         "clean_share": None, "companion": False}
+         "generated_tokens": 0.0, "clean_share": None, "companion": False}
         for n, ((c, stage), values) in enumerate(zip(resolved.pairs, scores, strict=True), start=1)
         for system, score in zip(resolved.suite.systems, values, strict=True)
     ]  # fmt: skip

@@ -4,17 +4,31 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from resrank.evaluation.all_pairs import statistics
+from resrank.evaluation.all_pairs import Families, statistics
 from resrank.reporting.figures.difference_matrix import (
     best_first,
+    cells,
     difference_matrix,
 )
 from resrank.reporting.tables.column import Column
-from resrank.reporting.tables.significance import marks, pairs, seeds
+from resrank.reporting.tables.significance import (
+    comparisons,
+    marks,
+    pairs,
+    reference,
+    seeds,
+    write_significance,
+)
 from resrank.reporting.tables.write import write_table
+from resrank.suite.load import load_suite
+from resrank.suite.plan import Plan
 from tests.reporting.synthetic_scores import SCORES
 
 STATISTICS = {("c", "bm25"): json.loads(json.dumps(statistics(SCORES, "nDCG@10")))}
+AGAINST_LOW = {("c", "bm25"): json.loads(
+    json.dumps(statistics(SCORES, "nDCG@10", Families(baseline="low")))
+)}  # fmt: skip
+SUITE = {"name": "s", "collections": ["docstrings"], "systems": ["bm25", "bi_encoder"]}
 LABELS = {"low": "Low", "middle": "Middle", "level": "Level", "high": "High"}
 FRAME = pd.DataFrame(
     {"collection": "c", "first_stage": "bm25", "system": ["low", "middle", "level", "high"]}
@@ -24,6 +38,51 @@ FRAME = pd.DataFrame(
 def test_marks_compare_with_the_baseline_or_the_best():
     assert marks(FRAME, STATISTICS, None) == ["↓", "↓", "", ""]
     assert marks(FRAME, STATISTICS, "middle") == ["↓", "", "↑", "↑"]
+
+
+def test_marks_compare_with_the_system_that_the_tests_compare_with():
+    assert marks(FRAME, AGAINST_LOW, None) == ["", "↑", "↑", "↑"]
+
+
+def test_the_family_is_the_comparisons_with_the_first_system_unless_the_suite_says_otherwise():
+    suite = load_suite(SUITE)
+    families = Plan(suite).families("docstrings")
+    assert families["baseline"] == "bm25"
+    assert comparisons(suite) == f"the comparisons of a candidate set with {suite.label('bm25')}"
+    named = load_suite(SUITE | {"baseline": "bi_encoder"})
+    assert Plan(named).families("docstrings")["baseline"] == "bi_encoder"
+    assert reference(named) == named.label("bi_encoder")
+    whole = load_suite(SUITE | {"comparisons": "all_pairs"})
+    assert Plan(whole).families("docstrings")["baseline"] is None
+    assert comparisons(whole) == "all pairs of systems of a candidate set"
+    assert reference(whole) == "the best system"
+
+
+def test_the_caption_says_what_the_family_is(tmp_path):
+    scores = [
+        (name, 0, f"{query}", "nDCG@10", 0.1 * query + shift)
+        for name, shift in (("bm25", 0.0), ("bi_encoder", 0.1))
+        for query in range(5)
+    ]
+    suite = load_suite(SUITE)
+    results = {("docstrings", "bm25"): statistics(scores, "nDCG@10", Families(baseline="bm25"))}
+    write_significance(suite, results, "T. ", tmp_path)
+    text = (tmp_path / "tables" / "significance.md").read_text()
+    first = suite.label("bm25")
+    assert f"Families: the comparisons of a candidate set with {first}." in text
+
+
+def test_the_matrix_marks_only_what_was_tested():
+    tested = {pair: cell.significant for pair, cell in cells(AGAINST_LOW["c", "bm25"]).items()}
+    assert tested["high", "low"] is True
+    assert tested["low", "high"] is True
+    assert tested["high", "level"] is None
+    matrix = cells(STATISTICS["c", "bm25"])
+    for pair in STATISTICS["c", "bm25"]["pairs"]:
+        cell = matrix[pair["a"], pair["b"]]
+        assert cell.difference == pytest.approx(pair["difference"])
+        assert cell.within_seeds == bool(pair["within_seeds"])
+        assert matrix[pair["b"], pair["a"]].difference == -cell.difference
 
 
 def test_a_mark_follows_its_number(tmp_path):
