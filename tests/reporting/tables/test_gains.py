@@ -83,8 +83,8 @@ def test_the_tables_of_scores_and_of_tests():
     scores = seeds(STATISTICS, LABELS).set_index("system")
     assert scores["gain"].notna().sum() == 2
     tested = pairs(STATISTICS, LABELS)
-    assert tested["family"].tolist() == ["all pairs"] * 6 + ["gain over untrained"] * 2
-    listed = tested[tested["family"] == "all pairs"]
+    assert tested["family"].tolist() == ["comparison"] * 6 + ["gain over untrained"] * 2
+    listed = tested[tested["family"] == "comparison"]
     assert "low" not in {*listed["a"], *listed["b"]}
 
 
