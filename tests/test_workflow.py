@@ -79,7 +79,7 @@ def test_everything_is_there(built):
                  "tables/scores.csv", "report/index.html"):  # fmt: skip
         assert (root / name).stat().st_size > 0
     pairs = pd.read_csv(root / "tables" / "significance.csv")
-    families = ["all pairs"] * 6 + ["gain over untrained"] + ["ablation"] * 4
+    families = ["comparison"] * 3 + ["gain over untrained"] + ["ablation"] * 4
     assert pairs["family"].tolist() == families * 2
     assert (pairs["p_holm"] == 1).all()  # nothing is significant over two queries
     moved = pd.read_csv(root / "tables" / "sensitivity.csv")
