@@ -98,6 +98,16 @@ def test_bm25_and_rankvicuna_on_dl19_are_reproduced(root):
     )
 
 
+def test_published_runs_are_compared_query_by_query(root, real_data, tmp_path, monkeypatch):
+    (tmp_path / "data").symlink_to(real_data)
+    monkeypatch.chdir(tmp_path)
+    verdicts = judge_all(root).set_index("claim").loc[["bm25_dl19", "rank_vicuna_dl19"]]
+    assert verdicts["verdict"].tolist() == ["reproduced"] * 2
+    assert verdicts["paired"].tolist() == [True, True]
+    assert (verdicts[["low", "high"]] == 0).all(axis=None)  # document for document
+    assert verdicts["queries"].tolist() == ["43 of 43 judged"] * 2
+
+
 def test_the_claims_command_prints_the_claims_that_were_run(root):
     lines = subprocess.run(
         [sys.executable, "-m", "resrank", "claims", "--root", str(root)],
