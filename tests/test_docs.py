@@ -155,7 +155,8 @@ def test_the_messages_that_are_explained_are_said():
     explained = text.partition("**What other tools say**")[0]
     rows = [line.split("|")[1] for line in explained.splitlines() if line.startswith("| `")]
     messages = [message for row in rows for message in re.findall("`(.+?)`", row)]
-    files = [*ROOT.glob("resrank/**/*.py"), *ROOT.glob("workflow/rules/*.smk")]
+    folders = ("resrank/**/*.py", "baselines/**/*.py", "workflow/rules/*.smk")
+    files = [file for pattern in folders for file in ROOT.glob(pattern)]
     # Without line breaks within a message, and what stands between its pieces.
     sources = " ".join(re.sub(r'"\s+f?"', "", file.read_text("utf-8")) for file in files)
     assert len(messages) > 9
