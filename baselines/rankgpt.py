@@ -200,6 +200,8 @@ class RankGPT(Reranker):
                 reason = rejection_reason(answer.final, len(window), self.options.parser)
                 if answer.finish == CUT or answer.generated_tokens >= longest:
                     reason += f" and is cut off after {longest} tokens"
+                elif answer.finish not in ("", "stop"):
+                    reason += f"; the endpoint ended it by {answer.finish!r}"
                 self.rejected.add(prompts.requests[row][0].id, reason, answer.text)
         return places
 
@@ -213,13 +215,13 @@ class RankGPT(Reranker):
         waiting = {number: prompts.build(window) for number, window in enumerate(windows)}
         while waiting:
             numbers, sent = zip(*waiting.items(), strict=True)
-            refused: dict[int, int] = {}
+            refused: dict[int, tuple[int, str]] = {}
             for place, answer in self.model.answers([prompt for prompt, _ in sent], longest):
                 if answer.finish == TOO_LONG:
-                    refused[numbers[place]] = sent[place][1]
+                    refused[numbers[place]] = sent[place][1], answer.text
                 else:
                     yield numbers[place], answer
-            waiting = {n: prompts.shorten(windows[n], refused[n]) for n in sorted(refused)}
+            waiting = {n: prompts.shorten(windows[n], *refused[n]) for n in sorted(refused)}
             self.shortened += len(waiting)
 
     def _answer_tokens(self, windows: Sequence[Sequence[Listed]]) -> int:

@@ -41,7 +41,8 @@ class Answer:
     """A completion and its cost. ValueError if an amount is negative, infinite or too large.
 
     finish: why it ended, in OpenAI's words: "stop"; `CUT`, at its longest length; "content_filter";
-    `TOO_LONG`, if the endpoint refused the prompt as longer than its context; "" if unknown.
+    `TOO_LONG`, if the endpoint refused the prompt as longer than its context, which the text then
+    quotes; "" if unknown.
     """
 
     text: str

@@ -83,17 +83,18 @@ class WindowPrompts:
         self.usages[row].truncated_passages = len(self.cut[row])
         return prompt, words
 
-    def shorten(self, window: Sequence[Listed], words: int) -> tuple[Prompt, int]:
+    def shorten(self, window: Sequence[Listed], words: int, refusal: str) -> tuple[Prompt, int]:
         """Return a window's prompt with passages of three quarters of the words, and these words.
 
-        ValueError if the passages cannot be shorter.
+        refusal: what the endpoint replied. ValueError if the passages cannot be shorter.
         """
         _, candidates = self.requests[window[0][0]]
         words = min(words, _longest([candidates[place].passage.text for _, place in window]))
         if words <= 1:
             raise ValueError(
                 f"the endpoint refuses a window of {len(window)} passages as longer than its "
-                "context, even with one word of each; use a smaller window"
+                f"context, even with one word of each: {refusal!r}. Use a smaller window; if its "
+                "context is larger by now, delete the transcript beside the run, which records this"
             )
         return self.build(window, words * 3 // 4)
 

@@ -18,21 +18,27 @@ BLOCKS = {
     "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",  # gpt-oss
     "<|channel>thought": "<channel|>",  # Gemma 4
     "Here is my thought process:": "Here is my response:",  # Granite 3.2
+    "Here are my reasoning steps:": "[BEGIN FINAL RESPONSE]",  # Apriel
 }
 """The start of a reasoning block -> its end."""
 SPOKEN = "analysis", "assistantfinal"  # gpt-oss, if the special tokens are left out
 START = re.compile("|".join([*map(re.escape, BLOCKS), rf"\A{SPOKEN[0]}(?=[A-Z])"]), re.IGNORECASE)
 END = re.compile("|".join(map(re.escape, [*BLOCKS.values(), SPOKEN[1]])), re.IGNORECASE)
-WRAPPER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
+WRAPPER = re.compile(
+    r"<(answer|response|\|begin_of_solution\|)>(?P<answer>.*?)"  # ERNIE; Sky-T1, OpenThinker
+    r"(?:</(answer|response)>|<\|end_of_solution\|>|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+AFTER = re.compile(r"\[END FINAL RESPONSE\].*", re.DOTALL)  # Apriel
 
 
 def without_reasoning(text: str) -> str:
-    """Return what follows the last reasoning block, without the tags `<answer>` around it.
+    """Return what follows the last reasoning block, without tags around it such as `<answer>`.
 
     A block without a start began in the prompt. Nothing follows a block without an end.
     """
     last = END.split(text)[-1]
     if start := START.search(last):
         last = last[: start.start()]
-    wrapped = WRAPPER.findall(last)
-    return str(wrapped[-1]) if wrapped else last
+    wrapped = [str(match["answer"]) for match in WRAPPER.finditer(last)]
+    return wrapped[-1] if wrapped else AFTER.sub("", last)

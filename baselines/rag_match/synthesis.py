@@ -64,7 +64,8 @@ class LlmSynthesiser:
             if answer.finish == TOO_LONG:
                 raise ValueError(
                     f"the evidence of the query {short_repr(queries[places[number]].query)} is "
-                    "longer than the endpoint's context; use a model with a longer one"
+                    f"longer than the endpoint's context: {answer.text!r}; use a model with a "
+                    "longer one, or delete the transcript if its context is larger by now"
                 )
             documents[places[number]] = " ".join(answer.final.split()[: self.words])
         return documents

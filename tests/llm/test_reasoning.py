@@ -6,10 +6,16 @@ from hypothesis import strategies as st
 
 from baselines.llm.answers import Verdict, parse
 from baselines.llm.interface import Answer
-from baselines.llm.reasoning import BLOCKS, END, START, WRAPPER, without_reasoning
+from baselines.llm.reasoning import AFTER, BLOCKS, END, START, WRAPPER, without_reasoning
 
 ANSWER = "[3] > [1] > [4] > [2]"
-PLAIN = st.text().filter(lambda t: not any(p.search(t) for p in (START, END, WRAPPER)))
+WRAPPERS = [
+    ("<answer>", "</answer>"),
+    ("<response>", "</response>"),
+    ("<|begin_of_solution|>", "<|end_of_solution|>"),
+    ("", "[END FINAL RESPONSE]\n<|end|>"),
+]
+PLAIN = st.text().filter(lambda t: not any(p.search(t) for p in (START, END, WRAPPER, AFTER)))
 
 
 @pytest.mark.parametrize("start", BLOCKS)
@@ -25,8 +31,9 @@ def test_every_form_of_reasoning(start, case):
             assert parse(answer.final, 4, rule) == ([2, 0, 3, 1], Verdict.CLEAN)
     assert without_reasoning(f"{start}{thought}") == ""  # cut off before the answer
     assert without_reasoning(f"{whole}{start}{thought}") == ""
-    assert without_reasoning(f"{whole}<answer>{ANSWER}</answer>") == ANSWER
-    assert without_reasoning(f"{whole}<answer>{ANSWER}") == ANSWER
+    for before, behind in WRAPPERS:
+        assert without_reasoning(f"{whole}{before}{ANSWER}{behind}") == ANSWER
+        assert without_reasoning(f"{whole}{before}{ANSWER}") == ANSWER
 
 
 def test_gpt_oss_without_its_special_tokens():

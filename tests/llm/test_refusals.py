@@ -21,6 +21,7 @@ MESSAGES = [
     (500, "Jinja Exception: System role not supported", SYSTEM),  # behind llama.cpp
     (400, "Conversation roles must alternate user/assistant/user/assistant/...", SYSTEM),  # Mistral
     (400, "Unsupported value: 'messages[0].role' does not support 'system' with this model.", SYSTEM),
+    (500, "Only user and assistant roles are supported!", SYSTEM),  # Mistral's older template
     (400, "Developer instruction is not enabled for models/gemma-3-1b-it", SYSTEM),  # Google
     (400, "This model's maximum context length is 8192 tokens. However, your messages resulted in "
      "9000 tokens. Please reduce the length of the messages.", LONG),  # OpenAI, DeepSeek
@@ -36,6 +37,12 @@ MESSAGES = [
     (400, "prompt is too long: 208310 tokens > 200000 maximum", LONG),  # Anthropic
     (400, "The input token count (40000) exceeds the maximum number of tokens allowed (32768).", LONG),
     (400, '{"code": "context_length_exceeded"}', LONG),
+    (400, "Input is too long for requested model.", LONG),  # Amazon
+    (400, "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000. "
+     "Try using a shorter prompt", LONG),  # Cohere
+    (400, "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]",
+     LONG),  # Alibaba
+    (413, "Request too large for model `m` on tokens per minute (TPM): Limit 6000", None),  # Groq
     (429, "Request too large for gpt-4 on tokens per min (TPM): Limit 10000", None),
     (429, "This model's maximum context length", None),
     (400, "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
@@ -153,9 +160,25 @@ def test_passages_are_shortened_until_the_prompt_fits(tmp_path):
 def test_a_context_too_short_for_one_word_of_each_ends_the_run():
     with (
         endpoint(reverse, context_of(10)) as server,
-        pytest.raises(ValueError, match="a window of 4 passages as longer than its context, even"),
+        pytest.raises(ValueError, match="a window of 4 passages as longer than its context") as e,
     ):
         reranker(server.url).rerank_many(long_requests([90]))
+    assert "maximum context length is 1000 tokens" in str(e.value)
+    assert "delete the transcript" in str(e.value)
+
+
+def test_the_endpoint_s_reason_stands_beside_an_empty_answer():
+    for finish, reason in (
+        ("content_filter", "it is empty; the endpoint ended it by 'content_filter'"),
+        ("stop", "it is empty"),
+    ):
+        with endpoint(lambda _: "") as server:
+            server.finish = finish
+            system = reranker(server.url)
+            rejected = RejectedAnswers("x", None, 1)
+            system.collect_rejected(rejected)
+            system.rerank_many(requests(1, 4))
+        assert [example.reason for example in rejected.examples] == [reason]
 
 
 def test_the_length_field_and_fields_that_are_left_out():

@@ -25,6 +25,7 @@ from baselines.llm.interface import (
     Keep,
     Prompt,
     drop,
+    encodable,
     sampling_seed,
     without_system,
 )
@@ -33,6 +34,7 @@ from resrank.options import short_repr
 
 TEMPLATE_ARGUMENTS = "chat_template_kwargs"  # a field beyond OpenAI's protocol
 LONGEST_QUOTE = 1000  # characters of a message that the endpoint decides on
+LONGEST_REFUSAL = 300  # characters
 RERUN = "answers so far are in the transcript, and a rerun asks only for the rest"
 
 
@@ -137,7 +139,7 @@ class HttpModel:
             batch.ended.set()
 
     async def _ask(self, prompt: Prompt, max_new_tokens: int) -> Answer:
-        """Return one prompt's answer, with `TOO_LONG` if it does not fit the endpoint's context.
+        """Return one prompt's answer; the refusal, with `TOO_LONG`, if it exceeds the context.
 
         If the endpoint refuses a system turn, its text opens the first user turn from then on.
         EndpointError if the client gives up.
@@ -150,7 +152,8 @@ class HttpModel:
         except APIStatusError as error:
             refusal = refusal_of(error.status_code, error.response.text)
             if refusal == Refusal.TOO_LONG:
-                return Answer("", 0, 0, time.monotonic() - start, TOO_LONG)
+                words = encodable(self.http.without_key(error.response.text)[:LONGEST_REFUSAL])
+                return Answer(words, 0, 0, time.monotonic() - start, TOO_LONG)
             if refusal == Refusal.SYSTEM_TURN and prompt[0].role == "system" and not moves_system:
                 self.moves_system = True
                 return await self._ask(prompt, max_new_tokens)
@@ -191,4 +194,4 @@ def _status(reply: httpx2.Response) -> str:
     wait = reply.headers.get("Retry-After")
     asks = f" (Retry-After: {short_repr(wait)})" if wait else ""
     advice = advice_on(reply.status_code, reply.text)
-    return f"{status}: {reply.text[:300]!r}{asks}{advice}"
+    return f"{status}: {reply.text[:LONGEST_REFUSAL]!r}{asks}{advice}"

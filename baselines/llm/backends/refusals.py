@@ -1,7 +1,8 @@
 """What an endpoint refuses in a request, by its status and its words.
 
 No protocol has codes for these. The patterns are of messages of OpenAI, vLLM, SGLang, TGI, Mistral,
-llama.cpp, Anthropic, Google and of the chat templates of Gemma and Mistral.
+llama.cpp, Anthropic, Google, Amazon, Cohere and Alibaba, and of the chat templates of Gemma and
+Mistral.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ class Refusal(StrEnum):
 STATUSES = (400, 413, 422, 500)  # llama.cpp reports an error of a chat template as 500
 PATTERNS = {
     Refusal.SYSTEM_TURN: r"system[\s_'\"]*(role|message|prompt|turn|instruction)"
-    r"|\brole\b.{0,40}\bsystem\b|developer instruction|roles must alternate",
+    r"|\brole\b.{0,40}\bsystem\b|developer instruction|roles must alternate"
+    r"|only user and assistant",
     Refusal.TOO_LONG: r"context[\s_-]*(length|size|window)|maximum (model|input) length"
     r"|prompt is too long|too large for model with|model'?s? (max|maximum).{0,20}length"
     r"|reduce the length of the (messages|prompt|input)|must have less than \d+ tokens"
+    r"|input is too long|too many tokens: total|range of input length"
     r"|input token count|inputs` tokens \+ `max_new_tokens`",
 }
 COMPILED = {what: re.compile(words, re.IGNORECASE) for what, words in PATTERNS.items()}
