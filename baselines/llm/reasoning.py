@@ -17,6 +17,8 @@ BLOCKS = {
     "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",  # gpt-oss
     "<|channel>thought": "<channel|>",  # Gemma 4
+    "<unused94>thought": "<unused95>",  # MedGemma
+    "<|inner_prefix|>": "<|inner_suffix|>",  # Apertus
     "Here is my thought process:": "Here is my response:",  # Granite 3.2
     "Here are my reasoning steps:": "[BEGIN FINAL RESPONSE]",  # Apriel
 }

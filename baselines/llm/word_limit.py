@@ -7,7 +7,7 @@ A run of other characters that is longer than any word counts once per `LONGEST`
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 import regex
 
@@ -18,15 +18,14 @@ LETTER = (
 )
 WITHOUT_SPACES = regex.compile(LETTER, regex.V1)
 UNIT = regex.compile(rf"{LETTER}[\p{{M}}\p{{P}}]*|(?:(?!{LETTER})\S){{1,{LONGEST}}}", regex.V1)
-LONG_RUN = re.compile(rf"\S{{{LONGEST + 1}}}")
 
 
 def first_words(text: str, count: int) -> str:
     """Return a text's first words, with one space in place of any white space."""
-    plain = " ".join(text.split())
-    if not _is_unusual(plain):
-        return " ".join(plain.split()[:count])
-    end = 0
+    words = text.split()
+    if not _is_unusual(text, words):
+        return " ".join(words[:count])
+    plain, end = " ".join(words), 0
     for number, unit in enumerate(UNIT.finditer(plain)):
         if number == count:
             return plain[:end]
@@ -36,10 +35,14 @@ def first_words(text: str, count: int) -> str:
 
 def count_words(text: str) -> int:
     """Return how many words a text has."""
-    plain = " ".join(text.split())
-    return sum(1 for _ in UNIT.finditer(plain)) if _is_unusual(plain) else len(plain.split())
+    words = text.split()
+    if not _is_unusual(text, words):
+        return len(words)
+    return sum(1 for _ in UNIT.finditer(" ".join(words)))
 
 
-def _is_unusual(text: str) -> bool:
-    """Return whether words are not what white space parts."""
-    return bool(LONG_RUN.search(text) or (not text.isascii() and WITHOUT_SPACES.search(text)))
+def _is_unusual(text: str, words: Sequence[str]) -> bool:
+    """Return whether a text has other words than those that white space parts."""
+    if max(map(len, words), default=0) > LONGEST:
+        return True
+    return not text.isascii() and WITHOUT_SPACES.search(text) is not None

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from resrank.io.text import repeated
 from resrank.options import short_repr
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -49,10 +50,9 @@ def check_keys(path: Path) -> None:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    repeated = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
-    if repeated is not None:
-        raise ValueError(f"found the key {short_repr(repeated)} a second time")
+    again = repeated(key for key, _ in pairs)
+    if again is not None:
+        raise ValueError(f"found the key {short_repr(again)} a second time")
     return dict(pairs)
 
 
