@@ -153,7 +153,7 @@ class CollectionKind(CollectionOptions):
         graded = content.graded
         queries = content.queries
         if self.exclude_same_id:
-            queries = [replace(query, excluded=query.id) for query in queries]
+            queries = [replace(query, excluded=query.excluded or query.id) for query in queries]
         complete = CollectionContent(
             queries=sample(queries, self.test_sample, self.train_sample),
             passages=content.passages,

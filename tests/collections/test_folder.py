@@ -12,8 +12,9 @@ from resrank.collections.counting import count_lines
 from resrank.collections.rankllm import read_lists
 from resrank.io.candidates import read_candidates
 from resrank.io.collection import Collection
+from resrank.io.collection_content import CollectionContent
 from resrank.io.text import DataError
-from resrank.records import Split
+from resrank.records import Passage, Query, Split
 from tests.conftest import write_beir
 
 
@@ -59,6 +60,14 @@ def test_a_querys_own_passage_is_no_candidate_of_any_first_stage(tmp_path, exclu
         assert [p for p, _ in lists["q1"]] == (["d1"] if exclude else ["q1", "d1"])
         assert "q2" in [p for p, _ in lists["d1"]]
         assert ("d1" in [p for p, _ in lists["d1"]]) <= (not exclude)
+
+
+def test_a_query_keeps_another_passage_that_it_excludes(beir, tmp_path):
+    entry = BeirCollection(kind="beir", path=beir, exclude_same_id=True)
+    queries = [Query("a", "x", Split.TEST, excluded="p"), Query("b", "x", Split.TEST)]
+    content = CollectionContent(queries, [Passage("p", "x")], {"a": {"p": 1}, "b": {"p": 1}})
+    entry.write_content(tmp_path / "c", content, {})
+    assert [q.excluded for q in Collection(tmp_path / "c").queries()] == ["p", "b"]
 
 
 def test_the_librarys_collections_whose_queries_are_passages_exclude_them():

@@ -93,7 +93,8 @@ def test_a_system_turn_moves_to_the_user_turn_once_it_is_refused():
         with endpoint(lambda _: "[2] > [1] > [4] > [3]", refuse) as server:
             system = reranker(server.url, in_flight=1)
             options = system.options.model_copy(update={"prompt": "rankzephyr"})
-            RankGPT.load(options).rerank_many(requests(2, depth=4))
+            with pytest.warns(UserWarning, match="refuses a system turn: its text opens the first"):
+                RankGPT.load(options).rerank_many(requests(2, depth=4))
             first, *others = server.bodies
         assert [m["role"] for m in first["messages"]] == ["system", "user"]
         assert len(others) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -35,6 +36,7 @@ from resrank.options import short_repr
 TEMPLATE_ARGUMENTS = "chat_template_kwargs"  # a field beyond OpenAI's protocol
 LONGEST_QUOTE = 1000  # characters of a message that the endpoint decides on
 LONGEST_REFUSAL = 300  # characters
+MOVED = "the endpoint refuses a system turn: its text opens the first user turn instead"
 RERUN = "answers so far are in the transcript, and a rerun asks only for the rest"
 
 
@@ -156,6 +158,7 @@ class HttpModel:
                 return Answer(words, 0, 0, time.monotonic() - start, TOO_LONG)
             if refusal == Refusal.SYSTEM_TURN and prompt[0].role == "system" and not moves_system:
                 self.moves_system = True
+                warnings.warn(MOVED, stacklevel=1)
                 return await self._ask(prompt, max_new_tokens)
             raise EndpointError(self._failure(error, _status(error.response))) from error
         except APIConnectionError as error:
