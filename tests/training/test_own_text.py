@@ -16,7 +16,7 @@ from resrank.jobs.encode import encode
 from resrank.jobs.from_suite import SuiteJobs
 from resrank.jobs.train import train
 from resrank.jobs.training_sources import TrainingSource, own_text_of
-from resrank.reporting.plan.needs import _queries
+from resrank.reporting.plan.needs import number_of_queries
 from resrank.reranker import TrainingData, TrainingJob
 from resrank.resrank_reranker import ResRankSystem
 from resrank.suite.load import load_suite
@@ -244,6 +244,9 @@ def test_a_training_with_labels_needs_a_train_split(folder, monkeypatch):
 def test_a_plan_counts_pseudo_queries_up_to_the_number_of_passages():
     training = EncoderTraining(queries="own_text", max_queries=100)
     (work,) = training.stage_work
-    assert _queries(work, [Sizes(passages=1000, train_queries=0)]) == 100
-    assert _queries(work, [Sizes(passages=60, train_queries=0)]) == 60
-    assert _queries(work._replace(queries="labelled"), [Sizes(passages=60, train_queries=7)]) == 7
+    assert number_of_queries(work, [Sizes(passages=1000, train_queries=0)]) == 100
+    assert number_of_queries(work, [Sizes(passages=60, train_queries=0)]) == 60
+    assert (
+        number_of_queries(work._replace(queries="labelled"), [Sizes(passages=60, train_queries=7)])
+        == 7
+    )
