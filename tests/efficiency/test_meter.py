@@ -165,9 +165,11 @@ def test_percentiles_and_their_intervals():
     assert summarise([3.0])["p50_interval_ms"] is None
 
 
-@pytest.mark.parametrize(("samples", "shown"), [(19, []), (20, [95]), (99, [95]), (100, [95, 99])])
-def test_a_percentile_that_the_sample_cannot_support_is_none(samples, shown):
+@pytest.mark.parametrize(
+    ("samples", "printed"), [(19, []), (20, [95]), (99, [95]), (100, [95, 99])]
+)
+def test_a_percentile_that_the_sample_cannot_support_is_none(samples, printed):
     figures = summarise([float(n) for n in range(samples)])
-    assert [point for point in (95, 99) if figures[f"p{point}_ms"] is not None] == shown
-    assert [point for point in (95, 99) if figures[f"p{point}_interval_ms"] is not None] == shown
+    assert [point for point in (95, 99) if figures[f"p{point}_ms"] is not None] == printed
+    assert [point for point in (95, 99) if figures[f"p{point}_interval_ms"] is not None] == printed
     assert figures["p50_ms"] == pytest.approx((samples - 1) / 2)

@@ -48,9 +48,9 @@ def modules(thing, depth=4):
 def loaded(options, kind, value):
     cls = resolve(kind)
     system = cls.load(cls.Options.model_validate(options[kind]))
-    found = list(modules(system))
-    assert found
-    for parameter in (p for module in found for p in module.parameters()):
+    networks = list(modules(system))
+    assert networks
+    for parameter in (p for module in networks for p in module.parameters()):
         parameter.data.fill_(value)
     return system
 
