@@ -95,7 +95,7 @@ def test_a_claim_is_judged_over_its_own_denominator_and_both_are_shown(tmp_path)
     assert judged.other_denominator == pytest.approx(0.6)
     assert (judged.queries, stage) == ("4 of 4 judged", "bm25, 100")
     listed, _ = verdict(claim(0.6, over="with_candidates"), root)
-    assert (listed.verdict, own.measured) == ("reproduced", pytest.approx(0.6))
+    assert (listed.verdict, listed.measured) == ("reproduced", pytest.approx(0.6))
     assert listed.other_denominator == pytest.approx(0.45)
     assert listed.queries == "3 of 4 judged"
     assert verdict(claim(0.6), root)[0].verdict == "differs"
