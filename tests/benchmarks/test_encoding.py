@@ -1,4 +1,4 @@
-"""Passage encoding: `pytest tests/benchmarks/test_encoding.py --benchmark-enable`.
+"""Passage encoding: `pytest tests/benchmarks/test_encoding.py --dist=no --benchmark-enable`.
 
 One run compares one batch per core (ours), one operation over all cores, and
 sentence-transformers.

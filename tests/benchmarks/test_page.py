@@ -1,4 +1,4 @@
-"""Time and size of the page: `pytest tests/benchmarks/test_page.py --benchmark-enable -s`.
+"""Time and size of the page: `pytest tests/benchmarks/test_page.py --dist=no --benchmark-enable -s`.
 
 The page of 10 systems x 10 collections x 300 queries may take at most 20 s to build and 8 MB. It
 may take at most 2 s to open, with its chart and list of queries, in headless Chromium on two cores.

@@ -1,4 +1,4 @@
-"""Rerank 100 candidates of one query: `pytest tests/benchmarks/test_reranking.py --benchmark-enable
+"""Rerank 100 candidates of one query: `pytest tests/benchmarks/test_reranking.py --dist=no --benchmark-enable
 --benchmark-json=out.json`, then `python -m tests.benchmarks.ratios out.json` for the table.
 
 One run compares ResRank with stored embeddings, a bare forward pass of its reranker over as many

@@ -1,4 +1,4 @@
-"""Time and memory of a suite's statistics: `pytest tests/benchmarks/test_statistics.py --benchmark-enable -s`.
+"""Time and memory of a suite's statistics: `pytest tests/benchmarks/test_statistics.py --dist=no --benchmark-enable -s`.
 
 They may take at most 60 s and 2 GB.
 """
