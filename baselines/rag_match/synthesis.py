@@ -7,6 +7,7 @@ from typing import Protocol
 
 from baselines.llm.interface import TOO_LONG
 from baselines.llm.transcript import RecordedModel
+from baselines.llm.word_limit import count_words, first_words
 from baselines.rag_match.evidence import QueryEvidence
 from baselines.rag_match.prompts import writer_prompt
 from baselines.rag_match.terms import sentences, terms
@@ -35,13 +36,13 @@ class ExtractiveSynthesiser:
         query_terms = terms(item.query)
         lines = [line for text in item.texts for line in sentences(text)]
         best = sorted(range(len(lines)), key=lambda i: -len(query_terms & terms(lines[i])))
-        kept, words_left = best[:1], self.words - len(lines[best[0]].split()) if best else 0
+        kept, words_left = best[:1], self.words - count_words(lines[best[0]]) if best else 0
         for i in best[1:]:
-            length = len(lines[i].split())
+            length = count_words(lines[i])
             if length <= words_left:
                 kept.append(i)
                 words_left -= length
-        return " ".join(" ".join(lines[i] for i in sorted(kept)).split()[: self.words])
+        return first_words(" ".join(lines[i] for i in sorted(kept)), self.words)
 
 
 class LlmSynthesiser:
@@ -67,5 +68,5 @@ class LlmSynthesiser:
                     f"longer than the endpoint's context: {answer.text!r}; use a model with a "
                     "longer one, or delete the transcript if its context is larger by now"
                 )
-            documents[places[number]] = " ".join(answer.final.split()[: self.words])
+            documents[places[number]] = first_words(answer.final, self.words)
         return documents

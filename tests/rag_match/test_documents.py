@@ -32,6 +32,11 @@ def test_an_extract_keeps_the_sentences_that_share_terms_in_their_order():
     ]
 
 
+def test_an_extract_counts_letters_of_a_script_without_spaces():
+    query = QueryEvidence("图", ("图的最短路径。",))
+    assert ExtractiveSynthesiser(4)([query]) == ["图的最短"]
+
+
 def test_evidence_is_the_first_candidates_and_an_exported_files(tmp_path):
     more = tmp_path / "more.jsonl"
     hits = [{"docid": str(n), "score": 1.0, "doc": {"contents": f"text {n}"}} for n in range(4)]
