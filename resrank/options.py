@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +38,12 @@ _repr.maxstring = _repr.maxother = 120
 def short_repr(value: object) -> str:
     """Return the repr of a value, without its middle if it is long."""
     return _repr.repr(value)
+
+
+def texts_in(options: Any) -> Iterator[str]:
+    """Yield every text among the values of nested mappings and lists."""
+    if isinstance(options, str):
+        yield options
+    elif isinstance(options, Mapping | list):
+        for item in options.values() if isinstance(options, Mapping) else options:
+            yield from texts_in(item)

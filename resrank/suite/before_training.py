@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from resrank.io.manifest import manifest_of, read_checked_json
 from resrank.io.yaml import ConfigError
 from resrank.model.trained_models import PREFIX
+from resrank.options import texts_in
 from resrank.reranker_entry import RerankerEntry
 from resrank.suite.collection_instruction import with_open_instructions
 from resrank.suite.entry_classes import is_reranker_kind
@@ -123,17 +124,9 @@ def _before_saving(entry: RerankerEntry, systems: Mapping[str, System]) -> Reran
     if "kind" not in (config := about.get("config", {})):
         raise UnknownStart(f"{manifest} does not say what its model was before training")
     trained_with = with_open_instructions(config["options"], about.get("instructions", {}))
-    if missing := [text for text in _texts(trained_with) if _is_missing(text)]:
+    if missing := [text for text in texts_in(trained_with) if _is_missing(text)]:
         raise UnknownStart(f"before training its model used {missing[0]}, which is not here")
     return RerankerEntry(kind=config["kind"], options=options.before_training(trained_with))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list):
-        for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(item)
 
 
 def _is_missing(text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from resrank.io.shipped_files import CONFIG_DIR
 from resrank.io.yaml import ConfigError, read_yaml
+from resrank.options import texts_in
 from resrank.suite.resolved import Resolved
 from resrank.suite.used_systems import with_fused
 
@@ -96,7 +97,7 @@ def check_models(resolved: Resolved) -> None:
         resolved.first_stages[stage].model_dump()
         for stage in sorted(with_fused(resolved.first_stages, stages))
     ]
-    for text in _texts(entries):
+    for text in texts_in(entries):
         if FOLDER.match(text) and not Path(text).is_dir():
             raise ConfigError(f"no model {text}; {how_to_make(text)}")
 
@@ -110,14 +111,6 @@ def how_to_make(model: str) -> str:
         f"the suite {result['suite']!r} trains it: run `snakemake --cores 2 all --configfile "
         f"{_file_of(result['suite'])}` first"
     )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
 
 
 def _file_of(suite: str) -> str:
