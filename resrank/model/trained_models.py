@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from resrank.options import texts_in
+
 PREFIX = "trained:"
 
 
 def used_models(options: Any) -> list[str]:
     """Return the systems whose trained models options use, sorted by name."""
-    if isinstance(options, str):
-        named = options.removeprefix(PREFIX).partition("/")[0]
-        return [named] if options.startswith(PREFIX) else []
-    if isinstance(options, dict):
-        options = list(options.values())
-    if isinstance(options, list):
-        return sorted({name for value in options for name in used_models(value)})
-    return []
+    texts = (text for text in texts_in(options) if text.startswith(PREFIX))
+    return sorted({text.removeprefix(PREFIX).partition("/")[0] for text in texts})
 
 
 def substitute(options: Any, folder_of: Callable[[str], str], prefix: str = PREFIX) -> Any:
